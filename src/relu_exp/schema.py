@@ -1,0 +1,224 @@
+"""The words: run configuration, tables, statuses, and the one error that people read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "HISTOGRAM_BINS",
+    "PARTS",
+    "QUANTITIES",
+    "SCHEMA_VERSION",
+    "SPLITS",
+    "TABLES",
+    "Choice",
+    "RunConfig",
+    "Scalar",
+    "Status",
+    "UsageError",
+    "histogram_edges",
+]
+
+SCHEMA_VERSION = 1
+"""Part of every run_id: results of another version are never mixed with these."""
+
+Scalar = str | int | float | bool | None
+Status = Literal["done", "diverged", "failed", "interrupted"]
+FINISHED: tuple[Status, ...] = ("done", "diverged")
+"""Statuses that need no further training."""
+
+
+class UsageError(Exception):
+    """What a person did that cannot work, in one line: what is wrong, what is valid, a guess."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A registry entry by name, with all of its settings resolved."""
+
+    name: str
+    settings: tuple[tuple[str, Scalar], ...] = ()
+
+    def __getitem__(self, key: str) -> Any:
+        return dict(self.settings)[key]
+
+    def as_dict(self) -> dict[str, Scalar]:
+        """Return the settings as a mapping."""
+        return dict(self.settings)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training of one network, fully resolved. Equal configurations are the same run.
+
+    `depth` counts hidden layers and `width` the units of each; a network of fixed architecture
+    has its own depth and no width. `probe_steps` and `evaluation_steps` are the steps (0 is before
+    the first update, `num_steps` after the last) at which layers are measured and losses
+    evaluated; `probe_samples` the size of the fixed probe batch, drawn from the training set.
+    """
+
+    activation: Choice
+    initializer: Choice
+    network: Choice
+    dataset: Choice
+    optimizer: Choice
+    depth: int
+    width: int | None
+    learning_rate: float
+    batch_size: int
+    num_steps: int
+    seed: int
+    probe_steps: tuple[int, ...]
+    probe_samples: int
+    evaluation_steps: tuple[int, ...]
+
+    @property
+    def run_id(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the configuration and the schema version."""
+        text = json.dumps([SCHEMA_VERSION, asdict(self)], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def as_row(self) -> dict[str, Scalar]:
+        """Return the configuration as columns of the `runs` table; settings and steps as JSON."""
+        row: dict[str, Scalar] = {"run_id": self.run_id}
+        for part in PARTS:
+            choice: Choice = getattr(self, part)
+            row[part] = choice.name
+            row[f"{part}_settings"] = json.dumps(choice.as_dict(), sort_keys=True)
+        for key in PLAIN_KEYS:
+            row[key] = getattr(self, key)
+        row["probe_steps"] = json.dumps(self.probe_steps)
+        row["evaluation_steps"] = json.dumps(self.evaluation_steps)
+        return row
+
+
+PARTS = ("activation", "initializer", "network", "dataset", "optimizer")
+"""The configuration's groups: each is a registry and a choice from it."""
+
+PLAIN_KEYS = (
+    "depth",
+    "width",
+    "learning_rate",
+    "batch_size",
+    "num_steps",
+    "seed",
+    "probe_samples",
+)
+
+SPLITS = ("batch", "train", "validation", "test")
+"""Of `curves`: the minibatch about to be learned, or a split evaluated whole."""
+
+QUANTITIES: Mapping[str, str] = {
+    "preactivation_mean": "mean of the pre-activations",
+    "preactivation_std": "standard deviation of the pre-activations",
+    "activation_mean": "mean of the activations",
+    "activation_std": "standard deviation of the activations",
+    "saturated_fraction": "share of values with |derivative| below 5% of its largest value",
+    "zero_fraction": "share of activations that are exactly zero",
+    "dead_fraction": "share of units whose derivative is zero on every training sample",
+    "dead_on_probe_fraction": "share of units whose derivative is zero on the whole probe batch",
+    "weight_grad_norm": "L2 norm of the loss gradient by the layer's weights",
+    "activation_grad_norm": "L2 norm of the loss gradient by the layer's activations",
+    "update_ratio": "L2 norm of the weight update over that of the weights",
+}
+"""Of `layers`: measured on the probe batch unless it says otherwise."""
+
+HISTOGRAM_BINS: Mapping[str, tuple[float, float, int]] = {
+    "preactivation": (-6.05, 6.05, 121),
+    "activation": (-1.525, 4.525, 121),
+}
+"""Lower edge, upper edge, number of bins. 0 and ±1 are bin centres, so that a pile-up is one bar.
+`counts` holds one more on either side: the values below and above."""
+
+
+def histogram_edges(kind: str) -> list[float]:
+    """Return the bin edges (bins + 1) of a histogram kind, underflow and overflow left out."""
+    low, high, bins = HISTOGRAM_BINS[kind]
+    return [low + (high - low) * index / bins for index in range(bins + 1)]
+
+
+_CONFIG_COLUMNS = {
+    **{name: "string" for part in PARTS for name in (part, f"{part}_settings")},
+    "depth": "int32",
+    "width": "int32",
+    "learning_rate": "float64",
+    "batch_size": "int32",
+    "num_steps": "int32",
+    "seed": "int64",
+    "probe_samples": "int32",
+    "probe_steps": "string",
+    "evaluation_steps": "string",
+}
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    # one row per run
+    "runs": {
+        "run_id": "string",
+        **_CONFIG_COLUMNS,
+        "status": "string",
+        "diverged_at": "int32",
+        "error": "string",
+        **{
+            f"final_{split}_{metric}": "float64"
+            for split in SPLITS[1:]
+            for metric in ("loss", "accuracy")
+        },
+        "num_parameters": "int64",
+        "seconds": "float64",
+        "device": "string",
+        "fleet_id": "string",
+        "session": "string",
+    },
+    # per run, step and split
+    "curves": {
+        "run_id": "string",
+        "step": "int32",
+        "split": "string",
+        "loss": "float64",
+        "accuracy": "float64",
+    },
+    # per run, step, layer and quantity
+    "layers": {
+        "run_id": "string",
+        "step": "int32",
+        "layer": "int16",
+        "quantity": "string",
+        "value": "float64",
+    },
+    # per run, step, layer and kind
+    "histograms": {
+        "run_id": "string",
+        "step": "int32",
+        "layer": "int16",
+        "kind": "string",
+        "counts": "list<int32>",
+    },
+    # per run, step and layer that has dead units: which ones (bits packed, first unit first)
+    "dead_units": {
+        "run_id": "string",
+        "step": "int32",
+        "layer": "int16",
+        "num_units": "int32",
+        "mask": "binary",
+    },
+    # per run, layer and quantity: what mean-field theory predicts at step 0
+    "predictions": {
+        "run_id": "string",
+        "layer": "int16",
+        "quantity": "string",
+        "value": "float64",
+    },
+    # per activation with its settings: the function itself on a grid
+    "functions": {
+        "activation": "string",
+        "activation_settings": "string",
+        "x": "float64",
+        "value": "float64",
+        "derivative": "float64",
+    },
+}
+"""Column → Parquet type, for every table. A part of the results holds one file of each."""
