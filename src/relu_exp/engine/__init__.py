@@ -1,0 +1,1 @@
+"""The torch wing: networks trained in fleets, and what they measure."""

@@ -1,0 +1,1 @@
+"""Launchers take fleets and see them through: here, or on other machines."""

@@ -1,0 +1,237 @@
+"""Results on disk: Parquet parts and manifests, each appearing whole by one atomic rename."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from relu_exp.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
+
+__all__ = ["Columns", "Store", "arrow_schema", "describe_machine", "new_session"]
+
+Columns = Mapping[str, Sequence[Any]]
+"""A table as column → values, all of one length."""
+
+_ARROW_TYPES: Mapping[str, pa.DataType] = {
+    "string": pa.string(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "binary": pa.binary(),
+    "list<int32>": pa.list_(pa.int32()),
+}
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Return the Parquet schema of a table, stamped with the schema version."""
+    fields = [(column, _ARROW_TYPES[kind]) for column, kind in TABLES[table].items()]
+    return pa.schema(fields, metadata={"relu_exp_schema": str(SCHEMA_VERSION)})
+
+
+@dataclass(frozen=True)
+class Store:
+    """One result set: `parts/<fleet>/<table>.parquet` and `manifests/<session>.json` in a folder.
+
+    A part is all tables of one fleet. It is written beside its place and renamed into it, so a
+    reader sees all of it or none of it, whenever the writer is stopped.
+    """
+
+    root: Path
+
+    @property
+    def parts(self) -> Path:
+        """The folder of the parts."""
+        return self.root / "parts"
+
+    @property
+    def manifests(self) -> Path:
+        """The folder of the manifests, one per command that was run."""
+        return self.root / "manifests"
+
+    def open(self) -> None:
+        """Make the folders, check that they can be written and clear what a kill left behind.
+
+        Raises:
+            UsageError: the place cannot be written, or holds results of another schema version.
+        """
+        try:
+            self.parts.mkdir(parents=True, exist_ok=True)
+            self.manifests.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.parts):
+                pass
+        except OSError as error:
+            raise UsageError(
+                f"results cannot be written to {self.root}: {error.strerror or error}; "
+                "choose another place with --results DIR"
+            ) from error
+        self.check_version()
+
+    def check_version(self) -> None:
+        """Raise UsageError when the newest manifest was made by another schema version."""
+        manifest = self.latest_manifest()
+        version = manifest.get("schema_version") if manifest else SCHEMA_VERSION
+        if version != SCHEMA_VERSION:
+            raise UsageError(
+                f"{self.root} holds results of schema version {version}, this is version "
+                f"{SCHEMA_VERSION}: choose another place with --results DIR"
+            )
+
+    def write_part(self, part_id: str, tables: Mapping[str, Columns]) -> None:
+        """Write all tables of a fleet, whole or not at all; a part of the same name is replaced.
+
+        Raises:
+            UsageError: the disk is full or cannot be written.
+        """
+        # The leading dot keeps unfinished parts out of every reader's listing.
+        unfinished = self.parts / f".{part_id}-{secrets.token_hex(4)}"
+        try:
+            unfinished.mkdir(parents=True)
+            for name in TABLES:
+                columns = tables.get(name) or {column: [] for column in TABLES[name]}
+                table = pa.table(dict(columns), schema=arrow_schema(name))
+                pq.write_table(table, unfinished / f"{name}.parquet", compression="zstd")
+            target = self.parts / part_id
+            if target.exists():
+                target.rename(self.parts / f".{part_id}-{secrets.token_hex(4)}-replaced")
+            unfinished.rename(target)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write results to {self.root}: {error.strerror or error}; "
+                "what is finished is kept, run the same command to continue"
+            ) from error
+        finally:
+            for leftover in self.parts.glob(f".{part_id}-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def part_ids(self) -> list[str]:
+        """Return the names of the finished parts, in order."""
+        if not self.parts.is_dir():
+            return []
+        return sorted(path.name for path in self.parts.iterdir() if not path.name.startswith("."))
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield a table's parts one by one.
+
+        Raises:
+            UsageError: a part is damaged, truncated or made by another schema version.
+        """
+        for part_id in self.part_ids():
+            yield self.read_part(part_id, table, columns)
+
+    def read_part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return one table of one part.
+
+        Raises:
+            UsageError: the part is damaged, truncated or made by another schema version.
+        """
+        path = self.parts / part_id / f"{table}.parquet"
+        try:
+            # ParquetFile rather than read_table: no directory discovery, no partition guessing.
+            with pq.ParquetFile(path) as file:
+                found = file.schema_arrow
+                if not found.equals(arrow_schema(table)):
+                    raise UsageError(
+                        f"{path} has other columns than schema version {SCHEMA_VERSION}: "
+                        "choose another place with --results DIR"
+                    )
+                return file.read(columns=list(columns) if columns is not None else None)
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0][:120]
+            raise UsageError(
+                f"{path} is damaged ({reason}): delete the folder {path.parent} and run the same "
+                "command again; only its runs are trained again"
+            ) from error
+
+    def finished(self) -> set[str]:
+        """Return the run_ids that are done or diverged."""
+        found: set[str] = set()
+        for part in self.read("runs", ["run_id", "status"]):
+            pairs = zip(part["run_id"].to_pylist(), part["status"].to_pylist(), strict=True)
+            found.update(run_id for run_id, status in pairs if status in FINISHED)
+        return found
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> Path:
+        """Write the manifest of one command under its session's name, whole or not at all."""
+        target = self.manifests / f"{manifest['session']}.json"
+        unfinished = target.with_name(f".{target.name}")
+        try:
+            self.manifests.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+            os.replace(unfinished, target)
+        except OSError as error:
+            raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
+        return target
+
+    def latest_manifest(self) -> dict[str, Any] | None:
+        """Return the newest manifest, or None where nothing was run yet.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        found = sorted(self.manifests.glob("[!.]*.json")) if self.manifests.is_dir() else []
+        if not found:
+            return None
+        try:
+            manifest = json.loads(found[-1].read_text())
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{found[-1]} is damaged ({error}): delete it and run again"
+            ) from error
+        if not isinstance(manifest, dict):
+            raise UsageError(f"{found[-1]} is damaged (no mapping): delete it and run again")
+        return manifest
+
+
+def new_session() -> str:
+    """Return a name for one command's work: its start in UTC, sortable, and four random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
+
+
+def describe_machine(root: Path) -> dict[str, Any]:
+    """Return what a result must be traced by: commit, dirty flag, package versions, machine."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *words], cwd=root, capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    packages = ["relu-exp", "torch", "torchvision", "numpy", "scipy", "pandas", "hydra-core"]
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    # results/ is what a run writes: it does not make the code that wrote it dirty
+    changed = git("status", "--porcelain", "--", ":/", ":(exclude,top)results")
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(changed) if changed is not None else None,
+        "packages": versions,
+        "python": sys.version.split()[0],
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+    }
