@@ -1,0 +1,26 @@
+"""Named random streams: every random number of a run comes from its own seed, statelessly."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+__all__ = ["stream"]
+
+
+def stream(seed: int, name: str, *index: int) -> torch.Generator:
+    """Return a fresh CPU generator for one use of one seed.
+
+    The same arguments give the same numbers on every device, in every fleet and after every
+    resume, because nothing is carried over from an earlier draw.
+
+    Args:
+        seed: the run's seed.
+        name: what the numbers are for: `weights`, `biases`, `batches`, `probe`, `noise`, `subset`.
+        *index: which use of it, for instance the layer or the epoch.
+    """
+    words = "/".join([name, str(seed), *map(str, index)])
+    digest = hashlib.blake2b(words.encode(), digest_size=8).digest()
+    # torch takes signed 64-bit seeds
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
