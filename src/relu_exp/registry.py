@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import inspect
 import math
+import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Setting:
     """One setting of a registry entry: its default, what it means and which values are valid.
 
     The type of `default` is the type of the setting. `None` as a default means that the value is
-    optional; `kind` then names its type.
+    optional; `kind` then names its type. `words` are valid besides values of the type.
     """
 
     default: Scalar
@@ -50,6 +51,7 @@ class Setting:
     at_most: float | None = None
     choices: tuple[Scalar, ...] | None = None
     kind: type | None = None
+    words: tuple[str, ...] = ()
 
     def check(self, name: str, value: object) -> Scalar:
         """Return `value` in the setting's own type.
@@ -59,6 +61,8 @@ class Setting:
         """
         if value is None and self.default is None:
             return None
+        if isinstance(value, str) and value in self.words:
+            return value
         kind = self.kind or type(self.default)
         checked = _cast(name, value, kind, self.choices)
         if isinstance(checked, (int, float)) and not isinstance(checked, bool):
@@ -66,11 +70,11 @@ class Setting:
         return checked
 
     def _check_range(self, name: str, value: float) -> None:
-        bounds = [
-            ("above", self.above, lambda v, b: v > b),
-            ("at least", self.at_least, lambda v, b: v >= b),
-            ("below", self.below, lambda v, b: v < b),
-            ("at most", self.at_most, lambda v, b: v <= b),
+        bounds: list[tuple[str, float | None, Callable[[float, float], bool]]] = [
+            ("above", self.above, operator.gt),
+            ("at least", self.at_least, operator.ge),
+            ("below", self.below, operator.lt),
+            ("at most", self.at_most, operator.le),
         ]
         stated = [(word, bound, holds) for word, bound, holds in bounds if bound is not None]
         if not math.isfinite(value) or not all(holds(value, bound) for _, bound, holds in stated):
@@ -82,7 +86,7 @@ def _cast(name: str, value: object, kind: type, choices: tuple[Scalar, ...] | No
     """Return `value` as `kind`, accepting only what loses nothing (1 → 1.0, but not 2.5 → 2)."""
     if choices is not None:
         if value in choices:
-            return value  # type: ignore[return-value]
+            return value
         valid = [str(choice) for choice in choices]
         raise UsageError(
             f"{name}={value} is not valid: choose from {', '.join(valid)}"
@@ -105,13 +109,20 @@ class Named(Protocol):
     """What every registry entry has."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called in configurations."""
+
     @property
-    def settings(self) -> Mapping[str, Setting]: ...
+    def settings(self) -> Mapping[str, Setting]:
+        """Its settings by name."""
+
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """What it is, in a line."""
+
     @property
-    def reference(self) -> str: ...
+    def reference(self) -> str:
+        """Where it was published."""
 
 
 E_ = TypeVar("E_", bound=Named)
