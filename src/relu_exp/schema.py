@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 __all__ = [
@@ -76,10 +77,12 @@ class RunConfig:
     probe_samples: int
     evaluation_steps: tuple[int, ...]
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the configuration and the schema version."""
-        text = json.dumps([SCHEMA_VERSION, asdict(self)], sort_keys=True, separators=(",", ":"))
+        text = json.dumps(
+            [SCHEMA_VERSION, vars(self)], default=vars, sort_keys=True, separators=(",", ":")
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def as_row(self) -> dict[str, Scalar]:
