@@ -11,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,9 @@ __all__ = ["Columns", "Store", "arrow_schema", "describe_machine", "new_session"
 
 Columns = Mapping[str, Sequence[Any]]
 """A table as column → values, all of one length."""
+
+_LEFTOVER_SECONDS = 3600
+"""A part is written within seconds: an unfinished one of this age has lost its writer."""
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -81,6 +86,14 @@ class Store:
                 "choose another place with --results DIR"
             ) from error
         self.check_version()
+        self._clear_leftovers()
+
+    def _clear_leftovers(self) -> None:
+        """Delete unfinished parts; young ones stay, another command may still be writing them."""
+        for leftover in self.parts.glob(".*"):
+            with suppress(OSError):
+                if time.time() - leftover.lstat().st_mtime > _LEFTOVER_SECONDS:
+                    shutil.rmtree(leftover)
 
     def check_version(self) -> None:
         """Raise UsageError when the newest manifest was made by another schema version."""
@@ -100,6 +113,7 @@ class Store:
         """
         # The leading dot keeps unfinished parts out of every reader's listing.
         unfinished = self.parts / f".{part_id}-{secrets.token_hex(4)}"
+        replaced = unfinished.with_name(f"{unfinished.name}-replaced")
         try:
             unfinished.mkdir(parents=True)
             for name in TABLES:
@@ -108,7 +122,7 @@ class Store:
                 pq.write_table(table, unfinished / f"{name}.parquet", compression="zstd")
             target = self.parts / part_id
             if target.exists():
-                target.rename(self.parts / f".{part_id}-{secrets.token_hex(4)}-replaced")
+                target.rename(replaced)
             unfinished.rename(target)
         except OSError as error:
             raise UsageError(
@@ -116,8 +130,8 @@ class Store:
                 "what is finished is kept, run the same command to continue"
             ) from error
         finally:
-            for leftover in self.parts.glob(f".{part_id}-*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(replaced, ignore_errors=True)
 
     def part_ids(self) -> list[str]:
         """Return the names of the finished parts, in order."""
@@ -144,10 +158,11 @@ class Store:
         try:
             # ParquetFile rather than read_table: no directory discovery, no partition guessing.
             with pq.ParquetFile(path) as file:
-                found = file.schema_arrow
-                if not found.equals(arrow_schema(table)):
+                found, wanted = file.schema_arrow, arrow_schema(table)
+                # the metadata carries the version: equal columns may still mean other things
+                if not found.equals(wanted) or found.metadata != wanted.metadata:
                     raise UsageError(
-                        f"{path} has other columns than schema version {SCHEMA_VERSION}: "
+                        f"{path} was not written by schema version {SCHEMA_VERSION}: "
                         "choose another place with --results DIR"
                     )
                 return file.read(columns=list(columns) if columns is not None else None)
@@ -176,6 +191,8 @@ class Store:
             os.replace(unfinished, target)
         except OSError as error:
             raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
         return target
 
     def latest_manifest(self) -> dict[str, Any] | None:
@@ -203,13 +220,19 @@ def new_session() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
 
 
-def describe_machine(root: Path) -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Return what a result must be traced by: commit, dirty flag, package versions, machine."""
+    code = Path(__file__)
 
     def git(*words: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", *words], cwd=root, capture_output=True, text=True, timeout=10, check=True
+                ["git", "--no-optional-locks", *words],
+                cwd=code.parent,
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
             )
         except (OSError, subprocess.SubprocessError):
             return None
@@ -222,10 +245,12 @@ def describe_machine(root: Path) -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    # an installed package may lie inside somebody else's repository
+    tracked = git("ls-files", "--error-unmatch", code.name) is not None
     # results/ is what a run writes: it does not make the code that wrote it dirty
-    changed = git("status", "--porcelain", "--", ":/", ":(exclude,top)results")
+    changed = git("status", "--porcelain", "--", ":/", ":(exclude,top)results") if tracked else None
     return {
-        "commit": git("rev-parse", "HEAD"),
+        "commit": git("rev-parse", "HEAD") if tracked else None,
         "dirty": bool(changed) if changed is not None else None,
         "packages": versions,
         "python": sys.version.split()[0],
