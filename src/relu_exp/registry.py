@@ -8,6 +8,7 @@ import importlib.metadata
 import inspect
 import math
 import operator
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ __all__ = [
     "load_plugins",
     "nearest",
     "settings_of",
+    "shown",
 ]
 
 ENTRY_POINT_GROUP = "relu_exp.plugins"
@@ -31,8 +33,20 @@ ENTRY_POINT_GROUP = "relu_exp.plugins"
 
 def nearest(value: str, valid: Iterable[str]) -> str:
     """Return `` (did you mean X?)`` for the closest valid name, or nothing when none is close."""
-    close = difflib.get_close_matches(value, list(valid), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
+    by_plain_name = {name.casefold(): name for name in valid}
+    close = difflib.get_close_matches(value.casefold(), by_plain_name, n=1, cutoff=0.5)
+    return f" (did you mean {by_plain_name[close[0]]}?)" if close else ""
+
+
+def shown(value: object) -> str:
+    """Return `value` for one line of an error: printable, and cut when it is long."""
+    text = value if isinstance(value, str) else _BRIEF.repr(value)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= 60 else f"{text[:40]}…{text[-10:]}"
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlong = _BRIEF.maxother = 60
 
 
 @dataclass(frozen=True)
@@ -77,9 +91,13 @@ class Setting:
             ("at most", self.at_most, operator.le),
         ]
         stated = [(word, bound, holds) for word, bound, holds in bounds if bound is not None]
-        if not math.isfinite(value) or not all(holds(value, bound) for _, bound, holds in stated):
-            words = " and ".join(f"{word} {bound:g}" for word, bound, _ in stated)
-            raise UsageError(f"{name}={value} is not valid: it must be {words or 'finite'}")
+        is_finite = isinstance(value, int) or math.isfinite(value)
+        if not is_finite or not all(holds(value, bound) for _, bound, holds in stated):
+            words = [] if is_finite else ["finite"]
+            words += [f"{word} {bound:g}" for word, bound, _ in stated]
+            raise UsageError(
+                f"{name}={shown(value)} is not valid: it must be {' and '.join(words)}"
+            )
 
 
 def _cast(name: str, value: object, kind: type, choices: tuple[Scalar, ...] | None) -> Scalar:
@@ -89,20 +107,27 @@ def _cast(name: str, value: object, kind: type, choices: tuple[Scalar, ...] | No
             return value
         valid = [str(choice) for choice in choices]
         raise UsageError(
-            f"{name}={value} is not valid: choose from {', '.join(valid)}"
-            f"{nearest(str(value), valid)}"
+            f"{name}={shown(value)} is not valid: choose from {', '.join(valid)}"
+            f"{nearest(shown(value), valid)}"
         )
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is float and is_number:
-        return float(value)  # type: ignore[arg-type]
-    if kind is int and is_number and float(value) == math.floor(float(value)):  # type: ignore[arg-type]
+        return _as_float(value)  # type: ignore[arg-type]
+    if kind is int and is_number and (isinstance(value, int) or value.is_integer()):  # type: ignore[attr-defined]
         return int(value)  # type: ignore[call-overload, no-any-return]
     if kind is bool and isinstance(value, bool):
         return value
     if kind is str and isinstance(value, (str, int, float)):
         return str(value)
     words = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
-    raise UsageError(f"{name}={value} is not valid: it must be {words[kind]}")
+    raise UsageError(f"{name}={shown(value)} is not valid: it must be {words[kind]}")
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value) + 0.0  # -0.0 becomes 0.0, which is written in the same way
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf
 
 
 class Named(Protocol):
@@ -149,7 +174,7 @@ class Registry(Mapping[str, E_]):
     def __getitem__(self, name: str) -> E_:
         if name not in self._entries:
             raise UsageError(
-                f"unknown {self.kind} {name!r}{nearest(name, self._entries)}; "
+                f"unknown {self.kind} {shown(name)!r}{nearest(name, self._entries)}; "
                 f"valid: {', '.join(self._entries)}"
             )
         return self._entries[name]
