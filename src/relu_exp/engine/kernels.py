@@ -1,0 +1,225 @@
+"""The fast parts: linear map and activation of a whole fleet in one differentiable step.
+
+A fleet's tensors carry the run first and the sample last: activations are (runs, units, samples),
+weights (runs, out, in), biases (runs, out, 1). Beside every fast rule stands the plain formula of
+`activations`, which the tests hold it against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from relu_exp.engine.activations import ACTIVATIONS
+
+__all__ = ["Elementwise", "Samples", "conv2d", "dense", "linear"]
+
+aten = torch.ops.aten
+
+# Elements that the widest vectorized loop takes at once. Elementwise loops over a tensor end in a
+# scalar tail whose exp may differ in the last bit; a run's numbers would then depend on where in
+# its fleet it stands.
+_VECTOR = 64
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A batch of inputs for a fleet, stored once for all runs of a seed.
+
+    `inputs` is (groups, features, samples), `labels` (groups, samples); `sizes` says how many
+    consecutive runs share each group.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    sizes: tuple[int, ...]
+
+    def run_labels(self) -> Tensor:
+        """Return the labels of every run: (runs, samples)."""
+        counts = torch.tensor(self.sizes, device=self.labels.device)
+        return self.labels.repeat_interleave(counts, dim=0, output_size=sum(self.sizes))
+
+    def run_inputs(self) -> Tensor:
+        """Return the inputs of every run: (runs, features, samples)."""
+        counts = torch.tensor(self.sizes, device=self.inputs.device)
+        return self.inputs.repeat_interleave(counts, dim=0, output_size=sum(self.sizes))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An activation in place, and its derivative from its own output.
+
+    `forward_(z, **settings)` overwrites z with φ(z). `backward(grad, a, **settings)` returns
+    grad · φ′(z), given a = φ(z).
+    """
+
+    forward_: Callable[..., Any]
+    backward: Callable[..., Tensor]
+    # whether φ′ from the output is as exact as from the input, also where the output rounds
+    is_exact: bool = True
+
+
+def _elu_backward(grad: Tensor, a: Tensor, alpha: float) -> Tensor:
+    result: Tensor = aten.elu_backward(grad, alpha, 1.0, 1.0, True, a)
+    return result
+
+
+RULES: Mapping[str, Rule] = {
+    "identity": Rule(lambda z: z, lambda grad, a: grad),
+    "step": Rule(lambda z: z.copy_(z >= 0), lambda grad, a: torch.zeros_like(grad)),
+    "sigmoid": Rule(torch.sigmoid_, lambda grad, a: aten.sigmoid_backward(grad, a)),
+    "tanh": Rule(torch.tanh_, lambda grad, a: aten.tanh_backward(grad, a)),
+    "relu": Rule(torch.relu_, lambda grad, a: aten.threshold_backward(grad, a, 0)),
+    "leaky_relu": Rule(
+        lambda z, negative_slope: aten.leaky_relu_(z, negative_slope),
+        lambda grad, a, negative_slope: aten.leaky_relu_backward(grad, a, negative_slope, True),
+    ),
+    "elu": Rule(lambda z, alpha: aten.elu_(z, alpha), _elu_backward, is_exact=False),
+}
+"""The activations with a rule; the others are differentiated by autograd from their formula."""
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """One activation with the settings of every run of a fleet."""
+
+    name: str
+    settings: tuple[Mapping[str, Any], ...]
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the activation has a rule."""
+        return self.name in RULES
+
+    def slices(self, z: Tensor) -> Sequence[tuple[slice, Mapping[str, Any]]]:
+        """Return the runs of z (runs, ...) to be computed together, with their common settings."""
+        runs = len(self.settings)
+        uniform = all(settings == self.settings[0] for settings in self.settings)
+        if uniform and (runs == 1 or z[0].numel() % _VECTOR == 0):
+            return [(slice(0, runs), self.settings[0])]
+        return [(slice(run, run + 1), self.settings[run]) for run in range(runs)]
+
+    def forward_(self, z: Tensor) -> Tensor:
+        """Overwrite contiguous z (runs, ...) with φ(z) by the fast rule."""
+        for part, settings in self.slices(z):
+            RULES[self.name].forward_(z[part], **settings)
+        return z
+
+    def backward(self, grad: Tensor, a: Tensor) -> Tensor:
+        """Return grad · φ′(z), given a = φ(z), by the fast rule."""
+        parts = [
+            RULES[self.name].backward(grad[part], a[part], **settings)
+            for part, settings in self.slices(a)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def plain(self, z: Tensor, **learned: Any) -> Tensor:
+        """Return φ(z) by the plain formula, differentiable by autograd.
+
+        `learned` are tensors with a leading run axis: a trained slope, random numbers.
+        """
+        function = ACTIVATIONS[self.name].function
+        parts = [
+            function(z[part], **settings, **{key: value[part] for key, value in learned.items()})
+            for part, settings in self.slices(z)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def derivative(self, z: Tensor, a: Tensor, **learned: Any) -> Tensor:
+        """Return φ′(z), given a = φ(z), as training computes it."""
+        if self.is_fast and RULES[self.name].is_exact:
+            return self.backward(torch.ones_like(a), a)
+        with torch.enable_grad():
+            point = z.detach().requires_grad_()
+            value = self.plain(point, **learned)
+            return torch.autograd.grad(value.sum(), point)[0]
+
+    def keep(self, runs: Sequence[int]) -> Elementwise:
+        """Return the same activation for some of the runs."""
+        return Elementwise(self.name, tuple(self.settings[run] for run in runs))
+
+
+def linear(h: Tensor | Samples, W: Tensor, b: Tensor) -> Tensor:
+    """Return W h + b: (runs, out, samples), differentiable by autograd.
+
+    Runs that share their inputs do so in one large product.
+    """
+    if isinstance(h, Tensor):
+        return torch.baddbmm(b, W, h)
+    parts = []
+    for inputs, part in zip(h.inputs, _groups(h.sizes), strict=True):
+        parts.append((W[part].flatten(0, 1) @ inputs).unflatten(0, (-1, W.shape[1])))
+    return torch.cat(parts) + b
+
+
+def dense(
+    h: Tensor | Samples, W: Tensor, b: Tensor, phi: Elementwise, skip: Tensor | None = None
+) -> Tensor:
+    """Return φ(W h + b + skip): (runs, out, samples), for an activation with a fast rule."""
+    inputs, sizes = (h, None) if isinstance(h, Tensor) else (h.inputs, h.sizes)
+    result: Tensor = _Dense.apply(inputs, W, b, skip, phi, sizes)
+    return result
+
+
+def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+    """Return the convolutions of a fleet: (runs, samples, out, height, width).
+
+    Args:
+        h: (runs, samples, in, height, width).
+        W: (runs, out, in, kernel, kernel).
+        b: (runs, out, 1).
+        padding: zeros added on each side.
+    """
+    pairs = zip(h, W, b, strict=True)
+    return torch.stack([F.conv2d(x, w, bias[:, 0], padding=padding) for x, w, bias in pairs])
+
+
+def _groups(sizes: Sequence[int]) -> list[slice]:
+    ends = [sum(sizes[: index + 1]) for index in range(len(sizes))]
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+class _Dense(torch.autograd.Function):
+    """a = φ(W h + b + skip), keeping only h and a for the way back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        h: Tensor,
+        W: Tensor,
+        b: Tensor,
+        skip: Tensor | None,
+        phi: Elementwise,
+        sizes: tuple[int, ...] | None,
+    ) -> Tensor:
+        if sizes is None:
+            z = torch.baddbmm(b, W, h)
+        else:
+            z = torch.empty(W.shape[0], W.shape[1], h.shape[2], device=W.device, dtype=W.dtype)
+            for inputs, part in zip(h, _groups(sizes), strict=True):
+                torch.mm(W[part].flatten(0, 1), inputs, out=z[part].flatten(0, 1))
+            z += b
+        if skip is not None:
+            z += skip
+        a = phi.forward_(z)
+        ctx.save_for_backward(h, W, a)
+        ctx.phi, ctx.sizes, ctx.has_skip = phi, sizes, skip is not None
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        h, W, a = ctx.saved_tensors
+        dz = ctx.phi.backward(grads[0].contiguous(), a)
+        db = dz.sum(-1, keepdim=True)
+        dskip = dz if ctx.has_skip else None
+        if ctx.sizes is None:
+            return W.transpose(1, 2) @ dz, dz @ h.transpose(1, 2), db, dskip, None, None
+        dW = torch.empty_like(W)
+        for inputs, part in zip(h, _groups(ctx.sizes), strict=True):
+            torch.mm(dz[part].flatten(0, 1), inputs.T, out=dW[part].flatten(0, 1))
+        return None, dW, db, dskip, None, None

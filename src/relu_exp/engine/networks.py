@@ -1,0 +1,269 @@
+"""Networks: how layers are connected, written once for a whole fleet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Protocol
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from relu_exp.engine import datasets
+from relu_exp.engine.kernels import Samples
+from relu_exp.engine.outputs import OUTPUTS
+from relu_exp.registry import Registry, Setting
+from relu_exp.schema import RunConfig, UsageError
+
+__all__ = [
+    "NETWORKS",
+    "Layer",
+    "Network",
+    "Pass",
+    "forward_flops",
+    "layers_of",
+    "register",
+]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The shape of one layer's weights: (out, in) or, for a convolution, (out, in, kernel, kernel).
+
+    `positions` is the number of places a convolution's kernel visits, 1 for a linear layer.
+    `is_used` is false for a layer that is declared and never called.
+    """
+
+    shape: tuple[int, ...]
+    positions: int = 1
+    is_used: bool = True
+
+    @property
+    def fan_in(self) -> int:
+        """Connections of one unit to the layer below."""
+        return math.prod(self.shape[1:])
+
+    @property
+    def fan_out(self) -> int:
+        """Connections of one input to the layer above."""
+        return self.shape[0] * math.prod(self.shape[2:])
+
+
+class Pass(Protocol):
+    """One forward pass of a fleet, as a network's `forward` sees it.
+
+    Layers are numbered from 0 in the order of `layers`; activations are (runs, units, samples)
+    between dense layers and (runs, samples, channels, height, width) between convolutions.
+    """
+
+    num_layers: int
+
+    def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
+        """Return φ(W h + b + skip), a hidden layer."""
+
+    def conv(self, layer: int, h: Tensor, padding: int = 0) -> Tensor:
+        """Return φ(W ∗ h + b), a hidden layer."""
+
+    def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
+        """Return W h + b, the output layer."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A registered network: its layers' shapes and how a pass goes through them.
+
+    `layers` gives every layer, the output layer last: one activation follows each but the last.
+    `fixed_depth` is the number of hidden layers of a fixed architecture, None where `depth` and
+    `width` decide. `image_shape` is the input it needs, None where any will do.
+    """
+
+    name: str
+    layers: Callable[[int, int, int, int | None, Mapping[str, Any]], list[Layer]]
+    forward: Callable[..., Tensor]
+    summary: str
+    reference: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    fixed_depth: int | None = None
+    image_shape: tuple[int, int, int] | None = None
+
+
+OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))
+
+NETWORKS: Registry[Network] = Registry("network")
+
+
+def register(
+    layers: Callable[[int, int, int, int | None, Mapping[str, Any]], list[Layer]],
+    *,
+    reference: str,
+    settings: Mapping[str, Setting] | None = None,
+    fixed_depth: int | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Register the decorated forward function `(net: Pass, x: Samples, settings) -> outputs`.
+
+    `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers.
+    """
+
+    def add(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        NETWORKS.add(
+            Network(
+                name=forward.__name__,
+                layers=layers,
+                forward=forward,
+                summary=(forward.__doc__ or forward.__name__).strip().splitlines()[0],
+                reference=reference,
+                settings={"output": OUTPUT, **(settings or {})},
+                fixed_depth=fixed_depth,
+                image_shape=image_shape,
+            )
+        )
+        return forward
+
+    return add
+
+
+def _chain(widths: Sequence[int]) -> list[Layer]:
+    return [Layer((out, into)) for into, out in pairwise(widths)]
+
+
+def _mlp_layers(
+    num_features: int, num_outputs: int, depth: int, width: int | None, settings: Mapping[str, Any]
+) -> list[Layer]:
+    assert width is not None
+    return _chain([num_features, *[width] * depth, num_outputs])
+
+
+@register(_mlp_layers, reference="Rumelhart, Hinton, Williams 1986, Nature 323")
+def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
+    """Multilayer perceptron: `depth` hidden layers of `width` units (depth 0 is linear)."""
+    h: Tensor | Samples = x
+    for layer in range(net.num_layers - 1):
+        h = net.dense(layer, h)
+    return net.linear(net.num_layers - 1, h)
+
+
+@register(
+    _mlp_layers,
+    reference="He, Zhang, Ren, Sun 2016, CVPR (fully connected, without normalization)",
+    settings={
+        "block_size": Setting(2, "hidden layers that a skip connection spans", at_least=1),
+        "branch_scale": Setting(
+            1.0,
+            "factor of what a block adds; `depth` is 1 / √(number of blocks)",
+            at_least=0,
+            words=("depth",),
+        ),
+    },
+)
+def residual_mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
+    """Multilayer perceptron with skip connections around blocks of hidden layers.
+
+    The first hidden layer leads to `width` units; then each whole block of `block_size` layers
+    computes φ(W h + b + skip) in its last one. Hidden layers that fill no block have no skip.
+    """
+    num_hidden, size = net.num_layers - 1, int(settings["block_size"])
+    num_blocks = max(1, (num_hidden - 1) // size)
+    stated = settings["branch_scale"]
+    scale = 1 / math.sqrt(num_blocks) if stated == "depth" else float(stated)
+    h: Tensor | Samples = x
+    skip: Tensor | None = None
+    for layer in range(num_hidden):
+        place = (layer - 1) % size
+        if layer == 0:
+            h = net.dense(layer, h)
+            continue
+        assert isinstance(h, Tensor)
+        if place == 0:
+            skip = h
+        # scaling the input of a block's last map scales what the block adds (biases start at 0)
+        h = net.dense(layer, h * scale, skip) if place == size - 1 else net.dense(layer, h)
+    return net.linear(num_hidden, h)
+
+
+_DOCUMENT_CNN = [
+    Layer((10, 1, 7, 7), positions=28 * 28),
+    Layer((50, 10, 7, 7), positions=28 * 28),
+    Layer((120, 50, 7, 7), positions=28 * 28),
+    Layer((100, 120, 5, 5), positions=24 * 24),
+    Layer((20, 100, 5, 5), positions=20 * 20),
+    Layer((10, 20, 5, 5), positions=16 * 16),
+    Layer((120, 10 * 8 * 8)),
+    Layer((360, 120)),
+    Layer((50, 360)),
+]
+
+
+def _document_cnn_layers(
+    num_features: int, num_outputs: int, depth: int, width: int | None, settings: Mapping[str, Any]
+) -> list[Layer]:
+    output = Layer((num_outputs, 50))
+    unused = Layer((10, 10, 3, 3), is_used=False)
+    return [*_DOCUMENT_CNN, output, unused]
+
+
+@register(
+    _document_cnn_layers,
+    reference="document 003 (D3), class MyModel",
+    fixed_depth=9,
+    image_shape=(1, 28, 28),
+)
+def document_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
+    """Document 003's network: seven convolutions, the last never used, and four linear layers."""
+    pixels = x.run_inputs().transpose(1, 2)
+    h = pixels.reshape(*pixels.shape[:2], 1, 28, 28)
+    h = net.conv(0, h, padding=3)  # 28 28
+    h = net.conv(1, h, padding=3)  # 28 28
+    h = net.conv(2, h, padding=3)  # 28 28
+    h = net.conv(3, h)  # 24 24
+    h = net.conv(4, h)  # 20 20
+    h = net.conv(5, h)  # 16 16
+    runs, samples = h.shape[:2]
+    h = F.max_pool2d(h.flatten(0, 1), 2, 2)  # 8 8
+    h = h.reshape(runs, samples, 10 * 8 * 8).transpose(1, 2)
+    for layer in (6, 7, 8):
+        h = net.dense(layer, h)
+    return net.linear(9, h)
+
+
+def num_outputs(config: RunConfig) -> int:
+    """Return the units of the output layer: one for a binary output, else one per class."""
+    is_binary = OUTPUTS[config.network["output"]].is_binary
+    return 1 if is_binary else datasets.shape_of(config.dataset).num_classes
+
+
+def layers_of(config: RunConfig) -> list[Layer]:
+    """Return the layers of a run's network, hidden layers first, then output, then unused ones.
+
+    Raises:
+        UsageError: the network does not fit the dataset.
+    """
+    network, shape = NETWORKS[config.network.name], datasets.shape_of(config.dataset)
+    if network.image_shape is not None and shape.image_shape != network.image_shape:
+        need = "×".join(map(str, network.image_shape))
+        raise UsageError(
+            f"network={network.name} needs {need} images and {config.dataset.name} has none: "
+            "choose mnist5k, mnist or fashion_mnist"
+        )
+    if OUTPUTS[config.network["output"]].is_binary and shape.num_classes != 2:
+        raise UsageError(
+            f"network.output={config.network['output']} needs two classes and "
+            f"{config.dataset.name} has {shape.num_classes}: set dataset.task=parity"
+        )
+    settings = config.network.as_dict()
+    return network.layers(
+        shape.num_features, num_outputs(config), config.depth, config.width, settings
+    )
+
+
+def forward_flops(config: RunConfig) -> int:
+    """Return the floating-point operations of one sample's forward pass, 2 per weight used."""
+    used = [layer for layer in layers_of(config) if layer.is_used]
+    return sum(2 * math.prod(layer.shape) * layer.positions for layer in used)
+
+
+def parameter_count(layers: Sequence[Layer]) -> int:
+    """Return the number of weights and biases, unused layers included."""
+    return sum(math.prod(layer.shape) + layer.shape[0] for layer in layers)

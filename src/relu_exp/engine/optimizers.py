@@ -1,0 +1,135 @@
+"""Optimizers over stacked parameters: every run has its own learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from relu_exp.registry import Registry, Setting
+
+__all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
+
+
+class Optimizer(Protocol):
+    """Updates stacked parameters in place; keeps a state per run."""
+
+    def step(self, parameters: Sequence[Tensor], grads: Sequence[Tensor], decays: int) -> None:
+        """Update by one step; weight decay applies to the first `decays` parameters."""
+
+    def keep(self, index: Tensor) -> None:
+        """Drop the state of the runs that `index` leaves out."""
+
+
+@dataclass(frozen=True)
+class OptimizerEntry:
+    """A registered optimizer: made from the learning rates (runs,) and its settings."""
+
+    name: str
+    make: Callable[..., Optimizer]
+    summary: str
+    reference: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+OPTIMIZERS: Registry[OptimizerEntry] = Registry("optimizer")
+
+_WEIGHT_DECAY = Setting(0.0, "L2 penalty, added to the gradient", at_least=0)
+
+
+def _like(vector: Tensor, parameter: Tensor) -> Tensor:
+    """Return (runs,) in the shape (runs, 1, 1, ...) that broadcasts over a parameter."""
+    return vector.reshape(-1, *[1] * (parameter.dim() - 1))
+
+
+def _decayed(parameter: Tensor, grad: Tensor, weight_decay: float) -> Tensor:
+    return grad.add(parameter, alpha=weight_decay) if weight_decay else grad
+
+
+@dataclass
+class Sgd:
+    """Stochastic gradient descent: v ← μv + g, w ← w − ηv."""
+
+    learning_rates: Tensor
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    velocities: list[Tensor] = field(default_factory=list)
+
+    @torch.no_grad()
+    def step(self, parameters: Sequence[Tensor], grads: Sequence[Tensor], decays: int) -> None:
+        """Update the parameters in place."""
+        if self.momentum and not self.velocities:
+            self.velocities = [torch.zeros_like(parameter) for parameter in parameters]
+        for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
+            update = _decayed(parameter, grad, self.weight_decay if index < decays else 0.0)
+            if self.momentum:
+                update = self.velocities[index].mul_(self.momentum).add_(update)
+            parameter.addcmul_(update, _like(self.learning_rates, parameter), value=-1)
+
+    def keep(self, index: Tensor) -> None:
+        """Drop the state of the runs that `index` leaves out."""
+        self.learning_rates = self.learning_rates[index]
+        self.velocities = [velocity[index] for velocity in self.velocities]
+
+
+@dataclass
+class Adam:
+    """Adam: first and second moments of the gradient, with bias correction."""
+
+    learning_rates: Tensor
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    num_steps: int = 0
+    first: list[Tensor] = field(default_factory=list)
+    second: list[Tensor] = field(default_factory=list)
+
+    @torch.no_grad()
+    def step(self, parameters: Sequence[Tensor], grads: Sequence[Tensor], decays: int) -> None:
+        """Update the parameters in place."""
+        if not self.first:
+            self.first = [torch.zeros_like(parameter) for parameter in parameters]
+            self.second = [torch.zeros_like(parameter) for parameter in parameters]
+        self.num_steps += 1
+        correction1 = 1 - self.beta1**self.num_steps
+        correction2 = 1 - self.beta2**self.num_steps
+        for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
+            g = _decayed(parameter, grad, self.weight_decay if index < decays else 0.0)
+            m = self.first[index].lerp_(g, 1 - self.beta1)
+            v = self.second[index].mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+            update = m / (v.sqrt() / correction2**0.5 + self.epsilon)
+            rates = _like(self.learning_rates, parameter) / correction1
+            parameter.addcmul_(update, rates, value=-1)
+
+    def keep(self, index: Tensor) -> None:
+        """Drop the state of the runs that `index` leaves out."""
+        self.learning_rates = self.learning_rates[index]
+        self.first = [moment[index] for moment in self.first]
+        self.second = [moment[index] for moment in self.second]
+
+
+def _register(name: str, make: Callable[..., Optimizer], reference: str, **settings: Any) -> None:
+    summary = (make.__doc__ or name).strip().splitlines()[0]
+    OPTIMIZERS.add(OptimizerEntry(name, make, summary, reference, settings))
+
+
+_register(
+    "sgd",
+    Sgd,
+    "Robbins, Monro 1951, Ann. Math. Statist. 22(3); momentum as in torch.optim.SGD",
+    momentum=Setting(0.0, "share of the last update kept", at_least=0, below=1),
+    weight_decay=_WEIGHT_DECAY,
+)
+_register(
+    "adam",
+    Adam,
+    "Kingma, Ba 2015, arXiv:1412.6980",
+    beta1=Setting(0.9, "decay of the first moment", at_least=0, below=1),
+    beta2=Setting(0.999, "decay of the second moment", at_least=0, below=1),
+    epsilon=Setting(1e-8, "added to the denominator", at_least=0),
+    weight_decay=_WEIGHT_DECAY,
+)

@@ -1,0 +1,59 @@
+"""What a network's last layer means: the loss that fits it, and when it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["OUTPUTS", "Output"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the last layer's numbers mean: the loss that fits them, and when they are right.
+
+    `loss` and `correct` take outputs (runs, units, samples) and labels (runs, samples) and return
+    (runs, samples). A binary output has one unit, its label is 0 or 1.
+    """
+
+    is_binary: bool
+    loss: Callable[[Tensor, Tensor], Tensor]
+    correct: Callable[[Tensor, Tensor], Tensor]
+
+
+def _binary(z: Tensor) -> Tensor:
+    return z[:, 0]
+
+
+OUTPUTS: Mapping[str, Output] = {
+    "logits": Output(
+        is_binary=False,
+        loss=lambda z, y: F.cross_entropy(z, y, reduction="none"),
+        correct=lambda z, y: z.argmax(1) == y,
+    ),
+    "sigmoid": Output(
+        is_binary=True,
+        loss=lambda z, y: F.binary_cross_entropy_with_logits(
+            _binary(z), y.to(z.dtype), reduction="none"
+        ),
+        correct=lambda z, y: (_binary(z) > 0) == (y > 0),
+    ),
+    # The probability is (1 + tanh z) / 2 = σ(2z): cross-entropy fits, written so that it is stable.
+    "tanh": Output(
+        is_binary=True,
+        loss=lambda z, y: F.binary_cross_entropy_with_logits(
+            2 * _binary(z), y.to(z.dtype), reduction="none"
+        ),
+        correct=lambda z, y: (_binary(z) > 0) == (y > 0),
+    ),
+    "linear": Output(
+        is_binary=True,
+        loss=lambda z, y: (_binary(z) - y.to(z.dtype)).square(),
+        correct=lambda z, y: (_binary(z) > 0.5) == (y > 0),
+    ),
+}
+"""`logits`: softmax cross-entropy; `sigmoid`, `tanh`: binary cross-entropy; `linear`: squared error
+against 0 and 1, decided at 0.5."""
