@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Dataset:
     read: Callable[..., Arrays]
     layout: Callable[..., Layout]
     own_settings: Mapping[str, Setting]
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Mapping[str, Setting]
 
     def own(self, choice: Choice) -> dict[str, Any]:
         """Return the settings that `read` and `layout` take."""
@@ -65,7 +65,6 @@ def register(
     layout: Layout | Callable[..., Layout],
     *,
     reference: str,
-    name: str | None = None,
     settings: Mapping[str, Setting] | None = None,
 ) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
     """Register the decorated function, which returns the inputs and labels of all samples.
@@ -77,7 +76,6 @@ def register(
     Args:
         layout: what the samples look like; a function of the settings when it depends on them.
         reference: where the data come from.
-        name: the data set's name, when it is not the function's.
         settings: limits and help of the function's settings.
     """
 
@@ -87,7 +85,7 @@ def register(
         example = layout_of(**{key: setting.default for key, setting in own.items()})
         DATASETS.add(
             Dataset(
-                name=name or read.__name__,
+                name=read.__name__,
                 summary=(read.__doc__ or "").strip().partition("\n")[0],
                 reference=reference,
                 read=read,
@@ -107,7 +105,7 @@ def _common_settings(layout: Layout) -> dict[str, Setting]:
             None,
             "training samples of a run, drawn stratified with its seed; all when not given",
             kind=int,
-            at_least=layout.num_classes,
+            at_least=2,
         )
     }
     if layout.value_range is not None:
@@ -166,8 +164,8 @@ def _load(choice: Choice) -> Data:
         choice.name,
         entry.read(**entry.own(choice)),
         layout,
-        scaling=str(settings.get("scaling")),
-        task=str(settings.get("task")),
+        scaling=str(settings.get("scaling", "standard")),
+        task=str(settings.get("task", "classes")),
     )
 
 
@@ -279,7 +277,7 @@ def gaussian(num_samples: int = 1000, num_features: int = 500) -> Arrays:
     """Independent N(0, 1) inputs with labels that say nothing, to study signals."""
     total = sum(_tenths(num_samples, 10))
     inputs = torch.randn(total, num_features, generator=stream(0, "samples"))
-    return inputs.numpy(), np.arange(total) % 10
+    return inputs.numpy(), (torch.arange(total) % 10).numpy()
 
 
 @register(
