@@ -79,9 +79,12 @@ class RunConfig:
 
     @cached_property
     def run_id(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of the configuration and the schema version."""
+        """16 hexadecimal digits of the SHA-256 of the configuration and the schema version.
+
+        Where the data lie (`PLACES`) is left out: two machines give one run the same identity.
+        """
         text = json.dumps(
-            [SCHEMA_VERSION, vars(self)], default=vars, sort_keys=True, separators=(",", ":")
+            [SCHEMA_VERSION, vars(self)], default=_identity, sort_keys=True, separators=(",", ":")
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -97,6 +100,18 @@ class RunConfig:
         row["probe_steps"] = json.dumps(self.probe_steps)
         row["evaluation_steps"] = json.dumps(self.evaluation_steps)
         return row
+
+
+PLACES = frozenset({"root", "download"})
+"""Settings that say where data lie on one machine: they are no part of what a run is."""
+
+
+def _identity(choice: Choice) -> dict[str, object]:
+    """Return what of a choice makes a run the run it is."""
+    return {
+        "name": choice.name,
+        "settings": [setting for setting in choice.settings if setting[0] not in PLACES],
+    }
 
 
 PARTS = ("activation", "initializer", "network", "dataset", "optimizer")
