@@ -1,0 +1,145 @@
+"""The plan: every due run sails exactly once, with runs of its own shape, the longest first."""
+
+import itertools
+
+import pytest
+from examples import example_run
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relu_exp.plan import Fleet, cost, estimate, plan
+
+
+def sweep(**axes):
+    return [
+        example_run(**dict(zip(axes, values, strict=True)))
+        for values in itertools.product(*axes.values())
+    ]
+
+
+@given(
+    num_seeds=st.integers(1, 9),
+    depths=st.lists(st.integers(0, 6), min_size=1, max_size=3, unique=True),
+    rates=st.lists(st.sampled_from([0.001, 0.01, 0.1, 1.0]), min_size=1, unique=True),
+    fleet_size=st.integers(1, 20),
+    num_workers=st.integers(1, 70),
+    data=st.data(),
+)
+def test_every_due_run_sails_exactly_once(num_seeds, depths, rates, fleet_size, num_workers, data):
+    runs = sweep(depth=depths, learning_rate=rates, seed=range(num_seeds))
+    finished = data.draw(st.sets(st.sampled_from([run.run_id for run in runs])))
+    made = plan(runs, finished, fleet_size, num_workers)
+    sailing = [run.run_id for fleet in made.fleets for run in fleet.runs]
+    assert sorted(sailing) == sorted(run.run_id for run in runs if run.run_id not in finished)
+    assert made.num_due == len(sailing)
+    assert made.num_finished == len(finished)
+    assert made.num_runs == len(runs)
+    assert all(1 <= len(fleet.runs) <= fleet_size for fleet in made.fleets)
+    assert all(len({run.depth for run in fleet.runs}) == 1 for fleet in made.fleets)
+    for depth in depths:
+        sizes = [len(fleet.runs) for fleet in made.fleets if fleet.runs[0].depth == depth]
+        assert not sizes or max(sizes) - min(sizes) <= 1
+    costs = [fleet.cost for fleet in made.fleets]
+    assert costs == sorted(costs, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"initializer": "xavier_uniform"},
+        {"initializer": ("he_normal", {"mode": "fan_out"})},
+        {"learning_rate": 0.5},
+        {"seed": 7},
+    ],
+)
+def test_runs_of_one_shape_sail_together(changes):
+    (fleet,) = plan([example_run(), example_run(**changes)], (), 16).fleets
+    assert len(fleet.runs) == 2
+
+
+def test_numbers_of_an_activation_sail_together_and_its_words_do_not():
+    slopes = [example_run(activation=("leaky_relu", {"negative_slope": a})) for a in (0.01, 0.2)]
+    assert len(plan(slopes, (), 16).fleets) == 1
+    forms = [example_run(activation=("prelu", {"per": per})) for per in ("layer", "unit")]
+    assert len(plan(forms, (), 16).fleets) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"activation": "tanh"},
+        {"network": "residual_mlp"},
+        {"dataset": "digits"},
+        {"depth": 2},
+        {"width": 9},
+        {"batch_size": 16},
+        {"num_steps": 5},
+        {"probe_steps": (0,)},
+        {"probe_samples": 8},
+        {"evaluation_steps": (4,)},
+    ],
+)
+def test_runs_of_other_shapes_sail_apart(changes):
+    made = plan([example_run(), example_run(**changes)], (), 16)
+    assert len(made.fleets) == 2
+
+
+def test_runs_of_one_seed_lie_side_by_side():
+    runs = sweep(learning_rate=[0.1, 0.2, 0.3, 0.4], seed=range(3))
+    seeds = [[run.seed for run in fleet.runs] for fleet in plan(runs, (), 4).fleets]
+    assert sorted(seeds) == [[0] * 4, [1] * 4, [2] * 4]
+
+
+def test_fleets_become_smaller_where_workers_would_idle():
+    runs = sweep(seed=range(16))
+    assert [len(fleet.runs) for fleet in plan(runs, (), 16, num_workers=2).fleets] == [8, 8]
+
+
+def test_nothing_is_left_where_all_is_finished():
+    runs = sweep(seed=range(3))
+    made = plan(runs, {run.run_id for run in runs}, 16, num_workers=2)
+    assert made.fleets == ()
+    assert made.num_due == 0
+    assert estimate(made.fleets, "cpu", 2).seconds == 0
+
+
+def test_a_fleet_is_named_by_its_runs():
+    first, second = Fleet((example_run(),)), Fleet((example_run(seed=1),))
+    assert first.fleet_id == Fleet((example_run(),)).fleet_id
+    assert first.fleet_id != second.fleet_id
+
+
+def test_cost_grows_with_everything_that_takes_time():
+    least = cost(example_run())
+    for changes in (
+        {"depth": 2},
+        {"width": 16},
+        {"num_steps": 8},
+        {"batch_size": 64},
+        {"probe_steps": (0, 1, 4)},
+        {"evaluation_steps": (0, 1, 4)},
+    ):
+        assert cost(example_run(**changes)) > least
+
+
+@pytest.fixture
+def steady(monkeypatch):
+    monkeypatch.setattr("relu_exp.plan._flops_per_second", lambda device: 1e9)
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_estimate_shares_the_work_between_workers():
+    fleets = plan(sweep(seed=range(64)), (), 4).fleets
+    alone, shared = estimate(fleets, "cpu", 1), estimate(fleets, "cpu", 8)
+    assert alone.num_bytes == shared.num_bytes > 0
+    assert shared.seconds == pytest.approx(alone.seconds / 8)
+
+
+@pytest.mark.usefixtures("steady")
+def test_an_estimate_is_never_shorter_than_its_longest_fleet():
+    fleets = plan(sweep(seed=range(2)), (), 2).fleets
+    assert estimate(fleets, "cpu", 1000) == estimate(fleets, "cpu", 1)
+
+
+def test_this_machine_can_be_measured():
+    assert estimate(plan([example_run()], (), 1).fleets, "cpu", 1).seconds > 0
