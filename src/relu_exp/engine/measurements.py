@@ -1,0 +1,156 @@
+"""Measurements of every hidden layer of a fleet; `docs/measurements.md` defines each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from relu_exp.engine.kernels import Samples
+from relu_exp.engine.stack import Stack, Tape
+from relu_exp.schema import HISTOGRAM_BINS
+
+__all__ = ["MEASUREMENTS", "Probe", "dead_units", "histogram", "measure", "take_probe"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one probe saw of a hidden layer, every tensor with the run first.
+
+    Attributes:
+        z: pre-activations (runs, units, samples).
+        a: activations (runs, units, samples).
+        derivative: φ′(z) (runs, units, samples).
+        activation_grad: gradient of the mean loss by a (runs, units, samples).
+        weight_grad: gradient of the mean loss by the weights (runs, out, in, ...).
+        saturated_below: |φ′| under which a value counts as saturated (runs, 1, 1).
+    """
+
+    z: Tensor
+    a: Tensor
+    derivative: Tensor
+    activation_grad: Tensor
+    weight_grad: Tensor
+    saturated_below: Tensor
+
+
+Measurement = Callable[[Probe], Tensor]
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.flatten(1).mean(1)
+
+
+def _std(x: Tensor) -> Tensor:
+    # two passes: the mean of squares loses a small spread around a large mean
+    return _mean((x - x.mean((1, 2), keepdim=True)).square()).sqrt()
+
+
+def _norm(x: Tensor) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
+    return norm
+
+
+MEASUREMENTS: dict[str, Measurement] = {
+    "preactivation_mean": lambda probe: _mean(probe.z),
+    "preactivation_std": lambda probe: _std(probe.z),
+    "activation_mean": lambda probe: _mean(probe.a),
+    "activation_std": lambda probe: _std(probe.a),
+    "saturated_fraction": lambda probe: _mean(
+        (probe.derivative.abs() <= probe.saturated_below).float()
+    ),
+    "zero_fraction": lambda probe: _mean((probe.a == 0).float()),
+    "dead_on_probe_fraction": lambda probe: (probe.derivative == 0).all(2).float().mean(1),
+    "weight_grad_norm": lambda probe: _norm(probe.weight_grad),
+    "activation_grad_norm": lambda probe: _norm(probe.activation_grad),
+}
+"""Quantity → function of a layer's probe, returning one number per run."""
+
+
+def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]:
+    """Return what a pass over the probe batch, in evaluation mode, and its way back show.
+
+    Args:
+        stack: the fleet's networks.
+        x: the probe batch.
+        saturated_below: |φ′| under which a value counts as saturated (runs,).
+    """
+    tape = Tape()
+    loss = stack.output.loss(stack.forward(x, tape=tape), x.run_labels()).mean(1)
+    num_hidden = len(tape.activations)
+    wanted = [*tape.activations, *stack.weights[:num_hidden]]
+    # a layer that the loss does not reach has no gradient: its norm is zero
+    grads = torch.autograd.grad(loss.sum(), wanted, allow_unused=True) if wanted else ()
+    filled = [
+        torch.zeros_like(tensor) if grad is None else grad
+        for tensor, grad in zip(wanted, grads, strict=True)
+    ]
+    return [
+        Probe(
+            z=z.detach(),
+            a=a.detach(),
+            derivative=stack.phi.derivative(z.detach(), a.detach(), **stack.slope_of(layer)),
+            activation_grad=filled[layer],
+            weight_grad=filled[num_hidden + layer],
+            saturated_below=saturated_below.reshape(-1, 1, 1),
+        )
+        for layer, (z, a) in enumerate(zip(tape.preactivations, tape.activations, strict=True))
+    ]
+
+
+def measure(probes: Sequence[Probe]) -> dict[str, Tensor]:
+    """Return quantity → values (runs, layers)."""
+    return {
+        name: torch.stack([function(probe) for probe in probes], dim=1)
+        for name, function in MEASUREMENTS.items()
+    }
+
+
+def histogram(values: Tensor, kind: str) -> Tensor:
+    """Return the counts of values (runs, ...) in the fixed bins: (runs, bins + 2), int32.
+
+    The first and last columns count what lies below and above all bins; nan counts as above.
+    """
+    low, high, bins = HISTOGRAM_BINS[kind]
+    runs = values.shape[0]
+    place = (values.flatten(1) - low) * (bins / (high - low))
+    # clamp before the cast: a float beyond int32 has no defined integer
+    index = place.nan_to_num(nan=float(bins)).floor().clamp(-1, bins).int() + 1
+    offset = torch.arange(runs, device=values.device, dtype=torch.int32)[:, None] * (bins + 2)
+    counts = torch.bincount((index + offset).flatten(), minlength=runs * (bins + 2))
+    return counts.reshape(runs, bins + 2).int()
+
+
+def dead_units(
+    stack: Stack,
+    probes: Sequence[Probe],
+    training_chunk: Callable[[Sequence[int], int], Samples | None],
+) -> list[Tensor]:
+    """Return which units have a zero derivative on every training sample: (runs, units) a layer.
+
+    Only units that are dead on the probe batch, itself part of the training set, can be; and only
+    runs that still have such units are sent through the next chunk.
+
+    Args:
+        stack: the fleet's networks.
+        probes: what the probe batch showed.
+        training_chunk: the n-th part of the training set for some of the runs, None past its end.
+    """
+    dead = [(probe.derivative == 0).all(2) for probe in probes]
+    suspects, part, index = list(range(stack.num_runs)), stack, 0
+    while True:
+        left = [run for run in suspects if any(bool(layer[run].any()) for layer in dead)]
+        if left != suspects:
+            suspects, part = left, stack.keep(left)
+        x = training_chunk(suspects, index) if suspects else None
+        if x is None:
+            return dead
+        tape = Tape()
+        with torch.no_grad():
+            part.forward(x, tape=tape)
+        for layer, (z, a) in enumerate(zip(tape.preactivations, tape.activations, strict=True)):
+            derivative = part.phi.derivative(z, a, **part.slope_of(layer))
+            dead[layer][suspects] &= (derivative == 0).all(2)
+        index += 1

@@ -1,0 +1,266 @@
+"""The one training loop, over a leading run axis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relu_exp.engine import measurements, theory
+from relu_exp.engine.activations import largest_derivative
+from relu_exp.engine.batches import Batches
+from relu_exp.engine.kernels import Samples
+from relu_exp.engine.networks import layers_of, parameter_count
+from relu_exp.engine.optimizers import OPTIMIZERS
+from relu_exp.engine.records import Records
+from relu_exp.engine.stack import Noise, build
+from relu_exp.engine.streams import stream
+from relu_exp.schema import SPLITS, RunConfig
+
+__all__ = ["train_fleet"]
+
+# Values per run and evaluated chunk: bounds memory, and makes a run's numbers independent of the
+# size of its fleet.
+_CHUNK_VALUES = 1_000_000
+_NUM_BATCH_RECORDS = 200
+_SATURATED = 0.05
+
+
+def train_fleet(
+    runs: Sequence[RunConfig], device: str = "cpu", on_step: Callable[[int], None] | None = None
+) -> dict[str, dict[str, list[Any]]]:
+    """Train runs of equal shape together and return every table as columns.
+
+    Args:
+        runs: configurations that differ only in initializer, learning rate, seed and the numeric
+            settings of their activation; those of one seed consecutive.
+        device: `cpu` or `cuda`.
+        on_step: called with the number of updates done, after each.
+
+    Returns:
+        Table → column → values, as in `schema.TABLES`; of `runs` all but `fleet_id` and `session`.
+
+    Raises:
+        UsageError: a network, an output or a data set do not fit each other.
+    """
+    return _Voyage(runs, device).sail(on_step)
+
+
+class _Voyage:
+    """One fleet on its way: what still trains, and what has been recorded."""
+
+    def __init__(self, runs: Sequence[RunConfig], device: str) -> None:
+        self.started = time.perf_counter()
+        self.all_runs, self.device = list(runs), device
+        self.run = runs[0]
+        self.stack = build(runs, device)
+        values = sum(layer.shape[0] * layer.positions for layer in self.stack.layers)
+        chunk = min(1024, max(8, _CHUNK_VALUES // values))
+        self.batches = Batches(self.run, device, chunk)
+        rates = torch.tensor([run.learning_rate for run in runs], device=device)
+        entry = OPTIMIZERS[self.run.optimizer.name]
+        self.optimizer = entry.make(rates, **self.run.optimizer.as_dict())
+        self.alive = list(range(len(runs)))
+        self.diverged_at: dict[int, int] = {}
+        unknown = dict.fromkeys(
+            f"final_{split}_{metric}" for split in SPLITS[1:] for metric in ("loss", "accuracy")
+        )
+        self.final: dict[int, dict[str, float | None]] = {
+            index: dict(unknown) for index in self.alive
+        }
+        self.records = Records()
+        self.window: list[tuple[Tensor, Tensor]] = []
+        self.window_size = max(1, -(-self.run.num_steps // _NUM_BATCH_RECORDS))
+        largest = [_SATURATED * largest_derivative(run.activation) for run in runs]
+        self.saturated_below = torch.tensor(largest, device=device)
+
+    @property
+    def seeds(self) -> list[int]:
+        return [self.all_runs[index].seed for index in self.alive]
+
+    @property
+    def ids(self) -> list[str]:
+        return [self.all_runs[index].run_id for index in self.alive]
+
+    def sail(self, on_step: Callable[[int], None] | None) -> dict[str, dict[str, list[Any]]]:
+        """Train from the first step to the last and return the tables."""
+        self._predict()
+        for step in range(self.run.num_steps):
+            grads = self._learn(step)
+            if not self.alive:
+                break
+            self._observe(step)
+            before = self._weights_if_probed(step)
+            self.optimizer.step(self.stack.parameters(), grads, self._num_decaying)
+            self._record_update(step, before)
+            if on_step:
+                on_step(step + 1)
+        self._finish()
+        return self._tables()
+
+    def _finish(self) -> None:
+        """Observe the trained networks; those that the last update broke have diverged too."""
+        end = self.run.num_steps
+        if self.alive and end:
+            x = self.batches.minibatch(self.seeds, end - 1)
+            with torch.no_grad():
+                loss = self.stack.output.loss(self.stack.forward(x), x.run_labels()).mean(1)
+            self._drop(~torch.isfinite(loss), end)
+        self._observe(end)
+
+    @property
+    def _num_decaying(self) -> int:
+        """Weights and biases decay, the learned slopes of an activation do not (He et al. 2015)."""
+        return len(self.stack.parameters()) - len(self.stack.slopes)
+
+    def _learn(self, step: int) -> list[Tensor]:
+        """Return the gradients on the minibatch of a step, of the runs that have not diverged."""
+        while True:
+            x = self.batches.minibatch(self.seeds, step)
+            outputs = self.stack.forward(x, noise=self._noise(x, step))
+            labels = x.run_labels()
+            loss = self.stack.output.loss(outputs, labels).mean(1)
+            lost = ~torch.isfinite(loss.detach())
+            if not self._drop(lost, step):
+                break
+            if not self.alive:
+                return []
+        grads = torch.autograd.grad(loss.sum(), self.stack.parameters())
+        correct = self.stack.output.correct(outputs.detach(), labels).float().mean(1)
+        self._record_batch(step, loss.detach(), correct)
+        return list(grads)
+
+    def _noise(self, x: Samples, step: int) -> Noise:
+        """Return uniform numbers in training, the same for all runs of a seed."""
+
+        def draw(layer: int, shape: torch.Size) -> Tensor:
+            seeds = list(dict.fromkeys(self.seeds))
+            each = [
+                torch.rand(shape[1:], generator=stream(seed, "noise", step, layer))
+                for seed in seeds
+            ]
+            sizes = torch.tensor(x.sizes)
+            return torch.stack(each).repeat_interleave(sizes, dim=0).to(self.device)
+
+        return draw
+
+    def _drop(self, lost: Tensor, step: int) -> bool:
+        """Take the runs that have diverged out of the fleet; return whether there were any."""
+        if not bool(lost.any()):
+            return False
+        kept = torch.nonzero(~lost)[:, 0]
+        for place in torch.nonzero(lost)[:, 0].tolist():
+            self.diverged_at[self.alive[place]] = step
+        self.alive = [self.alive[place] for place in kept.tolist()]
+        self.window = [(loss[kept], correct[kept]) for loss, correct in self.window]
+        self.saturated_below = self.saturated_below[kept]
+        if self.alive:
+            self.stack = self.stack.keep(kept.tolist())
+            self.optimizer.keep(kept)
+        return True
+
+    def _record_batch(self, step: int, loss: Tensor, correct: Tensor) -> None:
+        """Record the mean over each window of minibatches, at its middle."""
+        self.window.append((loss, correct))
+        if len(self.window) == self.window_size or step == self.run.num_steps - 1:
+            losses, corrects = (
+                torch.stack(each).mean(0) for each in zip(*self.window, strict=True)
+            )
+            middle = step - (len(self.window) - 1) // 2
+            self.records.curve(self.ids, middle, "batch", losses, corrects)
+            self.window = []
+
+    def _observe(self, step: int) -> None:
+        """Evaluate and probe, where the schedule says so, before the update of a step."""
+        if self.alive and step in self.run.evaluation_steps:
+            self._evaluate(step)
+        if self.alive and step in self.run.probe_steps and self.stack.hidden:
+            self._probe(step)
+
+    def _evaluate(self, step: int) -> None:
+        for split in SPLITS[1:]:
+            loss = torch.zeros(len(self.alive), device=self.device)
+            correct, samples = torch.zeros_like(loss), 0
+            with torch.no_grad():
+                for x in self.batches.evaluation(self.seeds, split):
+                    outputs, labels = self.stack.forward(x), x.run_labels()
+                    loss += self.stack.output.loss(outputs, labels).sum(1)
+                    correct += self.stack.output.correct(outputs, labels).sum(1)
+                    samples += labels.shape[1]
+            loss, correct = loss / samples, correct / samples
+            self.records.curve(self.ids, step, split, loss, correct)
+            for index, each, share in zip(self.alive, loss.tolist(), correct.tolist(), strict=True):
+                self.final[index][f"final_{split}_loss"] = each
+                self.final[index][f"final_{split}_accuracy"] = share
+
+    def _probe(self, step: int) -> None:
+        probes = measurements.take_probe(
+            self.stack, self.batches.probe(self.seeds), self.saturated_below
+        )
+        seeds = self.seeds
+        dead = measurements.dead_units(
+            self.stack,
+            probes,
+            lambda runs, index: self.batches.training_chunk([seeds[run] for run in runs], index),
+        )
+        values = measurements.measure(probes)
+        values["dead_fraction"] = torch.stack([layer.float().mean(1) for layer in dead], dim=1)
+        self.records.layers(self.ids, step, values)
+        for layer, (probe, mask) in enumerate(zip(probes, dead, strict=True), start=1):
+            self.records.dead(self.ids, step, layer, mask)
+            for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
+                counts = measurements.histogram(tensor, kind)
+                self.records.histograms(self.ids, step, layer, kind, counts)
+
+    def _weights_if_probed(self, step: int) -> list[Tensor]:
+        if step not in self.run.probe_steps:
+            return []
+        return [W.detach().clone() for W in self.stack.weights[: len(self.stack.hidden)]]
+
+    def _record_update(self, step: int, before: Sequence[Tensor]) -> None:
+        """Record the size of the update that was just made, relative to the weights."""
+        if not before:
+            return
+        ratios = [
+            torch.linalg.vector_norm((after.detach() - W).flatten(1), dim=1)
+            / torch.linalg.vector_norm(W.flatten(1), dim=1)
+            for W, after in zip(before, self.stack.weights, strict=False)
+        ]
+        self.records.layers(self.ids, step, {"update_ratio": torch.stack(ratios, dim=1)})
+
+    def _predict(self) -> None:
+        """Write down what theory says of every run, and the activation functions themselves."""
+        fans = [(layer.fan_in, layer.fan_out) for layer in self.stack.hidden]
+        for run in self.all_runs:
+            squares = self.batches.probe([run.seed]).inputs[0].double().square().mean(0)
+            self.records.predictions(run.run_id, theory.predict(run, fans, squares.cpu()))
+        for choice in dict.fromkeys(run.activation for run in self.all_runs):
+            self.records.function(choice)
+
+    def _tables(self) -> dict[str, dict[str, list[Any]]]:
+        seconds = (time.perf_counter() - self.started) / len(self.all_runs)
+        num_parameters = parameter_count(layers_of(self.run))
+        rows = []
+        for index, run in enumerate(self.all_runs):
+            diverged_at = self.diverged_at.get(index)
+            final = (
+                dict.fromkeys(self.final[index]) if diverged_at is not None else self.final[index]
+            )
+            rows.append(
+                {
+                    **run.as_row(),
+                    "status": "done" if diverged_at is None else "diverged",
+                    "diverged_at": diverged_at,
+                    "error": None,
+                    **final,
+                    "num_parameters": num_parameters,
+                    "seconds": seconds,
+                    "device": self.device,
+                }
+            )
+        tables = self.records.tables
+        tables["runs"] = {column: [row[column] for row in rows] for column in rows[0]}
+        return tables
