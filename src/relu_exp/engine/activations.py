@@ -126,7 +126,7 @@ def relu(x: Tensor) -> Tensor:
     reference="Maas, Hannun, Ng 2013, ICML workshop",
     settings={"negative_slope": Setting(0.01, "slope for x ≤ 0", at_least=0)},
 )
-def leaky_relu(x: Tensor, negative_slope: float | Tensor = 0.01) -> Tensor:
+def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """Leaky rectified linear unit."""
     return torch.where(x > 0, x, negative_slope * x)
 
@@ -156,8 +156,8 @@ def prelu(x: Tensor, slope: float | Tensor = 0.25) -> Tensor:
 )
 def rrelu(
     x: Tensor,
-    lower: float | Tensor = 1 / 8,
-    upper: float | Tensor = 1 / 3,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
     noise: Tensor | None = None,
 ) -> Tensor:
     """Randomized leaky rectified linear unit."""
@@ -170,10 +170,9 @@ def rrelu(
     reference="Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289",
     settings={"alpha": Setting(1.0, "what it tends to for x → −∞ is −alpha", at_least=0)},
 )
-def elu(x: Tensor, alpha: float | Tensor = 1.0) -> Tensor:
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """Exponential linear unit."""
-    # The minimum keeps exp(x) finite where the other branch is taken: its gradient would be nan.
-    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0)))
+    return F.elu(x, alpha)
 
 
 @register(

@@ -64,22 +64,25 @@ class Batches:
 
     def training_chunk(self, seeds: Sequence[int], index: int) -> Samples | None:
         """Return the n-th chunk of every seed's training set, or None past its end."""
-        part = slice(index * self.chunk, (index + 1) * self.chunk)
-        if part.start >= self.num_train:
+        begin = index * self.chunk
+        if begin >= self.num_train:
             return None
-        return self._gather(seeds, lambda seed: self._training_set(seed)[part])
+        return self._training_part(seeds, slice(begin, begin + self.chunk))
 
     def evaluation(self, seeds: Sequence[int], split: str) -> Iterator[Samples]:
         """Yield a split in chunks: validation and test whole, of train a fixed part."""
         if split == "train":
-            chunks = range(-(-TRAIN_EVALUATION_SAMPLES // self.chunk))
-            parts = (self.training_chunk(seeds, index) for index in chunks)
-            yield from (part for part in parts if part is not None)
+            whole = min(TRAIN_EVALUATION_SAMPLES, self.num_train)
+            for begin in range(0, whole, self.chunk):
+                yield self._training_part(seeds, slice(begin, min(begin + self.chunk, whole)))
             return
         inputs, labels = self.splits[split].inputs, self.splits[split].labels
         for begin in range(0, len(labels), self.chunk):
             part = slice(begin, begin + self.chunk)
             yield Samples(inputs[part].T[None], labels[part][None], (len(seeds),))
+
+    def _training_part(self, seeds: Sequence[int], part: slice) -> Samples:
+        return self._gather(seeds, lambda seed: self._training_set(seed)[part])
 
     def _gather(self, seeds: Sequence[int], index_of: Callable[[int], Tensor]) -> Samples:
         """Return training samples by each seed's own index, stored once per seed."""

@@ -25,6 +25,8 @@ aten = torch.ops.aten
 # scalar tail whose exp may differ in the last bit; a run's numbers would then depend on where in
 # its fleet it stands.
 _VECTOR = 64
+# Numbers in the smallest vector that a matrix product loads at once.
+_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -145,16 +147,9 @@ class Elementwise:
 
 
 def linear(h: Tensor | Samples, W: Tensor, b: Tensor) -> Tensor:
-    """Return W h + b: (runs, out, samples), differentiable by autograd.
-
-    Runs that share their inputs do so in one large product.
-    """
-    if isinstance(h, Tensor):
-        return torch.baddbmm(b, W, h)
-    parts = []
-    for inputs, part in zip(h.inputs, _groups(h.sizes), strict=True):
-        parts.append((W[part].flatten(0, 1) @ inputs).unflatten(0, (-1, W.shape[1])))
-    return torch.cat(parts) + b
+    """Return W h + b: (runs, out, samples), differentiable by autograd."""
+    identity = Elementwise("identity", ({},) * W.shape[0])
+    return dense(h, W, b, identity)
 
 
 def dense(
@@ -179,9 +174,40 @@ def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
     return torch.stack([F.conv2d(x, w, bias[:, 0], padding=padding) for x, w, bias in pairs])
 
 
-def _groups(sizes: Sequence[int]) -> list[slice]:
-    ends = [sum(sizes[: index + 1]) for index in range(len(sizes))]
-    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+def product(A: Tensor, B: Tensor) -> Tensor:
+    """Return the matrix products A B of every run: (runs, m, k) by (runs, k, n) to (runs, m, n).
+
+    A product's last bits depend on where in memory its operands begin. Rows of whole vectors begin
+    alike in every fleet; others are copied to where a lone run's would be.
+    """
+    if all(_has_whole_vectors(matrix) for matrix in (A, B)):
+        return A @ B
+    return torch.stack([a.clone() @ b.clone() for a, b in zip(A, B, strict=True)])
+
+
+def shared_product(W: Tensor, X: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Return W X where runs share X: (runs, out, k) by (groups, k, n) to (runs, out, n).
+
+    All runs of a group go in one large product; see `product` for when they cannot.
+    """
+    out = torch.empty(*W.shape[:2], X.shape[2], device=W.device, dtype=W.dtype)
+    is_whole = W.is_cuda or (W.shape[1] % _ROWS == 0 and W.shape[2] % _ROWS == 0)
+    first = 0
+    for x, size in zip(X, sizes, strict=True):
+        part = slice(first, first + size)
+        if is_whole:
+            torch.mm(W[part].flatten(0, 1), x, out=out[part].flatten(0, 1))
+        else:
+            for run in range(first, first + size):
+                out[run] = W[run].clone() @ x
+        first += size
+    return out
+
+
+def _has_whole_vectors(matrices: Tensor) -> bool:
+    """Return whether every row of stacked matrices, as stored, is a whole number of vectors."""
+    stored = matrices if matrices.is_contiguous() else matrices.transpose(1, 2)
+    return stored.is_cuda or (stored.is_contiguous() and stored.shape[2] % _ROWS == 0)
 
 
 class _Dense(torch.autograd.Function):
@@ -197,13 +223,8 @@ class _Dense(torch.autograd.Function):
         phi: Elementwise,
         sizes: tuple[int, ...] | None,
     ) -> Tensor:
-        if sizes is None:
-            z = torch.baddbmm(b, W, h)
-        else:
-            z = torch.empty(W.shape[0], W.shape[1], h.shape[2], device=W.device, dtype=W.dtype)
-            for inputs, part in zip(h, _groups(sizes), strict=True):
-                torch.mm(W[part].flatten(0, 1), inputs, out=z[part].flatten(0, 1))
-            z += b
+        z = product(W, h) if sizes is None else shared_product(W, h, sizes)
+        z += b
         if skip is not None:
             z += skip
         a = phi.forward_(z)
@@ -218,8 +239,7 @@ class _Dense(torch.autograd.Function):
         db = dz.sum(-1, keepdim=True)
         dskip = dz if ctx.has_skip else None
         if ctx.sizes is None:
-            return W.transpose(1, 2) @ dz, dz @ h.transpose(1, 2), db, dskip, None, None
-        dW = torch.empty_like(W)
-        for inputs, part in zip(h, _groups(ctx.sizes), strict=True):
-            torch.mm(dz[part].flatten(0, 1), inputs.T, out=dW[part].flatten(0, 1))
+            dh = product(W.transpose(1, 2), dz)
+            return dh, product(dz, h.transpose(1, 2)), db, dskip, None, None
+        dW = shared_product(dz, h.transpose(1, 2), ctx.sizes)
         return None, dW, db, dskip, None, None

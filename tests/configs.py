@@ -1,0 +1,57 @@
+"""Run configurations for the tests, from keywords."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.datasets import DATASETS
+from relu_exp.engine.initializers import INITIALIZERS
+from relu_exp.engine.networks import NETWORKS
+from relu_exp.engine.optimizers import OPTIMIZERS
+from relu_exp.schema import RunConfig
+
+REGISTRIES = {
+    "activation": ACTIVATIONS,
+    "initializer": INITIALIZERS,
+    "network": NETWORKS,
+    "dataset": DATASETS,
+    "optimizer": OPTIMIZERS,
+}
+NAMES = {
+    "activation": "relu",
+    "initializer": "he_normal",
+    "network": "mlp",
+    "dataset": "mnist5k",
+    "optimizer": "sgd",
+}
+PLAIN: dict[str, Any] = {
+    "depth": 2,
+    "width": 16,
+    "learning_rate": 0.05,
+    "batch_size": 32,
+    "num_steps": 4,
+    "seed": 0,
+    "probe_steps": (),
+    "probe_samples": 64,
+    "evaluation_steps": (4,),
+}
+
+
+def make_run(**keys: Any) -> RunConfig:
+    """Return a small run; `activation="elu", activation__alpha=0.5` sets a part's setting."""
+    parts = {
+        part: registry.resolve(
+            keys.get(part, NAMES[part]),
+            {
+                key.removeprefix(f"{part}__"): value
+                for key, value in keys.items()
+                if key.startswith(f"{part}__")
+            },
+        )
+        for part, registry in REGISTRIES.items()
+    }
+    plain = {key: keys.get(key, default) for key, default in PLAIN.items()}
+    if "evaluation_steps" not in keys:
+        plain["evaluation_steps"] = (plain["num_steps"],)
+    return RunConfig(**parts, **plain)

@@ -1,0 +1,190 @@
+"""The oracle: one network at a time, as a PyTorch user would write it, with nothing stacked."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relu_exp.engine.batches import TRAIN_EVALUATION_SAMPLES
+from relu_exp.engine.datasets import load, train_indices
+from relu_exp.engine.streams import stream
+from relu_exp.schema import RunConfig
+
+MODULES = {
+    "identity": lambda s: nn.Identity(),
+    "sigmoid": lambda s: nn.Sigmoid(),
+    "tanh": lambda s: nn.Tanh(),
+    "relu": lambda s: nn.ReLU(),
+    "leaky_relu": lambda s: nn.LeakyReLU(s["negative_slope"]),
+    "prelu": lambda s: nn.PReLU(init=s["init"]),
+    "elu": lambda s: nn.ELU(s["alpha"]),
+    "selu": lambda s: nn.SELU(),
+    "softplus": lambda s: nn.Softplus(),
+    "gelu": lambda s: nn.GELU(),
+    "silu": lambda s: nn.SiLU(),
+    "mish": lambda s: nn.Mish(),
+}
+
+
+def initial_weights(layer: nn.Linear | nn.Conv2d, run: RunConfig, index: int) -> None:
+    """Draw with torch.nn.init where it has the initializer, from the same normal numbers."""
+    shape = layer.weight.shape
+    z = torch.randn(shape, generator=stream(run.seed, "weights", index))
+    fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(layer.weight)
+    std = {
+        "normal": lambda s: s["std"],
+        "xavier_normal": lambda s: s["gain"] * (2 / (fan_in + fan_out)) ** 0.5,
+        "he_normal": lambda s: s["gain"] / fan_in**0.5,
+        "lecun_normal": lambda s: 1 / fan_in**0.5,
+    }[run.initializer.name](run.initializer.as_dict())
+    with torch.no_grad():
+        layer.weight.copy_(z * std)
+        layer.bias.zero_()
+
+
+class Mlp(nn.Module):
+    def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        assert run.width is not None
+        widths = [num_features, *[run.width] * run.depth, num_outputs]
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        make = MODULES[run.activation.name]
+        shared = make(run.activation.as_dict())
+        per_network = run.activation.as_dict().get("per") == "network"
+        self.activations = nn.ModuleList(
+            shared if per_network else make(run.activation.as_dict()) for _ in range(run.depth)
+        )
+        if run.activation.as_dict().get("per") == "unit":
+            first = run.activation["init"]
+            self.activations = nn.ModuleList(nn.PReLU(run.width, first) for _ in range(run.depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for linear, phi in zip(self.linears, self.activations, strict=False):
+            x = phi(linear(x))
+        return self.linears[-1](x)
+
+
+class ResidualMlp(Mlp):
+    """ResNet blocks of two fully connected layers: relu(x + W relu(W x))."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.activations[0](self.linears[0](x))
+        hidden = list(zip(self.linears[1:-1], self.activations[1:], strict=True))
+        while len(hidden) >= 2:
+            (first, phi1), (second, phi2) = hidden[:2]
+            x = phi2(x + second(phi1(first(x))))
+            hidden = hidden[2:]
+        for linear, phi in hidden:
+            x = phi(linear(x))
+        return self.linears[-1](x)
+
+
+class DocumentCnn(nn.Module):
+    """Document 003's MyModel, in its own order, without the data set's flattening."""
+
+    def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 10, 7, padding=3)
+        self.conv2 = nn.Conv2d(10, 50, 7, padding=3)
+        self.conv3 = nn.Conv2d(50, 120, 7, padding=3)
+        self.conv4 = nn.Conv2d(120, 100, 5)
+        self.conv5 = nn.Conv2d(100, 20, 5)
+        self.conv6 = nn.Conv2d(20, 10, 5)
+        self.conv7 = nn.Conv2d(10, 10, 3)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.fc1 = nn.Linear(10 * 8 * 8, 120)
+        self.fc2 = nn.Linear(120, 360)
+        self.fc3 = nn.Linear(360, 50)
+        self.fc4 = nn.Linear(50, num_outputs)
+        self.phi = MODULES[run.activation.name](run.activation.as_dict())
+        convs = [self.conv1, self.conv2, self.conv3, self.conv4, self.conv5, self.conv6]
+        self.linears = [*convs, self.fc1, self.fc2, self.fc3, self.fc4]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.view(-1, 1, 28, 28)
+        for conv in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5):
+            x = self.phi(conv(x))
+        x = self.pool(self.phi(self.conv6(x)))
+        x = x.view(-1, 10 * 8 * 8)
+        x = self.phi(self.fc1(x))
+        x = self.phi(self.fc2(x))
+        x = self.phi(self.fc3(x))
+        return self.fc4(x)
+
+
+NETWORKS = {"mlp": Mlp, "residual_mlp": ResidualMlp, "document_cnn": DocumentCnn}
+
+
+def loss_of(run: RunConfig, outputs: Tensor, labels: Tensor) -> Tensor:
+    kind = run.network["output"]
+    if kind == "logits":
+        return F.cross_entropy(outputs, labels)
+    target = labels.float()
+    if kind == "sigmoid":
+        return F.binary_cross_entropy(torch.sigmoid(outputs[:, 0]), target)
+    if kind == "tanh":
+        return F.binary_cross_entropy((1 + torch.tanh(outputs[:, 0])) / 2, target)
+    return F.mse_loss(outputs[:, 0], target)
+
+
+def make_network(run: RunConfig) -> nn.Module:
+    data = load(run.dataset)
+    is_binary = run.network["output"] != "logits"
+    network = NETWORKS[run.network.name](
+        run, data.train.inputs.shape[1], 1 if is_binary else data.num_classes
+    )
+    for index, layer in enumerate(network.linears):
+        initial_weights(layer, run, index)
+    return network
+
+
+def train(run: RunConfig) -> tuple[list[float], nn.Module]:
+    """Return the minibatch loss before every update, and the trained network."""
+    network = make_network(run)
+    settings = run.optimizer.as_dict()
+    decay = settings["weight_decay"]
+    slopes = [p for m in network.modules() if isinstance(m, nn.PReLU) for p in m.parameters()]
+    slopes = list(dict.fromkeys(slopes))
+    others = [p for p in network.parameters() if all(p is not slope for slope in slopes)]
+    groups = [{"params": others, "weight_decay": decay}, {"params": slopes, "weight_decay": 0.0}]
+    optimizer: torch.optim.Optimizer
+    if run.optimizer.name == "sgd":
+        optimizer = torch.optim.SGD(groups, lr=run.learning_rate, momentum=settings["momentum"])
+    else:
+        betas = (settings["beta1"], settings["beta2"])
+        optimizer = torch.optim.Adam(groups, lr=run.learning_rate, betas=betas)
+    data, own = load(run.dataset), own_training_set(run)
+    size = min(run.batch_size, len(own))
+    losses = []
+    for step in range(run.num_steps):
+        epoch, place = divmod(step, len(own) // size)
+        order = own[torch.randperm(len(own), generator=stream(run.seed, "batches", epoch))]
+        batch = order[place * size : (place + 1) * size]
+        loss = loss_of(run, network(data.train.inputs[batch]), data.train.labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, network
+
+
+def own_training_set(run: RunConfig) -> Tensor:
+    own = train_indices(run.dataset, run.seed)
+    return own[torch.randperm(len(own), generator=stream(run.seed, "order"))]
+
+
+def evaluate(run: RunConfig, network: nn.Module, split: str) -> tuple[float, float]:
+    """Return mean loss and accuracy of a ten-class split."""
+    data = load(run.dataset)
+    part = getattr(data, split)
+    inputs, labels = part.inputs, part.labels
+    if split == "train":
+        index = own_training_set(run)[:TRAIN_EVALUATION_SAMPLES]
+        inputs, labels = inputs[index], labels[index]
+    with torch.no_grad():
+        outputs = network(inputs)
+        loss = loss_of(run, outputs, labels)
+    return loss.item(), (outputs.argmax(1) == labels).float().mean().item()

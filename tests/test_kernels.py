@@ -1,0 +1,99 @@
+"""The fast parts: equal to the plain formula, and to the bit the same in every fleet."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.kernels import RULES, Elementwise, Samples, conv2d, dense, linear
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+DEFAULTS = {name: dict(ACTIVATIONS.resolve(name, {}).settings) for name in RULES}
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def grads_of(output: Tensor, *inputs: Tensor) -> list[Tensor]:
+    weights = draw(*output.shape, seed=9)
+    return [output, *torch.autograd.grad((output * weights).sum(), inputs, allow_unused=True)]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_fast_rule_equals_its_formula_forward_and_backward(name: str) -> None:
+    phi = Elementwise(name, (DEFAULTS[name],) * 3)
+    W, b = draw(3, 12, 8).requires_grad_(), draw(3, 12, 1, seed=1).requires_grad_()
+    h, skip = draw(3, 8, 20, seed=2).requires_grad_(), draw(3, 12, 20, seed=3).requires_grad_()
+    fast = grads_of(dense(h, W, b, phi, skip), h, W, b, skip)
+    plain = grads_of(phi.plain(torch.baddbmm(b, W, h) + skip), h, W, b, skip)
+    for ours, theirs in zip(fast, plain, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_fast_derivative_equals_the_formulas(name: str) -> None:
+    phi = Elementwise(name, (DEFAULTS[name],))
+    z = torch.linspace(-30, 30, 400).reshape(1, 4, 100)
+    expected = torch.autograd.grad(phi.plain(p := z.clone().requires_grad_()).sum(), p)[0]
+    a = phi.forward_(z.clone())
+    torch.testing.assert_close(phi.derivative(z, a), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_an_elu_unit_far_below_zero_is_not_dead() -> None:
+    phi = Elementwise("elu", ({"alpha": 1.0},))
+    z = torch.full((1, 1, 4), -40.0)
+    assert bool((phi.derivative(z, phi.forward_(z.clone())) > 0).all())
+
+
+@given(
+    st.sampled_from(sorted(RULES)),
+    st.integers(1, 5),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_bits_do_not_depend_on_the_fleet(
+    name: str, runs: int, out: int, into: int, samples: int, is_shared: bool
+) -> None:
+    phi = Elementwise(name, (DEFAULTS[name],) * runs)
+    W, b = draw(runs, out, into), draw(runs, out, 1, seed=1)
+    labels = torch.zeros(1, samples, dtype=torch.int64)
+    shared, own = draw(1, into, samples, seed=2), draw(runs, into, samples, seed=3)
+
+    def through(part: slice, phi: Elementwise) -> list[Tensor]:
+        w, c = W[part].clone().requires_grad_(), b[part].clone().requires_grad_()
+        if is_shared:
+            output = dense(Samples(shared, labels, (len(w),)), w, c, phi)
+            return [output, *torch.autograd.grad(output.sum(), (w, c))]
+        h = own[part].clone().requires_grad_()
+        output = dense(h, w, c, phi)
+        return [output, *torch.autograd.grad(output.sum(), (h, w, c))]
+
+    together = through(slice(0, runs), phi)
+    for run in range(runs):
+        alone = through(slice(run, run + 1), phi.keep([run]))
+        for ours, theirs in zip(together, alone, strict=True):
+            assert torch.equal(ours[run : run + 1], theirs)
+
+
+def test_runs_of_several_seeds_get_their_own_inputs() -> None:
+    x = Samples(draw(2, 8, 6), torch.tensor([[1] * 6, [2] * 6]), (1, 2))
+    W, b = draw(3, 4, 8), draw(3, 4, 1)
+    torch.testing.assert_close(linear(x, W, b), torch.baddbmm(b, W, x.run_inputs()))
+    assert x.run_labels()[:, 0].tolist() == [1, 2, 2]
+
+
+def test_a_fleets_convolutions_are_those_of_each_run() -> None:
+    h, W, b = draw(2, 3, 1, 6, 6), draw(2, 4, 1, 3, 3), draw(2, 4, 1)
+    z = conv2d(h, W, b, padding=1)
+    assert z.shape == (2, 3, 4, 6, 6)
+    expected = torch.nn.functional.conv2d(h[1], W[1], b[1, :, 0], padding=1)
+    torch.testing.assert_close(z[1], expected)

@@ -1,0 +1,175 @@
+"""A fleet's numbers: equal to a lone PyTorch run's, and independent of the fleet."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.training import train_fleet
+from relu_exp.schema import TABLES, UsageError
+
+import oracle
+from configs import make_run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def rows(tables: dict[str, dict[str, list[Any]]], name: str, run_id: str) -> list[dict[str, Any]]:
+    """Return a run's rows of a table, without what may differ between fleets."""
+    columns = {key: values for key, values in tables[name].items() if key != "seconds"}
+    every = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    for row in every:
+        # nan (an update's ratio to zero weights) equals itself here
+        row.update({key: "nan" for key, value in row.items() if value != value})
+    return [row for row in every if row["run_id"] == run_id]
+
+
+def batch_losses(tables: dict[str, dict[str, list[Any]]], run_id: str) -> list[float]:
+    curve = [row for row in rows(tables, "curves", run_id) if row["split"] == "batch"]
+    return [row["loss"] for row in sorted(curve, key=lambda row: row["step"])]
+
+
+VARIANTS: list[dict[str, Any]] = [
+    *({"activation": name} for name in ACTIVATIONS if name in oracle.MODULES),
+    {"activation": "leaky_relu", "activation__negative_slope": 0.3},
+    {"activation": "elu", "activation__alpha": 0.5},
+    {"activation": "prelu", "activation__per": "network"},
+    {"activation": "prelu", "activation__per": "unit", "optimizer__weight_decay": 0.1},
+    {"initializer": "xavier_normal", "activation": "tanh"},
+    {"initializer": "lecun_normal", "activation": "selu"},
+    {"initializer": "normal", "initializer__std": 0.1},
+    {"optimizer__momentum": 0.9},
+    {"optimizer__weight_decay": 0.01, "optimizer__momentum": 0.5},
+    {"optimizer": "adam", "learning_rate": 1e-3},
+    {"optimizer": "adam", "optimizer__weight_decay": 0.01, "learning_rate": 1e-3},
+    {"depth": 0},
+    {"depth": 1, "width": 7, "batch_size": 5},
+    {"network": "residual_mlp", "depth": 5},
+    {"network": "residual_mlp", "depth": 6, "activation": "gelu"},
+    {"dataset": "digits"},
+    {"dataset__num_train": 40, "batch_size": 64},
+    {"dataset__task": "parity", "network__output": "sigmoid"},
+    {"dataset__task": "parity", "network__output": "tanh"},
+    {"dataset__task": "parity", "network__output": "linear"},
+]
+
+
+@pytest.mark.parametrize("keys", VARIANTS, ids=str)
+def test_a_stacked_run_equals_a_lone_module(keys: dict[str, Any]) -> None:
+    runs = [make_run(num_steps=12, seed=seed, **keys) for seed in (3, 4)]
+    tables = train_fleet(runs)
+    for run in runs:
+        expected, network = oracle.train(run)
+        assert batch_losses(tables, run.run_id) == pytest.approx(expected, rel=2e-4, abs=1e-6)
+        if run.network["output"] != "logits":
+            continue
+        (row,) = rows(tables, "runs", run.run_id)
+        for split in ("train", "validation", "test"):
+            loss, accuracy = oracle.evaluate(run, network, split)
+            assert row[f"final_{split}_loss"] == pytest.approx(loss, rel=1e-3)
+            assert row[f"final_{split}_accuracy"] == pytest.approx(accuracy, abs=0.005)
+
+
+def test_the_documents_cnn_equals_a_lone_module() -> None:
+    keys = {"network": "document_cnn", "depth": 9, "width": None, "batch_size": 4, "num_steps": 2}
+    run = make_run(**keys, dataset__num_train=20, evaluation_steps=())
+    expected, _ = oracle.train(run)
+    assert batch_losses(train_fleet([run]), run.run_id) == pytest.approx(expected, rel=1e-3)
+
+
+FLEETS: list[list[dict[str, Any]]] = [
+    [{"learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
+    [{"initializer": name} for name in ("zeros", "xavier_uniform", "orthogonal", "torch_default")],
+    [{"activation": "elu", "activation__alpha": alpha} for alpha in (0.5, 1.0, 2.0)],
+    [{"activation": "leaky_relu", "activation__negative_slope": a} for a in (0.01, 0.2, 0.9)],
+    [{"activation": "prelu", "activation__init": first} for first in (0.0, 0.25, 1.0)],
+    [{"activation": "rrelu", "seed": seed} for seed in (0, 1, 2)],
+    [{"activation": "gelu", "seed": seed, "width": 13, "batch_size": 7} for seed in (0, 0, 1)],
+    [{"activation": "sigmoid", "seed": s, "width": 13, "batch_size": 7} for s in (0, 1, 2)],
+    [{"activation": "tanh", "seed": s, "width": 5, "depth": 1} for s in (0, 1, 2)],
+    [{"seed": seed, "dataset__num_train": 50} for seed in (0, 1, 2)],
+    [{"optimizer": "adam", "learning_rate": rate} for rate in (1e-4, 1e-3, 1e-2)],
+    [{"optimizer__momentum": 0.9, "learning_rate": rate} for rate in (0.001, 0.01, 0.02)],
+    [{"network": "residual_mlp", "depth": 4, "seed": seed} for seed in (0, 1, 2)],
+]
+
+
+@pytest.mark.parametrize("fleet", FLEETS, ids=lambda fleet: str(fleet[0]))
+def test_a_run_gives_the_same_bits_in_every_fleet(fleet: list[dict[str, Any]]) -> None:
+    schedule = {"num_steps": 5, "probe_steps": (0, 2, 5), "evaluation_steps": (0, 5)}
+    runs = [make_run(**{**schedule, "seed": 1, **keys}) for keys in fleet]
+    together = train_fleet(sorted(set(runs), key=lambda run: run.seed))
+    for run in runs:
+        alone = train_fleet([run])
+        for table in TABLES:
+            if table != "functions":
+                assert rows(together, table, run.run_id) == rows(alone, table, run.run_id), table
+
+
+def test_what_diverges_leaves_and_the_others_go_on_unchanged() -> None:
+    keys: dict[str, Any] = {"num_steps": 8, "evaluation_steps": (0, 4, 8), "probe_steps": (0, 4)}
+    calm, wild = make_run(learning_rate=0.05, **keys), make_run(learning_rate=1e30, **keys)
+    tables = train_fleet([wild, calm])
+    (row,) = rows(tables, "runs", wild.run_id)
+    assert row["status"] == "diverged"
+    assert row["diverged_at"] in range(1, 4)
+    assert row["final_test_accuracy"] is None
+    steps = {entry["step"] for entry in rows(tables, "curves", wild.run_id)}
+    assert max(steps) < row["diverged_at"]
+    assert rows(tables, "curves", calm.run_id) == rows(train_fleet([calm]), "curves", calm.run_id)
+    assert rows(tables, "runs", calm.run_id)[0]["status"] == "done"
+
+
+def test_a_fleet_in_which_all_diverge_ends() -> None:
+    runs = [make_run(learning_rate=rate) for rate in (1e25, 1e30)]
+    assert train_fleet(runs)["runs"]["status"] == ["diverged", "diverged"]
+
+
+def test_arms_of_a_seed_share_weight_draws_batches_and_probes() -> None:
+    keys: dict[str, Any] = {"num_steps": 0, "probe_steps": (0,)}
+    small = make_run(initializer="normal", initializer__std=0.001, **keys)
+    large = make_run(initializer="normal", initializer__std=0.002, **keys)
+    tables = train_fleet([small, large])
+
+    def spread(run_id: str) -> float:
+        (value,) = (
+            row["value"]
+            for row in rows(tables, "layers", run_id)
+            if row["quantity"] == "preactivation_std" and row["layer"] == 1
+        )
+        return float(value)
+
+    assert spread(large.run_id) == pytest.approx(2 * spread(small.run_id), rel=1e-5)
+
+
+def test_a_symmetric_start_stays_symmetric() -> None:
+    run = make_run(initializer="constant", num_steps=6, learning_rate=0.5)
+    twin = make_run(initializer="constant", num_steps=6, learning_rate=0.5, width=1)
+    losses = batch_losses(train_fleet([run]), run.run_id)
+    assert len(losses) == len(batch_losses(train_fleet([twin]), twin.run_id)) == 6
+    assert losses[0] == pytest.approx(math.log(10), rel=0.05)
+
+
+def test_losses_of_long_runs_are_means_over_windows() -> None:
+    run = make_run(num_steps=450, depth=1, width=4, batch_size=8)
+    expected, _ = oracle.train(run)
+    curve = batch_losses(train_fleet([run]), run.run_id)
+    assert len(curve) == 150
+    means = torch.tensor(expected).reshape(150, 3).mean(1)
+    assert curve[:30] == pytest.approx(means[:30].tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"network": "document_cnn", "dataset": "digits"}, "28×28"),
+        ({"network__output": "sigmoid"}, "two classes"),
+    ],
+)
+def test_parts_that_do_not_fit_are_named(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        train_fleet([make_run(**keys)])
