@@ -1,0 +1,201 @@
+"""Assembly: defaults, experiment, budget and command line, each replacing what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from relu_exp.config.expansion import Axes, Dimension, Options, dimensions, group_of, resolve
+from relu_exp.config.files import BUDGETS, Experiment, experiment_names, find_experiment
+from relu_exp.config.grammar import Values, parse_override, parse_value
+from relu_exp.config.groups import GROUPS, compose_options, registries
+from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, checked
+from relu_exp.config.sweep import Condition, LauncherConfig, Sweep
+from relu_exp.registry import Setting, nearest, shown
+from relu_exp.schema import Choice, UsageError
+
+__all__ = ["sweeps"]
+
+_LAUNCHER_SETTINGS: Mapping[str, Setting] = {
+    "num_workers": Setting(None, "processes", kind=int, at_least=1, at_most=10_000),
+    "fleet_size": Setting(None, "runs that train together", kind=int, at_least=1, at_most=100_000),
+}
+_MOST_LABELS = 1000
+
+
+def sweeps(
+    names: Sequence[str] = (), overrides: Sequence[str] = (), budget: str | None = None
+) -> list[Sweep]:
+    """Return the sweeps of experiments, each with the same overrides.
+
+    Args:
+        names: of experiments that come with the package, or paths of YAML files; none is
+            `default`.
+        overrides: `KEY=VALUE` in Hydra's grammar; what they name replaces the experiment's.
+        budget: `quick`, `standard` or `full`; None leaves the experiment's own values.
+
+    Raises:
+        UsageError: anything that cannot work, in one line.
+    """
+    if budget is not None and budget not in BUDGETS:
+        raise UsageError(
+            f"unknown budget {shown(budget)!r}{nearest(budget, BUDGETS)}; "
+            f"valid: {', '.join(BUDGETS)}"
+        )
+    found = [_find(name) for name in names or ["default"]]
+    for place, experiment in enumerate(found):
+        if any(other.name == experiment.name for other in found[:place]):
+            raise UsageError(
+                f"{shown(experiment.name)} is named twice: an experiment's results go to the "
+                "folder of its name"
+            )
+    given = _given(overrides)
+    return [_sweep(experiment, given, budget) for experiment in found]
+
+
+def _find(name: str) -> Experiment:
+    if name.startswith("-"):
+        parse_override(name)  # says how it is written
+    if name in (*GROUPS, *PLAIN_KEYS) and name not in experiment_names():
+        raise UsageError(f"{name} is a key, not an experiment: write {name}=VALUE")
+    return find_experiment(name)
+
+
+def _given(overrides: Iterable[str]) -> dict[str, Values]:
+    given: dict[str, Values] = {}
+    for override in overrides:
+        key, values = parse_override(override)
+        if key in given:
+            raise UsageError(
+                f"{shown(key)} is given twice; several values are written {key}=VALUE,VALUE"
+            )
+        given[key] = checked(key, values)
+    return given
+
+
+def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
+    with _blame(experiment):
+        stated = _read({**experiment.overrides, **experiment.sweep})
+        for key in experiment.overrides:
+            if len(stated[key]) > 1 and key not in THRESHOLD_KEYS:
+                raise UsageError(f"{key} has several values under overrides: axes go under sweep")
+        replaced = _read(experiment.budgets.get(budget or "", {}))
+        excluded = [_read(item) for item in experiment.excludes]
+        for item in excluded:
+            _check_settings_exist(item)
+        for key in (key for keys in experiment.zips for key in keys):
+            if key not in {**stated, **replaced} or _is_no_axis(key):
+                raise UsageError(f"zip names {shown(key)}, which is no axis under sweep")
+    defaults, options = compose_options(
+        (group, str(name))
+        for layer in (stated, replaced, given, *excluded)
+        for group in GROUPS
+        for name in layer.get(group, [])
+    )
+    missing = {key: value for key, value in defaults.items() if key not in stated}
+    layers: list[Axes] = [{**stated, **_read(missing)}, replaced, given]
+    merged = {key: values for layer in layers for key, values in layer.items()}
+    axes = [
+        {key: values for key, values in layer.items() if not _is_no_axis(key)} for layer in layers
+    ]
+    found = dimensions(axes, experiment.zips)
+    return Sweep(
+        name=experiment.name,
+        title=experiment.title,
+        question=experiment.question,
+        budget=budget,
+        figures=experiment.figures,
+        thresholds={
+            key.removeprefix("thresholds."): [float(str(value)) for value in merged[key]]
+            for key in THRESHOLD_KEYS
+        },
+        axes=_labels(found),
+        launcher=_launcher(merged, options),
+        dimensions=tuple(resolve(found, options, given, frozenset({**stated, **replaced}))),
+        excludes=tuple(_condition(item, options) for item in excluded),
+    )
+
+
+@contextmanager
+def _blame(experiment: Experiment) -> Iterator[None]:
+    """Name the experiment's file in the errors that it causes."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{shown(str(experiment.path))}: {error}") from error.__cause__
+
+
+def _read(values: Mapping[str, object]) -> dict[str, Values]:
+    return {key: checked(key, parse_value(key, value)) for key, value in values.items()}
+
+
+def _is_no_axis(key: str) -> bool:
+    """Return whether a key is no part of what a run is, and so cannot vary between runs."""
+    return key in THRESHOLD_KEYS or key.partition(".")[0] == "launcher"
+
+
+def _check_settings_exist(condition: Mapping[str, Values]) -> None:
+    for key in condition:
+        group = group_of(key)
+        if group is None and not _is_no_axis(key):
+            continue
+        entries = registries()[group].values() if group else ()
+        valid = dict.fromkeys(f"{group}.{name}" for entry in entries for name in entry.settings)
+        if key not in valid:
+            raise UsageError(
+                f"exclude names {shown(key)}, by which runs do not differ{nearest(key, valid)}"
+            )
+
+
+def _condition(values: Mapping[str, Values], options: Options) -> Condition:
+    def meaning(key: str, value: Any) -> Any:
+        if key not in registries():
+            return value
+        option = options[key, value]
+        return Choice(option.name, tuple(option.settings.items()))
+
+    return {key: [meaning(key, value) for value in allowed] for key, allowed in values.items()}
+
+
+def _launcher(merged: Axes, options: Options) -> LauncherConfig:
+    own = {key: values for key, values in merged.items() if key.partition(".")[0] == "launcher"}
+    for key, values in own.items():
+        if len(values) > 1:
+            raise UsageError(f"{key} has several values: it is no axis, for it changes no run")
+    option = options["launcher", str(own.pop("launcher")[0])]
+    settings = dict(option.settings)
+    for key, values in own.items():
+        name = key.partition(".")[2]
+        if name not in option.settings:
+            raise UsageError(
+                f"unknown key {shown(key)!r}{nearest(name, option.settings)}; "
+                f"settings of launcher {option.name}: {', '.join(option.settings)}"
+            )
+        settings[name] = values[0]
+    resolved: dict[str, Any] = {
+        name: setting.check(f"launcher.{name}", settings.get(name))
+        for name, setting in _LAUNCHER_SETTINGS.items()
+    }
+    return LauncherConfig(option.name, **resolved)
+
+
+def _labels(found: Iterable[Dimension]) -> dict[str, list[str]]:
+    """Return the axes of more than one value as written; the middle of a huge one is left out."""
+    labels: dict[str, list[str]] = {}
+    for dimension in found:
+        for key, values in zip(dimension.keys, dimension.columns, strict=True):
+            first = list(dict.fromkeys(_label(value) for value in islice(values, _MOST_LABELS)))
+            if dimension.size > _MOST_LABELS:
+                first = [*first, "…", _label(values[dimension.size - 1])]
+            if len(first) > 1:
+                labels[key] = first
+    return labels
+
+
+def _label(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(str, value))}]"
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,241 @@
+"""Expansion: axes become independent dimensions, whose product is the sweep."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from relu_exp.config.grammar import Range, Values
+from relu_exp.config.groups import Option, registries
+from relu_exp.registry import nearest, shown
+from relu_exp.schema import PARTS, UsageError
+
+__all__ = ["Dimension", "dimensions", "group_of", "resolve"]
+
+Axes = Mapping[str, Values]
+"""Key → the values it takes."""
+
+Options = Mapping[tuple[str, str], Option]
+"""(group, name) → option."""
+
+_MOST_COMBINATIONS = 100_000
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Keys that vary together: one column of values per key, all of one length."""
+
+    keys: tuple[str, ...]
+    columns: tuple[Values, ...]
+
+    @property
+    def size(self) -> int:
+        """Points along it."""
+        return _size(self.columns[0])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for row in zip(*self.columns, strict=True):
+            yield dict(zip(self.keys, row, strict=True))
+
+
+def _size(values: Values) -> int:
+    return values.size if isinstance(values, Range) else len(values)
+
+
+def group_of(key: str) -> str | None:
+    """Return the group of which a key is a setting, None for any other key."""
+    group, dot, _ = key.partition(".")
+    return group if dot and group in PARTS else None
+
+
+# Which keys vary together -------------------------------------------------------------------
+
+
+def dimensions(layers: Sequence[Axes], zips: Sequence[tuple[str, ...]]) -> list[Dimension]:
+    """Return the dimensions of an experiment after each layer has replaced what it names.
+
+    A later layer that names some of a zip's keys, with values that they already have, keeps the
+    rows of those values; with other values the keys are zipped anew, a single one to all.
+
+    Args:
+        layers: axes, the first with every key, later ones replacing them.
+        zips: keys that vary together.
+
+    Raises:
+        UsageError: axes that vary together are not of one length.
+    """
+    axes = {key: values for layer in layers for key, values in layer.items()}
+    zipped = {key for keys in zips for key in keys}
+    found = [_zip(keys, layers) for keys in zips]
+    found += [Dimension((key,), (axes[key],)) for key in axes if key not in zipped]
+    order = list(axes)
+    return sorted(found, key=lambda dimension: order.index(dimension.keys[0]))
+
+
+def _zip(keys: tuple[str, ...], layers: Sequence[Axes]) -> Dimension:
+    columns = {key: layers[0][key] for key in keys}
+    for layer in layers[1:]:
+        replaced = {key: layer[key] for key in keys if key in layer}
+        if 0 < len(replaced) < len(keys) and _are_known(replaced, columns):
+            columns = _narrow(columns, replaced)
+        else:
+            columns |= replaced
+    return _together(columns)
+
+
+def _are_known(replaced: Axes, columns: Axes) -> bool:
+    known = _together(columns)
+    column_of = dict(zip(known.keys, known.columns, strict=True))
+    return all(
+        _size(values) <= known.size and all(value in column_of[key] for value in values)
+        for key, values in replaced.items()
+    )
+
+
+def _narrow(columns: Axes, replaced: Axes) -> dict[str, Values]:
+    rows = [row for row in _together(columns) if all(row[key] in replaced[key] for key in replaced)]
+    return {key: [row[key] for row in rows] for key in columns}
+
+
+def _together(columns: Axes) -> Dimension:
+    size = max(_size(values) for values in columns.values())
+    if size > _MOST_COMBINATIONS or {_size(values) for values in columns.values()} - {1, size}:
+        counts = " and ".join(f"{key} ({_size(values)})" for key, values in columns.items())
+        raise UsageError(f"{counts} vary together: give as many values of each, or one")
+    repeated = [list(values) * (size // len(values)) for values in columns.values()]
+    return Dimension(tuple(columns), tuple(repeated))
+
+
+# What the values mean -----------------------------------------------------------------------
+
+
+def resolve(
+    found: Sequence[Dimension], options: Options, given: Axes, file_keys: frozenset[str]
+) -> list[Dimension]:
+    """Return dimensions in which a group's values are choices and its settings are no keys.
+
+    A setting applies to those choices of its group that have it; what is then equal collapses.
+    A network of fixed architecture has its own depth and no width.
+
+    Args:
+        found: dimensions of keys as configured.
+        options: what the names of the groups' options mean.
+        given: the axes of the command line, which must apply.
+        file_keys: the keys of the experiment file, which must apply unless the command line
+            replaces their group.
+
+    Raises:
+        UsageError: a setting belongs to none of its group's choices or has an invalid value;
+            a depth or width is given for a network that has its own.
+    """
+    chosen = {
+        group: [options[group, str(name)] for name in _values_of(group, found)] for group in PARTS
+    }
+    fixed = [registries()["network"][option.name].fixed_depth for option in chosen["network"]]
+    if None not in fixed:
+        _check_fixed(chosen["network"], fixed, given)
+    for dimension in found:
+        for key in dimension.keys:
+            group = group_of(key)
+            if group and (key in given or (key in file_keys and group not in given)):
+                _check_applies(key, group, chosen[group])
+    tied: list[tuple[set[str], list[Dimension]]] = []
+    for dimension in found:
+        rooms = {
+            _room(key, has_fixed=any(depth is not None for depth in fixed))
+            for key in dimension.keys
+        }
+        touching = [part for part in tied if part[0] & rooms]
+        merged = (
+            rooms.union(*(part[0] for part in touching)),
+            [*itertools.chain(*(part[1] for part in touching)), dimension],
+        )
+        tied = [part for part in tied if part not in touching] + [merged]
+    return [_combine(parts, options) for _, parts in tied]
+
+
+def _values_of(key: str, found: Sequence[Dimension]) -> list[object]:
+    columns = (
+        column
+        for dimension in found
+        for name, column in zip(dimension.keys, dimension.columns, strict=True)
+        if name == key
+    )
+    return list(dict.fromkeys(next(columns)))
+
+
+def _room(key: str, has_fixed: bool) -> str:
+    """Return what a key must be resolved together with."""
+    if key in ("depth", "width") and has_fixed:
+        return "network"
+    return group_of(key) or key
+
+
+def _check_applies(key: str, group: str, chosen: Sequence[Option]) -> None:
+    setting = key.partition(".")[2]
+    entries = {option.name: registries()[group][option.name] for option in chosen}
+    if any(setting in entry.settings for entry in entries.values()):
+        return
+    known = {name: ", ".join(entry.settings) or "none" for name, entry in entries.items()}
+    valid = dict.fromkeys(word for entry in entries.values() for word in entry.settings)
+    raise UsageError(
+        f"{shown(key)} is not a setting of {', '.join(known)}{nearest(setting, valid)}; "
+        f"valid: {'; '.join(f'{name}: {words}' for name, words in known.items())}"
+    )
+
+
+def _check_fixed(chosen: Sequence[Option], fixed: Sequence[int | None], given: Axes) -> None:
+    names = ", ".join(option.name for option in chosen)
+    if "depth" in given and not {*given["depth"]} <= {*fixed}:
+        raise UsageError(
+            f"depth={_listed(given['depth'])} does not fit network={names}, whose architecture is "
+            f"fixed: its depth is {_listed(list(dict.fromkeys(fixed)))}"
+        )
+    if "width" in given:
+        raise UsageError(
+            f"width={_listed(given['width'])} does not fit network={names}, whose architecture is "
+            "fixed: leave width out"
+        )
+
+
+def _listed(values: Values) -> str:
+    return ",".join(shown(value) for value in itertools.islice(values, 10))
+
+
+def _combine(parts: Sequence[Dimension], options: Options) -> Dimension:
+    if len(parts) == 1 and not {*parts[0].keys} & {*PARTS}:
+        return parts[0]
+    size = math.prod(part.size for part in parts)
+    keys = [key for part in parts for key in part.keys]
+    if size > _MOST_COMBINATIONS:
+        raise UsageError(
+            f"{' and '.join(keys)} make {size:,} combinations that depend on each other: "
+            f"at most {_MOST_COMBINATIONS:,}"
+        )
+    points: dict[Hashable, dict[str, Any]] = {}
+    for combination in itertools.product(*parts):
+        point = _point({key: value for item in combination for key, value in item.items()}, options)
+        points.setdefault(tuple(point.values()), point)
+    columns = zip(*(point.values() for point in points.values()), strict=True)
+    return Dimension(tuple(next(iter(points.values()))), tuple(columns))
+
+
+def _point(values: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """Return values by key with choices in place of option names and their settings."""
+    point = {key: value for key, value in values.items() if group_of(key) is None}
+    for group in PARTS:
+        if group not in point:
+            continue
+        option, registry = options[group, point[group]], registries()[group]
+        stated = {
+            setting: values[f"{group}.{setting}"]
+            for setting in registry[option.name].settings
+            if f"{group}.{setting}" in values
+        }
+        point[group] = registry.resolve(option.name, {**option.settings, **stated})
+        if group == "network" and registry[option.name].fixed_depth is not None:
+            point |= {"depth": registry[option.name].fixed_depth, "width": None}
+    return point

@@ -1,0 +1,252 @@
+"""Experiment files: a title, a question and what to sweep over, read from YAML and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from relu_exp.registry import nearest, shown
+from relu_exp.schema import UsageError
+
+__all__ = [
+    "BUDGETS",
+    "Experiment",
+    "experiment_names",
+    "experiments",
+    "find_experiment",
+    "read_experiment",
+    "shipped",
+]
+
+BUDGETS = ("quick", "standard", "full")
+_FIELDS = (
+    "title",
+    "question",
+    "overrides",
+    "sweep",
+    "zip",
+    "exclude",
+    "budgets",
+    "figures",
+)
+_MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment file says; keys are dotted and values as YAML gives them, not checked."""
+
+    name: str
+    path: Path
+    title: str
+    question: str
+    overrides: Mapping[str, object]
+    sweep: Mapping[str, object]
+    zips: tuple[tuple[str, ...], ...]
+    excludes: tuple[Mapping[str, object], ...]
+    budgets: Mapping[str, Mapping[str, object]]
+    figures: tuple[str, ...]
+
+
+def shipped(folder: str) -> Path:
+    """Return a folder that travels with the package: inside the wheel, or beside the sources."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / folder
+    return inside if inside.is_dir() else package.parents[1] / folder
+
+
+@cache
+def experiment_names() -> tuple[str, ...]:
+    """Return the names of the experiments that come with the package, `default` first."""
+    names = (path.stem for path in shipped("experiments").glob("*.yaml"))
+    return tuple(sorted(names, key=lambda name: (name != "default", name)))
+
+
+def experiments() -> list[Experiment]:
+    """Return the experiments that come with the package, `default` first."""
+    return [find_experiment(name) for name in experiment_names()]
+
+
+def find_experiment(name: str) -> Experiment:
+    """Return the experiment of that name, or the one in a file of that path.
+
+    Raises:
+        UsageError: there is no such experiment or file, or it is not an experiment.
+    """
+    if not name.isprintable():
+        raise UsageError(f"{shown(name)} holds a character that cannot be printed")
+    if name in experiment_names():
+        return read_experiment(shipped("experiments") / f"{name}.yaml")
+    if name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
+        return read_experiment(Path(name))
+    names = experiment_names()
+    raise UsageError(
+        f"unknown experiment {shown(name)!r}{nearest(name, names)}; valid: {', '.join(names)}, "
+        "or the path of a YAML file"
+    )
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Return the experiment in a YAML file.
+
+    Raises:
+        UsageError: the file cannot be read, is not YAML or is not an experiment.
+    """
+    try:
+        content = _read_yaml(path)
+        return _experiment(path, content)
+    except UsageError as error:
+        raise UsageError(f"{shown(str(path))}: {error}") from error.__cause__
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        if not path.exists():
+            raise UsageError("no such file")
+        if not path.is_file():
+            raise UsageError("is not a file")
+        if path.stat().st_size > _MOST_BYTES:
+            raise UsageError(f"is too large for an experiment (more than {_MOST_BYTES:,} bytes)")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError("is not a text file in UTF-8") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot be read ({reason})") from error
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        problem = shown((error.problem or error.context or "malformed").splitlines()[0])
+        raise UsageError(f"is not valid YAML ({line}{problem})") from error
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise UsageError(f"is not valid YAML ({shown(str(error).splitlines()[0])})") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only: no tags, no key twice, and no aliases, which can grow without bound."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                problem = f"the key {key} is there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _experiment(path: Path, content: object) -> Experiment:
+    if not isinstance(content, dict):
+        kinds = {list: "a list", type(None): "empty", str: "text"}
+        kind = kinds.get(type(content), "a single value")
+        raise UsageError(f"is not an experiment: it is {kind}, not a mapping with a title")
+    for key in content:
+        if key not in _FIELDS:
+            name = shown(key)
+            raise UsageError(
+                f"is not an experiment: unknown key {name!r}{nearest(name, _FIELDS)}; "
+                f"valid: {', '.join(_FIELDS)}"
+            )
+    if "title" not in content:
+        raise UsageError("is not an experiment: it has no title")
+    overrides = _mapping("overrides", content.get("overrides"))
+    sweep = _mapping("sweep", content.get("sweep"))
+    for key in overrides.keys() & sweep.keys():
+        raise UsageError(f"{key} is both under overrides and under sweep")
+    return Experiment(
+        name=_folder_name(path.stem),
+        path=path,
+        title=_text("title", content["title"]),
+        question=_text("question", content.get("question", "")),
+        overrides=overrides,
+        sweep=sweep,
+        zips=_zips(content.get("zip")),
+        excludes=tuple(
+            _mapping("an item of exclude", item)
+            for item in _list("exclude", content.get("exclude"))
+        ),
+        budgets={
+            name: _mapping(f"budgets.{name}", values)
+            for name, values in _budgets(content.get("budgets")).items()
+        },
+        figures=tuple(_text("figures", item) for item in _list("figures", content.get("figures"))),
+    )
+
+
+def _folder_name(stem: str) -> str:
+    """Return a file's name as that of its results: no leading dots."""
+    return stem.lstrip(".") or "experiment"
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str) or not (value.strip() or name == "question"):
+        raise UsageError(f"{name} is not text: {shown(value)}")
+    return " ".join(value.split())
+
+
+def _list(name: str, value: object) -> list[object]:
+    if value is not None and not isinstance(value, list):
+        raise UsageError(f"{name} is not a list: {shown(value)}")
+    return value or []
+
+
+def _mapping(name: str, value: object, prefix: str = "") -> dict[str, object]:
+    """Return a mapping with dotted keys in place of mappings within it."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UsageError(f"{name} is not a mapping from keys to values: {shown(value)}")
+    flat: dict[str, object] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise UsageError(f"{name} has the key {shown(key)}, which is not text")
+        inner = (
+            _mapping(name, item, f"{prefix}{key}.")
+            if isinstance(item, dict)
+            else {f"{prefix}{key}": item}
+        )
+        for dotted in inner.keys() & flat.keys():
+            raise UsageError(f"{name} has the key {dotted} twice")
+        flat |= inner
+    return flat
+
+
+def _budgets(value: object) -> dict[str, object]:
+    if value is not None and not isinstance(value, dict):
+        raise UsageError(f"budgets is not a mapping: {shown(value)}")
+    for name in value or {}:
+        if name not in BUDGETS:
+            raise UsageError(
+                f"unknown budget {shown(name)!r}{nearest(shown(name), BUDGETS)}; "
+                f"valid: {', '.join(BUDGETS)}"
+            )
+    return value or {}
+
+
+def _zips(value: object) -> tuple[tuple[str, ...], ...]:
+    zips = []
+    seen: set[str] = set()
+    for item in _list("zip", value):
+        keys = tuple(_text("zip", key) for key in _list("an item of zip", item))
+        if len(keys) < 2:
+            raise UsageError("an item of zip names the two or more keys that vary together")
+        for key in keys:
+            if key in seen:
+                raise UsageError(f"zip has the key {key} twice")
+            seen.add(key)
+        zips.append(keys)
+    return tuple(zips)

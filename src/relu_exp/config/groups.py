@@ -1,0 +1,101 @@
+"""Configuration groups: their options are the registries' entries and the presets in `configs/`.
+
+Hydra composes here, once for all the options that a command names. `GlobalHydra` is not safe with
+threads: compose in the parent process only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from relu_exp.config.files import shipped
+from relu_exp.registry import Registry
+from relu_exp.schema import PARTS
+
+__all__ = ["GROUPS", "Option", "compose_options", "option_names", "registries"]
+
+GROUPS = (*PARTS, "launcher")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a group: a name in its registry, and settings that differ from the defaults."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+@cache
+def registries() -> Mapping[str, Registry[Any]]:
+    """Return the registry behind each group of a run's configuration."""
+    # torch takes a second to load: not before a configuration is composed
+    from relu_exp.engine.activations import ACTIVATIONS
+    from relu_exp.engine.datasets import DATASETS
+    from relu_exp.engine.initializers import INITIALIZERS
+    from relu_exp.engine.networks import NETWORKS
+    from relu_exp.engine.optimizers import OPTIMIZERS
+
+    entries = (ACTIVATIONS, INITIALIZERS, NETWORKS, DATASETS, OPTIMIZERS)
+    return dict(zip(PARTS, entries, strict=True))
+
+
+def option_names(group: str) -> list[str]:
+    """Return the names of a group's options, registry first."""
+    presets = sorted(path.stem for path in (shipped("configs") / group).glob("*.yaml"))
+    return [*registries().get(group, {}), *presets]
+
+
+def compose_options(
+    wanted: Iterable[tuple[str, str]],
+) -> tuple[dict[str, Any], dict[tuple[str, str], Option]]:
+    """Return the defaults by dotted key, and the options behind (group, name) pairs that exist.
+
+    The defaults' own options are always among them.
+    """
+    defaults, options = _compose(tuple(sorted({*wanted})))
+    return dict(defaults), dict(options)
+
+
+@cache
+def _compose(
+    pairs: tuple[tuple[str, str], ...],
+) -> tuple[dict[str, Any], dict[tuple[str, str], Option]]:
+    for group, registry in registries().items():
+        for name in registry:
+            ConfigStore.instance().store(group=group, name=name, node={"name": name})
+    with initialize_config_dir(str(shipped("configs")), version_base="1.3"):
+        # each option beside the others, in a package of its own
+        side_by_side = [
+            f"+{group}@options.{place}={name}" for place, (group, name) in enumerate(pairs)
+        ]
+        config = compose("base", side_by_side, return_hydra_config=True)
+    chosen = {group: config.hydra.runtime.choices[group] for group in GROUPS}
+    nodes = {(group, name): config[group] for group, name in chosen.items()}
+    nodes |= {pair: config.options[str(place)] for place, pair in enumerate(pairs)}
+    options = {pair: _option(OmegaConf.to_container(node)) for pair, node in nodes.items()}
+    return {**_dotted(config), **chosen}, options
+
+
+def _option(node: Any) -> Option:
+    return Option(node["name"], {key: value for key, value in node.items() if key != "name"})
+
+
+def _dotted(config: Any) -> dict[str, Any]:
+    """Return the plain defaults by dotted key."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if key in (*GROUPS, "hydra", "options"):
+            continue
+        if not OmegaConf.is_dict(value):
+            flat[key] = value
+            continue
+        inner: Any = OmegaConf.to_container(value)
+        flat |= {f"{key}.{name}": item for name, item in inner.items()}
+    return flat

@@ -1,0 +1,105 @@
+"""Keys: what can be configured beside the groups, and which values are valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeGuard
+
+from relu_exp.config.grammar import Range, Values
+from relu_exp.config.groups import GROUPS, option_names
+from relu_exp.config.schedules import check_schedule
+from relu_exp.registry import Setting, nearest, shown
+from relu_exp.schema import UsageError
+
+__all__ = ["PLAIN_KEYS", "SCHEDULE_KEYS", "THRESHOLD_KEYS", "check_key", "checked"]
+
+_MOST_INT64 = 2**63 - 1
+_MOST_VALUES = 10_000
+
+# the default is an example of the type: the defaults themselves are in configs/base.yaml
+PLAIN_KEYS: Mapping[str, Setting] = {
+    "depth": Setting(0, "hidden layers", at_least=0, at_most=10_000),
+    "width": Setting(1, "units of each hidden layer", at_least=1, at_most=100_000),
+    "learning_rate": Setting(1.0, "of the optimizer", above=0),
+    "batch_size": Setting(1, "samples of a minibatch", at_least=1, at_most=10_000_000),
+    "num_steps": Setting(0, "updates of the weights", at_least=0, at_most=100_000_000),
+    "seed": Setting(0, "of every random number of a run", at_least=0, at_most=_MOST_INT64),
+    "probes.num_samples": Setting(
+        1, "training samples that layers are measured on", at_least=1, at_most=10_000_000
+    ),
+}
+SCHEDULE_KEYS = ("probes.steps", "evaluations.steps")
+THRESHOLD_KEYS: Mapping[str, Setting] = {
+    "thresholds.train_loss": Setting(1.0, "training losses to reach", above=0),
+    "thresholds.train_accuracy": Setting(1.0, "training accuracies to reach", above=0, at_most=1),
+}
+
+_ALSO_CALLED = {
+    "lr": "learning_rate",
+    "layers": "depth",
+    "num_layers": "depth",
+    "hidden_size": "width",
+    "units": "width",
+    "init": "initializer",
+    "epochs": "num_steps",
+    "steps": "num_steps",
+    "num_seeds": "seed",
+    "model": "network",
+}
+
+
+def check_key(key: str) -> None:
+    """Raise a UsageError when there is no such key; a group's settings are checked later."""
+    valid = [*GROUPS, *PLAIN_KEYS, *SCHEDULE_KEYS, *THRESHOLD_KEYS]
+    group, dot, setting = key.partition(".")
+    if key in valid or (group in GROUPS and dot and setting and setting != "name"):
+        return
+    if group in GROUPS and setting == "name":
+        raise UsageError(f"{shown(key)} is not a key: write {group}=NAME")
+    guess = f" (did you mean {_ALSO_CALLED[key]}?)" if key in _ALSO_CALLED else nearest(key, valid)
+    raise UsageError(
+        f"unknown key {shown(key)!r}{guess}; valid: {', '.join(valid)}, "
+        "and a group's settings such as activation.negative_slope"
+    )
+
+
+def checked(key: str, values: Values) -> Values:
+    """Return the values of a key in their own types; of a group, its options' names.
+
+    A range is checked by its ends and its second number, without going through all of it. A
+    group's settings are as they were: their types depend on its options.
+
+    Raises:
+        UsageError: there is no such key, or a value is not valid.
+    """
+    check_key(key)
+    if isinstance(values, Range) and key not in PLAIN_KEYS and values.size > _MOST_VALUES:
+        raise UsageError(f"{key} has {values.size:,} values: at most {_MOST_VALUES:,}")
+    if key in GROUPS:
+        return [_option(key, value) for value in values]
+    if key in SCHEDULE_KEYS:
+        return [check_schedule(key, value) for value in values]
+    if key in THRESHOLD_KEYS:
+        items = [item for value in values for item in (value if _is_list(value) else [value])]
+        return [THRESHOLD_KEYS[key].check(key, item) for item in items]
+    if key not in PLAIN_KEYS:
+        return values
+    check = PLAIN_KEYS[key].check
+    if isinstance(values, Range):
+        ends = [values[place] for place in (0, min(1, values.size - 1), values.size - 1)]
+        return replace(values, is_whole={type(check(key, end)) for end in ends} == {int})
+    return [check(key, value) for value in values]
+
+
+def _option(group: str, value: object) -> str:
+    name, valid = "null" if value is None else str(value), option_names(group)
+    if name not in valid:
+        raise UsageError(
+            f"unknown {group} {shown(name)!r}{nearest(name, valid)}; valid: {', '.join(valid)}"
+        )
+    return name
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)

@@ -1,0 +1,125 @@
+"""A sweep: what an experiment asks, and the runs that answer it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from relu_exp.config.expansion import Dimension, group_of
+from relu_exp.config.schedules import resolve_schedule
+from relu_exp.schema import PARTS, Choice, RunConfig, UsageError
+
+__all__ = ["Condition", "LauncherConfig", "Sweep"]
+
+Condition = Mapping[str, Sequence[Any]]
+"""Key → values, one of which a run must have; of a group, `Choice`s that say part of a run's."""
+
+
+@dataclass(frozen=True)
+class LauncherConfig:
+    """Where fleets train and how many at a time; no part of what a run is.
+
+    `num_workers` None is as many as the machine has cores, `fleet_size` None what trains fastest.
+    """
+
+    name: str
+    num_workers: int | None
+    fleet_size: int | None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One experiment with its axes set: a title, a question and runs, not expanded yet.
+
+    `axes` holds what was swept over, as written; `thresholds` the losses and accuracies whose
+    first step is looked for; `figures` the names of the figures that answer the question.
+    """
+
+    name: str
+    title: str
+    question: str
+    budget: str | None
+    figures: tuple[str, ...]
+    thresholds: Mapping[str, Sequence[float]]
+    axes: Mapping[str, Sequence[str]]
+    launcher: LauncherConfig
+    dimensions: tuple[Dimension, ...]
+    excludes: tuple[Condition, ...]
+
+    @property
+    def num_runs(self) -> int:
+        """Runs before exclusions, counted without going through them."""
+        return math.prod(dimension.size for dimension in self.dimensions)
+
+    def runs(self) -> list[RunConfig]:
+        """Return every run, resolved, checked and once.
+
+        Raises:
+            UsageError: a network does not fit a dataset, a schedule the number of steps, or no
+                run is left.
+        """
+        from relu_exp.engine.networks import layers_of  # torch loads when a sweep expands
+
+        fitting: set[tuple[Choice, Choice]] = set()
+        found: dict[RunConfig, None] = {}
+        for points in itertools.product(*self.dimensions):
+            values = {key: value for point in points for key, value in point.items()}
+            if any(_meets(values, condition) for condition in self.excludes):
+                continue
+            run = _run(values)
+            if (run.network, run.dataset) not in fitting:
+                layers_of(run)
+                fitting.add((run.network, run.dataset))
+            found[run] = None
+        if not found:
+            raise UsageError(f"{self.name}: exclude leaves no run")
+        return list(found)
+
+
+def _meets(values: Mapping[str, Any], condition: Condition) -> bool:
+    return all(
+        any(_is(values, key, wanted) for wanted in allowed) for key, allowed in condition.items()
+    )
+
+
+def _is(values: Mapping[str, Any], key: str, wanted: Any) -> bool:
+    group = group_of(key)
+    if group is not None:
+        setting = key.partition(".")[2]
+        settings = values[group].as_dict()
+        return setting in settings and bool(settings[setting] == wanted)
+    if key in PARTS:
+        choice = values[key]
+        return choice.name == wanted.name and {*wanted.settings} <= {*choice.settings}
+    return bool(values[key] == wanted)
+
+
+def _run(values: Mapping[str, Any]) -> RunConfig:
+    """Return one run; a batch or a probe larger than the training set is all of it."""
+    num_train = _num_train(values["dataset"])
+    num_steps = values["num_steps"]
+    evaluations = resolve_schedule("evaluations.steps", values["evaluations.steps"], num_steps)
+    return RunConfig(
+        **{part: values[part] for part in PARTS},
+        depth=values["depth"],
+        width=values["width"],
+        learning_rate=values["learning_rate"],
+        batch_size=min(values["batch_size"], num_train),
+        num_steps=num_steps,
+        seed=values["seed"],
+        probe_steps=resolve_schedule("probes.steps", values["probes.steps"], num_steps),
+        probe_samples=min(values["probes.num_samples"], num_train),
+        # how a run ended is always known
+        evaluation_steps=tuple(sorted({*evaluations, num_steps})),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _num_train(dataset: Choice) -> int:
+    from relu_exp.engine.datasets import shape_of
+
+    return shape_of(dataset).num_train
