@@ -5,6 +5,7 @@ import math
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,20 +287,11 @@ def test_where_the_data_lie_is_no_part_of_a_runs_identity():
 
 @pytest.fixture
 def rings():
-    """The example of docs/add-a-dataset.md."""
-
-    @datasets.register(
-        lambda num_samples: Layout(2, 3, (num_samples, 30, 30)),
-        reference="three rings",
-        settings={"num_samples": datasets.Setting(90, "training samples", at_least=9)},
-    )
-    def rings(num_samples=90):
-        """Three rings about the origin."""
-        label = np.arange(num_samples + 60) % 3
-        angle = np.linspace(0, 60, len(label))
-        return np.stack([np.cos(angle), np.sin(angle)], 1) * (1 + label[:, None]), label
-
-    yield rings
+    """The example of docs/add-a-dataset.md, run as it stands there."""
+    page = Path(__file__).parent.parent / "docs" / "add-a-dataset.md"
+    code = page.read_text().partition("```python\n")[2].partition("```")[0]
+    exec(compile(code, page, "exec"), {})
+    yield
     del DATASETS._entries["rings"]
 
 
