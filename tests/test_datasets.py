@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.engine import datasets
+from relu_exp.engine import datasets, image_files
 from relu_exp.engine.datasets import DATASETS, Layout, load, shape_of, train_indices
 from relu_exp.engine.image_files import idx_images, packaged_csv, read_idx
 from relu_exp.engine.splits import stratified_order
@@ -263,6 +264,26 @@ def test_a_download_without_a_network_is_one_line(name, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"cannot be downloaded to .*no network") as caught:
         load(choose(name, root=str(tmp_path), download=True))
     assert "\n" not in str(caught.value)
+
+
+def test_color_images_are_channels_first_and_the_test_set_comes_last(tmp_path, monkeypatch):
+    def few(name, root, train, download):
+        size = 6 if train else 2
+        pixels = np.zeros((size, 32, 32, 3), np.uint8) + np.array([1, 2, 3], np.uint8)
+        return SimpleNamespace(data=pixels, targets=[int(train)] * size)
+
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    monkeypatch.setattr(image_files, "_torchvision", few)
+    images, labels = image_files.cifar10_images(str(tmp_path), download=False)
+    assert images.shape == (8, 3, 32, 32)
+    assert images[0, :, 5, 5].tolist() == [1, 2, 3]
+    assert labels.tolist() == [1] * 6 + [0] * 2
+
+
+def test_damaged_color_images_are_one_line(tmp_path):
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    with pytest.raises(UsageError, match=r"CIFAR10 in .* is damaged .*dataset\.download=true"):
+        load(choose("cifar10", root=str(tmp_path)))
 
 
 def test_data_are_looked_for_in_the_users_cache_folder(tmp_path, monkeypatch):

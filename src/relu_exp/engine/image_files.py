@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import os
 import struct
+import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,11 +128,16 @@ def _torchvision(name: str, root: Path, train: bool, download: bool) -> Any:
     from torchvision import datasets  # 1.6 s, and only these few need it
 
     try:
-        return getattr(datasets, name)(root, train=train, download=download)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # CIFAR-10's pickles are older than NumPy 2
+            return getattr(datasets, name)(root, train=train, download=download)
     except (*_DAMAGED, RuntimeError) as error:
-        reason = str(error).strip().replace("\n", " ")
-        doing = "downloaded to" if download else "read from"
-        raise UsageError(f"{name} cannot be {doing} {root}: {reason}") from error
+        reason = " ".join(str(error).split())
+        if download:
+            raise UsageError(f"{name} cannot be downloaded to {root}: {reason}") from error
+        raise UsageError(
+            f"{name} in {root} is damaged ({reason}): fetch it again with dataset.download=true"
+        ) from error
 
 
 def _missing(name: str, base: Path) -> str:
