@@ -94,7 +94,10 @@ class Setting:
         is_finite = isinstance(value, int) or math.isfinite(value)
         if not is_finite or not all(holds(value, bound) for _, bound, holds in stated):
             words = [] if is_finite else ["finite"]
-            words += [f"{word} {bound:g}" for word, bound, _ in stated]
+            words += [
+                f"{word} {bound:,}" if isinstance(bound, int) else f"{word} {bound:g}"
+                for word, bound, _ in stated
+            ]
             raise UsageError(
                 f"{name}={shown(value)} is not valid: it must be {' and '.join(words)}"
             )
