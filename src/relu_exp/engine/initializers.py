@@ -133,7 +133,11 @@ def zeros(z: Tensor, fan: Fan) -> Tensor:
     return torch.zeros_like(z)
 
 
-@register(formula="value", reference="the symmetric start that cannot be left")
+@register(
+    formula="value",
+    reference="the symmetric start that cannot be left",
+    settings={"value": Setting(0.01, "the value of every weight")},
+)
 def constant(z: Tensor, fan: Fan, value: float = 0.01) -> Tensor:
     """All weights the same."""
     return torch.full_like(z, value)
