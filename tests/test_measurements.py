@@ -96,7 +96,7 @@ def test_dead_units_are_dead_on_every_training_sample() -> None:
     assert any(0 < dead.float().mean() < 1 for dead in expected)
     rows = tables["dead_units"]
     for layer, size, mask in zip(rows["layer"], rows["num_units"], rows["mask"], strict=True):
-        bits = np.unpackbits(np.frombuffer(mask, np.uint8), bitorder="little")[:size]
+        bits = np.unpackbits(np.frombuffer(mask, np.uint8))[:size]
         assert bits.tolist() == expected[layer - 1].int().tolist()
 
 

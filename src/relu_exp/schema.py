@@ -135,7 +135,7 @@ QUANTITIES: Mapping[str, str] = {
     "preactivation_std": "standard deviation of the pre-activations",
     "activation_mean": "mean of the activations",
     "activation_std": "standard deviation of the activations",
-    "saturated_fraction": "share of values with |derivative| below 5% of its largest value",
+    "saturated_fraction": "share of values with |derivative| at most 5% of its largest value",
     "zero_fraction": "share of activations that are exactly zero",
     "dead_fraction": "share of units whose derivative is zero on every training sample",
     "dead_on_probe_fraction": "share of units whose derivative is zero on the whole probe batch",
@@ -215,7 +215,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "kind": "string",
         "counts": "list<int32>",
     },
-    # per run, step and layer that has dead units: which ones (bits packed, first unit first)
+    # per run, step and layer that has dead units: which ones (np.packbits, most significant bit first)
     "dead_units": {
         "run_id": "string",
         "step": "int32",

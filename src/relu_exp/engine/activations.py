@@ -229,6 +229,7 @@ def _on_grid(choice: Choice) -> tuple[Tensor, Tensor, Tensor]:
     return (x, *value_and_derivative(choice, x))
 
 
+@cache
 def gain(choice: Choice) -> float:
     """Return 1 / √E[φ(z)²], z ~ N(0, 1): the weight gain that keeps the signal's second moment.
 

@@ -70,7 +70,7 @@ class Records:
 
     def dead(self, ids: Sequence[str], step: int, layer: int, dead: Tensor) -> None:
         """Add which units (runs, units) of a layer (from 1) are dead, for runs that have any."""
-        packed = np.packbits(dead.cpu().numpy(), axis=1, bitorder="little")
+        packed = np.packbits(dead.cpu().numpy(), axis=1)
         rows = [(ids[run], packed[run].tobytes()) for run in torch.nonzero(dead.any(1))[:, 0]]
         self._extend(
             "dead_units",
