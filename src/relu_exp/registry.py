@@ -40,7 +40,9 @@ def nearest(value: str, valid: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """Return `value` for one line of an error: printable, and cut when it is long."""
+    words: dict[object, str] = {None: "null", True: "true", False: "false"}
     text = value if isinstance(value, str) else _BRIEF.repr(value)
+    text = words[value] if value is None or isinstance(value, bool) else text
     text = text if text.isprintable() else ascii(text)
     return text if len(text) <= 60 else f"{text[:40]}…{text[-10:]}"
 

@@ -101,6 +101,7 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         {key: values for key, values in layer.items() if not _is_no_axis(key)} for layer in layers
     ]
     found = dimensions(axes, experiment.zips)
+    resolved = resolve(found, options, given, frozenset({**stated, **replaced}))
     return Sweep(
         name=experiment.name,
         title=experiment.title,
@@ -111,9 +112,9 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
             key.removeprefix("thresholds."): [float(str(value)) for value in merged[key]]
             for key in THRESHOLD_KEYS
         },
-        axes=_labels(found),
+        axes=_labels(found, resolved),
         launcher=_launcher(merged, options),
-        dimensions=tuple(resolve(found, options, given, frozenset({**stated, **replaced}))),
+        dimensions=tuple(resolved),
         excludes=tuple(_condition(item, options) for item in excluded),
     )
 
@@ -181,15 +182,21 @@ def _launcher(merged: Axes, options: Options) -> LauncherConfig:
     return LauncherConfig(option.name, **resolved)
 
 
-def _labels(found: Iterable[Dimension]) -> dict[str, list[str]]:
-    """Return the axes of more than one value as written; the middle of a huge one is left out."""
+def _labels(found: Iterable[Dimension], resolved: Iterable[Dimension]) -> dict[str, list[str]]:
+    """Return the axes along which runs differ, as written; the middle of a huge one is left out."""
+    varying = {
+        key
+        for dimension in resolved
+        for key, values in zip(dimension.keys, dimension.columns, strict=True)
+        if dimension.size > 1 and any(value != values[0] for value in values)
+    }
     labels: dict[str, list[str]] = {}
     for dimension in found:
         for key, values in zip(dimension.keys, dimension.columns, strict=True):
             first = list(dict.fromkeys(_label(value) for value in islice(values, _MOST_LABELS)))
             if dimension.size > _MOST_LABELS:
                 first = [*first, "…", _label(values[dimension.size - 1])]
-            if len(first) > 1:
+            if len(first) > 1 and (group_of(key) or key) in varying:
                 labels[key] = first
     return labels
 

@@ -142,19 +142,21 @@ def resolve(
             group = group_of(key)
             if group and (key in given or (key in file_keys and group not in given)):
                 _check_applies(key, group, chosen[group])
+    has_fixed = any(depth is not None for depth in fixed)
+    return [_combine(parts, options) for parts in _tied(found, has_fixed)]
+
+
+def _tied(found: Sequence[Dimension], has_fixed: bool) -> list[list[Dimension]]:
+    """Return the dimensions in groups that must be resolved together."""
     tied: list[tuple[set[str], list[Dimension]]] = []
     for dimension in found:
-        rooms = {
-            _room(key, has_fixed=any(depth is not None for depth in fixed))
-            for key in dimension.keys
-        }
-        touching = [part for part in tied if part[0] & rooms]
-        merged = (
-            rooms.union(*(part[0] for part in touching)),
-            [*itertools.chain(*(part[1] for part in touching)), dimension],
-        )
-        tied = [part for part in tied if part not in touching] + [merged]
-    return [_combine(parts, options) for _, parts in tied]
+        rooms = {_room(key, has_fixed) for key in dimension.keys}
+        parts = [dimension]
+        for other in [other for other in tied if other[0] & rooms]:
+            tied.remove(other)
+            rooms, parts = rooms | other[0], other[1] + parts
+        tied.append((rooms, parts))
+    return [parts for _, parts in tied]
 
 
 def _values_of(key: str, found: Sequence[Dimension]) -> list[object]:

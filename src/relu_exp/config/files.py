@@ -109,7 +109,7 @@ def _read_yaml(path: Path) -> object:
         if not path.exists():
             raise UsageError("no such file")
         if not path.is_file():
-            raise UsageError("is not a file")
+            raise UsageError("is a folder" if path.is_dir() else "is not a file")
         if path.stat().st_size > _MOST_BYTES:
             raise UsageError(f"is too large for an experiment (more than {_MOST_BYTES:,} bytes)")
         text = path.read_bytes().decode("utf-8-sig")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, overload
@@ -12,18 +12,19 @@ from typing import Any, overload
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     ChoiceSweep,
+    Glob,
+    IntervalSweep,
     Override,
     OverrideType,
     QuotedString,
     RangeSweep,
     Sweep,
-    ValueType,
 )
 
 from relu_exp.registry import shown
 from relu_exp.schema import UsageError
 
-__all__ = ["LIST_KEYS", "Range", "Values", "parse_override", "parse_value"]
+__all__ = ["LIST_KEYS", "Pattern", "Range", "Values", "parse_override", "parse_value"]
 
 Values = Sequence[object]
 """What an axis takes, one after the other; a single value is an axis of one."""
@@ -65,18 +66,25 @@ class Range(Sequence[int | float]):
         return int(value) if self.is_whole else float(value)
 
 
+@dataclass(frozen=True)
+class Pattern:
+    """A `glob(*)`: stands for all names that it matches."""
+
+    among: Callable[[list[str]], list[str]]
+
+
 def parse_override(override: str) -> tuple[str, Values]:
     """Return the key of one `KEY=VALUE` and the values its axis takes.
 
     Raises:
         UsageError: it does not follow the grammar, has no value, the same value twice, or asks
-            for what has no meaning here: adding and deleting keys, packages, intervals, globs,
+            for what has no meaning here: adding and deleting keys, packages, intervals,
             interpolations.
     """
     if not override.isprintable():
         raise UsageError(f"{shown(override)} holds a character that cannot be printed")
     key, equals, text = override.partition("=")
-    if key.startswith("-"):
+    if equals and key.startswith("-"):
         name = key.lstrip("-").replace("-", "_")
         raise UsageError(f"{shown(override)}: keys take no dashes; write {name}={text or 'VALUE'}")
     if key.startswith(("+", "~")):
@@ -124,7 +132,7 @@ def _parse(override: str) -> Override:
         cause = error.__cause__
         reason = str(cause if cause is not None and cause.args and cause.args[0] else error)
         reason = (reason.splitlines() or [""])[0].partition(" expecting ")[0]
-        reason = shown(reason.replace("'<EOF>'", "the end"))
+        reason = "it ends too early" if "<EOF>" in reason else shown(reason)
         raise UsageError(
             f"{shown(override)} does not follow Hydra's grammar ({reason}); "
             "quote special characters: KEY='\"VALUE\"'"
@@ -134,9 +142,12 @@ def _parse(override: str) -> Override:
 
 def _values(override: str, parsed: Override) -> Values:
     key, value = parsed.key_or_group, parsed._value
-    if parsed.value_type in (ValueType.INTERVAL_SWEEP, ValueType.GLOB_CHOICE_SWEEP):
-        name = "interval()" if parsed.value_type is ValueType.INTERVAL_SWEEP else "glob()"
-        raise UsageError(f"{shown(override)}: {name} has no meaning here; name the values")
+    if isinstance(value, IntervalSweep):
+        raise UsageError(
+            f"{shown(override)}: an interval() has no end of values; name them, or use range()"
+        )
+    if isinstance(value, Glob):
+        return [Pattern(value.filter)]
     # tags have no meaning here, and the order of runs makes no difference to them: no shuffling
     if isinstance(value, RangeSweep):
         return _range(override, value)
@@ -171,12 +182,12 @@ def _plain(key: str, value: Any) -> object:
     if isinstance(value, str) and "${" in value:
         raise UsageError(f"{key}={shown(value)}: interpolations are not filled in; write the value")
     if isinstance(value, list) and key in LIST_KEYS:
-        return [_plain("", item) for item in value]
+        return [_plain(f"an item of {key}", item) for item in value]
     if isinstance(value, (Sweep, dict)) or not (
         value is None or isinstance(value, (str, int, float))
     ):
-        text = "a choice within a choice" if isinstance(value, Sweep) else shown(value)
-        raise UsageError(f"{key or 'an item'}: {text} is not a value; several are KEY=VALUE,VALUE")
+        text = "choice()" if isinstance(value, Sweep) else shown(value)
+        raise UsageError(f"{key}: {text} is not one value; several are written {key}=VALUE,VALUE")
     return value
 
 

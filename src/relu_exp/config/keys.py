@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeGuard
 
-from relu_exp.config.grammar import Range, Values
+from relu_exp.config.grammar import Pattern, Range, Values
 from relu_exp.config.groups import GROUPS, option_names
 from relu_exp.config.schedules import check_schedule
 from relu_exp.registry import Setting, nearest, shown
@@ -57,6 +57,8 @@ def check_key(key: str) -> None:
         return
     if group in GROUPS and setting == "name":
         raise UsageError(f"{shown(key)} is not a key: write {group}=NAME")
+    if group == "hydra" or key.startswith("hydra/"):
+        raise UsageError(f"{shown(key)} configures Hydra, of which only the grammar is used here")
     guess = f" (did you mean {_ALSO_CALLED[key]}?)" if key in _ALSO_CALLED else nearest(key, valid)
     raise UsageError(
         f"unknown key {shown(key)!r}{guess}; valid: {', '.join(valid)}, "
@@ -76,6 +78,8 @@ def checked(key: str, values: Values) -> Values:
     check_key(key)
     if isinstance(values, Range) and key not in PLAIN_KEYS and values.size > _MOST_VALUES:
         raise UsageError(f"{key} has {values.size:,} values: at most {_MOST_VALUES:,}")
+    if any(isinstance(value, Pattern) for value in values):
+        values = _matching(key, values)
     if key in GROUPS:
         return [_option(key, value) for value in values]
     if key in SCHEDULE_KEYS:
@@ -90,6 +94,17 @@ def checked(key: str, values: Values) -> Values:
         ends = [values[place] for place in (0, min(1, values.size - 1), values.size - 1)]
         return replace(values, is_whole={type(check(key, end)) for end in ends} == {int})
     return [check(key, value) for value in values]
+
+
+def _matching(key: str, values: Values) -> list[object]:
+    if key not in GROUPS:
+        raise UsageError(f"{key}: glob() stands for names; {key} has none, name its values")
+    expanded: list[object] = []
+    for value in values:
+        expanded += value.among(option_names(key)) if isinstance(value, Pattern) else [value]
+    if not expanded:
+        raise UsageError(f"{key}: glob() matches none of {', '.join(option_names(key))}")
+    return list(dict.fromkeys(expanded))
 
 
 def _option(group: str, value: object) -> str:
