@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
+from relu_exp.launchers.processes import processes
 from relu_exp.launchers.task import Mission, Outcome, Trainer, prepare, see_through, write_off
 from relu_exp.plan import Fleet
 from relu_exp.schema import UsageError
 
-__all__ = ["Progress", "Tell", "launch", "num_cores", "resolve_device", "warm_up"]
+__all__ = ["Progress", "Tell", "launch", "num_cores", "resolve_device"]
 
 _MESSAGE_SECONDS = 0.2
 """Shortest time between two messages about the steps of one fleet."""
@@ -62,14 +62,6 @@ def resolve_device(device: str) -> str:
     if device == "cuda":
         raise UsageError("--device cuda: this machine has no usable GPU; leave it out or use cpu")
     return "cpu"
-
-
-def warm_up() -> None:
-    """Begin loading torch for the workers, while the parent still composes and plans."""
-    if _context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver
-
-        forkserver.ensure_running()
 
 
 def launch(
@@ -148,7 +140,7 @@ class _Crew:
             return
         ours, theirs = multiprocessing.Pipe()
         arguments = (theirs, self.mission, self.train)
-        worker = _context().Process(target=_work, args=arguments, daemon=True)
+        worker = processes().Process(target=_work, args=arguments, daemon=True)
         worker.start()
         # the last copy of their end is theirs: when they die, our end says so
         theirs.close()
@@ -220,16 +212,3 @@ def _death(exitcode: int | None) -> str:
         memory = ", perhaps for want of memory" if -exitcode == signal.SIGKILL else ""
         return f"the worker process was ended by {name}{memory}"
     return f"the worker process ended with exit code {exitcode}"
-
-
-def _context() -> SpawnContext | ForkServerContext:
-    """Return how worker processes start.
-
-    A fork server loads torch once for all of them. Elsewhere than on Linux a process that has
-    loaded the system's frameworks must not fork, so each worker starts afresh.
-    """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["relu_exp.engine.training"])
-    return context

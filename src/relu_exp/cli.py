@@ -1,0 +1,279 @@
+"""The command line: Typer commands, which import what they need when they are called."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relu_exp import __version__
+from relu_exp.registry import nearest
+from relu_exp.schema import UsageError
+
+__all__ = ["app", "main"]
+
+# plain help: rich would take a third of the time that --help may take
+app = typer.Typer(
+    name="relu-exp",
+    help="Claims about activation functions and weight initialization, decided by experiment.",
+    epilog="Try: relu-exp run | relu-exp run depth=2,10 activation=relu,tanh 'seed=range(3)'",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DEVICES = ("auto", "cpu", "cuda")
+BUDGETS = ("quick", "standard", "full")
+
+
+def _starting(words: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return a completion that offers the words which start like the one being typed."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def _complete_run(incomplete: str) -> list[str]:
+    """Complete the names of experiments and the keys of what can be changed."""
+    from relu_exp.config import experiment_names
+
+    return _starting([*experiment_names(), *(f"{key}=" for key in _keys())])(incomplete)
+
+
+def _keys() -> tuple[str, ...]:
+    from relu_exp.config.groups import GROUPS
+    from relu_exp.config.keys import PLAIN_KEYS, SCHEDULE_KEYS, THRESHOLD_KEYS
+
+    return (*GROUPS, *PLAIN_KEYS, *SCHEDULE_KEYS, *THRESHOLD_KEYS)
+
+
+def _complete_kind(incomplete: str) -> list[str]:
+    from relu_exp.listing import KINDS
+
+    return _starting(KINDS)(incomplete)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"relu-exp {__version__}")
+        raise typer.Exit
+
+
+def _num_workers(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 10_000):
+        raise UsageError(f"--workers {text} is not valid: it must be a number from 1 to 10000")
+    return int(text)
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Show runs, fleets, time and disk; train nothing.")
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="|".join(BUDGETS),
+        help="How much of each experiment to run.",
+        autocompletion=_starting(BUDGETS),
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="|".join(DEVICES),
+        help="Where to train; auto is the GPU where there is one.",
+        autocompletion=_starting(DEVICES),
+    ),
+]
+Results = Annotated[
+    Path, typer.Option("--results", metavar="DIR", help="Where each experiment has its folder.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        parser=_num_workers,
+        help="Processes on a CPU; one per core if not given.",
+    ),
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", metavar="MODULE", help="Module with entries of your own; may be repeated."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Train a sweep of very many runs, too.")]
+HERE = Path("results")
+
+
+@app.callback()
+def _relu_exp(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+@app.command("run")
+def run(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPERIMENT|FILE.yaml|KEY=VALUE]...",
+            help="What to run (`default` if not given) and what to change in it.",
+            autocompletion=_complete_run,
+        ),
+    ] = None,
+    plan: Plan = False,
+    budget: Budget = None,
+    device: Device = "auto",
+    results: Results = HERE,
+    workers: Workers = None,
+    plugin: Plugins = None,
+    yes: Yes = False,
+    debug: Debug = False,
+) -> None:
+    """Train what is missing of a sweep, then report."""
+    names = [word for word in words or [] if "=" not in word]
+    overrides = [word for word in words or [] if "=" in word]
+    _train(names, overrides, plan, budget, device, results, workers, plugin, yes)
+
+
+@app.command("reproduce")
+def reproduce(
+    plan: Plan = False,
+    budget: Budget = "quick",
+    device: Device = "auto",
+    results: Results = HERE,
+    workers: Workers = None,
+    plugin: Plugins = None,
+    yes: Yes = False,
+    debug: Debug = False,
+) -> None:
+    """Run every experiment, and report on all of them."""
+    from relu_exp.config import experiment_names
+
+    names = experiment_names()
+    _train(names, [], plan, budget, device, results, workers, plugin, yes)
+
+
+def _train(
+    names: Sequence[str],
+    overrides: Sequence[str],
+    plan: bool,
+    budget: str | None,
+    device: str,
+    results: Path,
+    workers: int | None,
+    plugin: Sequence[str] | None,
+    yes: bool,
+) -> None:
+    for option, value, valid in [("--device", device, DEVICES), ("--budget", budget, BUDGETS)]:
+        if value is not None and value not in valid:
+            raise UsageError(
+                f"{option} {value} is not valid{nearest(value, valid)}; valid: {', '.join(valid)}"
+            )
+    if device != "cuda" and not plan:
+        from relu_exp.launchers.processes import warm_up
+
+        warm_up()
+    from relu_exp.session import Options, train
+
+    options = Options(results, device, workers, tuple(plugin or ()), budget, plan, yes)
+    raise typer.Exit(train(names, overrides, options))
+
+
+@app.command("report")
+def report(
+    results: Annotated[
+        Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
+    ] = HERE,
+    debug: Debug = False,
+) -> None:
+    """Rebuild figures and reports from the results; trains nothing."""
+    from relu_exp.session import report
+
+    report(results)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND]", help="What to list; all if not given.", autocompletion=_complete_kind
+        ),
+    ] = None,
+    plugin: Plugins = None,
+    debug: Debug = False,
+) -> None:
+    """List what there is, with settings and references."""
+    from relu_exp.listing import show
+
+    show(kind, plugin or ())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; an error is one line on stderr.
+
+    0: all well. 1: some run failed, or a bug. 2: bad usage or configuration. 130: interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        # without a command Typer would call its help an error
+        code = app(words or ["--help"], prog_name="relu-exp", standalone_mode=False)
+    except Exception as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        message, code = _explain(error, words)
+        print("relu-exp:", " ".join(message.splitlines()), file=sys.stderr)
+    else:
+        # Typer turns Ctrl-C into this code
+        if code == 130:
+            print("relu-exp: interrupted", file=sys.stderr)
+    return int(code or 0)
+
+
+def _explain(error: Exception, words: Sequence[str]) -> tuple[str, int]:
+    """Return what a person reads of an error, and the exit code."""
+    if isinstance(error, typer.TyperException):
+        return f"error: {_unusable(error, words)}", error.exit_code
+    if isinstance(error, UsageError):
+        return f"error: {error}", 2
+    # what ends a session on purpose brings its own exit code
+    if code := getattr(error, "exit_code", None):
+        return str(error), code
+    return f"error: {type(error).__name__}: {error} (a bug: --debug shows where)", 1
+
+
+def _unusable(error: typer.TyperException, words: Sequence[str]) -> str:
+    """Return what Typer could not understand, with how it is written or the nearest guess."""
+    from relu_exp.config import experiment_names
+
+    if hasattr(error, "possibilities"):
+        name = str(getattr(error, "option_name", ""))
+        typed = next((word for word in words if word.startswith(name)), name)
+        key, _, value = typed.lstrip("-").partition("=")
+        key = key.replace("-", "_")
+        if key in _keys() or key.partition(".")[0] in _keys():
+            following = words[words.index(typed) + 1 :] if typed in words else []
+            value = value or next(iter(following), "VALUE")
+            return f"no such option {typed}: settings have no dashes, write {key}={value}"
+        if not typed.startswith("--") or value:
+            guess = nearest(key, _keys())
+            return f"no such option {typed}{guess}: settings are written as in learning_rate=0.1"
+        return f"no such option {typed}{nearest(typed, error.possibilities or ())}"
+    commands = [command.name for command in app.registered_commands if command.name]
+    first = next((word for word in words if not word.startswith("-")), None)
+    if first is not None and first not in commands:
+        runs = "=" in first or first in experiment_names() or first.endswith((".yaml", ".yml"))
+        guess = f" (did you mean relu-exp run {first}?)" if runs else nearest(first, commands)
+        return f"no such command {first}{guess}; valid: {', '.join(commands)}"
+    return error.format_message()

@@ -1,0 +1,30 @@
+"""How worker processes start on this machine; loads nothing, so that they can start early."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from multiprocessing.context import ForkServerContext, SpawnContext
+
+__all__ = ["processes", "warm_up"]
+
+
+def processes() -> SpawnContext | ForkServerContext:
+    """Return the context that worker processes are made in.
+
+    A fork server loads torch once for all of them. Elsewhere than on Linux a process that has
+    loaded the system's frameworks must not fork, so each worker starts afresh.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["relu_exp.engine.training"])
+    return context
+
+
+def warm_up() -> None:
+    """Begin loading torch for the workers, while this process still composes and plans."""
+    if processes().get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()

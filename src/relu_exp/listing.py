@@ -1,0 +1,91 @@
+"""What there is: experiments, and the entries of every registry with settings and references."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+from relu_exp.registry import Registry, load_plugins, nearest
+from relu_exp.schema import UsageError
+
+__all__ = ["KINDS", "show"]
+
+_REGISTRIES = {
+    "activations": ("relu_exp.engine.activations", "ACTIVATIONS"),
+    "initializers": ("relu_exp.engine.initializers", "INITIALIZERS"),
+    "networks": ("relu_exp.engine.networks", "NETWORKS"),
+    "datasets": ("relu_exp.engine.datasets", "DATASETS"),
+    "optimizers": ("relu_exp.engine.optimizers", "OPTIMIZERS"),
+    "figures": ("relu_exp.evidence.figures", "FIGURES"),
+}
+
+KINDS = ("experiments", *_REGISTRIES)
+"""What can be listed."""
+
+
+def show(kind: str | None, plugins: Iterable[str]) -> None:
+    """Print one kind, or all of them: tables on a terminal, tab-separated lines elsewhere.
+
+    Raises:
+        UsageError: there is no such kind, or a plugin cannot be imported.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"cannot list {kind!r}{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}")
+    load_plugins(plugins)
+    for each in KINDS if kind is None else [kind]:
+        rows = _experiments() if each == "experiments" else _entries(each)
+        if sys.stdout.isatty():
+            _show_table(each, rows)
+        else:
+            for row in rows:
+                print("\t".join([each, *row.values()]))
+
+
+def _experiments() -> list[Mapping[str, str]]:
+    from relu_exp.config import experiments
+
+    return [
+        {"name": each.name, "title": each.title, "question": each.question}
+        for each in experiments()
+    ]
+
+
+def _entries(kind: str) -> list[Mapping[str, str]]:
+    module, name = _REGISTRIES[kind]
+    registry: Registry[Any] = getattr(import_module(module), name)
+    return [
+        {
+            "name": entry.name,
+            "settings": " ".join(
+                f"{key}={_shown(setting.default)}" for key, setting in entry.settings.items()
+            ),
+            "summary": entry.summary,
+            "reference": entry.reference,
+        }
+        for entry in registry.values()
+    ]
+
+
+def _shown(value: object) -> str:
+    """Return a value as it is written in an override."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _show_table(kind: str, rows: Iterable[Mapping[str, str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    found = list(rows)
+    columns = [column for column in found[0] if any(row[column] for row in found)] if found else []
+    table = Table(title=kind, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, no_wrap=column == "name")
+    for row in found:
+        table.add_row(*(escape(row[column]) for column in columns))
+    Console().print(table)

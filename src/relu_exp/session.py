@@ -1,0 +1,210 @@
+"""A session: one command's work, from sweeps through fleets to reports."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from relu_exp.launchers import local
+from relu_exp.launchers.task import Mission
+from relu_exp.plan import FLEET_SIZES, Plan, estimate, plan
+from relu_exp.progress import Meter, duration
+from relu_exp.registry import load_plugins
+from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
+from relu_exp.store import Store, describe_machine, new_session
+
+if TYPE_CHECKING:
+    from relu_exp.config import Sweep
+
+__all__ = ["ASK_FROM", "Interrupted", "Options", "report", "train"]
+
+ASK_FROM = 100_000
+"""Sweeps of more runs than this need --yes."""
+
+
+class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
+    """Ctrl-C, with what was kept and how to go on."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command says beside its experiments and overrides."""
+
+    results: Path
+    device: str = "auto"
+    num_workers: int | None = None
+    plugins: tuple[str, ...] = ()
+    budget: str | None = None
+    only_plan: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One sweep of a session: its runs, their place, where they train and how many at a time."""
+
+    sweep: Sweep
+    runs: list[RunConfig]
+    store: Store
+    device: str
+    num_workers: int
+    command: str
+
+    def plan(self) -> Plan:
+        size = self.sweep.launcher.fleet_size or FLEET_SIZES[self.device]
+        return plan(self.runs, self.store.finished(), size, self.num_workers)
+
+
+def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> int:
+    """Train what is missing of some experiments, report on each, and return the exit code.
+
+    Raises:
+        UsageError: an experiment, an override, the device or the place of the results is not
+            valid, or the sweep is so large that it needs --yes.
+    """
+    load_plugins(options.plugins)
+    tasks = _tasks(names or ["default"], overrides, options)
+    if options.only_plan:
+        for task in tasks:
+            _show_plan(task)
+        return 0
+    num_lost = 0
+    for task in tasks:
+        num_lost += _train(task, options)
+        _report(task.store.root)
+    if len(tasks) > 1:
+        _index(options.results)
+    return 1 if num_lost else 0
+
+
+def report(results: Path) -> None:
+    """Rebuild the reports of one experiment's results, or of all that lie in a folder.
+
+    Raises:
+        UsageError: there are no results, or they cannot be read.
+    """
+    from relu_exp.evidence.frames import find_results
+
+    roots = find_results(results)
+    for root in roots:
+        _report(root)
+    if roots != [results]:
+        _index(results)
+
+
+def _tasks(names: Sequence[str], overrides: Sequence[str], options: Options) -> list[_Task]:
+    """Compose and expand every sweep, so that whatever is wrong shows before the first trains."""
+    from relu_exp.config import sweeps
+
+    found = sweeps(names, overrides, options.budget)
+    total = sum(sweep.num_runs for sweep in found)
+    if total > ASK_FROM and not options.yes:
+        raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
+    device = local.resolve_device(options.device)
+    tasks = []
+    for name, sweep in zip(names, found, strict=True):
+        num_workers = options.num_workers or sweep.launcher.num_workers or local.num_cores()
+        tasks.append(
+            _Task(
+                sweep=sweep,
+                runs=sweep.runs(),
+                store=Store(options.results / sweep.name),
+                device=device,
+                num_workers=num_workers if device == "cpu" else 1,
+                command=_command(name, overrides, options),
+            )
+        )
+    return tasks
+
+
+def _command(name: str, overrides: Sequence[str], options: Options) -> str:
+    """Return the command that trains these runs; where it ran and what it wrote to is left out."""
+    words = ["relu-exp", "run", name, *overrides]
+    if options.budget:
+        words += ["--budget", options.budget]
+    for plugin in options.plugins:
+        words += ["--plugin", plugin]
+    return shlex.join(words)
+
+
+def _train(task: _Task, options: Options) -> int:
+    """Train what is due and return how many runs were lost on the way."""
+    name, store, session = task.sweep.name, task.store, new_session()
+    store.open()
+    made = task.plan()
+    store.write_manifest(_manifest(task, options, session))
+    if not made.fleets:
+        print(f"{name}: {made.num_runs} runs, all finished before: nothing to train")
+        return 0
+    console = Console(stderr=True, highlight=False)
+    mission = Mission(store.root, session, task.device, options.plugins)
+    meter = Meter(name, made.fleets, console)
+    try:
+        with meter:
+            local.launch(made.fleets, mission, task.num_workers, meter)
+    except KeyboardInterrupt:
+        kept = made.num_finished + meter.num_finished
+        raise Interrupted(
+            f"interrupted: kept {kept} finished runs; run the same command to continue"
+        ) from None
+    for reason, count in meter.reasons.items():
+        console.print(f"{name}: {reason} (fleets: {count})", markup=False, soft_wrap=True)
+    return meter.counts["failed"] + meter.counts["interrupted"]
+
+
+def _manifest(task: _Task, options: Options, session: str) -> dict[str, Any]:
+    sweep = task.sweep
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "session": session,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": task.command,
+        "experiment": sweep.name,
+        "title": sweep.title,
+        "question": sweep.question,
+        "figures": list(sweep.figures),
+        "thresholds": {name: list(values) for name, values in sweep.thresholds.items()},
+        "axes": {axis: list(labels) for axis, labels in sweep.axes.items()},
+        "budget": options.budget,
+        "run_ids": [run.run_id for run in task.runs],
+        "device": task.device,
+        **describe_machine(),
+    }
+
+
+def _show_plan(task: _Task) -> None:
+    task.store.check_version()
+    made = task.plan()
+    cost = estimate(made.fleets, task.device, task.num_workers)
+    where = f"{task.num_workers} processes" if task.device == "cpu" else "the GPU"
+    print(task.sweep.title)
+    print(f"  runs     {made.num_runs:,}: {made.num_due:,} new, {made.num_finished:,} finished")
+    print(f"  fleets   {len(made.fleets):,} on {where}")
+    print(f"  time     about {duration(cost.seconds)}")
+    print(f"  disk     about {cost.num_bytes / 1e6:.1f} MB in {task.store.root}")
+
+
+def _report(root: Path) -> None:
+    from relu_exp.evidence.report import build
+
+    try:
+        build(root)
+    except KeyboardInterrupt:
+        again = shlex.join(["relu-exp", "report", str(root)])
+        raise Interrupted(
+            f"interrupted: every run is kept, and `{again}` builds the report"
+        ) from None
+
+
+def _index(results: Path) -> None:
+    from relu_exp.evidence.report import build_index
+
+    print(f"index: {build_index(results)}")
