@@ -9,7 +9,7 @@ from typing import Any
 
 from relu_exp.config.expansion import Axes, Dimension, Options, dimensions, group_of, resolve
 from relu_exp.config.files import BUDGETS, Experiment, experiment_names, find_experiment
-from relu_exp.config.grammar import Values, parse_override, parse_value
+from relu_exp.config.grammar import Values, check_distinct, parse_override, parse_value
 from relu_exp.config.groups import GROUPS, compose_options, registries
 from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, checked
 from relu_exp.config.sweep import Condition, LauncherConfig, Sweep
@@ -71,6 +71,7 @@ def _given(overrides: Iterable[str]) -> dict[str, Values]:
             raise UsageError(
                 f"{shown(key)} is given twice; several values are written {key}=VALUE,VALUE"
             )
+        check_distinct(key, values)
         given[key] = checked(key, values)
     return given
 
@@ -85,7 +86,12 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         excluded = [_read(item) for item in experiment.excludes]
         for item in excluded:
             _check_settings_exist(item)
-        for key in (key for keys in experiment.zips for key in keys):
+        zipped = [key for keys in experiment.zips for key in keys]
+        for key, values in [*stated.items(), *replaced.items()]:
+            # sigmoid and tanh may both be zipped with xavier_normal
+            if key not in zipped:
+                check_distinct(key, values)
+        for key in zipped:
             if key not in {**stated, **replaced} or _is_no_axis(key):
                 raise UsageError(f"zip names {shown(key)}, which is no axis under sweep")
     defaults, options = compose_options(

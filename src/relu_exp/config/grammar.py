@@ -24,7 +24,15 @@ from hydra.core.override_parser.types import (
 from relu_exp.registry import shown
 from relu_exp.schema import UsageError
 
-__all__ = ["LIST_KEYS", "Pattern", "Range", "Values", "parse_override", "parse_value"]
+__all__ = [
+    "LIST_KEYS",
+    "Pattern",
+    "Range",
+    "Values",
+    "check_distinct",
+    "parse_override",
+    "parse_value",
+]
 
 Values = Sequence[object]
 """What an axis takes, one after the other; a single value is an axis of one."""
@@ -77,9 +85,8 @@ def parse_override(override: str) -> tuple[str, Values]:
     """Return the key of one `KEY=VALUE` and the values its axis takes.
 
     Raises:
-        UsageError: it does not follow the grammar, has no value, the same value twice, or asks
-            for what has no meaning here: adding and deleting keys, packages, intervals,
-            interpolations.
+        UsageError: it does not follow the grammar, has no value, or asks for what has no meaning
+            here: adding and deleting keys, packages, intervals, interpolations.
     """
     if not override.isprintable():
         raise UsageError(f"{shown(override)} holds a character that cannot be printed")
@@ -98,7 +105,7 @@ def parse_override(override: str) -> tuple[str, Values]:
     parsed = _parse(override)
     if parsed.package is not None or parsed.type is not OverrideType.CHANGE:
         raise UsageError(f"{shown(override)}: packages have no meaning here; write KEY=VALUE")
-    return parsed.key_or_group, _distinct(parsed.key_or_group, _values(override, parsed))
+    return parsed.key_or_group, _some(parsed.key_or_group, _values(override, parsed))
 
 
 def parse_value(key: str, value: object) -> Values:
@@ -121,7 +128,7 @@ def parse_value(key: str, value: object) -> Values:
             values += parse_override(f"{key}={item}")[1]
         else:
             values.append(_plain(key, item))
-    return _distinct(key, values)
+    return _some(key, values)
 
 
 def _parse(override: str) -> Override:
@@ -191,16 +198,16 @@ def _plain(key: str, value: Any) -> object:
     return value
 
 
-def _distinct(key: str, values: Values) -> Values:
-    """Return the values.
-
-    Raises:
-        UsageError: there are none, or one is there twice.
-    """
+def _some(key: str, values: Values) -> Values:
     if not values:
         raise UsageError(f"{key} has no values: an axis takes at least one")
+    return values
+
+
+def check_distinct(key: str, values: Values) -> None:
+    """Raise a UsageError when a value is there twice."""
     if isinstance(values, Range):
-        return values
+        return
     seen = set()
     for value in values:
         # 1, 1.0 and true are equal in Python; the last is another value here
@@ -208,4 +215,3 @@ def _distinct(key: str, values: Values) -> Values:
         if same in seen:
             raise UsageError(f"{key} has the value {shown(value)} twice")
         seen.add(same)
-    return values
