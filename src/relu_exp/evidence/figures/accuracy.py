@@ -1,0 +1,280 @@
+"""Accuracy against learning rate and depth, and the map of activation by initializer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import (
+    FixedLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    PercentFormatter,
+)
+
+from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, spread, trained
+from relu_exp.evidence.figures.style import INK, Sheet, levels, log_axis, looks, plain, rate_axis
+from relu_exp.evidence.frames import Frames
+from relu_exp.evidence.statistics import best_learning_rates, score, summarize
+
+__all__ = ["accuracy_by_depth", "accuracy_map", "learning_rate_sensitivity"]
+
+ARMS = [axis for axis in AXES if axis != "learning_rate"]
+AT_MOST = 3
+HOW_CHOSEN = (
+    "Each arm has the learning rate with the highest mean validation accuracy; "
+    "test data had no say."
+)
+DIVERGED = "A run that diverged counts as 0."
+
+
+def _trained(frames: Frames) -> pd.DataFrame:
+    runs = trained(frames.runs)
+    if runs.empty or runs["final_validation_accuracy"].isna().all():
+        raise DoesNotApply("no run was trained and evaluated on validation data")
+    return runs
+
+
+@figure()
+def learning_rate_sensitivity(frames: Frames) -> Iterator[Drawing]:
+    """Final validation accuracy and loss against the learning rate, the whole curve."""
+    runs = _trained(frames)
+    if runs["learning_rate"].nunique() == 1:
+        raise DoesNotApply("only one learning rate was run")
+    drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
+    parts, left_out = slices(runs, drawn, AT_MOST)
+    for part in parts:
+        for metric in ("accuracy", "loss"):
+            yield _sensitivity(frames, part, metric, left_out)
+
+
+def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Drawing:
+    keys = ["activation_label", "initializer_label", "depth", "learning_rate"]
+    is_loss = metric == "loss"
+    scored = part.runs.assign(value=score(part.runs, f"final_validation_{metric}"))
+    values = summarize(scored, keys, "value", log=is_loss)
+    lost = scored[scored["status"] == "diverged"].drop_duplicates(keys)
+    shown = looks(part.runs)
+    grid = Grid.of(part.runs, "depth", "initializer_label")
+    sheet = Sheet(len(grid.rows), len(grid.columns))
+    finite = values["mean"].dropna()
+    low, high = float(finite.min()), float(finite.max())
+
+    def paint(axes: Axes, panel: pd.DataFrame) -> None:
+        for label, look in shown.items():
+            line = panel[panel["activation_label"] == label]
+            interval_line(axes, line, "learning_rate", look, band=False, share=not is_loss)
+        rate_axis(axes, part.runs["learning_rate"].tolist())
+        if not panel.empty:
+            here = lost[(lost[keys[1:3]] == panel.iloc[0][keys[1:3]]).all(axis=1)]
+            height = high * 1.15 if is_loss else 0.0
+            for label, rate in zip(here["activation_label"], here["learning_rate"], strict=True):
+                axes.plot(rate, height, "x", color=shown[label].color, ms=7, mew=1.8, zorder=4)
+        if is_loss:
+            log_axis(axes.yaxis, np.log10(high / low))
+            axes.set_ylim(low / 1.3, high * 1.35)
+        else:
+            _accuracy_axis(axes)
+
+    grid.fill(sheet.axes, values, paint)
+    entries = handles(shown)
+    if len(lost):
+        entries.append(
+            Line2D([], [], color=INK, marker="x", ls="", ms=7, mew=1.8, label="some diverged")
+        )
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"learning_rate_sensitivity_{metric}{part.stem}",
+        title=f"Validation {metric} after training, by learning rate"
+        + (f" ({part.words})" if part.words else ""),
+        caption=[
+            f"Final validation {metric}, {'lower' if is_loss else 'higher'} is better.",
+            ""
+            if not len(lost)
+            else "× marks rates at which some runs diverged; "
+            + ("they have no loss." if is_loss else "they count as accuracy 0."),
+            interval_words(values, log=is_loss, band=False),
+            grid.left_out,
+            left_out,
+        ],
+        leave=("learning_rate",),
+        x="learning rate",
+        y=f"validation {metric}",
+        column_titles=grid.column_titles,
+        row_titles=grid.row_titles,
+        handles=entries,
+        tick_width=0.46,
+    )
+
+
+@figure()
+def accuracy_by_depth(frames: Frames) -> Iterator[Drawing]:
+    """Test accuracy against depth at the best learning rate, with and without skip connections."""
+    runs = _trained(frames)
+    runs = runs[runs["network"].isin(_deepening(runs))]
+    if runs.empty:
+        raise DoesNotApply("only one depth was run")
+    drawn = ["activation_label", "initializer_label", "network_label", "depth", "learning_rate"]
+    parts, left_out = slices(runs, drawn, AT_MOST)
+    for part in parts:
+        yield _by_depth(frames, part, left_out)
+
+
+def _deepening(runs: pd.DataFrame) -> list[str]:
+    depths = runs.groupby("network")["depth"].nunique()
+    return [str(network) for network in depths.index[depths > 1]]
+
+
+def at_best_rate(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs at each arm's best learning rate by validation, with their test `value`."""
+    best = best_learning_rates(runs, ARMS)
+    chosen = runs.merge(
+        best[[*ARMS, "learning_rate", "at_edge"]], on=[*ARMS, "learning_rate"], how="inner"
+    )
+    return chosen.assign(value=score(chosen, "final_test_accuracy"))
+
+
+def _by_depth(frames: Frames, part: Slice, left_out: str) -> Drawing:
+    chosen = at_best_rate(part.runs)
+    keys = ["activation_label", "initializer_label", "network_label", "depth"]
+    values = summarize(chosen, keys, "value")
+    shown = looks(part.runs)
+    grid = Grid.of(part.runs, "network_label", "initializer_label")
+    sheet = Sheet(len(grid.rows), len(grid.columns), panel=(2.3, 1.9))
+    depths = levels(part.runs, "depth")
+
+    def paint(axes: Axes, panel: pd.DataFrame) -> None:
+        for label, look in shown.items():
+            interval_line(
+                axes, panel[panel["activation_label"] == label], "depth", look, share=True
+            )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator(depths))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        _accuracy_axis(axes)
+
+    grid.fill(sheet.axes, values, paint)
+    edge = chosen.loc[chosen["at_edge"], ["activation_label", "initializer_label", "depth"]]
+    return finished(
+        frames,
+        sheet,
+        chosen,
+        name=f"accuracy_by_depth{part.stem}",
+        title="Test accuracy by depth, each arm at its best learning rate"
+        + (f" ({part.words})" if part.words else ""),
+        caption=[
+            HOW_CHOSEN,
+            DIVERGED if (chosen["status"] == "diverged").any() else "",
+            f"For {len(edge.drop_duplicates())} arms that rate is the smallest or largest tried."
+            if len(edge)
+            else "",
+            interval_words(values),
+            grid.left_out,
+            left_out,
+        ],
+        leave=("learning_rate",),
+        x="depth (hidden layers)",
+        y="test accuracy",
+        column_titles=grid.column_titles,
+        row_titles=grid.row_titles,
+        handles=handles(shown),
+        tick_width=0.46,
+    )
+
+
+@figure()
+def accuracy_map(frames: Frames) -> Iterator[Drawing]:
+    """Map of test accuracy at the best learning rate: activation by initializer and depth."""
+    runs = _trained(frames)
+    if runs["activation_label"].nunique() < 2 and runs["initializer_label"].nunique() < 2:
+        raise DoesNotApply("only one activation and one initializer were run")
+    drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
+    parts, left_out = slices(runs, drawn, AT_MOST)
+    for part in parts:
+        yield _map(frames, part, left_out)
+
+
+def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
+    chosen = at_best_rate(part.runs)
+    keys = ["activation_label", "initializer_label", "depth"]
+    means = chosen.groupby(keys, observed=True).agg(
+        value=("value", "mean"), rate=("learning_rate", "first"), edge=("at_edge", "first")
+    )
+    cells = dict(means.iterrows())
+    activations = levels(part.runs, "activation_label")
+    initializers = levels(part.runs, "initializer_label")
+    every = levels(part.runs, "depth")
+    depths = spread(every, 4)
+    sheet = Sheet(
+        1,
+        len(depths),
+        panel=(0.72 * len(initializers) + 0.02, 0.42 * len(activations)),
+        gap=(0.16, 0.3),
+    )
+    colors = colormaps["cividis"]
+    for axes, depth in zip(sheet.axes[0], depths, strict=True):
+        values = np.full((len(activations), len(initializers)), np.nan)
+        for r, activation in enumerate(activations):
+            for c, initializer in enumerate(initializers):
+                if (activation, initializer, depth) in cells:
+                    cell = cells[activation, initializer, depth]
+                    values[r, c] = cell["value"]
+                    _cell(axes, r, c, cell, colors)
+        axes.imshow(values, cmap=colors, vmin=0, vmax=1, aspect="auto")
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xticks(range(len(initializers)), map(str, initializers), rotation=30, ha="right")
+        axes.set_yticks(range(len(activations)), map(str, activations))
+    longest = max(len(str(label)) for label in activations)
+    return finished(
+        frames,
+        sheet,
+        chosen,
+        name=f"accuracy_map{part.stem}",
+        title="Test accuracy, each cell at its best learning rate"
+        + (f" ({part.words})" if part.words else ""),
+        caption=[
+            "Mean test accuracy over seeds (large) and the learning rate (small). " + HOW_CHOSEN,
+            DIVERGED if (chosen["status"] == "diverged").any() else "",
+            "* the best rate is the smallest or largest tried: a better one may lie beyond."
+            if means["edge"].any()
+            else "",
+            f"{len(depths)} of {len(every)} depths are drawn." if len(depths) < len(every) else "",
+            left_out,
+        ],
+        leave=("learning_rate", "initializer_label"),
+        x="",
+        y="",
+        column_titles=[axis_words("depth", depth) for depth in depths],
+        tick_width=0.066 * longest - 0.1,
+        under=0.32,
+    )
+
+
+def _cell(axes: Axes, row: int, column: int, cell: pd.Series[float], colors: object) -> None:
+    value = float(cell["value"])
+    ink = "white" if value < 0.55 else "black"
+    star = "*" if cell["edge"] else ""
+    axes.text(column, row - 0.02, f"{value:.1%}", ha="center", va="bottom", size=8, color=ink)
+    axes.text(
+        column, row + 0.08, f"{plain(float(cell['rate']))}{star}", ha="center", va="top", size=6.5,
+        color=ink,
+    )  # fmt: skip
+
+
+def _accuracy_axis(axes: Axes) -> None:
+    axes.set_ylim(-0.04, 1.04)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

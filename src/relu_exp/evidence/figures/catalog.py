@@ -1,0 +1,120 @@
+"""The catalog of figures: what a figure is, how one is registered and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from relu_exp.evidence.figures.slices import describe, redraw_command
+from relu_exp.evidence.figures.style import RC, Sheet
+from relu_exp.evidence.frames import Frames
+from relu_exp.registry import Registry, Setting
+
+__all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
+
+MISSING = {
+    "curves": "no loss was evaluated",
+    "layers": "no layers were probed",
+    "histograms": "no histograms were probed",
+    "dead_units": "no unit was dead at any probe",
+    "functions": "the activation functions were not tabulated",
+    "predictions": "theory predicts nothing here",
+}
+"""Why a figure cannot be drawn, by the table that is empty."""
+
+
+class DoesNotApply(Exception):  # noqa: N818 - a finding about the data, not an error
+    """The data cannot show this; the message says why, in words for a reader."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One finished figure with what stands under it.
+
+    `name` is the stem of its file. `caption` says what is drawn and how to read it, `small_print`
+    what it rests on: seeds, data, settings and the command that redraws it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    small_print: str
+    figure: Figure
+    run_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A registered figure: `make` turns frames into drawings or raises `DoesNotApply`."""
+
+    name: str
+    summary: str
+    needs: tuple[str, ...]
+    make: Callable[[Frames], Iterator[Drawing]]
+    reference: str = ""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+FIGURES: Registry[FigureKind] = Registry("figure")
+
+
+def figure(
+    *needs: str, name: str | None = None
+) -> Callable[[Callable[[Frames], Iterator[Drawing]]], Callable[[Frames], Iterator[Drawing]]]:
+    """Register a function as a figure that needs rows in the tables `needs`."""
+
+    def add(make: Callable[[Frames], Iterator[Drawing]]) -> Callable[[Frames], Iterator[Drawing]]:
+        summary = (make.__doc__ or make.__name__).strip().splitlines()[0].rstrip(".")
+        FIGURES.add(FigureKind(name or make.__name__, summary, needs, make))
+        return make
+
+    return add
+
+
+def finished(
+    frames: Frames,
+    sheet: Sheet,
+    runs: pd.DataFrame,
+    *,
+    name: str,
+    title: str,
+    caption: Iterable[str],
+    leave: Collection[str] = (),
+    note: str | None = None,
+    **labels: Any,
+) -> Drawing:
+    """Return a sheet as a drawing that rests on `runs`; empty sentences of the caption fall away.
+
+    `leave` names the axes that say nothing here; `note` stands for the description of the runs
+    where nothing was drawn at random; `labels` go to `Sheet.finish`.
+    """
+    command = f"redraw: {redraw_command(frames)}"
+    note = f"{describe(runs, leave=leave) if note is None else note}\n{command}"
+    return Drawing(
+        name=name,
+        title=title,
+        caption=" ".join(filter(None, caption)),
+        small_print=note,
+        figure=sheet.finish(title=title, small_print=note, **labels),
+        run_ids=tuple(runs["run_id"].astype(str)),
+    )
+
+
+def draw(name: str, frames: Frames) -> Iterator[Drawing]:
+    """Yield a figure's drawings one by one.
+
+    Raises:
+        DoesNotApply: the data cannot show it.
+        UsageError: there is no figure of this name.
+    """
+    kind = FIGURES[name]
+    for table in kind.needs:
+        if not frames.has(table):
+            raise DoesNotApply(MISSING.get(table, f"the table `{table}` is empty"))
+    with mpl.rc_context(RC):
+        yield from kind.make(frames)

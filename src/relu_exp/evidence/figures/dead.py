@@ -1,0 +1,250 @@
+"""Dead units: how many, in which layers, when, and how many come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.slices import Slice, slices, spread, trained
+from relu_exp.evidence.figures.style import (
+    Look,
+    Sheet,
+    levels,
+    looks,
+    plain,
+    rate_axis,
+    steps_axis,
+)
+from relu_exp.evidence.frames import Frames, revivals
+from relu_exp.evidence.statistics import summarize
+
+__all__ = ["dead_fraction"]
+
+PANELS = ["initializer_label", "depth"]
+DEFINITION = "A unit is dead when its derivative is 0 on every training sample."
+AT_MOST = 3
+"""Activations, settings or networks that get drawings of their own."""
+
+
+@figure("layers")
+def dead_fraction(frames: Frames) -> Iterator[Drawing]:
+    """Share of dead units by learning rate, by layer and over time, and how many revive."""
+    runs = trained(frames.runs)
+    dead = frames.read("layers", run_ids=runs["run_id"], quantity=["dead_fraction"])
+    if dead.empty:
+        raise DoesNotApply("dead units were not probed in training")
+    # the unit of every interval is a seed: a run's layers are averaged first
+    over_time = dead.groupby(["run_id", "step"], observed=True)["value"].mean().reset_index()
+    last = over_time.sort_values("step").drop_duplicates("run_id", keep="last")
+    last_step = last.set_index("run_id")["step"]
+    runs = runs[runs["run_id"].isin(last["run_id"])]
+
+    parts, left_out = slices(runs, ["activation_label", "learning_rate", *PANELS], AT_MOST)
+    for part in parts:
+        yield _by_rate(frames, part, last, left_out)
+
+    ever = dead.groupby("run_id", observed=True)["value"].max()
+    dying = runs[runs["run_id"].map(ever) > 0]
+    if dying.empty:
+        return
+    runs = runs[runs["activation_label"].isin(dying["activation_label"].unique())]
+    parts, left_out = slices(runs, ["learning_rate", *PANELS], AT_MOST)
+    final = dead[dead["step"] == dead["run_id"].map(last_step).astype(int)]
+    counted = revivals(frames.read("dead_units", run_ids=runs["run_id"]), dead)
+    counted = counted[counted["step"] == counted["run_id"].map(last_step)]
+    before = counted["still_dead"] + counted["revived"]
+    counted = counted.assign(value=counted["revived"] / before)[before > 0]
+    for part in parts:
+        yield _by_layer(frames, part, final, left_out)
+        yield _over_time(frames, part, over_time, left_out)
+        if counted["run_id"].isin(part.runs["run_id"]).any():
+            yield _revivals(frames, part, counted, left_out)
+
+
+def _titled(heading: str, part: Slice) -> str:
+    return f"{heading} ({part.words})" if part.words else heading
+
+
+def _labels(grid: Grid, entries: list[Any], legend: str | None = None) -> dict[str, Any]:
+    return {
+        "column_titles": grid.column_titles,
+        "row_titles": grid.row_titles,
+        "handles": entries,
+        "legend_title": legend,
+        "tick_width": 0.46,
+    }
+
+
+def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, left_out: str) -> Drawing:
+    columns = ["activation_label", "learning_rate", *PANELS]
+    joined = last.merge(part.runs[["run_id", "status", *columns]], on="run_id")
+    values = summarize(joined, columns, "value")
+    shown = looks(part.runs)
+    alive = [
+        label for label in shown if not (joined["value"][joined["activation_label"] == label]).any()
+    ]
+    drawn = {label: look for label, look in shown.items() if label not in alive}
+    grid = Grid.of(part.runs, "depth", "initializer_label")
+    sheet = Sheet(len(grid.rows), len(grid.columns))
+
+    def paint(axes: Axes, panel: pd.DataFrame) -> None:
+        for label, look in (drawn or shown).items():
+            interval_line(
+                axes,
+                panel[panel["activation_label"] == label],
+                "learning_rate",
+                look,
+                band=False,
+                share=True,
+            )
+        rate_axis(axes, part.runs["learning_rate"].tolist())
+        _share_axis(axes, values["mean"].max())
+
+    grid.fill(sheet.axes, values, paint)
+    diverged = int((joined["status"] == "diverged").sum())
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"dead_fraction_by_learning_rate{part.stem}",
+        title=_titled("Dead units at the end of training, by learning rate", part),
+        caption=[
+            DEFINITION,
+            "Mean over all hidden layers at the last probe.",
+            f"No unit ever died: {', '.join(map(str, alive))}." if alive and drawn else "",
+            "No unit of any activation was dead." if not drawn else "",
+            f"{diverged} runs diverged; they count with their last probe." if diverged else "",
+            interval_words(values, band=False),
+            grid.left_out,
+            left_out,
+        ],
+        leave=("learning_rate",),
+        x="learning rate",
+        y="dead units (share)",
+        **_labels(grid, handles(drawn or shown)),
+    )
+
+
+def _rates(part: Slice) -> dict[Any, Look]:
+    kept = spread(levels(part.runs, "learning_rate"), 6)
+    return looks(part.runs[part.runs["learning_rate"].isin(kept)], "learning_rate")
+
+
+def _painted(
+    part: Slice,
+    values: pd.DataFrame,
+    x: str,
+    dress: Callable[[Axes, pd.DataFrame], None],
+    band: bool = True,
+) -> tuple[Grid, Sheet, dict[Any, Look]]:
+    """Draw `values` over `x`, a line per learning rate, into a grid of depth × initializer."""
+    shown = _rates(part)
+    grid = Grid.of(part.runs, "depth", "initializer_label")
+    sheet = Sheet(len(grid.rows), len(grid.columns), share_x="row" if x == "layer" else True)
+
+    def paint(axes: Axes, panel: pd.DataFrame) -> None:
+        for rate, look in shown.items():
+            interval_line(
+                axes, panel[panel["learning_rate"] == rate], x, look, share=True, band=band
+            )
+        dress(axes, panel)
+        _share_axis(axes, values["mean"].max())
+
+    grid.fill(sheet.axes, values, paint)
+    return grid, sheet, shown
+
+
+def _by_layer(frames: Frames, part: Slice, final: pd.DataFrame, left_out: str) -> Drawing:
+    columns = ["learning_rate", *PANELS]
+    joined = final.merge(part.runs[["run_id", *columns]], on="run_id")
+    values = summarize(joined, [*columns, "layer"], "value")
+    grid, sheet, shown = _painted(part, values, "layer", _layer_axis)
+    activation = part.runs["activation_label"].iloc[0]
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"dead_fraction_by_layer{part.stem}",
+        title=_titled(f"Dead units at the end of training, by layer: {activation}", part),
+        caption=[DEFINITION, "At the last probe.", interval_words(values), grid.left_out, left_out],
+        leave=("learning_rate",),
+        x="hidden layer (1 is next to the input)",
+        y="dead units (share)",
+        **_labels(grid, handles(shown, plain), "learning rate"),
+    )
+
+
+def _over_time(frames: Frames, part: Slice, over_time: pd.DataFrame, left_out: str) -> Drawing:
+    columns = ["learning_rate", *PANELS]
+    joined = over_time.merge(part.runs[["run_id", *columns]], on="run_id")
+    values = summarize(joined, [*columns, "step"], "value")
+    last = int(part.runs["num_steps"].max())
+    grid, sheet, shown = _painted(part, values, "step", lambda axes, _: steps_axis(axes, last))
+    activation = part.runs["activation_label"].iloc[0]
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"dead_fraction_over_time{part.stem}",
+        title=_titled(f"Dead units during training: {activation}", part),
+        caption=[
+            DEFINITION,
+            "Mean over all hidden layers; a line that stops early is of runs that diverged.",
+            interval_words(values),
+            grid.left_out,
+            left_out,
+        ],
+        leave=("learning_rate",),
+        x="updates",
+        y="dead units (share)",
+        **_labels(grid, handles(shown, plain), "learning rate"),
+    )
+
+
+def _revivals(frames: Frames, part: Slice, counted: pd.DataFrame, left_out: str) -> Drawing:
+    columns = ["learning_rate", *PANELS]
+    joined = counted.merge(part.runs[["run_id", *columns]], on="run_id")
+    values = summarize(joined, [*columns, "layer"], "value")
+    grid, sheet, shown = _painted(part, values, "layer", _layer_axis, band=False)
+    revived = int(joined["revived"].sum())
+    before = revived + int(joined["still_dead"].sum())
+    activation = part.runs["activation_label"].iloc[0]
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"revivals_by_layer{part.stem}",
+        title=_titled(f"Dead units that came back to life: {activation}", part),
+        caption=[
+            DEFINITION,
+            "Of the units that were dead at some earlier probe, the share that lives again at the "
+            f"last one: {revived:,} of {before:,} units in all ({revived / max(before, 1):.0%}). "
+            "A revival between two probes is not seen. Layers without dead units have no point.",
+            interval_words(values, band=False),
+            grid.left_out,
+            left_out,
+        ],
+        leave=("learning_rate",),
+        x="hidden layer (1 is next to the input)",
+        y="revived (share of units once dead)",
+        **_labels(grid, handles(shown, plain), "learning rate"),
+    )
+
+
+def _layer_axis(axes: Axes, panel: pd.DataFrame) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+    if not panel.empty:
+        axes.set_xlim(0.7, int(panel["layer"].max()) + 0.3)
+
+
+def _share_axis(axes: Axes, largest: float) -> None:
+    top = next((top for top in (0.05, 0.1, 0.25, 0.5) if largest < 0.9 * top), 1.0)
+    axes.set_ylim(-0.03 * top, 1.03 * top)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -1,0 +1,67 @@
+"""The activation functions themselves, beside their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MultipleLocator
+
+from relu_exp.evidence.figures.catalog import Drawing, figure, finished
+from relu_exp.evidence.figures.style import INK, Sheet, levels, looks
+from relu_exp.evidence.frames import Frames
+
+__all__ = ["function_curves"]
+
+COLUMNS = 5
+LIMITS = (-1.6, 3.2)
+
+
+@figure("functions")
+def function_curves(frames: Frames) -> Iterator[Drawing]:
+    """Activation functions and their derivatives."""
+    shown = looks(frames.runs)
+    labels = levels(frames.runs, "activation_label")
+    table = frames.functions[frames.functions["x"].abs() <= 5]
+    # full rows: 14 functions as 5 + 5 + 4, six as 3 + 3
+    columns = -(-len(labels) // -(-len(labels) // COLUMNS))
+    rows = -(-len(labels) // columns)
+    sheet = Sheet(rows, columns, panel=(1.75, 1.65), gap=(0.14, 0.34))
+
+    def paint(axes: Axes, label: str, curve: pd.DataFrame) -> None:
+        axes.axhline(0, color="#bbbbbb", lw=0.7, zorder=0)
+        axes.axvline(0, color="#bbbbbb", lw=0.7, zorder=0)
+        axes.plot(curve["x"], curve["value"], color=shown[label].color, lw=2.0)
+        axes.plot(curve["x"], curve["derivative"], color=INK, lw=1.1, linestyle=(0, (3, 1.5)))
+        axes.set_title(label, pad=3, weight="bold")
+        axes.set_ylim(*LIMITS)
+        axes.set_xlim(-4.8, 4.8)
+        axes.xaxis.set_major_locator(MultipleLocator(2.0))
+        axes.yaxis.set_major_locator(MultipleLocator(1.0))
+
+    for axes, label in zip(sheet.panels, labels, strict=False):
+        paint(axes, str(label), table[table["activation_label"] == label])
+    for axes in sheet.panels[len(labels) :]:
+        axes.set_visible(False)
+    yield finished(
+        frames,
+        sheet,
+        frames.runs,
+        name="function_curves",
+        title="Activation functions and their derivatives",
+        caption=[
+            "Solid: the function; dashed: its derivative, which scales the gradient on its way "
+            "back. Where the derivative is near 0 the function saturates, and learning stalls. "
+            f"Values beyond {LIMITS[0]:g} … {LIMITS[1]:g} are cut off."
+        ],
+        note="exact values in float64, nothing drawn at random",
+        x="x (pre-activation)",
+        y="value",
+        over=0.2,
+        handles=[
+            Line2D([], [], color="#555555", lw=2.0, label="function"),
+            Line2D([], [], color=INK, lw=1.1, linestyle=(0, (3, 1.5)), label="derivative"),
+        ],
+    )

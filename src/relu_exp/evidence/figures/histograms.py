@@ -1,0 +1,216 @@
+"""Histogram grids: one row per initializer, one panel per layer, shared axes (document 002)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.slices import (
+    TRAINING_AXES,
+    Slice,
+    before_training,
+    left_out,
+    split,
+    spread,
+)
+from relu_exp.evidence.figures.style import GRAY, Sheet, levels, looks
+from relu_exp.evidence.frames import Frames
+from relu_exp.schema import histogram_edges
+
+__all__ = ["histogram_grid", "preactivation_grid"]
+
+AT_MOST = 6
+"""Drawings; each is a whole page."""
+MOST_LAYERS = 10
+Array = np.ndarray[Any, Any]
+
+
+@figure("histograms")
+def histogram_grid(frames: Frames) -> Iterator[Drawing]:
+    """Histograms of the activations before training: a row per initializer, a panel per layer."""
+    yield from _grids(frames, "activation", "Activations")
+
+
+@figure("histograms")
+def preactivation_grid(frames: Frames) -> Iterator[Drawing]:
+    """Histograms of the pre-activations before training, in the same shape."""
+    yield from _grids(frames, "preactivation", "Pre-activations")
+
+
+def _grids(frames: Frames, kind: str, heading: str) -> Iterator[Drawing]:
+    runs = before_training(frames.runs)
+    counted = frames.read(
+        "histograms", run_ids=runs["run_id"], steps=(0,), columns=["run_id"], kind=[kind]
+    )
+    if counted.empty:
+        raise DoesNotApply(f"no {kind} histogram was probed before the first update (step 0)")
+    runs = runs[runs["run_id"].isin(counted["run_id"])]
+    chosen, others = _chosen(runs)
+    for part in chosen:
+        counts = frames.read(
+            "histograms", run_ids=part.runs["run_id"], steps=(0,), kind=[kind]
+        ).merge(part.runs[["run_id", "initializer_label"]], on="run_id")
+        yield _drawing(frames, part, counts, kind, heading, others)
+
+
+def _chosen(runs: pd.DataFrame) -> tuple[list[Slice], str]:
+    """Choose the slices to draw: as many of every activation as there is room for.
+
+    Networks of about the documents' five layers come first: their panels are large.
+    """
+    every = split(runs, ["initializer_label", *TRAINING_AXES])
+    by_activation: dict[str, list[Slice]] = {}
+    for part in every:
+        by_activation.setdefault(str(part.runs["activation_label"].iloc[0]), []).append(part)
+    rounds = max(1, AT_MOST // len(by_activation))
+    chosen = [
+        id(part)
+        for parts in by_activation.values()
+        for part in sorted(parts, key=_awkwardness)[:rounds]
+    ][:AT_MOST]
+    kept = [part for part in every if id(part) in chosen]
+    return kept, left_out(kept, every)
+
+
+def _awkwardness(part: Slice) -> int:
+    return abs(int(part.runs["depth"].iloc[0]) - 5)
+
+
+def _drawing(
+    frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, heading: str, others: str
+) -> Drawing:
+    first = part.runs.iloc[0]
+    initializers = levels(part.runs, "initializer_label")
+    every = sorted(counts["layer"].unique())
+    layers = spread(every, MOST_LAYERS)
+    shares = {
+        key: _share(column)
+        for key, column in counts.groupby(["initializer_label", "layer"], observed=True)["counts"]
+    }
+    drawn = [shares[key] for key in shares if key[1] in layers]
+    edges = np.array(histogram_edges(kind))
+    first_bin, last_bin = _range(drawn)
+    top = _top([share[1 + first_bin : 1 + last_bin] for share in drawn])
+    color = looks(frames.runs)[first["activation_label"]].color
+    sheet = Sheet(
+        len(initializers),
+        len(layers),
+        panel=(1.0 if len(layers) > 5 else 1.6, 1.0),
+        gap=(0.14, 0.24),
+    )
+
+    def paint(axes: Axes, share: Array) -> None:
+        inside = share[1 + first_bin : 1 + last_bin]
+        axes.stairs(inside, edges[first_bin : last_bin + 1], fill=True, color=color)
+        for place in _peaks(inside, top):
+            middle = (edges[first_bin + place] + edges[first_bin + place + 1]) / 2
+            right = middle > (edges[first_bin] + edges[last_bin]) / 2 + 1e-9
+            axes.annotate(
+                f"{inside[place]:.0%}",
+                (middle, top),
+                (-3 if right else 3, -1),
+                textcoords="offset points",
+                ha="right" if right else "left",
+                va="top",
+                size=7,
+                weight="bold",
+            )
+        outside = 1 - inside.sum()
+        axes.text(
+            1.0,
+            1.02,
+            f"{_percent(outside)} outside",
+            transform=axes.transAxes,
+            ha="right",
+            va="bottom",
+            size=6.5,
+            color=GRAY if outside < 0.005 else "#B00020",
+        )
+        axes.set_ylim(0, top)
+        axes.set_xlim(edges[first_bin], edges[last_bin])
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+    for r, initializer in enumerate(initializers):
+        for c, layer in enumerate(layers):
+            if (initializer, layer) in shares:
+                paint(sheet.axes[r][c], shares[initializer, layer])
+    where = [str(first["activation_label"]), f"{first['depth']} layers"]
+    if pd.notna(first["width"]):
+        where.append(f"{first['width']} units each")
+    layers_left = (
+        f"{len(layers)} of {len(every)} layers are drawn." if len(layers) < len(every) else ""
+    )
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"{kind}_histograms" + (part.stem or ""),
+        title=f"{heading} before training: {', '.join(where)}",
+        caption=[
+            f"Values of all units of a layer on the probe batch, pooled over {_seeds(part.runs)}, "
+            "as shares of bins of equal width; axes are shared. A bar that is taller than the axis "
+            "carries its share. “Outside” is the share of values outside the drawn range.",
+            layers_left,
+            others,
+        ],
+        leave=("initializer_label", *TRAINING_AXES),
+        x=f"{kind} value",
+        y="share of values per bin",
+        column_titles=[f"layer {layer}" for layer in layers],
+        row_titles=[str(initializer) for initializer in initializers],
+        over=0.12,
+    )
+
+
+def _share(counts: pd.Series[Any]) -> Array:
+    """Pool histograms of several seeds into shares of all values, out-of-range bins included."""
+    total: Array = np.stack(counts.to_list()).sum(axis=0, dtype=np.int64)
+    return total / max(int(total.sum()), 1)
+
+
+def _seeds(runs: pd.DataFrame) -> str:
+    n = runs["seed"].nunique()
+    return f"{n} seeds" if n > 1 else "one seed"
+
+
+def _range(shares: list[Array]) -> tuple[int, int]:
+    """Return the first and last bin (exclusive) that hold at least 0.2% somewhere, and a margin."""
+    inner = np.max(np.stack(shares), axis=0)[1:-1]
+    used = np.flatnonzero(inner >= 0.002)
+    if not len(used):
+        return 0, len(inner)
+    return max(int(used[0]) - 1, 0), min(int(used[-1]) + 2, len(inner))
+
+
+def _top(shares: list[Array]) -> float:
+    """Return the height of the axis: spread-out shares fill it, pile-ups may leave it."""
+    every = np.concatenate(shares)
+    usual = every[every <= 0.2]
+    return float(np.clip(1.2 * usual.max(initial=0.0), 0.04, 0.22))
+
+
+def _peaks(share: Array, top: float) -> list[int]:
+    """Return the tallest clipped bars, at most one in each half so that labels do not meet."""
+    half = len(share) // 2
+    found = []
+    for start, stop in ((0, half), (half, len(share))):
+        place = start + int(np.argmax(share[start:stop]))
+        if share[place] > top:
+            found.append(place)
+    if len(found) == 2 and found[1] - found[0] < 3:
+        found = [max(found, key=lambda place: share[place])]
+    return found
+
+
+def _percent(share: float) -> str:
+    if share < 5e-4:
+        return "0%"
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"

@@ -1,0 +1,163 @@
+"""Figures by layer before training: how signal and gradient travel, and what theory says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.slices import TRAINING_AXES, Slice, before_training, slices
+from relu_exp.evidence.figures.style import INK, Sheet, log_axis, looks
+from relu_exp.evidence.frames import Frames
+from relu_exp.evidence.statistics import summarize
+
+__all__ = ["gradient_by_layer", "signal_by_layer"]
+
+SMALLEST = 1e-30
+"""Below this a value is not drawn, and the caption says so."""
+KEYS = ["activation_label", "initializer_label", "depth"]
+DASHED: dict[str, Any] = {"color": INK, "linestyle": (0, (2, 2)), "lw": 1.0}
+
+
+class Shown(NamedTuple):
+    """One quantity as a figure: its file, its heading, its unit and how to read it."""
+
+    stem: str
+    heading: str
+    unit: str
+    reading: str
+
+
+_GRADIENT = (
+    "Read it from right (output) to left (input): a flat line passes the gradient on, a line that "
+    "falls towards layer 1 lets it vanish, one that rises lets it explode."
+)
+_SIGNAL = (
+    "A flat line passes the signal on; a line that falls loses it with depth, one that rises "
+    "inflates it."
+)
+QUANTITIES: Mapping[str, Shown] = {
+    "weight_grad_norm": Shown(
+        "weight_gradient_by_layer",
+        "Gradient of the weights by layer, before training",
+        "gradient norm (L2)",
+        f"L2 norm of the loss gradient by each layer's weights at step 0. {_GRADIENT}",
+    ),
+    "activation_grad_norm": Shown(
+        "activation_gradient_by_layer",
+        "Gradient of the activations by layer, before training",
+        "gradient norm (L2)",
+        f"L2 norm of the loss gradient by each layer's activations at step 0. {_GRADIENT}",
+    ),
+    "activation_std": Shown(
+        "activation_std_by_layer",
+        "Spread of the activations by layer, before training",
+        "standard deviation",
+        f"Standard deviation of each layer's activations at step 0. {_SIGNAL}",
+    ),
+}
+
+
+@figure("layers")
+def gradient_by_layer(frames: Frames) -> Iterator[Drawing]:
+    """Norm of the gradient by layer before training, with theory."""
+    yield from _by_layer(frames, "weight_grad_norm")
+    yield from _by_layer(frames, "activation_grad_norm")
+
+
+@figure("layers")
+def signal_by_layer(frames: Frames) -> Iterator[Drawing]:
+    """Standard deviation of the activations by layer before training, with theory."""
+    yield from _by_layer(frames, "activation_std")
+
+
+def _by_layer(frames: Frames, quantity: str) -> Iterator[Drawing]:
+    runs = before_training(frames.runs)
+    measured = frames.read("layers", run_ids=runs["run_id"], steps=(0,), quantity=[quantity])
+    if measured.empty:
+        raise DoesNotApply(f"{quantity} was not probed before the first update (step 0)")
+    predicted = frames.read("predictions", run_ids=runs["run_id"], quantity=[quantity])
+    runs = runs[runs["run_id"].isin(measured["run_id"])]
+    parts, left_out = slices(runs, [*KEYS, *TRAINING_AXES])
+    for part in parts:
+        yield _drawing(frames, part, quantity, measured, predicted, left_out)
+
+
+def _drawing(
+    frames: Frames,
+    part: Slice,
+    quantity: str,
+    measured: pd.DataFrame,
+    predicted: pd.DataFrame,
+    left_out: str,
+) -> Drawing:
+    described = part.runs[["run_id", *KEYS]]
+    values = summarize(measured.merge(described, on="run_id"), [*KEYS, "layer"], "value", log=True)
+    theory = predicted.merge(described, on="run_id")
+    theory = theory.groupby([*KEYS, "layer"], observed=True)["value"].mean().reset_index()
+    theory = theory[theory["value"] >= SMALLEST]
+    means = pd.concat([values["mean"], theory["value"]])
+    means = means[means >= SMALLEST]
+    low, high = (means.min() / 3, means.max() * 3) if len(means) else (0.1, 1.0)
+    shown, words = looks(part.runs), QUANTITIES[quantity]
+    grid = Grid.of(part.runs, "depth", "initializer_label")
+    sheet = Sheet(len(grid.rows), len(grid.columns), share_x="row")
+
+    def paint(axes: Axes, panel: pd.DataFrame) -> None:
+        for label, look in shown.items():
+            line = panel[(panel["activation_label"] == label) & (panel["mean"] >= SMALLEST)]
+            interval_line(axes, line, "layer", look)
+        if not panel.empty:
+            here = (theory[KEYS[1:]] == panel.iloc[0][KEYS[1:]]).all(axis=1)
+            for _, line in theory[here].groupby("activation_label", observed=True):
+                axes.plot(line["layer"], line["value"], zorder=3, **DASHED)
+            axes.set_xlim(0.7, int(panel["layer"].max()) + 0.3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+        log_axis(axes.yaxis, np.log10(high / low))
+        axes.set_ylim(low, high)
+
+    grid.fill(sheet.axes, values, paint)
+    entries = handles(shown)
+    if len(theory):
+        entries.append(Line2D([], [], label="theory", **DASHED))
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=words.stem + part.stem,
+        title=words.heading + (f" ({part.words})" if part.words else ""),
+        caption=[
+            words.reading,
+            interval_words(values, log=True),
+            "Dashed: what mean-field theory predicts for wide layers." if len(theory) else "",
+            _not_drawn(values),
+            grid.left_out,
+            left_out,
+        ],
+        leave=TRAINING_AXES,
+        x="hidden layer (1 is next to the input)",
+        y=words.unit,
+        column_titles=grid.column_titles,
+        row_titles=grid.row_titles,
+        handles=entries,
+        tick_width=0.5,
+    )
+
+
+def _not_drawn(values: pd.DataFrame) -> str:
+    """Say which activations have values that a logarithmic axis cannot show."""
+    zero = values.loc[(values["num_zero"] > 0) & (values["n"] == 0), "activation_label"]
+    tiny = values.loc[values["mean"] < SMALLEST, "activation_label"]
+    told = []
+    for labels, what in ((zero, "exactly 0"), (tiny, f"below {SMALLEST:g}")):
+        names = list(dict.fromkeys(map(str, labels)))
+        if names:
+            told.append(f"Not drawn, because {what} in some layers: {', '.join(names)}.")
+    return " ".join(told)

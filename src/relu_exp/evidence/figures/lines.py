@@ -1,0 +1,116 @@
+"""Lines with intervals over seeds, and the grid of panels that most figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from relu_exp.evidence.figures.slices import axis_words, spread
+from relu_exp.evidence.figures.style import Look, levels
+
+__all__ = ["Grid", "interval_line", "interval_words", "only"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The panels of a figure: one axis of the sweep down, another across."""
+
+    row_axis: str
+    column_axis: str
+    rows: list[Any]
+    columns: list[Any]
+    left_out: str = ""
+
+    @classmethod
+    def of(cls, runs: pd.DataFrame, row_axis: str, column_axis: str, at_most: int = 6) -> Grid:
+        """Return the panels for the values that occur, at most so many each way."""
+        rows, columns = levels(runs, row_axis), levels(runs, column_axis)
+        kept = spread(rows, at_most), spread(columns, at_most)
+        cut = len(rows) > len(kept[0]) or len(columns) > len(kept[1])
+        note = (
+            f"{len(kept[0]) * len(kept[1])} of {len(rows) * len(columns)} panels are drawn."
+            if cut
+            else ""
+        )
+        return cls(row_axis, column_axis, *kept, note)
+
+    @property
+    def column_titles(self) -> list[str]:
+        """What stands above each column."""
+        return [axis_words(self.column_axis, value) for value in self.columns]
+
+    @property
+    def row_titles(self) -> list[str]:
+        """What stands beside each row."""
+        return [axis_words(self.row_axis, value) for value in self.rows]
+
+    def fill(
+        self,
+        axes: list[list[Axes]],
+        frame: pd.DataFrame,
+        paint: Callable[[Axes, pd.DataFrame], None],
+    ) -> None:
+        """Call `paint` with each panel and the rows of `frame` that belong into it."""
+        for r, row in enumerate(self.rows):
+            for c, column in enumerate(self.columns):
+                panel = only(only(frame, self.row_axis, row), self.column_axis, column)
+                if panel.empty:
+                    axes[r][c].text(
+                        0.5, 0.5, "no runs", transform=axes[r][c].transAxes, ha="center", size=8
+                    )
+                paint(axes[r][c], panel)
+
+
+def only(frame: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
+    """Return the rows in which a column has a value, which may be null."""
+    return frame[frame[column].isna()] if pd.isna(value) else frame[frame[column] == value]
+
+
+def interval_line(
+    axes: Axes,
+    summary: pd.DataFrame,
+    x: str,
+    look: Look,
+    *,
+    band: bool = True,
+    share: bool = False,
+    **changes: Any,
+) -> None:
+    """Draw the means of `statistics.summarize` over `x`, with their intervals as a band or bars.
+
+    The interval of a `share` ends at 0 and 1, as the share does.
+    """
+    line = summary.dropna(subset=["mean"]).sort_values(x)
+    if line.empty:
+        return
+    axes.plot(line[x], line["mean"], **{**look.kwargs, **changes})
+    if share:
+        line = line.assign(low=line["low"].clip(0, 1), high=line["high"].clip(0, 1))
+    if line["low"].notna().any():
+        if band:
+            axes.fill_between(
+                line[x].astype(float), line["low"], line["high"], color=look.color, alpha=0.15, lw=0
+            )
+        else:
+            axes.vlines(line[x], line["low"], line["high"], color=look.color, lw=0.9, alpha=0.8)
+
+
+def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = True) -> str:
+    """Return the sentence on means and intervals that the caption of such a figure needs."""
+    mean = "geometric mean" if log else "mean"
+    largest = int(summary["n"].max()) if len(summary) else 0
+    if largest <= 1:
+        return "One seed: a point is one run, and there is no interval."
+    shape = "bands" if band else "bars"
+    return f"Lines are the {mean} over {largest} seeds, {shape} its 95% interval (Student's t)."
+
+
+def handles(
+    shown: Mapping[Any, Look], words: Callable[[Any], str] = str, **changes: Any
+) -> list[Any]:
+    """Return the legend's entries for looks by value."""
+    return [look.handle(words(value), **changes) for value, look in shown.items()]

@@ -1,0 +1,255 @@
+"""Loss against updates, and how many updates it takes to reach a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.slices import AXES, Slice, slices, spread, trained
+from relu_exp.evidence.figures.style import INK, Sheet, levels, log_axis, looks, plain, steps_axis
+from relu_exp.evidence.frames import Frames, steps_to_threshold
+from relu_exp.evidence.statistics import best_learning_rates, median_steps, summarize
+
+__all__ = ["loss_curves", "steps_to_threshold_figure"]
+
+ARMS = [axis for axis in AXES if axis != "learning_rate"]
+AT_MOST = 3
+
+
+@figure("curves")
+def loss_curves(frames: Frames) -> Iterator[Drawing]:
+    """Training loss against updates, at each arm's best learning rate and at a shared one."""
+    runs = trained(frames.runs)
+    curves = _train_curves(frames, runs)
+    drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
+    parts, left_out = slices(runs, drawn, AT_MOST)
+    for part in parts:
+        for chosen, stem, words in arms(part.runs):
+            arm = Slice(chosen, part.stem + stem, part.words)
+            yield _curves(frames, arm, curves, words, left_out)
+
+
+def _train_curves(frames: Frames, runs: pd.DataFrame) -> pd.DataFrame:
+    curves = frames.read("curves", run_ids=runs["run_id"], split=["train"])
+    if curves.empty:
+        raise DoesNotApply("the training loss was not evaluated during training")
+    return curves
+
+
+def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
+    """Yield the runs at each arm's best learning rate, then those at the best shared one."""
+    if runs["learning_rate"].nunique() == 1:
+        rate = runs["learning_rate"].iloc[0]
+        yield runs, "", f"at learning rate {plain(rate)}"
+        return
+    best = best_learning_rates(runs, ARMS)
+    yield (
+        runs.merge(best[[*ARMS, "learning_rate"]], on=[*ARMS, "learning_rate"]),
+        "-best_rate",
+        "each at its best learning rate",
+    )
+    shared = best_learning_rates(runs, [])
+    if not shared.empty:
+        rate = shared["learning_rate"].iloc[0]
+        yield (
+            runs[runs["learning_rate"] == rate],
+            "-shared_rate",
+            f"all at learning rate {plain(rate)}",
+        )
+
+
+HOW_CHOSEN = {
+    "-best_rate": "Best is the rate with the highest mean validation accuracy.",
+    "-shared_rate": "This rate has the highest validation accuracy averaged over all arms shown; "
+    "a shared rate favors whichever activation it happens to suit.",
+}
+
+
+def _how_chosen(stem: str) -> str:
+    return next((words for ending, words in HOW_CHOSEN.items() if stem.endswith(ending)), "")
+
+
+def _curves(
+    frames: Frames, part: Slice, curves: pd.DataFrame, words: str, left_out: str
+) -> Drawing:
+    keys = ["activation_label", "initializer_label", "depth"]
+    joined = curves.merge(part.runs[["run_id", *keys]], on="run_id")
+    values = summarize(joined, [*keys, "step"], "loss", log=True)
+    shown = looks(part.runs)
+    grid = Grid.of(part.runs, "depth", "initializer_label")
+    sheet = Sheet(len(grid.rows), len(grid.columns), panel=(2.1, 1.75))
+    stopped = part.runs[part.runs["status"] == "diverged"]
+    ends = joined[joined["run_id"].isin(stopped["run_id"]) & np.isfinite(joined["loss"])]
+    ends = ends.sort_values("step").drop_duplicates("run_id", keep="last")
+    low, high = _loss_limits(values)
+
+    def paint(axes: Axes, panel: pd.DataFrame) -> None:
+        for label, look in shown.items():
+            line = panel[panel["activation_label"] == label]
+            interval_line(axes, line, "step", look, markersize=2.8, lw=1.2)
+        if not panel.empty:
+            here = ends[(ends[keys[1:]] == panel.iloc[0][keys[1:]]).all(axis=1)]
+            for _, end in here.iterrows():
+                height = min(float(end["loss"]), high / 1.08)
+                color = shown[end["activation_label"]].color
+                axes.plot(end["step"], height, "x", color=color, ms=6, mew=1.8, zorder=4)
+        steps_axis(axes, int(part.runs["num_steps"].max()))
+        log_axis(axes.yaxis, np.log10(high / low))
+        axes.set_ylim(low, high)
+
+    grid.fill(sheet.axes, values, paint)
+    entries = handles(shown)
+    if len(stopped):
+        entries.append(
+            Line2D([], [], color=INK, marker="x", ls="", ms=6, mew=1.8, label="a run diverged")
+        )
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"loss_curves{part.stem}",
+        title=f"Training loss, {words}" + (f" ({part.words})" if part.words else ""),
+        caption=[
+            "Loss on the whole training set after so many updates.",
+            _how_chosen(part.stem),
+            f"{len(stopped)} of these runs diverged (× at the last finite loss); from there on "
+            "the line is the mean of the others."
+            if len(stopped)
+            else "",
+            interval_words(values, log=True),
+            grid.left_out,
+            left_out,
+        ],
+        leave=("learning_rate",) if part.stem.endswith("-best_rate") else (),
+        x="updates",
+        y="training loss",
+        column_titles=grid.column_titles,
+        row_titles=grid.row_titles,
+        handles=entries,
+    )
+
+
+def _loss_limits(values: pd.DataFrame) -> tuple[float, float]:
+    """Return the range of the means; a loss far above where training began is cut off."""
+    means = values["mean"].dropna()
+    begin = values.loc[values["step"] == values["step"].min(), "mean"].median()
+    high = min(float(means.max()), 5 * float(begin))
+    return max(float(means.min()), 1e-6) / 1.25, high * 1.25
+
+
+@figure("curves", name="steps_to_threshold")
+def steps_to_threshold_figure(frames: Frames) -> Iterator[Drawing]:
+    """Updates until a threshold is reached, with the runs that never reach it."""
+    stated = frames.manifest.get("thresholds") or {}
+    pairs = [(key, float(value)) for key, values in stated.items() for value in values]
+    if not pairs:
+        raise DoesNotApply("the experiment states no thresholds")
+    runs = trained(frames.runs)
+    splits = sorted({key.rpartition("_")[0] for key, _ in pairs})
+    curves = frames.read("curves", run_ids=runs["run_id"], split=splits)
+    if curves.empty:
+        raise DoesNotApply("no loss was evaluated during training")
+    parts, left_out = slices(runs, ["activation_label", "depth", "learning_rate"], AT_MOST)
+    for part in parts:
+        for chosen, stem, words in arms(part.runs):
+            yield _thresholds(
+                frames, Slice(chosen, part.stem + stem, part.words), curves, pairs, words, left_out
+            )
+
+
+def _thresholds(
+    frames: Frames,
+    part: Slice,
+    curves: pd.DataFrame,
+    pairs: list[tuple[str, float]],
+    words: str,
+    left_out: str,
+) -> Drawing:
+    kept = spread(pairs, 5)
+    depths = spread(levels(part.runs, "depth"), 5)
+    shown = looks(part.runs)
+    sheet = Sheet(
+        len(depths), len(kept), panel=(max(1.3, 0.34 * len(shown) + 0.3), 1.8), share_x=True
+    )
+    horizon = int(part.runs["num_steps"].max())
+    own = curves[curves["run_id"].isin(part.runs["run_id"])]
+    never, fastest = 0, float(horizon)
+    for c, (key, threshold) in enumerate(kept):
+        split, _, metric = key.rpartition("_")
+        found = steps_to_threshold(own, part.runs, split, metric, threshold)
+        found = found.merge(part.runs[["run_id", "activation_label", "depth", "seed"]], on="run_id")
+        never += int(found["censored"].sum())
+        fastest = min(fastest, max(1.0, float(found["steps"].min())))
+        for r, depth in enumerate(depths):
+            _dots(sheet.axes[r][c], found[found["depth"] == depth], shown, horizon)
+    for axes in sheet.panels:
+        log_axis(axes.yaxis, np.log10(horizon / fastest) + 0.5)
+        axes.set_ylim(fastest / 1.6, horizon * 1.8)
+    dot: dict[str, Any] = {"color": INK, "ls": ""}
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"steps_to_threshold{part.stem}",
+        title=f"Updates to a threshold, {words}" + (f" ({part.words})" if part.words else ""),
+        caption=[
+            "A point is one run, so the seeds are all there; lower is faster. The bar is the "
+            "median over seeds, runs that never arrive included (Kaplan–Meier).",
+            f"In {never} cases a run never arrived (open triangle) or diverged (×): it is censored "
+            "at the end of training (dashed), not dropped; an arm without a bar has no median."
+            if never
+            else "",
+            "Steps are interpolated between evaluations.",
+            _how_chosen(part.stem),
+            f"{len(kept)} of {len(pairs)} thresholds are drawn." if len(kept) < len(pairs) else "",
+            left_out,
+        ],
+        leave=("learning_rate",) if part.stem.endswith("-best_rate") else (),
+        x="",
+        y="updates",
+        column_titles=[_threshold_words(key, value) for key, value in kept],
+        row_titles=[f"depth {depth}" for depth in depths],
+        handles=[
+            *handles(shown, linestyle=""),
+            Line2D([], [], marker="_", ms=12, mew=2, label="median", **dot),
+            Line2D([], [], marker="^", mfc="none", label="not reached", **dot),
+            Line2D([], [], marker="x", label="diverged", **dot),
+        ],
+    )
+
+
+def _threshold_words(key: str, value: float) -> str:
+    split, _, metric = key.rpartition("_")
+    if metric == "accuracy":
+        return f"{split} accuracy ≥ {value:.0%}"
+    return f"{split} loss ≤ {plain(value)}"
+
+
+def _dots(axes: Axes, found: pd.DataFrame, shown: dict[Any, Any], horizon: int) -> None:
+    for place, (label, look) in enumerate(shown.items()):
+        arm = found[found["activation_label"] == label].sort_values("seed")
+        if arm.empty:
+            continue
+        # side by side rather than on top of each other
+        shift = np.linspace(-0.26, 0.26, len(arm)) if len(arm) > 1 else np.zeros(1)
+        for x, steps, reason in zip(place + shift, arm["steps"], arm["reason"], strict=True):
+            if reason == "reached":
+                axes.plot(x, max(steps, 1.0), color=look.color, marker=look.marker, ls="", ms=4)
+            elif reason == "diverged":
+                axes.plot(x, horizon * 1.25, "x", color=look.color, ms=5, mew=1.4)
+            else:
+                axes.plot(x, horizon * 1.25, "^", color=look.color, mfc="none", ms=5)
+        median = median_steps(arm["steps"], arm["censored"])
+        if np.isfinite(median):
+            axes.hlines(max(median, 1.0), place - 0.38, place + 0.38, color=look.color, lw=2)
+    axes.axhline(horizon, color="#999999", lw=0.8, ls=(0, (4, 2)), zorder=0)
+    axes.set_xlim(-0.6, len(shown) - 0.4)
+    axes.set_xticks([])
+    axes.grid(False, axis="x")

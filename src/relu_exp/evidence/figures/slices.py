@@ -1,0 +1,154 @@
+"""Slices: which runs share a drawing, and the words that say what a drawing rests on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from relu_exp.evidence.figures.style import levels, plain
+from relu_exp.evidence.frames import Frames
+
+__all__ = [
+    "AXES",
+    "TRAINING_AXES",
+    "Slice",
+    "axis_words",
+    "before_training",
+    "describe",
+    "redraw_command",
+    "slices",
+    "spread",
+    "trained",
+]
+
+AXES = {
+    "activation_label": "activation",
+    "initializer_label": "initializer",
+    "network_label": "network",
+    "dataset_label": "data",
+    "optimizer_label": "optimizer",
+    "depth": "depth",
+    "width": "width",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "num_steps": "updates",
+}
+"""Every axis a sweep can have besides the seed, and its name in print."""
+TRAINING_AXES = ("optimizer_label", "learning_rate", "batch_size", "num_steps")
+"""What a network does not depend on before its first update."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Runs that share one drawing: `stem` tells its file, `words` its title, `varying` the axes."""
+
+    runs: pd.DataFrame
+    stem: str = ""
+    words: str = ""
+    varying: tuple[str, ...] = ()
+
+
+def slices(runs: pd.DataFrame, drawn: Collection[str], at_most: int = 4) -> tuple[list[Slice], str]:
+    """Split runs by every axis that varies and is not `drawn` within a figure.
+
+    Returns at most `at_most` slices, spread evenly, and a sentence about the others.
+    """
+    every = split(runs, drawn)
+    kept = spread(every, at_most)
+    return kept, left_out(kept, every)
+
+
+def split(runs: pd.DataFrame, drawn: Collection[str]) -> list[Slice]:
+    """Return one slice for each combination of the axes that vary and are not `drawn`."""
+    varying = [axis for axis in AXES if axis not in drawn and runs[axis].nunique(dropna=False) > 1]
+    if not varying:
+        return [Slice(runs)]
+    found: list[Slice] = []
+    for _, part in runs.groupby(varying, observed=True, dropna=False, sort=True):
+        first = part.iloc[0]
+        words = ", ".join(axis_words(axis, first[axis]) for axis in varying)
+        stem = "".join(file_stem(f"-{AXES[axis]}={first[axis]}") for axis in varying)
+        if any(stem == other.stem for other in found):
+            stem += f"-{len(found) + 1}"
+        found.append(Slice(part, stem, words, tuple(AXES[axis] for axis in varying)))
+    return found
+
+
+def left_out(kept: Sequence[Slice], every: Sequence[Slice]) -> str:
+    """Return the sentence that says how many slices are not drawn, or nothing."""
+    if len(kept) == len(every):
+        return ""
+    what = " × ".join(every[0].varying)
+    return f"Drawn for {len(kept)} of {len(every)} values of {what}, for the sake of brevity."
+
+
+def spread(items: Sequence[Any], at_most: int) -> list[Any]:
+    """Return at most so many items, evenly spaced, the first and the last among them."""
+    if len(items) <= at_most:
+        return list(items)
+    if at_most == 1:
+        return [items[-1]]
+    return [items[round(n * (len(items) - 1) / (at_most - 1))] for n in range(at_most)]
+
+
+def file_stem(text: str) -> str:
+    """Return text as part of a file name: letters, digits and `-_.=`, nothing else."""
+    return re.sub(r"[^A-Za-z0-9.=-]+", "_", text).rstrip("_")
+
+
+def axis_words(axis: str, value: Any) -> str:
+    """Return an axis and its value as words: `depth 5`, `ReLU`, `learning rate 0.1`."""
+    if axis in ("activation_label", "initializer_label", "network_label"):
+        return str(value)
+    if pd.isna(value):
+        return f"no {AXES[axis]}"
+    return f"{AXES[axis]} {plain(value) if isinstance(value, (int, float)) else value}"
+
+
+def trained(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that made at least one update and did not fail."""
+    return runs[(runs["num_steps"] > 0) & (runs["status"] != "failed")]
+
+
+def before_training(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one run per network and seed: before the first update the rest are its copies."""
+    keys = [axis for axis in AXES if axis not in TRAINING_AXES]
+    return runs[runs["status"] != "failed"].drop_duplicates([*keys, "seed"])
+
+
+def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
+    """Return what a drawing rests on: seeds, data, network and training.
+
+    `leave` names axes that say nothing here, such as the learning rate before training.
+    """
+    axes = [axis for axis in AXES if axis not in leave]
+    per_point = runs.groupby(axes, observed=True, dropna=False)["seed"].nunique()
+    low, high = int(per_point.min()), int(per_point.max())
+    seeds = f"n = {high} seed{'s' * (high > 1)}" if low == high else f"n = {low}–{high} seeds"
+    told = [seeds]
+    for axis in axes:
+        if axis in ("activation_label",):
+            continue
+        values = levels(runs, axis)
+        if len(values) == 1 and pd.isna(values[0]):
+            continue
+        shown = [plain(v) if isinstance(v, (int, float)) else str(v) for v in values]
+        if len(shown) > 6:
+            shown = [f"{shown[0]} … {shown[-1]} ({len(shown)} values)"]
+        name = "" if axis in ("network_label", "dataset_label") else f"{AXES[axis]} "
+        told.append(name + ", ".join(shown))
+    return " · ".join(told)
+
+
+def redraw_command(frames: Frames) -> str:
+    """Return the command that makes the report, with the folder as seen from here."""
+    root = Path(os.path.abspath(frames.root))
+    here = Path.cwd()
+    shown = root.relative_to(here) if root.is_relative_to(here) else root
+    return f"relu-exp report {shown}"

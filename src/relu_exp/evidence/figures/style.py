@@ -1,0 +1,318 @@
+"""The one style of all figures: colors and markers by activation, and sheets of panels.
+
+Meaning is never by color alone: every activation has its own marker, and its variants their own
+line. Colors are Okabe and Ito's, which people with color blindness tell apart, and two darker
+ones. https://jfly.uni-koeln.de/color/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from textwrap import wrap
+from typing import Any, Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+__all__ = [
+    "GRAY",
+    "INK",
+    "RC",
+    "Look",
+    "Sheet",
+    "levels",
+    "log_axis",
+    "looks",
+    "plain",
+    "rate_axis",
+    "steps_axis",
+]
+
+INK = "#222222"
+GRAY = "#6b6b6b"
+
+RC: Any = {
+    "font.size": 9.0,
+    "font.family": ["DejaVu Sans"],
+    "axes.titlesize": 9.0,
+    "axes.labelsize": 9.0,
+    "axes.edgecolor": "#8a8a8a",
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "text.color": INK,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "svg.hashsalt": "relu-exp",
+    "svg.fonttype": "path",
+}
+"""Settings of matplotlib, in force only while a figure of ours is drawn and saved."""
+
+_COLORS: Mapping[str, tuple[str, str]] = {
+    # activation: color, marker
+    "sigmoid": ("#D55E00", "s"),
+    "tanh": ("#009E73", "^"),
+    "relu": ("#0072B2", "o"),
+    "leaky_relu": ("#56B4E9", "v"),
+    "elu": ("#CC79A7", "D"),
+    "prelu": ("#E69F00", "P"),
+    "rrelu": ("#7A5195", "X"),
+    "selu": ("#8C2D5A", "d"),
+    "gelu": ("#4B6A1E", "<"),
+    "silu": ("#A6761D", ">"),
+    "mish": ("#17807E", "p"),
+    "softplus": ("#B03A2E", "h"),
+    "identity": ("#000000", "x"),
+    "step": ("#7F7F7F", "+"),
+}
+_SPARE = [("#1B3A6B", "*"), ("#5E8C31", "8"), ("#94346E", "H"), ("#6F4070", "1")]
+_LINES = ["-", (0, (4, 1.4)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2))]
+_SERIES = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#7A5195"]
+_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "d"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one series is drawn everywhere: color, marker and line."""
+
+    color: str
+    marker: str = "o"
+    line: Any = "-"
+
+    def handle(self, label: str, **changes: Any) -> Line2D:
+        """Return this look's entry of a legend."""
+        return Line2D([], [], label=label, **{**self.kwargs, **changes})
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The look as keywords of `Axes.plot`."""
+        return {"color": self.color, "marker": self.marker, "linestyle": self.line}
+
+
+def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
+    """Return a look for each value of a column, in the order of the sweep.
+
+    An activation has the same color in every figure; its variants (other settings) share the color
+    and differ in line and marker. Values of any other column are numbered through.
+    """
+    if by != "activation_label":
+        values = levels(runs, by)
+        return {
+            value: Look(
+                _SERIES[n % len(_SERIES)],
+                _MARKERS[n % len(_MARKERS)],
+                _LINES[n // len(_SERIES) % len(_LINES)],
+            )
+            for n, value in enumerate(values)
+        }
+    pairs = runs[["activation", by]].drop_duplicates()
+    names = dict(zip(pairs[by], pairs["activation"], strict=True))
+    spare = {name: n for n, name in enumerate(sorted(set(names.values()) - set(_COLORS)))}
+    found: dict[Any, Look] = {}
+    variants: dict[str, int] = {}
+    for label in levels(runs, by):
+        name = names[label]
+        n = variants[name] = variants.get(name, -1) + 1
+        color, marker = _COLORS.get(name) or _SPARE[spare[name] % len(_SPARE)]
+        if n:
+            marker = _MARKERS[(_MARKERS.index(marker) + n if marker in _MARKERS else n) % 8]
+        found[label] = Look(color, marker, _LINES[n % len(_LINES)])
+    return found
+
+
+def levels(runs: pd.DataFrame, by: str) -> list[Any]:
+    """Return the values of a column that occur: labels in sweep order, numbers sorted."""
+    column = runs[by]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        present = set(column.unique())
+        return [value for value in column.cat.categories if value in present]
+    return sorted(column.dropna().unique().tolist()) + ([pd.NA] if column.isna().any() else [])
+
+
+@dataclass
+class Sheet:
+    """A figure of rows × columns of panels, laid out in inches so that no text meets another.
+
+    Draw into `axes[row][column]`, then `finish`. Panels share their axes unless told otherwise;
+    only the outer ones carry tick labels.
+    """
+
+    rows: int
+    columns: int
+    panel: tuple[float, float] = (2.1, 1.7)
+    share_x: bool | Literal["row"] = True
+    share_y: bool | Literal["row"] = True
+    gap: tuple[float, float] = (0.18, 0.3)
+    figure: Figure = field(init=False)
+    axes: list[list[Axes]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.figure = Figure()
+        grid = self.figure.subplots(
+            self.rows,
+            self.columns,
+            sharex=self.share_x,
+            sharey=self.share_y,
+            squeeze=False,
+        )
+        self.axes = [list(row) for row in grid]
+
+    @property
+    def panels(self) -> list[Axes]:
+        """All panels, row by row."""
+        return [axes for row in self.axes for axes in row]
+
+    def finish(
+        self,
+        *,
+        title: str,
+        small_print: str,
+        x: str,
+        y: str,
+        column_titles: Sequence[str] = (),
+        row_titles: Sequence[str] = (),
+        handles: Sequence[Any] = (),
+        legend_title: str | None = None,
+        tick_width: float = 0.42,
+        under: float = 0.0,
+        over: float = 0.0,
+    ) -> Figure:
+        """Place everything and return the figure.
+
+        `tick_width`, `under` and `over` are inches: for tick labels on the left, for more than
+        numbers below, for text directly above the panels.
+        """
+        width, height = self.panel
+        gap_x, gap_y = self.gap
+        gap_x += 0 if self.share_y else tick_width
+        gap_y += 0 if self.share_x is True else 0.1
+        names = [str(handle.get_label()) for handle in handles]
+        legend = 0.45 + 0.072 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
+        row_label = 0.3 if row_titles else 0.0
+        left, right = 0.34 + tick_width, 0.12 + row_label + legend
+        inner = self.columns * width + (self.columns - 1) * gap_x
+        total = max(left + inner + right, 5.0)
+        heading = wrap(title, int(total * 10.6))
+        notes = [row for line in small_print.splitlines() for row in wrap(line, int(total * 20.0))]
+        top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
+        bottom = (0.52 if x else 0.3) + under + 0.135 * len(notes) + 0.06
+        panels_high = self.rows * height + (self.rows - 1) * gap_y
+        # a legend taller than the panels needs room too
+        legend_high = 0.19 * (len(handles) + (legend_title is not None)) + 0.1
+        tall = max(top + panels_high + bottom, top + legend_high + 0.1)
+        figure = self.figure
+        figure.set_size_inches(total, tall)
+        for r, row in enumerate(self.axes):
+            for c, axes in enumerate(row):
+                x0 = left + c * (width + gap_x)
+                y0 = tall - top - height - r * (height + gap_y)
+                axes.set_position((x0 / total, y0 / tall, width / total, height / tall))
+
+        def place(x_inch: float, y_inch: float, text: str, **style: Any) -> None:
+            figure.text(x_inch / total, y_inch / tall, text, **style)
+
+        place(
+            0.12,
+            tall - 0.1,
+            "\n".join(heading),
+            va="top",
+            size=11,
+            weight="bold",
+            linespacing=1.15,
+        )
+        for c, text in enumerate(column_titles):
+            x0 = left + c * (width + gap_x) + width / 2
+            place(x0, tall - top + over + 0.07, text, ha="center", va="bottom", size=9)
+        middle = tall - top - panels_high / 2
+        for r, text in enumerate(row_titles):
+            y0 = tall - top - height / 2 - r * (height + gap_y)
+            place(left + inner + 0.16, y0, text, rotation=270, va="center", ha="center", size=9)
+        place(0.13, middle, y, rotation=90, va="center", ha="left", size=9)
+        under = tall - top - panels_high
+        place(left + inner / 2, under - 0.45, x, ha="center", va="bottom", size=9)
+        place(
+            0.12, 0.08, "\n".join(notes), va="bottom", ha="left", size=6.8, color=GRAY,
+            linespacing=1.25,
+        )  # fmt: skip
+        if handles:
+            figure.legend(
+                handles=list(handles),
+                title=legend_title,
+                alignment="left",
+                loc="upper left",
+                borderaxespad=0.0,
+                handlelength=2.2,
+                title_fontsize=8.5,
+                bbox_to_anchor=((left + inner + 0.14 + row_label) / total, (tall - top) / tall),
+            )
+        return figure
+
+
+def plain(value: float, _: object = None) -> str:
+    """Return a number as people write it: 0.001, 0.1, 10, 2,000, and 10⁻⁷ where that is shorter."""
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:,.6g}"
+    return _power(value)
+
+
+def _power(value: float, _: object = None) -> str:
+    mantissa, exponent = f"{value:.1e}".split("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    mantissa = mantissa.removesuffix(".0")
+    return f"10{raised}" if mantissa == "1" else f"{mantissa}·10{raised}"
+
+
+def log_axis(axis: Any, decades: float = 3.0) -> None:
+    """Make an axis logarithmic, with plain numbers at its ticks, or powers of ten beyond six."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_formatter(FuncFormatter(plain if decades <= 6 else _power))
+    subs = (1.0,) if decades > 2.2 else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=7))
+    axis.set_minor_locator(NullLocator())
+
+
+def rate_axis(axes: Axes, rates: Sequence[float]) -> None:
+    """Make x the learning rate: logarithmic, a tick at every rate that was tried, up to six."""
+    log_axis(axes.xaxis)
+    tried = sorted(set(rates))
+    every = -(-len(tried) // 6)
+    axes.xaxis.set_major_locator(FixedLocator(tried[::every]))
+    pad = 1.6
+    axes.set_xlim(tried[0] / pad, tried[-1] * pad)
+
+
+def steps_axis(axes: Axes, last: int) -> None:
+    """Make x the number of updates: 0, then logarithmic from 1."""
+    axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
+    ticks = [0, *(10**power for power in range(12) if 10**power <= last)]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(_count))
+    axes.set_xlim(-0.15, last * 1.15)
+
+
+def _count(value: float, _: object = None) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"

@@ -1,0 +1,87 @@
+"""Labels: what people call an activation, an initializer or any other choice in a figure."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["NAMES", "label_choices"]
+
+NAMES: Mapping[str, str] = {
+    "identity": "identity",
+    "step": "step",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "prelu": "PReLU",
+    "rrelu": "RReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+    "softplus": "softplus",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "mish": "Mish",
+    "zeros": "zeros",
+    "constant": "constant",
+    "normal": "normal",
+    "uniform": "uniform",
+    "xavier_normal": "Xavier",
+    "xavier_uniform": "Xavier uniform",
+    "he_normal": "He",
+    "he_uniform": "He uniform",
+    "lecun_normal": "LeCun",
+    "orthogonal": "orthogonal",
+    "torch_default": "PyTorch default",
+    "mlp": "plain MLP",
+    "residual_mlp": "residual MLP",
+    "document_cnn": "document CNN",
+    "sgd": "SGD",
+    "adam": "Adam",
+}
+"""Registry name → what it is called in print; a name that is not here is printed as it is."""
+
+
+def label_choices(choices: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return a label for each distinct (name, settings as JSON) of one configuration group.
+
+    A setting is shown only where choices of the same name differ in it; the parameter of a
+    distribution always is, because `N(0, 0.01²)` is its name.
+    """
+    distinct = list(dict.fromkeys(choices))
+    by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for name, settings in distinct:
+        by_name[name].append(json.loads(settings or "{}"))
+    return {
+        (name, settings): _label(name, json.loads(settings or "{}"), by_name[name])
+        for name, settings in distinct
+    }
+
+
+def _label(name: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) -> str:
+    base, spoken = _distribution(name, settings)
+    told = [
+        f"{key}={_plain(value)}"
+        for key, value in settings.items()
+        if key not in spoken and any(other.get(key, ...) != value for other in siblings)
+    ]
+    return f"{base} ({', '.join(told)})" if told else base
+
+
+def _distribution(name: str, settings: dict[str, Any]) -> tuple[str, set[str]]:
+    """Return the label without its settings, and the settings that it already tells."""
+    if name == "normal" and "std" in settings:
+        std = _plain(settings["std"])
+        return f"N(0, {std}²)" if std != "1" else "N(0, 1)", {"std"}
+    if name == "uniform" and "bound" in settings:
+        bound = _plain(settings["bound"])
+        return f"U(−{bound}, {bound})", {"bound"}
+    if name == "constant" and "value" in settings:
+        return f"constant {_plain(settings['value'])}", {"value"}
+    return NAMES.get(name, name), set()
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
