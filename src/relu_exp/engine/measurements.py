@@ -10,9 +10,9 @@ from torch import Tensor
 
 from relu_exp.engine.kernels import Samples
 from relu_exp.engine.stack import Stack, Tape
-from relu_exp.schema import HISTOGRAM_BINS
+from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 
-__all__ = ["MEASUREMENTS", "Probe", "dead_units", "histogram", "measure", "take_probe"]
+__all__ = ["MEASUREMENTS", "Probe", "dead_units", "histogram", "measure", "register", "take_probe"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,28 @@ def _norm(x: Tensor) -> Tensor:
     return norm
 
 
-MEASUREMENTS: dict[str, Measurement] = {
+MEASUREMENTS: dict[str, Measurement] = {}
+"""Quantity → function of a layer's probe, returning one number per run."""
+
+
+def register(quantity: str, meaning: str) -> Callable[[Measurement], Measurement]:
+    """Register the decorated function under the name of its quantity, with what it means.
+
+    Raises:
+        UsageError: the name is taken.
+    """
+
+    def add(function: Measurement) -> Measurement:
+        if quantity in MEASUREMENTS:
+            raise UsageError(f"measurement {quantity} is registered twice: choose another name")
+        function.__doc__ = function.__doc__ or meaning
+        MEASUREMENTS[quantity] = function
+        return function
+
+    return add
+
+
+_OWN: dict[str, Measurement] = {
     "preactivation_mean": lambda probe: _mean(probe.z),
     "preactivation_std": lambda probe: _std(probe.z),
     "activation_mean": lambda probe: _mean(probe.a),
@@ -66,7 +87,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "weight_grad_norm": lambda probe: _norm(probe.weight_grad),
     "activation_grad_norm": lambda probe: _norm(probe.activation_grad),
 }
-"""Quantity → function of a layer's probe, returning one number per run."""
+for _quantity, _function in _OWN.items():
+    register(_quantity, QUANTITIES[_quantity])(_function)
 
 
 def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]:

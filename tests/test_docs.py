@@ -1,0 +1,78 @@
+"""The pages of docs/ that add something: their example is saved, plugged in and trained."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relu_exp.engine.measurements import MEASUREMENTS
+from relu_exp.engine.training import train_fleet
+from relu_exp.registry import load_plugins
+from relu_exp.schema import UsageError
+
+from configs import REGISTRIES, make_run
+
+PAGES = Path(__file__).parents[1] / "docs"
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def plug_in(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save the page's first Python block under the name it gives and load it as a plugin."""
+    text = (PAGES / page).read_text(encoding="utf-8")
+    (module,) = re.findall(r"[Ss]ave this as `(\w+)\.py`", text)
+    (code, *_) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (folder / f"{module}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    load_plugins([module])
+    sys.modules.pop(module)
+
+
+@pytest.fixture(autouse=True)
+def registries_as_before() -> Any:
+    registries = [registry._entries for registry in REGISTRIES.values()]
+    before = [(entries, dict(entries)) for entries in [*registries, MEASUREMENTS]]
+    yield
+    for entries, saved in before:
+        entries.clear()
+        entries.update(saved)
+
+
+@pytest.mark.parametrize(
+    ("page", "keys"),
+    [
+        ("add-an-activation.md", {"activation": "bent", "activation__alpha": 0.05}),
+        ("add-an-initializer.md", {"initializer": "scaled_normal"}),
+        ("add-a-network.md", {"network": "funnel", "depth": 3}),
+        ("add-a-dataset.md", {"dataset": "rings"}),
+        ("add-a-measurement.md", {}),
+    ],
+    ids=str,
+)
+def test_what_a_page_adds_trains_and_is_measured(
+    page: str, keys: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug_in(page, tmp_path, monkeypatch)
+    tables = train_fleet([make_run(probe_steps=(0, 4), **keys)])
+    assert tables["runs"]["status"] == ["done"]
+    assert set(MEASUREMENTS) <= set(tables["layers"]["quantity"])
+
+
+def test_a_plugin_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(UsageError, match="--plugin no_such_module: ModuleNotFoundError"):
+        load_plugins(["no_such_module"])
+
+
+def test_a_plugin_that_takes_a_name_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from relu_exp.engine.activations import register\n"
+    code += "@register(formula='x', reference='none')\ndef relu(x):\n    return x\n"
+    (tmp_path / "thief.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="activation relu is registered twice"):
+        load_plugins(["thief"])
