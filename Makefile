@@ -1,0 +1,49 @@
+PYTHON ?= python3
+BUDGET ?= quick
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run reproduce test check bench clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with everything that is needed (PYTHON=python3.12 picks the interpreter)
+
+run: $(READY) ## train and report one experiment (ARGS="depth=2,10 activation=relu,tanh")
+	$(BIN)/relu-exp run $(ARGS)
+
+reproduce: $(READY) ## run every experiment and write results/ (BUDGET=quick, standard or full)
+	$(BIN)/relu-exp reproduce --budget $(BUDGET) $(ARGS)
+
+test: $(READY) ## run the tests
+	$(BIN)/pytest -n auto $(ARGS)
+
+check: $(READY) ## check format, style, types and the floors of the house
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(READY) ## measure speed against peers
+	@for script in benchmarks/*.py; do \
+		test -e "$$script" || { echo "no benchmarks yet"; exit 0; }; \
+		$(BIN)/python "$$script" $(ARGS) || exit 1; \
+	done
+
+clean: ## remove .venv and every cache; results stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# one resolution for torch and torchvision: a mixed pair does not import
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "relu-exp needs Python 3.11 or newer, and $(PYTHON) is not: make setup PYTHON=python3.12"; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	@echo "installing into .venv: takes a minute or two and 5.6 GB of disk"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
