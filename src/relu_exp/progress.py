@@ -63,10 +63,11 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away and leave the last state as a line."""
+        """Take the bar away and leave the last state as a line, if anything came out."""
         if self._bar is not None:
             self._bar.stop()
-        self._line()
+        if self.counts:
+            self._line()
 
     def __call__(self, event: Progress | Outcome) -> None:
         """Count an event, and show where things stand."""

@@ -108,6 +108,7 @@ def _tasks(names: Sequence[str], overrides: Sequence[str], options: Options) -> 
     total = sum(sweep.num_runs for sweep in found)
     if total > ASK_FROM and not options.yes:
         raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
+    _check_figures(names, found)
     device = local.resolve_device(options.device)
     tasks = []
     for name, sweep in zip(names, found, strict=True):
@@ -123,6 +124,21 @@ def _tasks(names: Sequence[str], overrides: Sequence[str], options: Options) -> 
             )
         )
     return tasks
+
+
+def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
+    """Raise a UsageError for a figure that a file of the user's own names and there is not."""
+    from relu_exp.config import experiment_names
+
+    for name, sweep in zip(names, found, strict=True):
+        if name not in experiment_names() and sweep.figures:
+            from relu_exp.evidence.figures import FIGURES
+
+            for figure in sweep.figures:
+                try:
+                    FIGURES[figure]
+                except UsageError as error:
+                    raise UsageError(f"{name}: {error}") from error
 
 
 def _command(name: str, overrides: Sequence[str], options: Options) -> str:
