@@ -7,7 +7,7 @@ from examples import example_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relu_exp.plan import Fleet, cost, estimate, plan
+from relu_exp.plan import Fleet, estimate, flops, plan
 
 
 def sweep(**axes):
@@ -110,7 +110,7 @@ def test_a_fleet_is_named_by_its_runs():
 
 
 def test_cost_grows_with_everything_that_takes_time():
-    least = cost(example_run())
+    least = flops(example_run())
     for changes in (
         {"depth": 2},
         {"width": 16},
@@ -119,7 +119,7 @@ def test_cost_grows_with_everything_that_takes_time():
         {"probe_steps": (0, 1, 4)},
         {"evaluation_steps": (0, 1, 4)},
     ):
-        assert cost(example_run(**changes)) > least
+        assert flops(example_run(**changes)) > least
 
 
 @pytest.fixture

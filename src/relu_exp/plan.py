@@ -12,16 +12,23 @@ from itertools import pairwise
 
 from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, SPLITS, RunConfig
 
-__all__ = ["FLEET_SIZES", "Estimate", "Fleet", "Plan", "cost", "estimate", "plan"]
+__all__ = ["FLEET_SIZES", "Estimate", "Fleet", "Plan", "estimate", "flops", "plan"]
 
 FLEET_SIZES = {"cpu": 16, "cuda": 256}
 """Runs a fleet, by device: as many as still gain from being stacked."""
 
-EFFICIENCY = {"cpu": 0.25, "cuda": 0.05}
-"""Share of a large matrix product's rate that a fleet's training reaches, measurements included."""
+EFFICIENCY = {"cpu": 0.7, "cuda": 0.3}
+"""Share of a large matrix product's rate that training reaches, apart from the overhead."""
 
-_BYTES_PER_ROW = {"curves": 12, "layers": 9, "histograms": 90}
-"""Compressed, as measured on the default experiment."""
+OVERHEAD_SECONDS = {"cpu": 2.5e-4, "cuda": 1e-3}
+"""Time that a layer takes at every step of a fleet, however few and small its runs are."""
+
+_OVERHEAD_FLOPS = 2e7
+"""The same in operations, to compare fleets without measuring the machine."""
+
+_BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 100}
+_BYTES_PER_FLEET = 25_000
+"""Compressed Parquet, as measured on the default experiment."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,24 @@ class Fleet:
         return self.runs[0].num_steps
 
     @cached_property
-    def cost(self) -> float:
+    def flops(self) -> float:
         """Floating-point operations of all its runs."""
-        return len(self.runs) * cost(self.runs[0])
+        return len(self.runs) * flops(self.runs[0])
+
+    @cached_property
+    def num_layer_steps(self) -> int:
+        """Layers times steps, probes and evaluations: how often something small is started."""
+        # torch loads with the engine: only who plans waits for it
+        from relu_exp.engine.networks import layers_of
+
+        run = self.runs[0]
+        num_steps = run.num_steps + len(run.probe_steps) + len(run.evaluation_steps)
+        return len(layers_of(run)) * num_steps
+
+    @property
+    def cost(self) -> float:
+        """What training it takes, in floating-point operations of a typical core."""
+        return self.flops + _OVERHEAD_FLOPS * self.num_layer_steps
 
 
 @dataclass(frozen=True)
@@ -130,22 +152,24 @@ def _cut(group: Iterable[RunConfig], size: int) -> list[Fleet]:
     return [Fleet(tuple(runs[a:b])) for a, b in pairwise(edges)]
 
 
-def cost(run: RunConfig) -> float:
+def flops(run: RunConfig) -> float:
     """Return the floating-point operations of a run.
 
-    A training step costs about three forward passes (forward, gradient by inputs, gradient by
-    weights), and so does a probe, which also looks at every training sample for dead units.
+    A training step costs three forward passes (forward, gradient by inputs, gradient by weights),
+    of which the first layer leaves one out. A probe does the same on its batch, and looks at every
+    training sample for dead units; an evaluation sees all splits.
     """
-    # torch loads with the engine: only who plans waits for it
     from relu_exp.engine.datasets import shape_of
-    from relu_exp.engine.networks import forward_flops
+    from relu_exp.engine.networks import forward_flops, layers_of
 
     num_train = shape_of(run.dataset).num_train
-    samples = 3 * run.batch_size * run.num_steps
-    samples += len(run.probe_steps) * (3 * run.probe_samples + num_train)
-    # validation and test splits together are about as large as a third of the training set
-    samples += len(run.evaluation_steps) * num_train * 4 // 3
-    return float(forward_flops(run)) * samples
+    forward = forward_flops(run)
+    first = layers_of(run)[0]
+    learning = 3 * forward - 2 * math.prod(first.shape) * first.positions
+    num_learned = run.batch_size * run.num_steps + run.probe_samples * len(run.probe_steps)
+    # validation and test splits together are about a third of the training set
+    num_seen = num_train * (len(run.probe_steps) + len(run.evaluation_steps) * 4 / 3)
+    return float(learning * num_learned + forward * num_seen)
 
 
 def estimate(fleets: Sequence[Fleet], device: str, num_workers: int) -> Estimate:
@@ -158,30 +182,35 @@ def estimate(fleets: Sequence[Fleet], device: str, num_workers: int) -> Estimate
     """
     if not fleets:
         return Estimate(0.0, 0)
-    rate = _flops_per_second(device) * EFFICIENCY[device]
-    total = sum(fleet.cost for fleet in fleets)
+    rate = EFFICIENCY[device] * _flops_per_second(device)
+    times = [
+        fleet.flops / rate + fleet.num_layer_steps * OVERHEAD_SECONDS[device] for fleet in fleets
+    ]
     # never faster than its longest fleet on one worker
-    seconds = max(total / num_workers, fleets[0].cost) / rate
-    num_bytes = sum(len(fleet.runs) * _bytes_of(fleet.runs[0]) for fleet in fleets)
-    return Estimate(seconds, num_bytes)
+    seconds = max(sum(times) / num_workers, *times)
+    return Estimate(seconds, sum(_num_bytes(fleet) for fleet in fleets))
 
 
-def _bytes_of(run: RunConfig) -> int:
+def _num_bytes(fleet: Fleet) -> int:
     from relu_exp.engine.networks import layers_of
 
-    num_hidden = sum(layer.is_used for layer in layers_of(run)) - 1
-    layer_probes = num_hidden * len(run.probe_steps)
+    run = fleet.runs[0]
+    layer_probes = (len(layers_of(run)) - 1) * len(run.probe_steps)
     rows = {
         "curves": run.num_steps + len(run.evaluation_steps) * (len(SPLITS) - 1),
         "layers": layer_probes * len(QUANTITIES),
         "histograms": layer_probes * len(HISTOGRAM_BINS),
     }
-    return sum(count * _BYTES_PER_ROW[table] for table, count in rows.items())
+    per_run = sum(count * _BYTES_PER_ROW[table] for table, count in rows.items())
+    return _BYTES_PER_FLEET + len(fleet.runs) * per_run
 
 
 def _flops_per_second(device: str, seconds: float = 0.3) -> float:
     """Return the rate of one worker's stacked matrix products, measured for a moment."""
     import torch
+
+    # on a CPU the processor's own time: what else this machine is doing does not count
+    clock = time.process_time if device == "cpu" else time.perf_counter
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -189,10 +218,10 @@ def _flops_per_second(device: str, seconds: float = 0.3) -> float:
         runs, units, batch = FLEET_SIZES[device], 256, 128
         weights = torch.ones(runs, units, units, device=device)
         inputs = torch.ones(runs, units, batch, device=device)
-        count, start = 0, time.perf_counter()
-        while time.perf_counter() - start < seconds:
+        count, start = 0, clock()
+        while clock() - start < seconds:
             torch.bmm(weights, inputs).sum().item()  # .item() waits for the device
             count += 1
-        return count * 2.0 * runs * units * units * batch / (time.perf_counter() - start)
+        return count * 2.0 * runs * units * units * batch / (clock() - start)
     finally:
         torch.set_num_threads(threads)

@@ -200,7 +200,9 @@ def _show_plan(task: _Task) -> None:
     task.store.check_version()
     made = task.plan()
     cost = estimate(made.fleets, task.device, task.num_workers)
-    where = f"{task.num_workers} processes" if task.device == "cpu" else "the GPU"
+    num_workers = max(1, min(task.num_workers, len(made.fleets)))
+    processes = f"{num_workers} process{'es' if num_workers > 1 else ''}"
+    where = processes if task.device == "cpu" else "the GPU"
     print(task.sweep.title)
     print(f"  runs     {made.num_runs:,}: {made.num_due:,} new, {made.num_finished:,} finished")
     print(f"  fleets   {len(made.fleets):,} on {where}")
