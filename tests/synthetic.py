@@ -249,7 +249,7 @@ def _add_layers(
                     quantity=quantity,
                     value=float(value),
                 )
-                if step == 0 and quantity in ("activation_std", "activation_grad_norm"):
+                if step == 0 and quantity == "activation_std":
                     add_rows(
                         tables["predictions"],
                         run_id=config.run_id,
@@ -257,6 +257,15 @@ def _add_layers(
                         quantity=quantity,
                         value=float(value) * 1.03,
                     )
+            if step == 0:
+                above = gradients[min(layer, config.depth - 1)][1]
+                add_rows(
+                    tables["predictions"],
+                    run_id=config.run_id,
+                    layer=layer,
+                    quantity="gradient_factor",
+                    value=float(gradients[layer - 1][1] / above) if above else 0.0,
+                )
             if here.any():
                 add_rows(
                     tables["dead_units"],

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from relu_exp.evidence.labels import label_choices
 from relu_exp.schema import PARTS, TABLES, UsageError
-from relu_exp.store import Store
+from relu_exp.store import Store, arrow_schema
 
 __all__ = ["Frames", "Steps", "find_results", "revivals", "steps_to_threshold"]
 
@@ -85,6 +85,12 @@ class Frames:
         order = {run_id: place for place, run_id in enumerate(asked)}
         place = runs["run_id"].map(order) if asked else pd.Series(runs.index, runs.index)
         return _described(runs.loc[place.sort_values(kind="stable").index].reset_index(drop=True))
+
+    def showing(self, runs: pd.DataFrame) -> Frames:
+        """Return these frames with other labels or fewer runs in `runs`."""
+        shown = Frames(self.store, self.manifest)
+        vars(shown)["runs"] = runs
+        return shown
 
     @property
     def num_missing(self) -> int:
@@ -157,7 +163,7 @@ class Frames:
         found = list(self._selected(table, run_ids, steps, columns, equal))
         if not found:
             kept = [column for column in columns or TABLES[table] if column != "run_id"]
-            return pd.DataFrame(columns=["run_id", *kept])
+            found = [arrow_schema(table).empty_table().select(["run_id", *kept])]
         # every part brings its own dictionary of words: one for all of them
         table_read: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
         return table_read

@@ -59,7 +59,8 @@ def summarize(
 
     Every row of a group must come from another seed. With `log` the mean is the geometric mean
     and the interval that of the logarithms, which suits what spans orders of magnitude; values
-    that are not positive have no logarithm, are left out and counted in `num_zero`.
+    that are not positive have no logarithm, are left out and counted in `num_zero`. `least` and
+    `most` are the extremes.
     """
     values = frame[value].astype(float)
     values = values.where(np.isfinite(values))
@@ -67,11 +68,13 @@ def summarize(
         _value=np.log(values.where(values > 0)) if log else values, _zero=values <= 0
     )
     groups = kept.groupby(list(by), observed=True, dropna=False, sort=True)
-    found = groups["_value"].agg(["mean", "std", "count"]).rename(columns={"count": "n"})
+    found = groups["_value"].agg(["mean", "std", "count", "min", "max"])
+    found = found.rename(columns={"count": "n", "min": "least", "max": "most"})
     half = _half_width(found["std"].to_numpy(), found["n"].to_numpy(), CONFIDENCE)
     found["low"], found["high"] = found["mean"] - half, found["mean"] + half
     if log:
-        found[["mean", "low", "high"]] = np.exp(found[["mean", "low", "high"]])
+        shown = ["mean", "low", "high", "least", "most"]
+        found[shown] = np.exp(found[shown])
         found["num_zero"] = groups["_zero"].sum()
     return found.drop(columns="std").reset_index()
 

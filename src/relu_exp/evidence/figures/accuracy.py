@@ -149,7 +149,10 @@ def _by_depth(frames: Frames, part: Slice, left_out: str) -> Drawing:
     values = summarize(chosen, keys, "value")
     shown = looks(part.runs)
     grid = Grid.of(part.runs, "network_label", "initializer_label")
-    sheet = Sheet(len(grid.rows), len(grid.columns), panel=(2.3, 1.9))
+    sheet = Sheet(
+        len(grid.rows),
+        len(grid.columns),
+    )
     depths = levels(part.runs, "depth")
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from relu_exp.evidence.figures.slices import describe, redraw_command
+from relu_exp.evidence.figures.slices import describe, redraw_command, with_pairs
 from relu_exp.evidence.figures.style import RC, Sheet
 from relu_exp.evidence.frames import Frames
 from relu_exp.registry import Registry, Setting
@@ -117,4 +117,4 @@ def draw(name: str, frames: Frames) -> Iterator[Drawing]:
         if not frames.has(table):
             raise DoesNotApply(MISSING.get(table, f"the table `{table}` is empty"))
     with mpl.rc_context(RC):
-        yield from kind.make(frames)
+        yield from kind.make(with_pairs(frames))

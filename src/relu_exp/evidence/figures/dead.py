@@ -68,7 +68,13 @@ def dead_fraction(frames: Frames) -> Iterator[Drawing]:
 
 
 def _titled(heading: str, part: Slice) -> str:
-    return f"{heading} ({part.words})" if part.words else heading
+    return f"{heading}: {part.words}" if part.words else heading
+
+
+def _named(heading: str, part: Slice) -> str:
+    """Return the title of a drawing of one activation, which its words may name already."""
+    activation = str(part.runs["activation_label"].iloc[0])
+    return f"{heading}: {part.words if activation in part.words else activation}"
 
 
 def _labels(grid: Grid, entries: list[Any], legend: str | None = None) -> dict[str, Any]:
@@ -146,7 +152,7 @@ def _painted(
     """Draw `values` over `x`, a line per learning rate, into a grid of depth × initializer."""
     shown = _rates(part)
     grid = Grid.of(part.runs, "depth", "initializer_label")
-    sheet = Sheet(len(grid.rows), len(grid.columns), share_x="row" if x == "layer" else True)
+    sheet = Sheet(len(grid.rows), len(grid.columns), share_x=x != "layer")
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for rate, look in shown.items():
@@ -165,13 +171,12 @@ def _by_layer(frames: Frames, part: Slice, final: pd.DataFrame, left_out: str) -
     joined = final.merge(part.runs[["run_id", *columns]], on="run_id")
     values = summarize(joined, [*columns, "layer"], "value")
     grid, sheet, shown = _painted(part, values, "layer", _layer_axis)
-    activation = part.runs["activation_label"].iloc[0]
     return finished(
         frames,
         sheet,
         part.runs,
         name=f"dead_fraction_by_layer{part.stem}",
-        title=_titled(f"Dead units at the end of training, by layer: {activation}", part),
+        title=_named("Dead units at the end of training, by layer", part),
         caption=[DEFINITION, "At the last probe.", interval_words(values), grid.left_out, left_out],
         leave=("learning_rate",),
         x="hidden layer (1 is next to the input)",
@@ -186,16 +191,16 @@ def _over_time(frames: Frames, part: Slice, over_time: pd.DataFrame, left_out: s
     values = summarize(joined, [*columns, "step"], "value")
     last = int(part.runs["num_steps"].max())
     grid, sheet, shown = _painted(part, values, "step", lambda axes, _: steps_axis(axes, last))
-    activation = part.runs["activation_label"].iloc[0]
     return finished(
         frames,
         sheet,
         part.runs,
         name=f"dead_fraction_over_time{part.stem}",
-        title=_titled(f"Dead units during training: {activation}", part),
+        title=_named("Dead units during training", part),
         caption=[
             DEFINITION,
-            "Mean over all hidden layers; a line that stops early is of runs that diverged.",
+            "Mean over all hidden layers. A line ends where its runs diverged; where only some "
+            "did, it goes on as the mean of the others.",
             interval_words(values),
             grid.left_out,
             left_out,
@@ -214,13 +219,12 @@ def _revivals(frames: Frames, part: Slice, counted: pd.DataFrame, left_out: str)
     grid, sheet, shown = _painted(part, values, "layer", _layer_axis, band=False)
     revived = int(joined["revived"].sum())
     before = revived + int(joined["still_dead"].sum())
-    activation = part.runs["activation_label"].iloc[0]
     return finished(
         frames,
         sheet,
         part.runs,
         name=f"revivals_by_layer{part.stem}",
-        title=_titled(f"Dead units that came back to life: {activation}", part),
+        title=_named("Dead units that came back to life", part),
         caption=[
             DEFINITION,
             "Of the units that were dead at some earlier probe, the share that lives again at the "

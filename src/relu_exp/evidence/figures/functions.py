@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -28,14 +29,15 @@ def function_curves(frames: Frames) -> Iterator[Drawing]:
     # full rows: 14 functions as 5 + 5 + 4, six as 3 + 3
     columns = -(-len(labels) // -(-len(labels) // COLUMNS))
     rows = -(-len(labels) // columns)
-    sheet = Sheet(rows, columns, panel=(1.75, 1.65), gap=(0.14, 0.34))
+    title_rows = max(len(wrap(str(label), 24)) for label in labels)
+    sheet = Sheet(rows, columns, panel=(1.75, 1.65), gap=(0.14, 0.18 + 0.16 * title_rows))
 
     def paint(axes: Axes, label: str, curve: pd.DataFrame) -> None:
         axes.axhline(0, color="#bbbbbb", lw=0.7, zorder=0)
         axes.axvline(0, color="#bbbbbb", lw=0.7, zorder=0)
         axes.plot(curve["x"], curve["value"], color=shown[label].color, lw=2.0)
         axes.plot(curve["x"], curve["derivative"], color=INK, lw=1.1, linestyle=(0, (3, 1.5)))
-        axes.set_title(label, pad=3, weight="bold")
+        axes.set_title("\n".join(wrap(label, 24)), pad=3, weight="bold", linespacing=1.1)
         axes.set_ylim(*LIMITS)
         axes.set_xlim(-4.8, 4.8)
         axes.xaxis.set_major_locator(MultipleLocator(2.0))
@@ -59,7 +61,7 @@ def function_curves(frames: Frames) -> Iterator[Drawing]:
         note="exact values in float64, nothing drawn at random",
         x="x (pre-activation)",
         y="value",
-        over=0.2,
+        over=0.04 + 0.16 * title_rows,
         handles=[
             Line2D([], [], color="#555555", lw=2.0, label="function"),
             Line2D([], [], color=INK, lw=1.1, linestyle=(0, (3, 1.5)), label="derivative"),

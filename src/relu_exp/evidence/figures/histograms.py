@@ -101,7 +101,7 @@ def _drawing(
     sheet = Sheet(
         len(initializers),
         len(layers),
-        panel=(1.0 if len(layers) > 5 else 1.6, 1.0),
+        panel=(1.0 if len(layers) > 5 else 1.6, 1.0 if len(initializers) > 1 else 1.6),
         gap=(0.14, 0.24),
     )
 
@@ -135,7 +135,7 @@ def _drawing(
         axes.set_ylim(0, top)
         axes.set_xlim(edges[first_bin], edges[last_bin])
         axes.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
     for r, initializer in enumerate(initializers):
@@ -182,9 +182,9 @@ def _seeds(runs: pd.DataFrame) -> str:
 
 
 def _range(shares: list[Array]) -> tuple[int, int]:
-    """Return the first and last bin (exclusive) that hold at least 0.2% somewhere, and a margin."""
+    """Return the first and last bin (exclusive) of those holding 0.05% somewhere, and a margin."""
     inner = np.max(np.stack(shares), axis=0)[1:-1]
-    used = np.flatnonzero(inner >= 0.002)
+    used = np.flatnonzero(inner >= 5e-4)
     if not len(used):
         return 0, len(inner)
     return max(int(used[0]) - 1, 0), min(int(used[-1]) + 2, len(inner))

@@ -35,6 +35,11 @@ class Shown(NamedTuple):
     reading: str
 
 
+_THEORY = {
+    "": "Dashed: what mean-field theory predicts for wide layers.",
+    "activation_grad_norm": "Dashed: what mean-field theory predicts for wide layers, from the "
+    "gradient measured in the last hidden layer.",
+}
 _GRADIENT = (
     "Read it from right (output) to left (input): a flat line passes the gradient on, a line that "
     "falls towards layer 1 lets it vanish, one that rises lets it explode."
@@ -83,11 +88,30 @@ def _by_layer(frames: Frames, quantity: str) -> Iterator[Drawing]:
     measured = frames.read("layers", run_ids=runs["run_id"], steps=(0,), quantity=[quantity])
     if measured.empty:
         raise DoesNotApply(f"{quantity} was not probed before the first update (step 0)")
-    predicted = frames.read("predictions", run_ids=runs["run_id"], quantity=[quantity])
+    predicted = _predicted(frames, runs, quantity, measured)
     runs = runs[runs["run_id"].isin(measured["run_id"])]
     parts, left_out = slices(runs, [*KEYS, *TRAINING_AXES])
     for part in parts:
         yield _drawing(frames, part, quantity, measured, predicted, left_out)
+
+
+def _predicted(
+    frames: Frames, runs: pd.DataFrame, quantity: str, measured: pd.DataFrame
+) -> pd.DataFrame:
+    """Return theory's value per run and layer.
+
+    Theory knows by which factor a gradient changes from layer to layer, not how large it is: its
+    line begins at what was measured in the last hidden layer.
+    """
+    keys = ["run_id", "layer"]
+    if quantity != "activation_grad_norm":
+        return frames.read("predictions", run_ids=runs["run_id"], quantity=[quantity])
+    factors = frames.read("predictions", run_ids=runs["run_id"], quantity=["gradient_factor"])
+    factors = factors.sort_values(keys, ascending=[True, False])
+    ends = measured.sort_values(keys).drop_duplicates("run_id", keep="last")
+    product = factors.groupby("run_id", observed=True)["value"].cumprod()
+    last = factors["run_id"].astype(str).map(ends.set_index(ends["run_id"].astype(str))["value"])
+    return factors.assign(value=product * last)
 
 
 def _drawing(
@@ -108,7 +132,7 @@ def _drawing(
     low, high = (means.min() / 3, means.max() * 3) if len(means) else (0.1, 1.0)
     shown, words = looks(part.runs), QUANTITIES[quantity]
     grid = Grid.of(part.runs, "depth", "initializer_label")
-    sheet = Sheet(len(grid.rows), len(grid.columns), share_x="row")
+    sheet = Sheet(len(grid.rows), len(grid.columns), share_x=False)
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in shown.items():
@@ -136,7 +160,7 @@ def _drawing(
         caption=[
             words.reading,
             interval_words(values, log=True),
-            "Dashed: what mean-field theory predicts for wide layers." if len(theory) else "",
+            _THEORY.get(quantity, _THEORY[""]) if len(theory) else "",
             _not_drawn(values),
             grid.left_out,
             left_out,

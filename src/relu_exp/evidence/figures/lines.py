@@ -27,7 +27,12 @@ class Grid:
 
     @classmethod
     def of(cls, runs: pd.DataFrame, row_axis: str, column_axis: str, at_most: int = 6) -> Grid:
-        """Return the panels for the values that occur, at most so many each way."""
+        """Return the panels for the values that occur, at most so many each way.
+
+        A single column of panels is laid down as a row: pages are wider than high.
+        """
+        if runs[column_axis].nunique(dropna=False) == 1:
+            row_axis, column_axis = column_axis, row_axis
         rows, columns = levels(runs, row_axis), levels(runs, column_axis)
         kept = spread(rows, at_most), spread(columns, at_most)
         cut = len(rows) > len(kept[0]) or len(columns) > len(kept[1])
@@ -88,6 +93,10 @@ def interval_line(
     if line.empty:
         return
     axes.plot(line[x], line["mean"], **{**look.kwargs, **changes})
+    # two runs say too little for an interval: their range is drawn instead
+    pair = line["n"] == 2
+    low, high = line["low"].mask(pair, line["least"]), line["high"].mask(pair, line["most"])
+    line = line.assign(low=low, high=high)
     if share:
         line = line.assign(low=line["low"].clip(0, 1), high=line["high"].clip(0, 1))
     if line["low"].notna().any():
@@ -106,6 +115,8 @@ def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = Tru
     if largest <= 1:
         return "One seed: a point is one run, and there is no interval."
     shape = "bands" if band else "bars"
+    if largest == 2:
+        return f"Lines are the {mean} over 2 seeds; {shape} span both runs and are no interval."
     return f"Lines are the {mean} over {largest} seeds, {shape} its 95% interval (Student's t)."
 
 

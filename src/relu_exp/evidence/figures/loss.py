@@ -27,20 +27,22 @@ AT_MOST = 3
 def loss_curves(frames: Frames) -> Iterator[Drawing]:
     """Training loss against updates, at each arm's best learning rate and at a shared one."""
     runs = trained(frames.runs)
-    curves = _train_curves(frames, runs)
+    curves, split = _curves_of(frames, runs)
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
     parts, left_out = slices(runs, drawn, AT_MOST)
     for part in parts:
         for chosen, stem, words in arms(part.runs):
             arm = Slice(chosen, part.stem + stem, part.words)
-            yield _curves(frames, arm, curves, words, left_out)
+            yield _curves(frames, arm, curves, split, words, left_out)
 
 
-def _train_curves(frames: Frames, runs: pd.DataFrame) -> pd.DataFrame:
-    curves = frames.read("curves", run_ids=runs["run_id"], split=["train"])
-    if curves.empty:
-        raise DoesNotApply("the training loss was not evaluated during training")
-    return curves
+def _curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the loss on the training set, or that of each batch where the former is too sparse."""
+    for split in ("train", "batch"):
+        curves = frames.read("curves", run_ids=runs["run_id"], split=[split])
+        if curves["step"].nunique() > 2:
+            return curves, split
+    raise DoesNotApply("no loss was recorded during training")
 
 
 def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
@@ -65,6 +67,10 @@ def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
         )
 
 
+_SPLITS = {
+    "train": ("Training loss", "Loss on the whole training set after so many updates."),
+    "batch": ("Batch loss", "Loss of each batch just before the network learns from it."),
+}
 HOW_CHOSEN = {
     "-best_rate": "Best is the rate with the highest mean validation accuracy.",
     "-shared_rate": "This rate has the highest validation accuracy averaged over all arms shown; "
@@ -77,23 +83,24 @@ def _how_chosen(stem: str) -> str:
 
 
 def _curves(
-    frames: Frames, part: Slice, curves: pd.DataFrame, words: str, left_out: str
+    frames: Frames, part: Slice, curves: pd.DataFrame, split: str, words: str, left_out: str
 ) -> Drawing:
     keys = ["activation_label", "initializer_label", "depth"]
     joined = curves.merge(part.runs[["run_id", *keys]], on="run_id")
     values = summarize(joined, [*keys, "step"], "loss", log=True)
     shown = looks(part.runs)
     grid = Grid.of(part.runs, "depth", "initializer_label")
-    sheet = Sheet(len(grid.rows), len(grid.columns), panel=(2.1, 1.75))
+    sheet = Sheet(len(grid.rows), len(grid.columns))
     stopped = part.runs[part.runs["status"] == "diverged"]
     ends = joined[joined["run_id"].isin(stopped["run_id"]) & np.isfinite(joined["loss"])]
     ends = ends.sort_values("step").drop_duplicates("run_id", keep="last")
     low, high = _loss_limits(values)
+    few = values["step"].nunique() <= 25
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in shown.items():
             line = panel[panel["activation_label"] == label]
-            interval_line(axes, line, "step", look, markersize=2.8, lw=1.2)
+            interval_line(axes, line, "step", look, markersize=2.8 if few else 0, lw=1.2)
         if not panel.empty:
             here = ends[(ends[keys[1:]] == panel.iloc[0][keys[1:]]).all(axis=1)]
             for _, end in here.iterrows():
@@ -115,9 +122,9 @@ def _curves(
         sheet,
         part.runs,
         name=f"loss_curves{part.stem}",
-        title=f"Training loss, {words}" + (f" ({part.words})" if part.words else ""),
+        title=f"{_SPLITS[split][0]}, {words}" + (f" ({part.words})" if part.words else ""),
         caption=[
-            "Loss on the whole training set after so many updates.",
+            _SPLITS[split][1],
             _how_chosen(part.stem),
             f"{len(stopped)} of these runs diverged (× at the last finite loss); from there on "
             "the line is the mean of the others."
@@ -129,7 +136,7 @@ def _curves(
         ],
         leave=("learning_rate",) if part.stem.endswith("-best_rate") else (),
         x="updates",
-        y="training loss",
+        y=_SPLITS[split][0].lower(),
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
         handles=entries,
@@ -176,7 +183,7 @@ def _thresholds(
     depths = spread(levels(part.runs, "depth"), 5)
     shown = looks(part.runs)
     sheet = Sheet(
-        len(depths), len(kept), panel=(max(1.3, 0.34 * len(shown) + 0.3), 1.8), share_x=True
+        len(depths), len(kept), panel=(max(1.6, 0.34 * len(shown) + 0.3), 1.8), share_x=True
     )
     horizon = int(part.runs["num_steps"].max())
     own = curves[curves["run_id"].isin(part.runs["run_id"])]

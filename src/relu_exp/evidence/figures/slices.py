@@ -31,10 +31,10 @@ AXES = {
     "activation_label": "activation",
     "initializer_label": "initializer",
     "network_label": "network",
-    "dataset_label": "data",
-    "optimizer_label": "optimizer",
     "depth": "depth",
     "width": "width",
+    "dataset_label": "data",
+    "optimizer_label": "optimizer",
     "learning_rate": "learning rate",
     "batch_size": "batch size",
     "num_steps": "updates",
@@ -66,26 +66,40 @@ def slices(runs: pd.DataFrame, drawn: Collection[str], at_most: int = 4) -> tupl
 
 def split(runs: pd.DataFrame, drawn: Collection[str]) -> list[Slice]:
     """Return one slice for each combination of the axes that vary and are not `drawn`."""
-    varying = [axis for axis in AXES if axis not in drawn and runs[axis].nunique(dropna=False) > 1]
+    varying: list[str] = []
+    for axis in AXES:
+        if axis not in drawn and not _follows(runs, axis, varying):
+            varying.append(axis)
     if not varying:
         return [Slice(runs)]
     found: list[Slice] = []
     for _, part in runs.groupby(varying, observed=True, dropna=False, sort=True):
         first = part.iloc[0]
         words = ", ".join(axis_words(axis, first[axis]) for axis in varying)
-        stem = "".join(file_stem(f"-{AXES[axis]}={first[axis]}") for axis in varying)
+        stem = "".join(_stem(axis, first[axis]) for axis in varying)
         if any(stem == other.stem for other in found):
             stem += f"-{len(found) + 1}"
         found.append(Slice(part, stem, words, tuple(AXES[axis] for axis in varying)))
     return found
 
 
+def _follows(runs: pd.DataFrame, axis: str, others: Sequence[str]) -> bool:
+    """Return whether an axis has one value only for each value of some other axis, or at all."""
+    if runs[axis].nunique(dropna=False) == 1:
+        return True
+    return any(
+        (runs.groupby(other, observed=True, dropna=False)[axis].nunique(dropna=False) == 1).all()
+        for other in others
+    )
+
+
 def left_out(kept: Sequence[Slice], every: Sequence[Slice]) -> str:
     """Return the sentence that says how many slices are not drawn, or nothing."""
     if len(kept) == len(every):
         return ""
-    what = " × ".join(every[0].varying)
-    return f"Drawn for {len(kept)} of {len(every)} values of {what}, for the sake of brevity."
+    names = every[0].varying
+    what = f"combinations of {' and '.join(names)}" if len(names) > 1 else f"values of {names[0]}"
+    return f"{len(kept)} of {len(every)} {what} are drawn."
 
 
 def spread(items: Sequence[Any], at_most: int) -> list[Any]:
@@ -97,9 +111,10 @@ def spread(items: Sequence[Any], at_most: int) -> list[Any]:
     return [items[round(n * (len(items) - 1) / (at_most - 1))] for n in range(at_most)]
 
 
-def file_stem(text: str) -> str:
-    """Return text as part of a file name: letters, digits and `-_.=`, nothing else."""
-    return re.sub(r"[^A-Za-z0-9.=-]+", "_", text).rstrip("_")
+def _stem(axis: str, value: Any) -> str:
+    """Return an axis's value as part of a file name: `-depth5`, `-leaky_ReLU`, ASCII only."""
+    text = str(value) if axis.endswith("_label") else f"{AXES[axis]}{value}"
+    return "-" + re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")
 
 
 def axis_words(axis: str, value: Any) -> str:
@@ -109,6 +124,28 @@ def axis_words(axis: str, value: Any) -> str:
     if pd.isna(value):
         return f"no {AXES[axis]}"
     return f"{AXES[axis]} {plain(value) if isinstance(value, (int, float)) else value}"
+
+
+def with_pairs(frames: Frames) -> Frames:
+    """Return frames in which an activation that has an initializer of its own carries both names.
+
+    Where every activation comes with one initializer only, the two are one arm: they belong into
+    one panel, and a panel per initializer would keep apart what is to be compared.
+    """
+    runs = frames.runs
+    if runs["initializer_label"].nunique() == 1 or not _follows(
+        runs, "initializer_label", ["activation_label"]
+    ):
+        return frames
+    both = [
+        f"{a} · {i}"
+        for a, i in zip(runs["activation_label"], runs["initializer_label"], strict=True)
+    ]
+    changed = runs.assign(
+        activation_label=pd.Categorical(both, categories=list(dict.fromkeys(both))),
+        initializer_label=pd.Categorical(["each activation's own"] * len(runs)),
+    )
+    return frames.showing(changed)
 
 
 def trained(runs: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -157,14 +157,18 @@ class Sheet:
 
     rows: int
     columns: int
-    panel: tuple[float, float] = (2.1, 1.7)
-    share_x: bool | Literal["row"] = True
-    share_y: bool | Literal["row"] = True
+    panel: tuple[float, float] | None = None
+    share_x: bool = True
+    share_y: bool = True
     gap: tuple[float, float] = (0.18, 0.3)
     figure: Figure = field(init=False)
     axes: list[list[Axes]] = field(init=False)
 
     def __post_init__(self) -> None:
+        # few panels may be large
+        self.panel = self.panel or {1: (3.6, 2.5), 2: (2.9, 2.1), 3: (2.5, 1.9)}.get(
+            self.columns, (2.1, 1.7)
+        )
         self.figure = Figure()
         grid = self.figure.subplots(
             self.rows,
@@ -200,17 +204,18 @@ class Sheet:
         `tick_width`, `under` and `over` are inches: for tick labels on the left, for more than
         numbers below, for text directly above the panels.
         """
+        assert self.panel is not None
         width, height = self.panel
         gap_x, gap_y = self.gap
         gap_x += 0 if self.share_y else tick_width
-        gap_y += 0 if self.share_x is True else 0.1
+        gap_y += 0 if self.share_x else 0.1
         names = [str(handle.get_label()) for handle in handles]
         legend = 0.45 + 0.072 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
         row_label = 0.3 if row_titles else 0.0
         left, right = 0.34 + tick_width, 0.12 + row_label + legend
         inner = self.columns * width + (self.columns - 1) * gap_x
         total = max(left + inner + right, 5.0)
-        heading = wrap(title, int(total * 10.6))
+        heading = wrap(title, int(total * 11.2))
         notes = [row for line in small_print.splitlines() for row in wrap(line, int(total * 20.0))]
         top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
         bottom = (0.52 if x else 0.3) + under + 0.135 * len(notes) + 0.06

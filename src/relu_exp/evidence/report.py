@@ -1,0 +1,266 @@
+"""The report of one experiment: one HTML file, one Markdown file and the figures beside them.
+
+The same data give the same bytes; nothing is half written.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from relu_exp.evidence import summary
+from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
+from relu_exp.evidence.figures.slices import redraw_command
+from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.schema import UsageError
+
+__all__ = ["Built", "build", "build_index", "find_results"]
+
+PNG_DPI = 110
+MOST_RUN_IDS = 1000
+"""Run ids listed below one figure; of a larger sweep the manifest lists them."""
+SMALL_TABLE = 16
+"""Rows that a terminal shows without scrolling the rest away."""
+
+ONLY_IN_REPORT = ("test (95% interval)", "n")
+"""Columns that a terminal has no room for."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was written, what a reader should be warned of, and a short table for the terminal.
+
+    `summary` holds a row per activation (and depth, where that stays short): heading → text.
+    """
+
+    html: Path
+    markdown: Path
+    figures: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    summary: tuple[dict[str, str], ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that was written."""
+        return (self.html, self.markdown, *self.figures)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A drawing as the templates see it."""
+
+    kind: str
+    drawing: Drawing
+    svg: str
+    width: int
+    run_ids: tuple[str, ...] = field(default=())
+
+
+def build(results: Path) -> Built:
+    """Write the report of one experiment's results beside them.
+
+    Raises:
+        UsageError: there are no results, a part is damaged, or the report cannot be written.
+    """
+    frames = Frames.open(results)
+    workshop = results / f".report-{secrets.token_hex(4)}"
+    try:
+        (workshop / "figures").mkdir(parents=True)
+        shown, skipped = _draw_all(frames, workshop / "figures")
+        words = _words(frames, shown, skipped)
+        for name in ("report.html", "report.md"):
+            (workshop / name).write_text(_render(name, words), encoding="utf-8")
+        _move(workshop, results)
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written to {results}: {error.strerror or error}"
+        ) from error
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+    figures = tuple(
+        results / "figures" / f"{one.drawing.name}{ending}"
+        for one in shown
+        for ending in (".png", ".svg")
+    )
+    warnings = (*summary.remarks(frames), *(f"no {name}: {reason}" for name, reason in skipped))
+    return Built(
+        results / "report.html", results / "report.md", figures, warnings, _short_table(frames)
+    )
+
+
+def build_index(root: Path) -> Path:
+    """Write README.md and index.html, which link the reports of all experiments below `root`.
+
+    Returns the path of README.md.
+
+    Raises:
+        UsageError: there are no results, they are damaged, or the index cannot be written.
+    """
+    entries = []
+    for folder in find_results(root):
+        frames = Frames.open(folder)
+        entries.append(
+            {
+                "folder": folder.relative_to(root).as_posix(),
+                "title": frames.manifest.get("title") or folder.name,
+                "question": frames.manifest.get("question") or "",
+                "endings": summary.endings(frames).split(" They are results")[0],
+            }
+        )
+    try:
+        for name, target in (("index.md", "README.md"), ("index.html", "index.html")):
+            _replace(root / target, _render(name, {"entries": entries}))
+    except OSError as error:
+        raise UsageError(
+            f"the index cannot be written to {root}: {error.strerror or error}"
+        ) from error
+    return root / "README.md"
+
+
+def _draw_all(frames: Frames, folder: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:
+    """Draw what the experiment asks for; a figure that does not apply says why."""
+    shown: list[_Shown] = []
+    skipped: list[tuple[str, str]] = []
+    for name in frames.manifest.get("figures") or list(FIGURES):
+        try:
+            for drawing in draw(name, frames):
+                shown.append(_save(name, drawing, folder))
+        except DoesNotApply as reason:
+            skipped.append((name, str(reason)))
+        except UsageError as error:
+            # a figure of a plugin that is not loaded here; damaged parts are no such thing
+            if name in FIGURES:
+                raise
+            skipped.append((name, str(error)))
+    return shown, skipped
+
+
+def _save(kind: str, drawing: Drawing, folder: Path) -> _Shown:
+    stem = folder / drawing.name
+    with mpl.rc_context(RC):
+        drawing.figure.savefig(
+            stem.with_name(f"{drawing.name}.png"), dpi=PNG_DPI, metadata={"Software": None}
+        )
+        vector = stem.with_name(f"{drawing.name}.svg")
+        drawing.figure.savefig(vector, metadata={"Date": None, "Creator": None})
+    svg = _smaller(vector.read_text(encoding="utf-8"))
+    vector.write_text(svg, encoding="utf-8")
+    width = round(float(drawing.figure.get_size_inches()[0]) * 96)
+    encoded = base64.b64encode(svg.encode()).decode()
+    return _Shown(kind, drawing, encoded, width, drawing.run_ids[:MOST_RUN_IDS])
+
+
+def _smaller(svg: str) -> str:
+    """Return an SVG without comments and indentation, which are a fifth of it."""
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    return re.sub(r">\s+<", "><", svg) + "\n"
+
+
+def _words(
+    frames: Frames, shown: Sequence[_Shown], skipped: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    manifest, runs = frames.manifest, frames.runs
+    table = summary.best_results(frames)
+    return {
+        "title": manifest.get("title") or frames.root.name,
+        "question": manifest.get("question") or "",
+        "budget": manifest.get("budget"),
+        "axes": [(axis, list(labels)) for axis, labels in (manifest.get("axes") or {}).items()],
+        "fixed": _fixed(frames),
+        "endings": summary.endings(frames),
+        "remarks": summary.remarks(frames),
+        "table": table,
+        "has_edge": any(cell.endswith("*") for row in table.rows for cell in row),
+        "figures": shown,
+        "skipped": skipped,
+        "failures": summary.failures(frames),
+        "sessions": summary.sessions(frames),
+        "manifest": manifest,
+        "command": manifest.get("command") or "relu-exp run",
+        "redraw": redraw_command(frames),
+        "num_runs": len(runs),
+        "num_seeds": int(runs["seed"].nunique()),
+        "num_parts": int(runs["part"].nunique()),
+        "most_run_ids": MOST_RUN_IDS,
+    }
+
+
+def _fixed(frames: Frames) -> list[tuple[str, str]]:
+    """Return what all runs share and no axis names."""
+    names = {
+        "dataset_label": "data",
+        "network_label": "network",
+        "depth": "depth",
+        "width": "width",
+        "optimizer_label": "optimizer",
+        "learning_rate": "learning rate",
+        "batch_size": "batch size",
+        "num_steps": "updates",
+        "probe_samples": "probe samples",
+    }
+    found = []
+    for column, name in names.items():
+        values = frames.runs[column].dropna().unique()
+        if len(values) == 1:
+            value = values[0]
+            found.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
+    return found
+
+
+def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
+    table = summary.best_results(frames)
+    if len(table.rows) > SMALL_TABLE:
+        table = summary.best_results(frames, by=["activation_label"])
+    rows = [{k: v for k, v in row.items() if k not in ONLY_IN_REPORT} for row in table.as_dicts()]
+    return tuple(rows)
+
+
+def _render(name: str, words: dict[str, Any]) -> str:
+    is_html = name.endswith(".html")
+    environment = Environment(
+        loader=PackageLoader("relu_exp.evidence", "templates"),
+        autoescape=is_html,  # noqa: S701 - Markdown is escaped by its own filter
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["md"] = escape_markdown
+    rendered: str = environment.get_template(f"{name}.j2").render(**words)
+    return rendered
+
+
+def escape_markdown(value: object) -> str:
+    """Return text that Markdown shows as it is, on one line and inside a table's cell too."""
+    text = " ".join(str(value).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+
+
+def _move(workshop: Path, results: Path) -> None:
+    """Put a finished report into its place; the old figures go as the new ones come."""
+    old = workshop / "old"
+    if (results / "figures").exists():
+        (results / "figures").rename(old)
+    (workshop / "figures").rename(results / "figures")
+    for name in ("report.html", "report.md"):
+        os.replace(workshop / name, results / name)
+
+
+def _replace(target: Path, text: str) -> None:
+    unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
