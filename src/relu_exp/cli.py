@@ -195,12 +195,13 @@ def report(
     results: Annotated[
         Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
     ] = HERE,
+    plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Rebuild figures and reports from the results; trains nothing."""
     from relu_exp.session import report
 
-    report(results)
+    report(results, plugin or ())
 
 
 @app.command("list")

@@ -63,10 +63,10 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away and leave the last state as a line, if anything came out."""
+        """Take the bar away and leave the last state as a line, unless something went wrong."""
         if self._bar is not None:
             self._bar.stop()
-        if self.counts:
+        if kind is None:
             self._line()
 
     def __call__(self, event: Progress | Outcome) -> None:
@@ -82,11 +82,6 @@ class Meter:
             self._bar.update(self._bar.task_ids[0], completed=self._done(), state=self.state())
         elif time.monotonic() - self._told >= _LINE_SECONDS:
             self._line()
-
-    @property
-    def num_finished(self) -> int:
-        """Runs that need no further training."""
-        return self.counts["done"] + self.counts["diverged"]
 
     def state(self) -> str:
         """Return counts, rate and time left, as in `12/720 runs, 5.1 runs/s, 2:19 left`."""

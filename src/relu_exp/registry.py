@@ -233,7 +233,12 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
         UsageError: a module cannot be imported.
     """
     for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
-        point.load()
+        try:
+            point.load()
+        except Exception as error:
+            raise UsageError(
+                f"installed plugin {point.name}: {type(error).__name__}: {error}"
+            ) from error
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     for module in modules:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from relu_exp.launchers import local
 from relu_exp.launchers.task import Mission
@@ -85,14 +89,15 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     return 1 if num_lost else 0
 
 
-def report(results: Path) -> None:
+def report(results: Path, plugins: Sequence[str] = ()) -> None:
     """Rebuild the reports of one experiment's results, or of all that lie in a folder.
 
     Raises:
-        UsageError: there are no results, or they cannot be read.
+        UsageError: there are no results, they cannot be read, or a plugin cannot be imported.
     """
-    from relu_exp.evidence.frames import find_results
+    from relu_exp.evidence.report import find_results
 
+    load_plugins(plugins)
     roots = find_results(results)
     for root in roots:
         _report(root)
@@ -167,7 +172,7 @@ def _train(task: _Task, options: Options) -> int:
         with meter:
             local.launch(made.fleets, mission, task.num_workers, meter)
     except KeyboardInterrupt:
-        kept = made.num_finished + meter.num_finished
+        kept = len(store.finished().intersection(run.run_id for run in task.runs))
         raise Interrupted(
             f"interrupted: kept {kept} finished runs; run the same command to continue"
         ) from None
@@ -214,12 +219,40 @@ def _report(root: Path) -> None:
     from relu_exp.evidence.report import build
 
     try:
-        build(root)
+        built = build(root)
     except KeyboardInterrupt:
         again = shlex.join(["relu-exp", "report", str(root)])
         raise Interrupted(
             f"interrupted: every run is kept, and `{again}` builds the report"
         ) from None
+    _show_summary(built.summary)
+    errors = Console(stderr=True, highlight=False)
+    for warning in built.warnings:
+        errors.print(f"note: {warning}", markup=False, soft_wrap=True)
+    print(f"report: {built.html}")
+
+
+def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
+    """Print the table of what came out, with as many columns as there is room for."""
+    # elsewhere than on a terminal nobody wraps the lines
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160)
+    columns = [
+        column
+        for column in (rows[0] if rows else ())
+        if column not in ("diverged", "failed") or any(row[column] != "0" for row in rows)
+    ]
+    for spare in ("done", "n", "validation", "runs", "dead units", None):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            table.add_column(column, justify="right" if rows[0][column][:1].isdigit() else "left")
+        for row in rows:
+            table.add_row(*(escape(row[column]) for column in columns))
+        # no table measures wider than its console, so a wide one does the measuring
+        if Console(width=1000).measure(table).maximum <= console.width:
+            break
+        columns = [column for column in columns if column != spare]
+    if columns:
+        console.print(table)
 
 
 def _index(results: Path) -> None:
