@@ -1,0 +1,175 @@
+"""The claims: each a decorated function with its statement, sources and rule before it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.frames import Frames
+from relu_exp.registry import nearest
+from relu_exp.schema import UsageError
+from relu_exp.store import Store
+
+__all__ = ["Claim", "Evidence", "Literature", "Source", "all_claims", "claim", "find_claim"]
+
+Group = Literal["A", "B", "C", "D", "E", "F"]
+GROUPS: Mapping[Group, str] = {
+    "A": "Formulas",
+    "B": "Signals at initialization",
+    "C": "Training",
+    "D": "Dying units and sparsity",
+    "E": "Variants",
+    "F": "Cost",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a document says it."""
+
+    document: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Literature:
+    """What a paper found: its setting and number, and how we know of it.
+
+    `known` says whether the paper itself was read or is quoted second-hand.
+    """
+
+    reference: str
+    found: str
+    known: Literal["read", "second-hand"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the documents, the rule that decides it, and the function that applies it."""
+
+    id: str
+    group: Group
+    statement: str
+    statement_ko: str
+    sources: tuple[Source, ...]
+    experiments: tuple[str, ...]
+    rule: Rule
+    decide: Callable[[Evidence], Verdict]
+    figure: str | None = None
+    literature: tuple[Literature, ...] = ()
+    disagrees_with: str | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that makes the runs it rests on."""
+        return f"relu-exp run {' '.join(self.experiments)}"
+
+
+class MissingRunsError(Exception):
+    """An experiment that a claim rests on has not been run, or not enough of it."""
+
+
+@dataclass
+class Evidence:
+    """The result folders of all experiments, opened when a claim asks for them."""
+
+    root: Path
+    _opened: dict[str, Frames] = field(default_factory=dict)
+
+    def __getitem__(self, experiment: str) -> Frames:
+        """Return the frames of an experiment.
+
+        Raises:
+            MissingRunsError: it has not been run.
+        """
+        if experiment not in self._opened:
+            folder = self.root / experiment
+            if not Store(folder).part_ids():
+                raise MissingRunsError(f"{experiment} has not been run: relu-exp run {experiment}")
+            self._opened[experiment] = Frames.open(folder)
+        return self._opened[experiment]
+
+
+_CLAIMS: dict[str, Claim] = {}
+
+
+def claim(
+    id: str,
+    *,
+    group: Group,
+    statement: str,
+    statement_ko: str,
+    sources: Mapping[str, str],
+    experiments: tuple[str, ...] | str,
+    rule: Rule,
+    figure: str | None = None,
+    literature: tuple[Literature, ...] = (),
+    disagrees_with: str | None = None,
+) -> Callable[[Callable[[Evidence], Verdict]], Callable[[Evidence], Verdict]]:
+    """Register the decorated function as what decides a claim.
+
+    Args:
+        id: its name, in lower case with hyphens.
+        group: A to F.
+        statement: one sentence, in our own words.
+        statement_ko: the same in Korean.
+        sources: document (`D0` … `D4`) → section in it.
+        experiments: those whose runs it rests on.
+        rule: fixed before the runs.
+        figure: the figure that shows it, by name, drawn from the first experiment.
+        literature: what papers found.
+        disagrees_with: the claim that says otherwise, judged on the same evidence.
+    """
+
+    def add(decide: Callable[[Evidence], Verdict]) -> Callable[[Evidence], Verdict]:
+        if id in _CLAIMS:
+            raise UsageError(f"claim {id} is registered twice: choose another name")
+        _CLAIMS[id] = Claim(
+            id=id,
+            group=group,
+            statement=statement,
+            statement_ko=statement_ko,
+            sources=tuple(Source(*pair) for pair in sources.items()),
+            experiments=(experiments,) if isinstance(experiments, str) else experiments,
+            rule=rule,
+            decide=decide,
+            figure=figure,
+            literature=literature,
+            disagrees_with=disagrees_with,
+        )
+        return decide
+
+    return add
+
+
+@cache
+def _load() -> None:
+    """Import every topic of this package: a claim is added by being written down in one."""
+    import relu_exp.evidence.claims as topics
+
+    for module in sorted(pkgutil.iter_modules(topics.__path__), key=lambda found: found.name):
+        importlib.import_module(f"{topics.__name__}.{module.name}")
+
+
+def all_claims() -> Iterator[Claim]:
+    """Yield every claim, by group and then in the order of its topic."""
+    _load()
+    yield from sorted(_CLAIMS.values(), key=lambda claim: claim.group)
+
+
+def find_claim(id: str) -> Claim:
+    """Return a claim by its id.
+
+    Raises:
+        UsageError: there is none; the nearest is named.
+    """
+    _load()
+    if id not in _CLAIMS:
+        raise UsageError(f"unknown claim {id!r}{nearest(id, _CLAIMS)}; see relu-exp list claims")
+    return _CLAIMS[id]

@@ -1,0 +1,230 @@
+"""Rules fixed in advance, and the verdicts that follow from effects per seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+__all__ = ["ALPHA", "Cell", "Rule", "Verdict", "VerdictName", "corrected", "judge", "judge_exact"]
+
+VerdictName = Literal["supported", "refuted", "conditional", "inconclusive", "not decided"]
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is compared with what, fixed before the runs.
+
+    A statistical rule needs one effect per seed and declared part of the grid: the claim is
+    supported where the mean effect's 95% interval lies wholly on the claimed side of `threshold`,
+    refuted where it lies wholly on the other. `threshold` contains the minimum effect. With `ratio`
+    effects are positive ratios: their geometric mean is taken. An exact rule has no threshold.
+    """
+
+    measure: str
+    says: str
+    threshold: float | None = None
+    claimed_side: Literal["above", "below"] = "above"
+    ratio: bool = False
+    unit: str = ""
+    grid: tuple[str, ...] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the claim is checked by computation, with no statistics."""
+        return self.threshold is None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One declared part of the grid: where it is, its effect, interval and verdict."""
+
+    where: dict[str, str]
+    effect: float
+    low: float
+    high: float
+    num_seeds: int
+    verdict: VerdictName
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the evidence says of a claim, with what a reader needs to trust or doubt it.
+
+    `effect`, `low` and `high` are in the rule's unit (95% interval over seeds); `p_value` tests the
+    effect against the threshold; `seeds_needed` says, of an inconclusive claim, how many seeds
+    would decide it if effect and variance are as measured. `run_ids` are the runs it rests on.
+    """
+
+    name: VerdictName
+    says: str
+    effect: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    num_seeds: int = 0
+    p_value: float = math.nan
+    seeds_needed: int | None = None
+    scope: str = ""
+    cells: tuple[Cell, ...] = ()
+    notes: tuple[str, ...] = ()
+    run_ids: tuple[str, ...] = field(default=(), repr=False)
+
+
+def judge_exact(holds: bool, says: str, **more: object) -> Verdict:
+    """Return the verdict of a claim that is checked by computation."""
+    return Verdict("supported" if holds else "refuted", says, **more)  # type: ignore[arg-type]
+
+
+def judge(effects: pd.DataFrame, rule: Rule, *, scope: str, run_ids: Sequence[str] = ()) -> Verdict:
+    """Return the verdict of effects per seed.
+
+    Args:
+        effects: columns `seed`, `effect` and those of `rule.grid`; one row per seed and cell. The
+            seed is the unit: a cell's rows are its seeds, the whole grid's are means over cells.
+        rule: the rule.
+        scope: the setting in which the verdict holds.
+        run_ids: the runs that the effects were computed from.
+
+    The claim is conditional when, at a level corrected for the number of cells (Bonferroni), it
+    holds in one and fails in another; otherwise the mean over the grid decides.
+    """
+    assert rule.threshold is not None
+    grid = list(rule.grid)
+    clean = effects.dropna(subset=["effect"])
+    if clean.empty:
+        return Verdict("not decided", "No run of the experiment measured it.", scope=scope)
+    values = np.log(clean["effect"]) if rule.ratio else clean["effect"].astype(float)
+    clean = clean.assign(_value=values)
+    threshold = math.log(rule.threshold) if rule.ratio else rule.threshold
+    cells = _cells(clean, grid, threshold, rule) if grid else ()
+    whole = clean.groupby("seed")["_value"].mean().to_numpy()
+    mean, low, high = _interval(whole, 1 - ALPHA)
+    name = _side(low, high, threshold, rule)
+    verdicts = {cell.verdict for cell in cells}
+    if {"supported", "refuted"} <= verdicts:
+        name = "conditional"
+    back = math.exp if rule.ratio else float
+    verdict = Verdict(
+        name=name,
+        says="",
+        effect=back(mean),
+        low=back(low),
+        high=back(high),
+        num_seeds=len(whole),
+        p_value=_p_value(whole, threshold),
+        seeds_needed=_seeds_needed(whole, threshold) if name == "inconclusive" else None,
+        scope=scope,
+        cells=cells,
+        run_ids=tuple(run_ids),
+    )
+    return replace(verdict, says=_in_words(verdict, rule))
+
+
+def corrected(verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
+    """Return the verdicts of a family of claims after Holm's correction for their number.
+
+    A decided claim whose corrected p-value exceeds 5% becomes inconclusive and says so. A
+    conditional one is decided cell by cell, at levels already corrected, and stays.
+    """
+    tested = {
+        claim: verdict.p_value
+        for claim, verdict in verdicts.items()
+        if verdict.name in ("supported", "refuted") and not math.isnan(verdict.p_value)
+    }
+    order = sorted(tested, key=lambda claim: tested[claim])
+    family = sum(not math.isnan(verdict.p_value) for verdict in verdicts.values())
+    changed, largest = dict(verdicts), 0.0
+    for rank, claim in enumerate(order):
+        largest = max(largest, min(1.0, tested[claim] * (family - rank)))
+        if largest > ALPHA:
+            note = (
+                f"{verdicts[claim].name} on its own (p = {tested[claim]:.2g}), but not after "
+                f"correcting for {family} claims (Holm: p = {largest:.2g})"
+            )
+            changed[claim] = replace(
+                verdicts[claim], name="inconclusive", notes=(*verdicts[claim].notes, note)
+            )
+    return changed
+
+
+def _cells(clean: pd.DataFrame, grid: list[str], threshold: float, rule: Rule) -> tuple[Cell, ...]:
+    groups = list(clean.groupby(grid, observed=True, sort=True))
+    back = math.exp if rule.ratio else float
+    found = []
+    for key, group in groups:
+        values = group["_value"].to_numpy()
+        mean, low, high = _interval(values, 1 - ALPHA)
+        strict = _interval(values, 1 - ALPHA / len(groups))
+        where = dict(zip(grid, map(str, key), strict=True))
+        side = _side(strict[1], strict[2], threshold, rule)
+        found.append(Cell(where, back(mean), back(low), back(high), len(values), side))
+    return tuple(found)
+
+
+def _interval(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Return mean and Student's t interval; with one value the interval is the whole line."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, -math.inf, math.inf
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    return mean, mean - float(half), mean + float(half)
+
+
+def _side(low: float, high: float, threshold: float, rule: Rule) -> VerdictName:
+    above, below = low > threshold, high < threshold
+    if not above and not below:
+        return "inconclusive"
+    return "supported" if above == (rule.claimed_side == "above") else "refuted"
+
+
+def _p_value(values: np.ndarray, threshold: float) -> float:
+    if len(values) < 2:
+        return math.nan
+    if np.ptp(values) == 0:
+        # all seeds agree exactly: a sign test is what is left
+        return 1.0 if values[0] == threshold else 2.0 ** (1 - len(values))
+    return float(stats.ttest_1samp(values, threshold).pvalue)
+
+
+def _seeds_needed(values: np.ndarray, threshold: float) -> int | None:
+    """Return the seeds at which the interval would clear the threshold, None if over 10,000."""
+    if len(values) < 2:
+        return None
+    gap, spread = abs(float(np.mean(values)) - threshold), float(np.std(values, ddof=1))
+    counts = np.arange(len(values) + 1, 10_001)
+    half = stats.t.ppf(1 - ALPHA / 2, counts - 1) * spread / np.sqrt(counts)
+    enough = counts[half < gap]
+    return int(enough[0]) if len(enough) else None
+
+
+def _in_words(verdict: Verdict, rule: Rule) -> str:
+    """Return the evidence in one line: measure, effect, interval, seeds, threshold."""
+
+    def number(value: float) -> str:
+        return f"{value:.3g}"
+
+    seeds = f"{verdict.num_seeds} seed" + ("s" if verdict.num_seeds != 1 else "")
+    if verdict.num_seeds < 2:
+        shown = f"{number(verdict.effect)}{rule.unit} ({seeds}: no interval)"
+    else:
+        low, high = number(verdict.low), number(verdict.high)
+        shown = f"{number(verdict.effect)}{rule.unit} [{low}, {high}] over {seeds}"
+    assert rule.threshold is not None
+    text = f"{rule.measure}: {shown}; claimed {rule.claimed_side} {number(rule.threshold)}."
+    if verdict.name == "conditional":
+        holds = [_place(cell) for cell in verdict.cells if cell.verdict == "supported"]
+        fails = [_place(cell) for cell in verdict.cells if cell.verdict == "refuted"]
+        text += f" Holds at {'; '.join(holds)}. Fails at {'; '.join(fails)}."
+    if verdict.seeds_needed:
+        text += f" About {verdict.seeds_needed} seeds would decide it."
+    return text
+
+
+def _place(cell: Cell) -> str:
+    return ", ".join(f"{key} {value}" for key, value in cell.where.items())
