@@ -92,7 +92,7 @@ def build(results: Path) -> Built:
         for one in shown
         for ending in (".png", ".svg")
     )
-    warnings = (*summary.remarks(frames), *(f"no {name}: {reason}" for name, reason in skipped))
+    warnings = (*words["remarks"], *(f"no {name}: {reason}" for name, reason in skipped))
     return Built(
         results / "report.html", results / "report.md", figures, warnings, _short_table(frames)
     )
@@ -114,7 +114,7 @@ def build_index(root: Path) -> Path:
                 "folder": folder.relative_to(root).as_posix(),
                 "title": frames.manifest.get("title") or folder.name,
                 "question": frames.manifest.get("question") or "",
-                "endings": summary.endings(frames).split(" They are results")[0],
+                "endings": summary.endings(frames, brief=True),
             }
         )
     try:
@@ -178,7 +178,7 @@ def _words(
         "axes": [(axis, list(labels)) for axis, labels in (manifest.get("axes") or {}).items()],
         "fixed": _fixed(frames),
         "endings": summary.endings(frames),
-        "remarks": summary.remarks(frames),
+        "remarks": summary.remarks(frames, max((s.drawing.num_seeds for s in shown), default=None)),
         "table": table,
         "has_edge": any(cell.endswith("*") for row in table.rows for cell in row),
         "figures": shown,
@@ -235,7 +235,7 @@ def _render(name: str, words: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["md"] = escape_markdown
+    environment.filters |= {"md": escape_markdown, "runs": _runs}
     rendered: str = environment.get_template(f"{name}.j2").render(**words)
     return rendered
 
@@ -245,6 +245,10 @@ def escape_markdown(value: object) -> str:
     text = " ".join(str(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+
+
+def _runs(n: int) -> str:
+    return f"{n:,} {summary.plural(n, 'run')}"
 
 
 def _move(workshop: Path, results: Path) -> None:

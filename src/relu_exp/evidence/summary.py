@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,8 +58,8 @@ class Session:
     manifest: Mapping[str, Any]
 
 
-def endings(frames: Frames) -> str:
-    """Return how the runs ended, as sentences for a reader."""
+def endings(frames: Frames, *, brief: bool = False) -> str:
+    """Return how the runs ended, as sentences for a reader; brief ones for a list."""
     runs, counts = frames.runs, Counter(frames.runs["status"])
     asked = len(runs) + frames.num_missing
     told = [f"{asked:,} {plural(asked, 'run')} {'was' if asked == 1 else 'were'} asked for."]
@@ -67,16 +68,16 @@ def endings(frames: Frames) -> str:
     else:
         told.append(f"{counts['done']:,} finished.")
     if counts["diverged"]:
-        diverged = runs[runs["status"] == "diverged"]
-        rates = Counter(diverged["learning_rate"])
+        told.append(f"{counts['diverged']:,} diverged.")
+    if counts["diverged"] and not brief:
+        rates = Counter(runs.loc[runs["status"] == "diverged", "learning_rate"])
         where = ", ".join(f"{n} at {rate:g}" for rate, n in sorted(rates.items()))
         told.append(
-            f"{counts['diverged']:,} diverged: their loss was no longer a finite number. "
-            f"By learning rate: {where}. They are results, not losses: they count as accuracy 0 "
-            "and as thresholds never reached."
+            f"By learning rate: {where}. A run diverges when its loss is no longer a finite "
+            "number; that is a result, and counts as accuracy 0 and as a threshold never reached."
         )
     if counts["failed"]:
-        told.append(f"{counts['failed']:,} failed with an error and are in no figure (see below).")
+        told.append(f"{counts['failed']:,} failed with an error and are in no figure.")
     if counts["interrupted"]:
         told.append(f"{counts['interrupted']:,} were interrupted; what they measured is shown.")
     if frames.num_missing:
@@ -95,15 +96,18 @@ def failures(frames: Frames) -> list[str]:
     return [f"{reason} ({n} {plural(n, 'run')})" for reason, n in reasons.most_common(10)]
 
 
-def remarks(frames: Frames) -> list[str]:
-    """Return what a reader must know before trusting the figures, in one line each."""
-    runs, manifest = frames.runs, frames.manifest
+def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
+    """Return what a reader must know before trusting the figures, in one line each.
+
+    `num_seeds` is the largest number of seeds behind a figure; None where nothing was drawn.
+    """
     told = []
-    if runs["seed"].nunique() == 1:
-        command = manifest.get("command") or "relu-exp run"
+    if num_seeds == 1:
+        words = shlex.split(str(frames.manifest.get("command") or "relu-exp run"))
+        again = shlex.join([word for word in words if not word.startswith("seed=")])
         told.append(
             "Only one seed was run: every point is a single run, and no figure has an interval. "
-            f"For intervals: {command} 'seed=range(5)'"
+            f"For intervals: {again} 'seed=range(5)'"
         )
     if frames.num_missing:
         told.append(f"{frames.num_missing:,} of the runs asked for are missing: this is a part.")

@@ -37,7 +37,8 @@ class Drawing:
     """One finished figure with what stands under it.
 
     `name` is the stem of its file. `caption` says what is drawn and how to read it, `small_print`
-    what it rests on: seeds, data, settings and the command that redraws it.
+    what it rests on: seeds, data, settings and the command that redraws it. `num_seeds` is 0
+    where nothing was drawn at random.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Drawing:
     small_print: str
     figure: Figure
     run_ids: tuple[str, ...] = ()
+    num_seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def finished(
     `leave` names the axes that say nothing here; `note` stands for the description of the runs
     where nothing was drawn at random; `labels` go to `Sheet.finish`.
     """
+    num_seeds = int(runs["seed"].nunique()) if note is None else 0
     command = f"redraw: {redraw_command(frames)}"
     note = f"{describe(runs, leave=leave) if note is None else note}\n{command}"
     return Drawing(
@@ -102,6 +105,7 @@ def finished(
         small_print=note,
         figure=sheet.finish(title=title, small_print=note, **labels),
         run_ids=tuple(runs["run_id"].astype(str)),
+        num_seeds=num_seeds,
     )
 
 

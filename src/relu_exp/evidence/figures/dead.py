@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
-from relu_exp.evidence.figures.slices import Slice, slices, spread, trained
+from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, spread, trained
 from relu_exp.evidence.figures.style import (
     Look,
     Sheet,
@@ -29,7 +29,8 @@ __all__ = ["dead_fraction"]
 PANELS = ["initializer_label", "depth"]
 DEFINITION = "A unit is dead when its derivative is 0 on every training sample."
 AT_MOST = 3
-"""Activations, settings or networks that get drawings of their own."""
+MOST_DEADLY = 2
+"""Activations that get three drawings of their own each."""
 
 
 @figure("layers")
@@ -45,26 +46,39 @@ def dead_fraction(frames: Frames) -> Iterator[Drawing]:
     last_step = last.set_index("run_id")["step"]
     runs = runs[runs["run_id"].isin(last["run_id"])]
 
-    parts, left_out = slices(runs, ["activation_label", "learning_rate", *PANELS], AT_MOST)
+    parts, others = slices(runs, ["activation_label", "learning_rate", *PANELS], AT_MOST)
     for part in parts:
-        yield _by_rate(frames, part, last, left_out)
+        yield _by_rate(frames, part, last, others)
 
     ever = dead.groupby("run_id", observed=True)["value"].max()
     dying = runs[runs["run_id"].map(ever) > 0]
     if dying.empty:
         return
     runs = runs[runs["activation_label"].isin(dying["activation_label"].unique())]
-    parts, left_out = slices(runs, ["learning_rate", *PANELS], AT_MOST)
+    parts, others = _deadliest(runs, last)
     final = dead[dead["step"] == dead["run_id"].map(last_step).astype(int)]
     counted = revivals(frames.read("dead_units", run_ids=runs["run_id"]), dead)
     counted = counted[counted["step"] == counted["run_id"].map(last_step)]
     before = counted["still_dead"] + counted["revived"]
     counted = counted.assign(value=counted["revived"] / before)[before > 0]
     for part in parts:
-        yield _by_layer(frames, part, final, left_out)
-        yield _over_time(frames, part, over_time, left_out)
+        yield _by_layer(frames, part, final, others)
+        yield _over_time(frames, part, over_time, others)
         if counted["run_id"].isin(part.runs["run_id"]).any():
-            yield _revivals(frames, part, counted, left_out)
+            yield _revivals(frames, part, counted, others)
+
+
+def _deadliest(runs: pd.DataFrame, last: pd.DataFrame) -> tuple[list[Slice], str]:
+    """Return the slices with most dead units at the end, at most so many, in the sweep's order."""
+    every = split(runs, ["learning_rate", *PANELS])
+    share = last.set_index(last["run_id"].astype(str))["value"]
+    deaths = [float(share.reindex(part.runs["run_id"]).mean()) for part in every]
+    limit = sorted(deaths, reverse=True)[:MOST_DEADLY][-1]
+    kept = [part for part, death in zip(every, deaths, strict=True) if death >= limit]
+    kept = kept[:MOST_DEADLY]
+    if len(kept) == len(every):
+        return kept, ""
+    return kept, f"{left_out(kept, every)[:-1]}, those with most dead units."
 
 
 def _titled(heading: str, part: Slice) -> str:
@@ -87,7 +101,7 @@ def _labels(grid: Grid, entries: list[Any], legend: str | None = None) -> dict[s
     }
 
 
-def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, left_out: str) -> Drawing:
+def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Drawing:
     columns = ["activation_label", "learning_rate", *PANELS]
     joined = last.merge(part.runs[["run_id", "status", *columns]], on="run_id")
     values = summarize(joined, columns, "value")
@@ -128,7 +142,7 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, left_out: str) -> 
             f"{diverged} runs diverged; they count with their last probe." if diverged else "",
             interval_words(values, band=False),
             grid.left_out,
-            left_out,
+            others,
         ],
         leave=("learning_rate",),
         x="learning rate",
@@ -166,7 +180,7 @@ def _painted(
     return grid, sheet, shown
 
 
-def _by_layer(frames: Frames, part: Slice, final: pd.DataFrame, left_out: str) -> Drawing:
+def _by_layer(frames: Frames, part: Slice, final: pd.DataFrame, others: str) -> Drawing:
     columns = ["learning_rate", *PANELS]
     joined = final.merge(part.runs[["run_id", *columns]], on="run_id")
     values = summarize(joined, [*columns, "layer"], "value")
@@ -177,7 +191,7 @@ def _by_layer(frames: Frames, part: Slice, final: pd.DataFrame, left_out: str) -
         part.runs,
         name=f"dead_fraction_by_layer{part.stem}",
         title=_named("Dead units at the end of training, by layer", part),
-        caption=[DEFINITION, "At the last probe.", interval_words(values), grid.left_out, left_out],
+        caption=[DEFINITION, "At the last probe.", interval_words(values), grid.left_out, others],
         leave=("learning_rate",),
         x="hidden layer (1 is next to the input)",
         y="dead units (share)",
@@ -185,7 +199,7 @@ def _by_layer(frames: Frames, part: Slice, final: pd.DataFrame, left_out: str) -
     )
 
 
-def _over_time(frames: Frames, part: Slice, over_time: pd.DataFrame, left_out: str) -> Drawing:
+def _over_time(frames: Frames, part: Slice, over_time: pd.DataFrame, others: str) -> Drawing:
     columns = ["learning_rate", *PANELS]
     joined = over_time.merge(part.runs[["run_id", *columns]], on="run_id")
     values = summarize(joined, [*columns, "step"], "value")
@@ -203,7 +217,7 @@ def _over_time(frames: Frames, part: Slice, over_time: pd.DataFrame, left_out: s
             "did, it goes on as the mean of the others.",
             interval_words(values),
             grid.left_out,
-            left_out,
+            others,
         ],
         leave=("learning_rate",),
         x="updates",
@@ -212,7 +226,7 @@ def _over_time(frames: Frames, part: Slice, over_time: pd.DataFrame, left_out: s
     )
 
 
-def _revivals(frames: Frames, part: Slice, counted: pd.DataFrame, left_out: str) -> Drawing:
+def _revivals(frames: Frames, part: Slice, counted: pd.DataFrame, others: str) -> Drawing:
     columns = ["learning_rate", *PANELS]
     joined = counted.merge(part.runs[["run_id", *columns]], on="run_id")
     values = summarize(joined, [*columns, "layer"], "value")
@@ -232,7 +246,7 @@ def _revivals(frames: Frames, part: Slice, counted: pd.DataFrame, left_out: str)
             "A revival between two probes is not seen. Layers without dead units have no point.",
             interval_words(values, band=False),
             grid.left_out,
-            left_out,
+            others,
         ],
         leave=("learning_rate",),
         x="hidden layer (1 is next to the input)",

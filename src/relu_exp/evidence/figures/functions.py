@@ -17,7 +17,7 @@ from relu_exp.evidence.frames import Frames
 __all__ = ["function_curves"]
 
 COLUMNS = 5
-LIMITS = (-1.6, 3.2)
+LIMITS = (-1.9, 3.2)
 
 
 @figure("functions")

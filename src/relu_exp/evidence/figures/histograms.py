@@ -193,8 +193,8 @@ def _range(shares: list[Array]) -> tuple[int, int]:
 def _top(shares: list[Array]) -> float:
     """Return the height of the axis: spread-out shares fill it, pile-ups may leave it."""
     every = np.concatenate(shares)
-    usual = every[every <= 0.2]
-    return float(np.clip(1.2 * usual.max(initial=0.0), 0.04, 0.22))
+    usual = every[every <= 0.12]
+    return float(np.clip(1.2 * usual.max(initial=0.0), 0.04, 0.15))
 
 
 def _peaks(share: Array, top: float) -> list[int]:

@@ -45,12 +45,16 @@ class Grid:
 
     @property
     def column_titles(self) -> list[str]:
-        """What stands above each column."""
+        """What stands above each column; a single panel needs no title."""
+        if len(self.rows) == len(self.columns) == 1:
+            return []
         return [axis_words(self.column_axis, value) for value in self.columns]
 
     @property
     def row_titles(self) -> list[str]:
-        """What stands beside each row."""
+        """What stands beside each row, unless there is but one."""
+        if len(self.rows) == 1:
+            return []
         return [axis_words(self.row_axis, value) for value in self.rows]
 
     def fill(

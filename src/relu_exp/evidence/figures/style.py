@@ -210,7 +210,7 @@ class Sheet:
         gap_x += 0 if self.share_y else tick_width
         gap_y += 0 if self.share_x else 0.1
         names = [str(handle.get_label()) for handle in handles]
-        legend = 0.45 + 0.072 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
+        legend = 0.62 + 0.069 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
         row_label = 0.3 if row_titles else 0.0
         left, right = 0.34 + tick_width, 0.12 + row_label + legend
         inner = self.columns * width + (self.columns - 1) * gap_x

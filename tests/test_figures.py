@@ -1,0 +1,243 @@
+"""Figures: each draws what applies, says why where it does not, and stays readable."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, draw
+from relu_exp.evidence.figures.histograms import AT_MOST
+from relu_exp.evidence.figures.slices import before_training, slices, split, spread, with_pairs
+from relu_exp.evidence.figures.style import looks, plain
+from relu_exp.evidence.frames import Frames
+from relu_exp.schema import Choice, UsageError
+
+import synthetic
+
+HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
+SMALL = Choice("normal", (("std", 0.01),))
+
+
+def sweep(root, **axes):
+    return Frames.open(synthetic.write(root, synthetic.configs(**axes)))
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    runs = synthetic.configs(("sigmoid", "relu"), learning_rates=(0.1, 1.0), seeds=(0, 1, 2))
+    root = tmp_path_factory.mktemp("sweep")
+    return Frames.open(synthetic.write(root, runs, failed=[runs[0].run_id]))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_a_sweep_is_complete_and_readable(frames, name):
+    drawings = list(draw(name, frames))
+    assert drawings
+    assert len({drawing.name for drawing in drawings}) == len(drawings)
+    for drawing in drawings:
+        assert drawing.name.isascii()
+        assert drawing.title
+        assert drawing.caption.endswith(".")
+        assert "redraw: relu-exp report " in drawing.small_print
+        if drawing.num_seeds:
+            assert "n = " in drawing.small_print
+            assert "mnist5k" in drawing.small_print
+        assert set(drawing.run_ids) <= set(frames.runs["run_id"])
+        assert_nothing_leaves_the_page(drawing.figure)
+
+
+def assert_nothing_leaves_the_page(figure):
+    """Check that all text lies on the page, and that no heading lies on another."""
+    with mpl.rc_context(RC):
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        drawn = [*figure.texts, *figure.legends]
+        for axes in figure.axes:
+            drawn += [*axes.texts, axes.xaxis, axes.yaxis]
+        for artist in drawn:
+            box = artist.get_tightbbox(renderer)
+            if box is not None and box.width > 0 and artist.axes in (None, *visible(figure)):
+                assert box.x0 >= 0, artist
+                assert box.y0 >= 0, artist
+                assert box.x1 <= figure.bbox.x1, artist
+                assert box.y1 <= figure.bbox.y1, artist
+        headings = [text for text in figure.texts if text.get_text().strip()]
+        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in headings]
+        for place, (one, box) in enumerate(boxes):
+            for other, around in boxes[place + 1 :]:
+                assert not box.overlaps(around), (one, other)
+
+
+def visible(figure):
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def share_outside(figure):
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    return [text for text in texts if text.endswith("outside")]
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "says"),
+    [
+        ("accuracy_by_depth", {"depths": (2,)}, "only one depth"),
+        ("learning_rate_sensitivity", {"learning_rates": (0.1,)}, "only one learning rate"),
+        ("dead_fraction", {"num_steps": 0, "probe_steps": (0,)}, "dead units were not probed"),
+        ("accuracy_map", {"num_steps": 0}, "no run was trained"),
+        ("histogram_grid", {"probe_steps": ()}, "no histograms were probed"),
+        ("gradient_by_layer", {"probe_steps": (1,)}, "not probed before the first update"),
+        ("loss_curves", {"num_steps": 0}, "no loss was recorded"),
+    ],
+)
+def test_a_figure_that_does_not_apply_says_why(tmp_path, name, axes, says):
+    frames = sweep(
+        tmp_path, **{"depths": (2, 3), "seeds": (0,), "learning_rates": (0.1, 1.0), **axes}
+    )
+    with pytest.raises(DoesNotApply, match=says):
+        list(draw(name, frames))
+
+
+def test_thresholds_that_are_not_stated_are_not_drawn(tmp_path):
+    root = synthetic.write(tmp_path, synthetic.configs(seeds=(0,)), thresholds={})
+    with pytest.raises(DoesNotApply, match="no thresholds"):
+        list(draw("steps_to_threshold", Frames.open(root)))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_single_run_is_drawn_without_an_interval_and_says_so(tmp_path, name):
+    frames = sweep(
+        tmp_path, activations=("relu",), initializers=(HE,), depths=(2,), width=None,
+        learning_rates=(1.0,), seeds=(0,),
+    )  # fmt: skip
+    try:
+        drawings = list(draw(name, frames))
+    except DoesNotApply:
+        return
+    for drawing in drawings:
+        assert "95%" not in drawing.caption
+        if drawing.num_seeds:
+            assert "n = 1 seed " in drawing.small_print
+
+
+def test_two_seeds_are_shown_as_they_are_and_not_as_an_interval(tmp_path):
+    frames = sweep(tmp_path, seeds=(0, 1), depths=(2,))
+    for drawing in draw("loss_curves", frames):
+        assert "no interval" in drawing.caption
+
+
+def test_an_unknown_figure_is_guessed(frames):
+    with pytest.raises(UsageError, match="did you mean histogram_grid"):
+        list(draw("histogram_gird", frames))
+
+
+def test_every_panel_of_a_histogram_tells_the_share_outside(frames):
+    runs = before_training(frames.runs)
+    for drawing in draw("histogram_grid", frames):
+        told = share_outside(drawing.figure)
+        depth = int(drawing.name.rpartition("depth")[2])
+        assert len(told) == runs["initializer_label"].nunique() * depth
+
+
+def test_the_share_outside_is_what_the_counts_say(tmp_path):
+    wild = Choice("normal", (("std", 1.0),))
+    frames = sweep(
+        tmp_path, activations=("relu",), initializers=(wild,), depths=(2,), seeds=(0,),
+        learning_rates=(0.1,),
+    )  # fmt: skip
+    counts = frames.read("histograms", steps=(0,), kind=["activation"]).sort_values("layer")
+    (drawing,) = draw("histogram_grid", frames)
+    bars = [axes.patches[0].get_data() for axes in drawing.figure.axes]
+    told = share_outside(drawing.figure)
+    assert len(bars) == 2
+    for (values, edges, _), text, column in zip(bars, told, counts["counts"], strict=True):
+        inside = values.sum()
+        assert np.isclose(edges[0], -0.075) or edges[0] < 0
+        assert column[-1] / column.sum() <= 1 - inside + 1e-12
+        assert text == f"{1 - inside:.0%} outside"
+
+
+def test_many_combinations_are_cut_to_a_few_and_the_caption_says_so(tmp_path):
+    frames = sweep(
+        tmp_path, activations=("sigmoid", "tanh", "relu", "elu"), depths=(2, 3, 5), seeds=(0,),
+        learning_rates=(0.1,),
+    )  # fmt: skip
+    drawings = list(draw("histogram_grid", frames))
+    assert len(drawings) == 4 <= AT_MOST
+    assert {drawing.name for drawing in drawings} == {
+        f"activation_histograms-{name}-depth5" for name in ("sigmoid", "tanh", "ReLU", "ELU")
+    }
+    assert "4 of 12 combinations of activation and depth are drawn" in drawings[0].caption
+
+
+def test_an_activation_looks_the_same_in_every_figure_and_like_no_other(tmp_path):
+    slopes = [Choice("leaky_relu", (("negative_slope", slope),)) for slope in (0.01, 0.2, 0.5)]
+    runs = sweep(
+        tmp_path, activations=("sigmoid", "tanh", "relu", "elu", "step", *slopes),
+        initializers=(HE,), depths=(2,), seeds=(0,), learning_rates=(0.1,),
+    ).runs  # fmt: skip
+    found = looks(runs)
+    assert len({(str(look.line), look.marker, look.color) for look in found.values()}) == 8
+    assert len({(str(look.line), look.marker) for look in found.values()}) == 8
+    assert looks(runs[runs["activation"] == "relu"])["ReLU"] == found["ReLU"]
+
+
+def test_axes_that_go_together_are_one_slice(tmp_path):
+    wide = [
+        config
+        for width, depth in ((16, 2), (24, 3))
+        for config in synthetic.configs(depths=(depth,), width=width, seeds=(0,))
+    ]
+    runs = Frames.open(synthetic.write(tmp_path, wide)).runs
+    drawn = ["activation_label", "initializer_label", "learning_rate"]
+    assert [part.words for part in split(runs, drawn)] == ["depth 2", "depth 3"]
+    kept, sentence = slices(runs, drawn, at_most=1)
+    assert (len(kept), sentence) == (1, "1 of 2 values of depth are drawn.")
+
+
+def test_an_activation_with_its_own_initializer_carries_both_names(tmp_path):
+    paired = [
+        config
+        for name, initializer in (("sigmoid", SMALL), ("relu", HE))
+        for config in synthetic.configs((name,), (initializer,), depths=(2,), seeds=(0,))
+    ]
+    frames = Frames.open(synthetic.write(tmp_path, paired))
+    labels = with_pairs(frames).runs["activation_label"].cat.categories.tolist()
+    assert labels == ["sigmoid · N(0, 0.01²)", "ReLU · He"]
+    assert frames.runs["activation_label"].cat.categories.tolist() == ["sigmoid", "ReLU"]
+    assert (
+        with_pairs(sweep(tmp_path / "crossed", seeds=(0,))).runs["activation_label"][0] == "sigmoid"
+    )
+
+
+def test_the_batch_loss_stands_in_where_the_training_loss_was_seldom_evaluated(tmp_path):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0,))
+    tables = synthetic.empty_tables()
+    synthetic.add_run(tables, runs[0], failed=False)
+    curves = tables["curves"]
+    keep = [i for i, step in enumerate(curves["step"]) if step == max(curves["step"])]
+    tables["curves"] = {column: [cells[i] for i in keep] for column, cells in curves.items()}
+    for step in range(30):
+        synthetic.add_rows(
+            tables["curves"], run_id=runs[0].run_id, step=step, split="batch",
+            loss=2.0 - step / 30, accuracy=0.1,
+        )  # fmt: skip
+    frames = Frames.open(synthetic.write(tmp_path, runs))
+    frames.store.write_part("fleet000000", tables)
+    (drawing,) = draw("loss_curves", Frames.open(tmp_path))
+    assert drawing.title.startswith("Batch loss")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.001, "0.001"), (2000, "2,000"), (1e-7, "10⁻⁷"), (3e-9, "3·10⁻⁹")],
+)
+def test_numbers_are_written_as_people_write_them(value, text):
+    assert plain(value) == text
+
+
+@pytest.mark.parametrize("at_most", [1, 2, 3, 5, 9])
+def test_what_is_spread_keeps_the_order_and_the_last(at_most):
+    kept = spread(list(range(7)), at_most)
+    assert kept == sorted(set(kept))
+    assert len(kept) == min(at_most, 7)
+    assert kept[-1] == 6

@@ -1,0 +1,180 @@
+"""Reports: complete, offline, escaped, the same bytes again, and never half written."""
+
+import re
+
+import pytest
+
+from relu_exp.evidence import report
+from relu_exp.evidence.report import build, build_index, escape_markdown
+from relu_exp.schema import Choice, UsageError
+from relu_exp.store import Store
+
+import synthetic
+
+FIGURES = ["accuracy_map", "function_curves", "dead_fraction"]
+HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
+RUNS = synthetic.configs(("sigmoid", "relu"), (HE,), (2, 5), (0.1, 1.0), (0, 1))
+SMALL = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0,))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    root = tmp_path_factory.mktemp("results") / "default"
+    synthetic.write(
+        root,
+        RUNS,
+        failed=[RUNS[0].run_id],
+        figures=[*FIGURES, "steps_to_threshold", "accuracy_mpa"],
+        title="A <title> & more",
+        thresholds={},
+    )
+    return build(root)
+
+
+def test_everything_that_is_named_was_written(built):
+    assert all(path.stat().st_size > 0 for path in built.paths)
+    assert {path.suffix for path in built.figures} == {".png", ".svg"}
+    folder = built.html.parent
+    assert sorted(built.figures) == sorted((folder / "figures").iterdir())
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_the_page_opens_offline_in_light_and_dark_and_on_a_phone(built):
+    page = built.html.read_text()
+    outside = re.findall(r"""(?:src|href)="(?!data:|#|figures/)([^"]*)""", page)
+    assert outside == []
+    assert "prefers-color-scheme: dark" in page
+    assert "width=device-width" in page
+    assert page.count("<img") == page.count('<img alt="') == len(built.figures) // 2
+
+
+def test_text_from_outside_is_escaped(built):
+    page, text = built.html.read_text(), built.markdown.read_text()
+    assert "A &lt;title&gt; &amp; more" in page
+    assert "<no>" not in page
+    assert "<no>" not in text
+    assert escape_markdown("a|b\n*c* <d>") == r"a\|b \*c\* &lt;d&gt;"
+
+
+def test_how_the_runs_ended_is_said_in_words(built):
+    for text in (built.html.read_text(), built.markdown.read_text()):
+        assert "16 runs were asked for." in text
+        assert "diverged." in text
+        assert "1 failed with an error and are in no figure." in text
+        assert "0123456789ab" in text
+        assert "relu-exp run default" in text
+        assert "redraw" in text or "draw it again" in text
+
+
+def test_a_figure_that_was_not_drawn_is_a_warning_with_its_reason(built):
+    told = "\n".join(built.warnings)
+    assert "no steps_to_threshold: the experiment states no thresholds" in told
+    assert "did you mean accuracy_map" in told
+    assert "ValueError: &lt;no&gt; numbers" in built.html.read_text()
+
+
+def test_the_summary_has_a_row_per_activation_and_depth(built):
+    assert [(row["activation"], row["depth"]) for row in built.summary] == [
+        ("sigmoid", "2"),
+        ("sigmoid", "5"),
+        ("ReLU", "2"),
+        ("ReLU", "5"),
+    ]
+    first = built.summary[0]
+    assert (first["runs"], first["done"], first["failed"]) == ("4", "3", "1")
+    assert first["initializer"] == "He"
+    assert first["validation"].endswith("%")
+
+
+def test_the_same_data_give_the_same_bytes(built):
+    before = {path: path.read_bytes() for path in built.paths}
+    again = build(built.html.parent)
+    assert {path: path.read_bytes() for path in again.paths} == before
+
+
+def test_figures_that_are_no_longer_drawn_go(tmp_path):
+    synthetic.write(tmp_path, SMALL, figures=["function_curves", "loss_curves"])
+    build(tmp_path)
+    synthetic.write_manifest(Store(tmp_path), [SMALL[0].run_id], figures=["function_curves"])
+    build(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "function_curves.png",
+        "function_curves.svg",
+    ]
+
+
+def test_an_interrupted_report_leaves_the_old_one_whole(tmp_path, monkeypatch):
+    synthetic.write(tmp_path, SMALL, figures=["function_curves"])
+    built = build(tmp_path)
+    before = {path: path.read_bytes() for path in built.paths}
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "_render", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path)
+    assert {path: path.read_bytes() for path in built.paths} == before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
+    synthetic.write(tmp_path, SMALL, figures=["function_curves"])
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(UsageError, match="the report cannot be written to"):
+        build(tmp_path)
+
+
+def test_one_seed_is_told_in_words_with_the_command_for_more(tmp_path):
+    command = "relu-exp run default 'seed=range(1)'"
+    synthetic.write(tmp_path, SMALL, figures=["loss_curves"], command=command)
+    (warning,) = build(tmp_path).warnings
+    assert warning.startswith("Only one seed was run")
+    assert warning.endswith("relu-exp run default 'seed=range(5)'")
+
+
+def test_what_is_exact_needs_no_seeds(tmp_path):
+    synthetic.write(tmp_path, SMALL, figures=["function_curves"])
+    assert build(tmp_path).warnings == ()
+
+
+def test_missing_runs_and_uncommitted_changes_are_told(tmp_path):
+    synthetic.write(tmp_path, SMALL, figures=["function_curves"])
+    asked = [SMALL[0].run_id, "0" * 16]
+    synthetic.write_manifest(Store(tmp_path), asked, figures=["function_curves"], dirty=True)
+    told = " ".join(build(tmp_path).warnings)
+    assert "1 of the runs asked for are missing" in told
+    assert "uncommitted changes" in told
+    assert "1 have not been run yet" in (tmp_path / "report.md").read_text()
+
+
+def test_an_experiment_that_trains_nothing_counts_its_runs(tmp_path):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1), num_steps=0, probe_steps=(0,))
+    synthetic.write(tmp_path, runs, figures=["histogram_grid"])
+    built = build(tmp_path)
+    assert built.summary == (
+        {"activation": "ReLU", "runs": "2", "done": "2", "diverged": "0", "failed": "0"},
+    )
+    assert "Best results" not in built.html.read_text()
+
+
+def test_results_without_a_manifest_are_reported_all_the_same(tmp_path):
+    synthetic.write(tmp_path, SMALL)
+    for manifest in (tmp_path / "manifests").iterdir():
+        manifest.unlink()
+    assert build(tmp_path).figures
+
+
+def test_the_index_links_every_report(tmp_path):
+    for name in ("default", "other"):
+        synthetic.write(tmp_path / name, SMALL, figures=["function_curves"], title=f"About {name}")
+    assert build_index(tmp_path) == tmp_path / "README.md"
+    text, page = (tmp_path / "README.md").read_text(), (tmp_path / "index.html").read_text()
+    for name in ("default", "other"):
+        assert f"[About {name}]({name}/report.md)" in text
+        assert f'<a href="{name}/report.html">About {name}</a>' in page
+
+
+def test_an_index_of_nothing_is_one_clear_line(tmp_path):
+    with pytest.raises(UsageError, match="holds no results"):
+        build_index(tmp_path)
