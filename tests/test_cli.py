@@ -1,22 +1,39 @@
 """The command line as a person meets it: what it lists, trains and refuses, and in which words."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from relu_exp import __version__, cli
+from relu_exp.schema import TABLES, UsageError
+from relu_exp.store import Store, new_session
 
+PROGRAM = Path(sys.executable).with_name("relu-exp")
 COMMANDS = ("run", "reproduce", "report", "list")
-TINY = ["activation=relu,tanh", "initializer=he_normal", "depth=1", "width=8", "num_steps=3"]
-TINY += ["learning_rate=0.1", "seed=0,1", "batch_size=32", "evaluations.steps=last"]
+TINY = """
+title: Tiny
+question: Does it run?
+overrides: {initializer: he_normal, width: 8, num_steps: 6, batch_size: 32}
+sweep: {activation: [relu, tanh], depth: [1, 2], learning_rate: [0.1], seed: [0, 1]}
+figures: [loss_curves]
+"""
 
 
 @pytest.fixture(autouse=True)
 def somewhere_else(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return ("run", "tiny.yaml", "--workers", "1")
 
 
 @pytest.fixture
@@ -32,9 +49,12 @@ def said(capsys):
 
 
 def shell(*words, **environment):
-    command = [Path(sys.executable).with_name("relu-exp"), *words]
     return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=120
+        [PROGRAM, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
     )
 
 
@@ -126,7 +146,7 @@ BAD_USAGE = [
     # places
     ("run --results /dev/null/results num_steps=0", "results cannot be written to /dev/null"),
     ("run --results /proc num_steps=0", "results cannot be written to /proc/default"),
-    ("run dataset=cifar10 dataset.root=/nowhere --workers 1", "cifar10"),
+    ("run dataset=cifar10 dataset.root=/nowhere --workers 1", "dataset.download=true"),
 ]
 
 
@@ -144,7 +164,7 @@ def test_bad_usage_is_one_line_that_helps_and_leaves_nothing_behind(said, line, 
 
 def test_a_gpu_that_is_not_there_is_refused(said, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    code, _, err = said("run", "--device", "cuda", *TINY)
+    code, _, err = said("run", "--device", "cuda")
     assert code == 2
     assert "no usable GPU" in err
 
@@ -272,11 +292,11 @@ def test_on_a_terminal_a_list_is_a_table(said, monkeypatch):
     assert "\t" not in out
 
 
-def test_a_plan_says_what_is_due_and_writes_nothing(said, tmp_path):
-    code, out, err = said("run", *TINY, "--plan", "--workers", "2")
+def test_a_plan_says_what_is_due_and_writes_nothing(said, tiny, tmp_path):
+    code, out, err = said(*tiny, "--plan")
     assert (code, err) == (0, "")
-    assert "4: 4 new, 0 finished" in out
-    assert list(tmp_path.iterdir()) == []
+    assert "8: 8 new, 0 finished" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
 def test_a_plan_for_everything_covers_every_experiment(said):
@@ -285,3 +305,205 @@ def test_a_plan_for_everything_covers_every_experiment(said):
     code, out, _ = said("reproduce", "--plan")
     assert code == 0
     assert all(experiment.title in out for experiment in experiments())
+
+
+def numbers(root):
+    """Return all that was measured, by table and row, without what differs between sessions."""
+    found = {}
+    for table in TABLES:
+        rows = [row for part in Store(root).read(table) for row in part.to_pylist()]
+        for row in rows:
+            for column in ("seconds", "fleet_id", "session"):
+                row.pop(column, None)
+        # a fleet tabulates the functions of its own activations: the same one in several parts
+        found[table] = sorted({repr(row) for row in rows})
+    return found
+
+
+def test_a_sweep_is_trained_once_and_added_to(said, tiny):
+    root = Path("results/tiny")
+    code, out, _ = said(*tiny)
+    assert code == 0
+    assert "report: results/tiny/report.html" in out
+    assert {"report.html", "report.md", "figures"} <= set(os.listdir(root))
+    parts = Store(root).part_ids()
+    assert len(Store(root).finished()) == 8
+
+    code, out, _ = said(*tiny)
+    assert code == 0
+    assert "tiny: 8 runs, all finished before: nothing to train" in out
+    assert Store(root).part_ids() == parts
+
+    code, _, err = said(*tiny, "seed=0,1,2")
+    assert code == 0
+    assert "4/4 runs" in err
+    assert len(Store(root).finished()) == 12
+    assert set(parts) < set(Store(root).part_ids())
+
+
+def test_the_manifest_says_what_was_asked_for_and_by_which_command(said, tiny):
+    said(*tiny, "depth=1", "activation=leaky_relu", "activation.negative_slope=0.1,0.2")
+    manifest = Store(Path("results/tiny")).latest_manifest()
+    assert manifest["command"] == (
+        "relu-exp run tiny.yaml depth=1 activation=leaky_relu activation.negative_slope=0.1,0.2"
+    )
+    assert (manifest["title"], manifest["question"]) == ("Tiny", "Does it run?")
+    assert (manifest["experiment"], manifest["device"]) == ("tiny", "cpu")
+    assert set(manifest["run_ids"]) == Store(Path("results/tiny")).finished()
+    assert {"commit", "dirty", "packages", "machine", "started"} <= set(manifest)
+
+
+def test_results_are_the_same_in_one_process_and_in_several(said, tiny):
+    said(*tiny, "--results", "one")
+    said("run", "tiny.yaml", "--workers", "2", "--results", "two")
+    assert numbers(Path("one/tiny")) == numbers(Path("two/tiny"))
+
+
+def test_a_run_that_fails_is_told_and_the_exit_code_is_1(said, tiny, monkeypatch):
+    from relu_exp.engine import training
+
+    train_fleet = training.train_fleet
+
+    def broken(runs, *rest):
+        if any(run.seed == 1 and run.depth == 2 for run in runs):
+            raise ArithmeticError("seven is not prime")
+        return train_fleet(runs, *rest)
+
+    monkeypatch.setattr(training, "train_fleet", broken)
+    code, out, err = said(*tiny)
+    assert code == 1
+    assert "ArithmeticError: seven is not prime" in err
+    assert "report: " in out
+    assert len(Store(Path("results/tiny")).finished()) == 6
+
+
+def test_a_plugin_s_activation_is_listed_and_trained_like_any_other(tiny, tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "add-an-activation.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "my_activation.py").write_text(code)
+    # commands of their own: what a plugin registers would stay in this process
+    *_, name = re.findall(r"def (\w+)", code)
+    listed = shell("list", "activations", "--plugin", "my_activation").stdout
+    assert f"activations\t{name}\t" in listed
+    done = shell(
+        "run", "tiny.yaml", f"activation={name}", "--plugin", "my_activation", "--workers", "2"
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(Store(Path("results/tiny")).finished()) == 4
+
+
+def test_a_large_sweep_asks_for_yes(said, tiny, monkeypatch):
+    monkeypatch.setattr("relu_exp.session.ASK_FROM", 7)
+    code, _, err = said(*tiny)
+    assert code == 2
+    assert "8 runs: add --yes" in err
+    assert not Path("results").exists()
+    assert said(*tiny, "--yes", "--plan")[0] == 0
+
+
+def test_a_damaged_part_is_named_and_once_deleted_only_its_runs_are_trained(said, tiny):
+    said(*tiny)
+    expected, store = numbers(Path("results/tiny")), Store(Path("results/tiny"))
+    part = store.parts / store.part_ids()[0]
+    (part / "runs.parquet").write_bytes(b"damaged")
+    for words in (tiny, (*tiny, "--plan"), ("report",)):
+        code, out, err = said(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"delete the folder {part}" in err
+    shutil.rmtree(part)
+    assert said(*tiny)[0] == 0
+    assert numbers(Path("results/tiny")) == expected
+
+
+def test_results_of_another_schema_version_are_left_alone(said, tiny):
+    store = Store(Path("results/tiny"))
+    store.write_manifest({"session": new_session(), "schema_version": 0})
+    for words in (tiny, (*tiny, "--plan")):
+        code, out, err = said(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "schema version 0" in err
+    assert store.part_ids() == []
+
+
+def test_a_full_disk_is_one_line_and_what_was_saved_stays(said, tiny, monkeypatch):
+    write_part = Store.write_part
+    saved = []
+
+    def full(store, part_id, tables):
+        if saved:
+            raise UsageError(f"cannot write results to {store.root}: No space left on device")
+        saved.append(part_id)
+        write_part(store, part_id, tables)
+
+    monkeypatch.setattr(Store, "write_part", full)
+    code, _, err = said(*tiny)
+    assert code == 2
+    assert err == "relu-exp: error: cannot write results to results/tiny: No space left on device\n"
+    assert Store(Path("results/tiny")).part_ids() == saved
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(said, tiny, monkeypatch):
+    from relu_exp.engine import training
+
+    said(*tiny, "--results", "whole")
+    train_fleet = training.train_fleet
+
+    def interrupted(runs, *rest):
+        if runs[0].depth == 1:
+            raise KeyboardInterrupt
+        return train_fleet(runs, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_fleet", interrupted)
+        assert said(*tiny) == (
+            130,
+            "",
+            "relu-exp: interrupted: kept 4 finished runs; run the same command to continue\n",
+        )
+    code, _, err = said(*tiny)
+    assert code == 0
+    assert "4/4 runs" in err
+    assert numbers(Path("results/tiny")) == numbers(Path("whole/tiny"))
+
+
+def test_a_sweep_that_was_killed_gives_what_one_that_was_not_gives(said, tiny):
+    words = ["run", "tiny.yaml", "num_steps=200", "launcher.fleet_size=1"]
+    said(*words, "--workers", "1", "--results", "whole")
+    store = Store(Path("results/tiny"))
+    with subprocess.Popen([PROGRAM, *words, "--workers", "2"], stderr=subprocess.PIPE) as process:
+        while not store.part_ids() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    assert 0 < len(store.finished()) < 8
+    assert said(*words, "--workers", "1")[0] == 0
+    assert numbers(store.root) == numbers(Path("whole/tiny"))
+
+
+def test_a_report_needs_neither_torch_nor_hydra(said, tiny):
+    said(*tiny)
+    Path("results/tiny/report.html").unlink()
+    program = """
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in ("torch", "torchvision", "hydra", "omegaconf"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from relu_exp import cli
+sys.exit(cli.main(["report"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert Path("results/tiny/report.html").exists()
+    assert Path("results/README.md").exists()
+
+
+def test_reproduce_runs_every_experiment_and_links_their_reports(said, monkeypatch):
+    names = ("activation-functions", "vanishing-gradients")
+    monkeypatch.setattr("relu_exp.config.experiment_names", lambda: names)
+    code, out, err = said("reproduce", "--budget", "quick")
+    assert code == 0, err
+    assert all(f"report: results/{name}/report.html" in out for name in names)
+    assert "index: results/README.md" in out
+    manifest = Store(Path("results/vanishing-gradients")).latest_manifest()
+    assert manifest["command"] == "relu-exp run vanishing-gradients --budget quick"

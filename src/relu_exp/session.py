@@ -239,7 +239,8 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
     columns = [
         column
         for column in (rows[0] if rows else ())
-        if column not in ("diverged", "failed") or any(row[column] != "0" for row in rows)
+        if not (column in ("diverged", "failed") and all(row[column] == "0" for row in rows))
+        and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
     ]
     for spare in ("done", "n", "validation", "runs", "dead units", None):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

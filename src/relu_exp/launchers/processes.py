@@ -18,7 +18,7 @@ def processes() -> SpawnContext | ForkServerContext:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["relu_exp.engine.training"])
+    context.set_forkserver_preload(["relu_exp.launchers.preload"])
     return context
 
 
