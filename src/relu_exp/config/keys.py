@@ -78,7 +78,7 @@ def checked(key: str, values: Values) -> Values:
     check_key(key)
     if isinstance(values, Range) and key not in PLAIN_KEYS and values.size > _MOST_VALUES:
         raise UsageError(f"{key} has {values.size:,} values: at most {_MOST_VALUES:,}")
-    if any(isinstance(value, Pattern) for value in values):
+    if not isinstance(values, Range) and any(isinstance(value, Pattern) for value in values):
         values = _matching(key, values)
     if key in GROUPS:
         return [_option(key, value) for value in values]
