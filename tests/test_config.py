@@ -1,9 +1,11 @@
 """What must hold of the configuration: sweeps that mean what is written, errors for people."""
 
 import math
+import re
 import time
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -102,6 +104,16 @@ def test_the_histograms_use_the_documents_networks():
     runs = runs_of("activation-histograms", budget="quick")
     shapes = {(run.depth, run.width, run.dataset["num_features"]) for run in runs}
     assert shapes == {(5, 100, 100), (10, 500, 500)}
+
+
+def test_the_example_in_the_docs_is_an_experiment(write):
+    page = (Path(__file__).parents[1] / "docs" / "add-an-experiment.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    path = write(text, "leaks.yaml")
+    # relu only at depth 10, leaky_relu with two slopes at both depths
+    assert len(runs_of(path)) == (1 + 2 * 2) * 3 * 5
+    assert len(runs_of(path, "seed=0", "depth=10")) == 3 * 3
+    assert {run.num_steps for run in runs_of(path, budget="quick")} == {50}
 
 
 # What is written and what it means -----------------------------------------------------------
