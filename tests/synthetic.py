@@ -239,6 +239,7 @@ def _add_layers(
                 "dead_fraction": here.mean(),
                 "weight_grad_norm": gradients[layer - 1][0] * shrink,
                 "activation_grad_norm": gradients[layer - 1][1] * shrink,
+                "update_ratio": config.learning_rate * 0.01 * shrink,
             }
             for quantity, value in values.items():
                 add_rows(

@@ -1,5 +1,8 @@
 """Figures: each draws what applies, says why where it does not, and stays readable."""
 
+import re
+from pathlib import Path
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from relu_exp.evidence.figures.histograms import AT_MOST
 from relu_exp.evidence.figures.slices import before_training, slices, split, spread, with_pairs
 from relu_exp.evidence.figures.style import looks, plain
 from relu_exp.evidence.frames import Frames
+from relu_exp.registry import load_plugins
 from relu_exp.schema import Choice, UsageError
 
 import synthetic
@@ -128,6 +132,17 @@ def test_two_seeds_are_shown_as_they_are_and_not_as_an_interval(tmp_path):
 def test_an_unknown_figure_is_guessed(frames):
     with pytest.raises(UsageError, match="did you mean histogram_grid"):
         list(draw("histogram_gird", frames))
+
+
+def test_the_figure_of_the_documentation_is_drawn(frames, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "add-a-figure.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "weights_move.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(FIGURES, "_entries", dict(FIGURES._entries))
+    load_plugins(["weights_move"])
+    (drawing,) = draw("update_ratio_by_step", frames)
+    assert_nothing_leaves_the_page(drawing.figure)
 
 
 def test_every_panel_of_a_histogram_tells_the_share_outside(frames):

@@ -1,10 +1,29 @@
 """Figures: a registry of functions from frames to drawings, one file per topic."""
 
 from relu_exp.evidence.figures import accuracy, dead, functions, histograms, layers, loss
-from relu_exp.evidence.figures.catalog import FIGURES, DoesNotApply, Drawing, FigureKind, draw
-from relu_exp.evidence.figures.style import RC
+from relu_exp.evidence.figures.catalog import (
+    FIGURES,
+    DoesNotApply,
+    Drawing,
+    FigureKind,
+    draw,
+    figure,
+    finished,
+)
+from relu_exp.evidence.figures.style import RC, Sheet, looks
 
-__all__ = ["FIGURES", "RC", "DoesNotApply", "Drawing", "FigureKind", "draw"]
+__all__ = [
+    "FIGURES",
+    "RC",
+    "DoesNotApply",
+    "Drawing",
+    "FigureKind",
+    "Sheet",
+    "draw",
+    "figure",
+    "finished",
+    "looks",
+]
 
 TOPICS = (functions, histograms, layers, accuracy, loss, dead)
 """Imported so that their figures register; the order is that of a report."""

@@ -18,7 +18,7 @@ from matplotlib.ticker import (
 )
 
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.lines import Grid, aside, handles, interval_line, interval_words
 from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, spread, trained
 from relu_exp.evidence.figures.style import INK, Sheet, levels, log_axis, looks, plain, rate_axis
 from relu_exp.evidence.frames import Frames
@@ -70,6 +70,7 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in shown.items():
             line = panel[panel["activation_label"] == label]
+            line = aside(line, "learning_rate", list(shown).index(label), len(shown))
             interval_line(axes, line, "learning_rate", look, band=False, share=not is_loss)
         rate_axis(axes, part.runs["learning_rate"].tolist())
         if not panel.empty:
@@ -212,7 +213,10 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
     chosen = at_best_rate(part.runs)
     keys = ["activation_label", "initializer_label", "depth"]
     means = chosen.groupby(keys, observed=True).agg(
-        value=("value", "mean"), rate=("learning_rate", "first"), edge=("at_edge", "first")
+        value=("value", "mean"),
+        rate=("learning_rate", "first"),
+        edge=("at_edge", "first"),
+        lost=("status", lambda status: (status == "diverged").all()),
     )
     cells = dict(means.iterrows())
     activations = levels(part.runs, "activation_label")
@@ -269,6 +273,9 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
 def _cell(axes: Axes, row: int, column: int, cell: pd.Series[float], colors: object) -> None:
     value = float(cell["value"])
     ink = "white" if value < 0.55 else "black"
+    if cell["lost"]:
+        axes.text(column, row, "diverged", ha="center", va="center", size=7, color=ink)
+        return
     star = "*" if cell["edge"] else ""
     axes.text(column, row - 0.02, f"{value:.1%}", ha="center", va="bottom", size=8, color=ink)
     axes.text(

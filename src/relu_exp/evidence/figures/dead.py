@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.lines import Grid, aside, handles, interval_line, interval_words
 from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, spread, trained
 from relu_exp.evidence.figures.style import (
-    Look,
     Sheet,
     levels,
     looks,
@@ -27,7 +26,10 @@ from relu_exp.evidence.statistics import summarize
 __all__ = ["dead_fraction"]
 
 PANELS = ["initializer_label", "depth"]
-DEFINITION = "A unit is dead when its derivative is 0 on every training sample."
+DEFINITION = (
+    "A unit is dead when its derivative is 0 on every training sample, which a smooth activation "
+    "reaches only where it saturates beyond the precision of float32."
+)
 AT_MOST = 3
 MOST_DEADLY = 2
 """Activations that get three drawings of their own each."""
@@ -62,10 +64,10 @@ def dead_fraction(frames: Frames) -> Iterator[Drawing]:
     before = counted["still_dead"] + counted["revived"]
     counted = counted.assign(value=counted["revived"] / before)[before > 0]
     for part in parts:
-        yield _by_layer(frames, part, final, others)
-        yield _over_time(frames, part, over_time, others)
+        yield _view(frames, part, final, BY_LAYER, others)
+        yield _view(frames, part, over_time, OVER_TIME, others)
         if counted["run_id"].isin(part.runs["run_id"]).any():
-            yield _revivals(frames, part, counted, others)
+            yield _view(frames, part, counted, REVIVALS, others)
 
 
 def _deadliest(runs: pd.DataFrame, last: pd.DataFrame) -> tuple[list[Slice], str]:
@@ -115,14 +117,9 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in (drawn or shown).items():
-            interval_line(
-                axes,
-                panel[panel["activation_label"] == label],
-                "learning_rate",
-                look,
-                band=False,
-                share=True,
-            )
+            line = panel[panel["activation_label"] == label]
+            line = aside(line, "learning_rate", list(shown).index(label), len(shown))
+            interval_line(axes, line, "learning_rate", look, band=False, share=True)
         rate_axis(axes, part.runs["learning_rate"].tolist())
         _share_axis(axes, values["mean"].max())
 
@@ -151,114 +148,101 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
     )
 
 
-def _rates(part: Slice) -> dict[Any, Look]:
+class View(NamedTuple):
+    """One way to look at an activation's dead units: a line per learning rate over `x`."""
+
+    stem: str
+    heading: str
+    x: str
+    y: str
+    sentence: str
+    as_points: bool = False
+
+
+BY_LAYER = View("dead_fraction_by_layer", "Dead units at the end of training, by layer", "layer",
+                "dead units (share)", "At the last probe.")  # fmt: skip
+OVER_TIME = View(
+    "dead_fraction_over_time",
+    "Dead units during training",
+    "step",
+    "dead units (share)",
+    "Mean over all hidden layers. A line ends where its runs diverged; where only some did, it "
+    "goes on as the mean of the others.",
+)
+REVIVALS = View(
+    "revivals_by_layer",
+    "Dead units that came back to life",
+    "layer",
+    "revived (share of units once dead)",
+    "Of the units that were dead at some earlier probe, the share that lives again at the last "
+    "one. A revival between two probes is not seen. A layer without dead units has no point.",
+    as_points=True,
+)
+
+
+def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, others: str) -> Drawing:
+    columns = ["learning_rate", *PANELS]
+    joined = measured.merge(part.runs[["run_id", *columns]], on="run_id")
+    values = summarize(joined, [*columns, view.x], "value")
     kept = spread(levels(part.runs, "learning_rate"), 6)
-    return looks(part.runs[part.runs["learning_rate"].isin(kept)], "learning_rate")
-
-
-def _painted(
-    part: Slice,
-    values: pd.DataFrame,
-    x: str,
-    dress: Callable[[Axes, pd.DataFrame], None],
-    band: bool = True,
-) -> tuple[Grid, Sheet, dict[Any, Look]]:
-    """Draw `values` over `x`, a line per learning rate, into a grid of depth × initializer."""
-    shown = _rates(part)
+    shown = looks(part.runs[part.runs["learning_rate"].isin(kept)], "learning_rate")
     grid = Grid.of(part.runs, "depth", "initializer_label")
-    sheet = Sheet(len(grid.rows), len(grid.columns), share_x=x != "layer")
+    sheet = Sheet(len(grid.rows), len(grid.columns), share_x=view.x == "step")
+    last = int(part.runs["num_steps"].max())
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
-        for rate, look in shown.items():
-            interval_line(
-                axes, panel[panel["learning_rate"] == rate], x, look, share=True, band=band
-            )
-        dress(axes, panel)
+        for place, (rate, look) in enumerate(shown.items()):
+            line = panel[panel["learning_rate"] == rate]
+            if view.as_points:
+                # layers may be missing: points, side by side, not a line across the gap
+                beside = line["layer"] + 0.12 * (place - (len(shown) - 1) / 2)
+                points = line.assign(layer=beside)
+                interval_line(axes, points, "layer", look, band=False, share=True, linestyle="")
+            else:
+                interval_line(axes, line, view.x, look, share=True)
+        if view.x == "step":
+            steps_axis(axes, last)
+        else:
+            _layer_axis(axes, panel)
         _share_axis(axes, values["mean"].max())
 
-    grid.fill(sheet.axes, values, paint)
-    return grid, sheet, shown
-
-
-def _by_layer(frames: Frames, part: Slice, final: pd.DataFrame, others: str) -> Drawing:
-    columns = ["learning_rate", *PANELS]
-    joined = final.merge(part.runs[["run_id", *columns]], on="run_id")
-    values = summarize(joined, [*columns, "layer"], "value")
-    grid, sheet, shown = _painted(part, values, "layer", _layer_axis)
+    grid.fill(sheet.axes, values, paint, empty="no dead units" if view.as_points else "no runs")
+    counts = ""
+    if view is REVIVALS:
+        revived, still = int(joined["revived"].sum()), int(joined["still_dead"].sum())
+        share = revived / max(revived + still, 1)
+        counts = f"In all, {revived:,} of {revived + still:,} units came back ({share:.0%})."
     return finished(
         frames,
         sheet,
         part.runs,
-        name=f"dead_fraction_by_layer{part.stem}",
-        title=_named("Dead units at the end of training, by layer", part),
-        caption=[DEFINITION, "At the last probe.", interval_words(values), grid.left_out, others],
-        leave=("learning_rate",),
-        x="hidden layer (1 is next to the input)",
-        y="dead units (share)",
-        **_labels(grid, handles(shown, plain), "learning rate"),
-    )
-
-
-def _over_time(frames: Frames, part: Slice, over_time: pd.DataFrame, others: str) -> Drawing:
-    columns = ["learning_rate", *PANELS]
-    joined = over_time.merge(part.runs[["run_id", *columns]], on="run_id")
-    values = summarize(joined, [*columns, "step"], "value")
-    last = int(part.runs["num_steps"].max())
-    grid, sheet, shown = _painted(part, values, "step", lambda axes, _: steps_axis(axes, last))
-    return finished(
-        frames,
-        sheet,
-        part.runs,
-        name=f"dead_fraction_over_time{part.stem}",
-        title=_named("Dead units during training", part),
+        name=f"{view.stem}{part.stem}",
+        title=_named(view.heading, part),
         caption=[
             DEFINITION,
-            "Mean over all hidden layers. A line ends where its runs diverged; where only some "
-            "did, it goes on as the mean of the others.",
-            interval_words(values),
+            view.sentence,
+            counts,
+            interval_words(values, band=not view.as_points),
             grid.left_out,
             others,
         ],
         leave=("learning_rate",),
-        x="updates",
-        y="dead units (share)",
-        **_labels(grid, handles(shown, plain), "learning rate"),
-    )
-
-
-def _revivals(frames: Frames, part: Slice, counted: pd.DataFrame, others: str) -> Drawing:
-    columns = ["learning_rate", *PANELS]
-    joined = counted.merge(part.runs[["run_id", *columns]], on="run_id")
-    values = summarize(joined, [*columns, "layer"], "value")
-    grid, sheet, shown = _painted(part, values, "layer", _layer_axis, band=False)
-    revived = int(joined["revived"].sum())
-    before = revived + int(joined["still_dead"].sum())
-    return finished(
-        frames,
-        sheet,
-        part.runs,
-        name=f"revivals_by_layer{part.stem}",
-        title=_named("Dead units that came back to life", part),
-        caption=[
-            DEFINITION,
-            "Of the units that were dead at some earlier probe, the share that lives again at the "
-            f"last one: {revived:,} of {before:,} units in all ({revived / max(before, 1):.0%}). "
-            "A revival between two probes is not seen. Layers without dead units have no point.",
-            interval_words(values, band=False),
-            grid.left_out,
-            others,
-        ],
-        leave=("learning_rate",),
-        x="hidden layer (1 is next to the input)",
-        y="revived (share of units once dead)",
-        **_labels(grid, handles(shown, plain), "learning rate"),
+        x="updates" if view.x == "step" else "hidden layer (1 is next to the input)",
+        y=view.y,
+        **_labels(
+            grid,
+            handles(shown, plain, **({"linestyle": ""} if view.as_points else {})),
+            "learning rate",
+        ),
     )
 
 
 def _layer_axis(axes: Axes, panel: pd.DataFrame) -> None:
+    if panel.empty:
+        axes.set_xticks([])
+        return
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
-    if not panel.empty:
-        axes.set_xlim(0.7, int(panel["layer"].max()) + 0.3)
+    axes.set_xlim(0.6, int(panel["depth"].max()) + 0.4)
 
 
 def _share_axis(axes: Axes, largest: float) -> None:

@@ -120,6 +120,7 @@ def _drawing(
                 va="top",
                 size=7,
                 weight="bold",
+                bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.6},
             )
         outside = 1 - inside.sum()
         axes.text(
@@ -191,10 +192,13 @@ def _range(shares: list[Array]) -> tuple[int, int]:
 
 
 def _top(shares: list[Array]) -> float:
-    """Return the height of the axis: spread-out shares fill it, pile-ups may leave it."""
+    """Return the height of the axis: spread-out values fill it, pile-ups may leave it.
+
+    A bar counts as a pile-up when it holds five times what it would if all bars were equal.
+    """
     every = np.concatenate(shares)
-    usual = every[every <= 0.12]
-    return float(np.clip(1.2 * usual.max(initial=0.0), 0.04, 0.15))
+    usual = every[every <= 5 / len(shares[0])]
+    return float(1.15 * usual.max(initial=0.01))
 
 
 def _peaks(share: Array, top: float) -> list[int]:

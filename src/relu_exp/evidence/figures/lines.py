@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from relu_exp.evidence.figures.slices import axis_words, spread
 from relu_exp.evidence.figures.style import Look, levels
 
-__all__ = ["Grid", "interval_line", "interval_words", "only"]
+__all__ = ["Grid", "aside", "handles", "interval_line", "interval_words", "only"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,18 @@ class Grid:
         axes: list[list[Axes]],
         frame: pd.DataFrame,
         paint: Callable[[Axes, pd.DataFrame], None],
+        empty: str = "no runs",
     ) -> None:
-        """Call `paint` with each panel and the rows of `frame` that belong into it."""
+        """Call `paint` with each panel and the rows of `frame` that belong into it.
+
+        A panel without rows says `empty`.
+        """
         for r, row in enumerate(self.rows):
             for c, column in enumerate(self.columns):
                 panel = only(only(frame, self.row_axis, row), self.column_axis, column)
                 if panel.empty:
                     axes[r][c].text(
-                        0.5, 0.5, "no runs", transform=axes[r][c].transAxes, ha="center", size=8
+                        0.5, 0.5, empty, transform=axes[r][c].transAxes, ha="center", size=8
                     )
                 paint(axes[r][c], panel)
 
@@ -110,6 +114,11 @@ def interval_line(
             )
         else:
             axes.vlines(line[x], line["low"], line["high"], color=look.color, lw=0.9, alpha=0.8)
+
+
+def aside(line: pd.DataFrame, x: str, place: int, places: int) -> pd.DataFrame:
+    """Move a line's points a little along a logarithmic axis, so that bars do not hide bars."""
+    return line.assign(**{x: line[x] * 1.05 ** (place - (places - 1) / 2)})
 
 
 def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = True) -> str:

@@ -21,6 +21,7 @@ __all__ = ["loss_curves", "steps_to_threshold_figure"]
 
 ARMS = [axis for axis in AXES if axis != "learning_rate"]
 AT_MOST = 3
+CROSS: dict[str, Any] = {"ms": 6, "mew": 1.8, "zorder": 4}
 
 
 @figure("curves")
@@ -106,7 +107,7 @@ def _curves(
             for _, end in here.iterrows():
                 height = min(float(end["loss"]), high / 1.08)
                 color = shown[end["activation_label"]].color
-                axes.plot(end["step"], height, "x", color=color, ms=6, mew=1.8, zorder=4)
+                axes.plot(end["step"], height, "x", color=color, clip_on=False, **CROSS)
         steps_axis(axes, int(part.runs["num_steps"].max()))
         log_axis(axes.yaxis, np.log10(high / low))
         axes.set_ylim(low, high)
@@ -129,6 +130,9 @@ def _curves(
             f"{len(stopped)} of these runs diverged (× at the last finite loss); from there on "
             "the line is the mean of the others."
             if len(stopped)
+            else "",
+            f"Losses above {plain(float(f'{high:.2g}'))} are cut off."
+            if values["mean"].max() > high
             else "",
             interval_words(values, log=True),
             grid.left_out,
