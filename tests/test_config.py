@@ -499,7 +499,7 @@ def error_of(names, overrides=(), budget=None) -> str:
         ("activation.alpha=${oc.env:HOME}", "interpolations"),
         ("initializer=smal_normal", "did you mean small_normal?"),
         ("initializer.std=-1", "at least 0"),
-        ("initializer.gain=foo", "must be a number"),
+        ("initializer.gain=activaton", "a number or activation (did you mean activation?)"),
         ("dataset=mnst5k", "did you mean mnist5k?"),
         ("dataset.num_train=3", "at least 10"),
         ("dataset.num_train=5000", "at most 4000"),

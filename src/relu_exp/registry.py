@@ -80,7 +80,7 @@ class Setting:
         if isinstance(value, str) and value in self.words:
             return value
         kind = self.kind or type(self.default)
-        checked = _cast(name, value, kind, self.choices)
+        checked = _cast(name, value, kind, self.choices, self.words)
         if isinstance(checked, (int, float)) and not isinstance(checked, bool):
             self._check_range(name, checked)
         return checked
@@ -105,7 +105,13 @@ class Setting:
             )
 
 
-def _cast(name: str, value: object, kind: type, choices: tuple[Scalar, ...] | None) -> Scalar:
+def _cast(
+    name: str,
+    value: object,
+    kind: type,
+    choices: tuple[Scalar, ...] | None,
+    also: tuple[str, ...],
+) -> Scalar:
     """Return `value` as `kind`, accepting only what loses nothing (1 → 1.0, but not 2.5 → 2)."""
     if choices is not None:
         if value in choices:
@@ -125,7 +131,9 @@ def _cast(name: str, value: object, kind: type, choices: tuple[Scalar, ...] | No
     if kind is str and isinstance(value, (str, int, float)):
         return str(value)
     words = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
-    raise UsageError(f"{name}={shown(value)} is not valid: it must be {words[kind]}")
+    valid = " or ".join([words[kind], *also])
+    guess = nearest(shown(value), also)
+    raise UsageError(f"{name}={shown(value)} is not valid: it must be {valid}{guess}")
 
 
 def _as_float(value: float) -> float:

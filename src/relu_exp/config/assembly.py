@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -76,8 +75,15 @@ def _given(overrides: Iterable[str]) -> dict[str, Values]:
     return given
 
 
-def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
-    with _blame(experiment):
+def _stated(
+    experiment: Experiment, budget: str | None
+) -> tuple[dict[str, Values], dict[str, Values], list[dict[str, Values]]]:
+    """Return what the file states, what its budget replaces of that, and what it excludes.
+
+    Raises:
+        UsageError: a key or a value is not valid; the message names the file.
+    """
+    try:
         stated = _read({**experiment.overrides, **experiment.sweep})
         for key in experiment.overrides:
             if len(stated[key]) > 1 and key not in THRESHOLD_KEYS:
@@ -85,15 +91,22 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         replaced = _read(experiment.budgets.get(budget or "", {}))
         excluded = [_read(item) for item in experiment.excludes]
         for item in excluded:
-            _check_settings_exist(item)
+            _check_excluded(item)
         zipped = [key for keys in experiment.zips for key in keys]
+        for key in zipped:
+            if key not in {**stated, **replaced} or _is_no_axis(key):
+                raise UsageError(f"zip names {shown(key)}, which is no axis under sweep")
         for key, values in [*stated.items(), *replaced.items()]:
             # sigmoid and tanh may both be zipped with xavier_normal
             if key not in zipped:
                 check_distinct(key, values)
-        for key in zipped:
-            if key not in {**stated, **replaced} or _is_no_axis(key):
-                raise UsageError(f"zip names {shown(key)}, which is no axis under sweep")
+    except UsageError as error:
+        raise UsageError(f"{shown(str(experiment.path))}: {error}") from error.__cause__
+    return stated, replaced, excluded
+
+
+def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
+    stated, replaced, excluded = _stated(experiment, budget)
     defaults, options = compose_options(
         (group, str(name))
         for layer in (stated, replaced, given, *excluded)
@@ -125,15 +138,6 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
     )
 
 
-@contextmanager
-def _blame(experiment: Experiment) -> Iterator[None]:
-    """Name the experiment's file in the errors that it causes."""
-    try:
-        yield
-    except UsageError as error:
-        raise UsageError(f"{shown(str(experiment.path))}: {error}") from error.__cause__
-
-
 def _read(values: Mapping[str, object]) -> dict[str, Values]:
     return {key: checked(key, parse_value(key, value)) for key, value in values.items()}
 
@@ -143,7 +147,7 @@ def _is_no_axis(key: str) -> bool:
     return key in THRESHOLD_KEYS or key.partition(".")[0] == "launcher"
 
 
-def _check_settings_exist(condition: Mapping[str, Values]) -> None:
+def _check_excluded(condition: Mapping[str, Values]) -> None:
     for key in condition:
         group = group_of(key)
         if group is None and not _is_no_axis(key):
