@@ -32,9 +32,6 @@ MOST_RUN_IDS = 1000
 SMALL_TABLE = 16
 """Rows that a terminal shows without scrolling the rest away."""
 
-ONLY_IN_REPORT = ("test (95% interval)", "n")
-"""Columns that a terminal has no room for."""
-
 
 @dataclass(frozen=True)
 class Built:
@@ -221,8 +218,7 @@ def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
     table = summary.best_results(frames)
     if len(table.rows) > SMALL_TABLE:
         table = summary.best_results(frames, by=["activation_label"])
-    rows = [{k: v for k, v in row.items() if k not in ONLY_IN_REPORT} for row in table.as_dicts()]
-    return tuple(rows)
+    return tuple(table.as_dicts())
 
 
 def _render(name: str, words: dict[str, Any]) -> str:
