@@ -131,9 +131,9 @@ def _cast(
     if kind is str and isinstance(value, (str, int, float)):
         return str(value)
     words = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
-    valid = " or ".join([words[kind], *also])
+    kinds = " or ".join([words[kind], *also])
     guess = nearest(shown(value), also)
-    raise UsageError(f"{name}={shown(value)} is not valid: it must be {valid}{guess}")
+    raise UsageError(f"{name}={shown(value)} is not valid: it must be {kinds}{guess}")
 
 
 def _as_float(value: float) -> float:
