@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from examples import example_run
 
 from relu_exp.launchers.local import Progress, launch, num_cores, resolve_device
@@ -144,6 +145,19 @@ def test_results_that_cannot_be_written_end_the_launch_in_one_line(tmp_path, num
     (tmp_path / "results").write_text("in the way")
     with pytest.raises(UsageError, match="cannot write results"):
         see(Store(tmp_path / "results"), plan(runs_of(0.1), (), 1).fleets, num_workers)
+
+
+def test_training_here_leaves_the_process_as_it_was(store):
+    def observing(runs, device, on_step):
+        seen.append((torch.get_num_threads(), (tiny * 1).item()))
+        return fake_train(runs, device, on_step)
+
+    seen, threads = [], torch.get_num_threads()
+    tiny = torch.tensor([1e-310], dtype=torch.float64)  # denormal
+    see(store, plan(runs_of(0.1), (), 4).fleets, 1, observing)
+    assert seen == [(1, 0.0)]
+    assert torch.get_num_threads() == threads
+    assert (tiny * 1).item() == 1e-310
 
 
 def test_a_long_fleet_tells_its_steps(store, num_workers):

@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
 from relu_exp.launchers.processes import processes
-from relu_exp.launchers.task import Mission, Outcome, Trainer, prepare, see_through, write_off
+from relu_exp.launchers.task import Mission, Outcome, Trainer, ready, see_through, write_off
 from relu_exp.plan import Fleet
 from relu_exp.schema import UsageError
 
@@ -91,9 +91,9 @@ def launch(
     if mission.device == "cpu" and num_workers > 1:
         _Crew(mission, tell, train, iter(due)).launch(num_workers)
         return
-    prepare(mission)
-    for fleet in due:
-        tell(see_through(fleet, mission, _on_step(fleet, tell), train))
+    with ready(mission):
+        for fleet in due:
+            tell(see_through(fleet, mission, _on_step(fleet, tell), train))
 
 
 def _on_step(fleet: Fleet, tell: Tell) -> Callable[[int], None]:
@@ -192,17 +192,22 @@ def _work(pipe: Connection, mission: Mission, train: Trainer | None) -> None:
             sys.exit(1)
 
     try:
-        prepare(mission)
-        while True:
-            try:
-                fleet = pipe.recv()
-            except (EOFError, OSError):
-                return
-            tell(see_through(fleet, mission, _on_step(fleet, tell), train))
+        with ready(mission):
+            while (fleet := _next(pipe)) is not None:
+                tell(see_through(fleet, mission, _on_step(fleet, tell), train))
     except UsageError as error:
         tell(error)
     except Exception:
         tell(RuntimeError(f"a worker process failed\n{traceback.format_exc()}"))
+
+
+def _next(pipe: Connection) -> Fleet | None:
+    """Return the next fleet, or None when the pipe was closed."""
+    try:
+        fleet: Fleet = pipe.recv()
+    except (EOFError, OSError):
+        return None
+    return fleet
 
 
 def _death(exitcode: int | None) -> str:

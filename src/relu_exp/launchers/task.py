@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ from relu_exp.registry import load_plugins
 from relu_exp.schema import TABLES, RunConfig, Status, UsageError
 from relu_exp.store import Columns, Store
 
-__all__ = ["Mission", "Outcome", "Tables", "Trainer", "prepare", "see_through", "write_off"]
+__all__ = ["Mission", "Outcome", "Tables", "Trainer", "ready", "see_through", "write_off"]
 
 Tables: TypeAlias = Mapping[str, Columns]
 OnStep: TypeAlias = Callable[[int], None]
@@ -41,8 +42,9 @@ class Outcome:
     reasons: tuple[str, ...] = ()
 
 
-def prepare(mission: Mission) -> None:
-    """Make this process ready to train: one thread on a CPU, denormals flushed, plugins loaded.
+@contextmanager
+def ready(mission: Mission) -> Iterator[None]:
+    """Make this process fit for training, for a while: one thread on a CPU, denormals flushed.
 
     With one thread a run's numbers are bit for bit the same at every fleet size.
 
@@ -51,11 +53,17 @@ def prepare(mission: Mission) -> None:
     """
     import torch
 
+    load_plugins(mission.plugins)
+    threads = torch.get_num_threads()
     if mission.device == "cpu":
         torch.set_num_threads(1)
     # values that shrink towards zero, as in a badly initialized network, would slow a CPU down
     torch.set_flush_denormal(True)
-    load_plugins(mission.plugins)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def see_through(
