@@ -48,7 +48,8 @@ def torchs(initialize: Any, **settings: Any) -> Tensor:
         ("lecun_normal", {}, lambda: torchs(nn.init.kaiming_normal_, nonlinearity="linear")),
         ("torch_default", {}, lambda: torchs(nn.init.kaiming_uniform_, a=math.sqrt(5))),
     ],
-    ids=str,
+    # the name of a lambda holds its address, and pytest-xdist wants the same in every process
+    ids=lambda value: "pytorch" if callable(value) else str(value),
 )
 def test_samples_have_the_distribution_of_pytorchs(
     name: str, settings: dict[str, Any], expected: Any
