@@ -82,7 +82,7 @@ class Store:
                 pass
         except OSError as error:
             raise UsageError(
-                f"results cannot be written to {self.root}: {error.strerror or error}; "
+                f"results cannot be written to {self.root}: {_reason(error)}; "
                 "choose another place with --results DIR"
             ) from error
         self.check_version()
@@ -126,7 +126,7 @@ class Store:
             unfinished.rename(target)
         except OSError as error:
             raise UsageError(
-                f"cannot write results to {self.root}: {error.strerror or error}; "
+                f"cannot write results to {self.root}: {_reason(error)}; "
                 "what is finished is kept, run the same command to continue"
             ) from error
         finally:
@@ -190,7 +190,7 @@ class Store:
             unfinished.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
             os.replace(unfinished, target)
         except OSError as error:
-            raise UsageError(f"cannot write {target}: {error.strerror or error}") from error
+            raise UsageError(f"cannot write {target}: {_reason(error)}") from error
         finally:
             unfinished.unlink(missing_ok=True)
         return target
@@ -213,6 +213,11 @@ class Store:
         if not isinstance(manifest, dict):
             raise UsageError(f"{found[-1]} is damaged (no mapping): delete it and run again")
         return manifest
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said; pyarrow puts words of its own before it."""
+    return error.strerror or str(error).rpartition("] ")[2]
 
 
 def new_session() -> str:

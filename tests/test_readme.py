@@ -1,0 +1,47 @@
+"""The README: every command in it works, and every make target and file it names is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from relu_exp import cli
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+LINES = [
+    line.removeprefix("$ ").strip()
+    for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+]
+COMMANDS = [line for line in LINES if line.startswith("relu-exp ")]
+TARGETS = sorted(
+    set(re.findall(r"\bmake ([a-z]+)\b", "\n".join([*LINES, *re.findall(r"`(.*?)`", TEXT)])))
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_of_the_readme_works(line, tmp_path, monkeypatch, capsys):
+    """Sweeps are planned and not trained; a file that a command names is the README's own."""
+    monkeypatch.chdir(tmp_path)
+    _, command, *words = shlex.split(line, comments=True)
+    for name in [word for word in words if word.endswith((".yaml", ".yml"))]:
+        (tmp_path / name).write_text(re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[0])
+    if command == "report":
+        words = [*words, "--help"]
+    elif command in ("run", "reproduce"):
+        words = [*words, "--plan"]
+    assert cli.main([command, *words]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_make_target_of_the_readme_is_there(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "link", sorted(set(re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", TEXT)))
+)
+def test_a_file_that_the_readme_links_is_there(link):
+    assert (ROOT / link).exists()
