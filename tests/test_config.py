@@ -16,6 +16,7 @@ from relu_exp.config.files import BUDGETS
 from relu_exp.config.grammar import Range, parse_override
 from relu_exp.config.schedules import check_schedule, resolve_schedule
 from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.evidence.figures import FIGURES
 from relu_exp.schema import RunConfig, UsageError
 
 BASE = """
@@ -69,7 +70,7 @@ def test_every_experiment_composes_at_every_budget(name, budget):
     runs = sweep.runs()
     assert len(runs) == len(ids(runs)) == sweep.num_runs
     assert sweep.question.endswith("?")
-    assert sweep.figures
+    assert sweep.figures and set(sweep.figures) <= set(FIGURES)
 
 
 def test_the_documents_questions_are_all_there_with_titles_and_default_first():
