@@ -1,5 +1,6 @@
 """Figures: each draws what applies, says why where it does not, and stays readable."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -194,6 +195,41 @@ def test_an_activation_looks_the_same_in_every_figure_and_like_no_other(tmp_path
     assert len({(str(look.line), look.marker, look.color) for look in found.values()}) == 8
     assert len({(str(look.line), look.marker) for look in found.values()}) == 8
     assert looks(runs[runs["activation"] == "relu"])["ReLU"] == found["ReLU"]
+
+
+@pytest.mark.parametrize(
+    ("change", "stems"),
+    [
+        ({"width": None, "network": Choice("document_cnn")}, ["-plain_MLP", "-document_CNN"]),
+        ({"width": 7}, ["-width7", "-width32"]),
+        ({"dataset": Choice("näme |<>")}, ["-mnist5k", "-n_me"]),
+        ({"depth": 0}, [""]),
+    ],
+)
+@pytest.mark.parametrize("name", FIGURES)
+def test_whatever_else_varies_gets_a_drawing_of_its_own(tmp_path, name, change, stems):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1, 1.0), (0,))
+    runs += [dataclasses.replace(run, **change) for run in runs]
+    frames = Frames.open(synthetic.write(tmp_path, runs))
+    try:
+        names = [drawing.name for drawing in draw(name, frames)]
+    except DoesNotApply:
+        return
+    assert len(set(names)) == len(names)
+    if name == "learning_rate_sensitivity":
+        assert [one for one in names if "accuracy" in one] == [
+            f"learning_rate_sensitivity_accuracy{stem}" for stem in stems
+        ]
+
+
+def test_where_every_run_diverged_the_figures_of_accuracy_say_so(tmp_path):
+    frames = sweep(
+        tmp_path, activations=("relu",), initializers=(HE,), depths=(9,), seeds=(0,),
+        learning_rates=(1.0, 5.0),
+    )  # fmt: skip
+    with pytest.raises(DoesNotApply, match="every run diverged"):
+        list(draw("learning_rate_sensitivity", frames))
+    assert list(draw("loss_curves", frames))
 
 
 def test_axes_that_go_together_are_one_slice(tmp_path):

@@ -63,7 +63,7 @@ def label_choices(choices: Iterable[tuple[str, str]]) -> dict[tuple[str, str], s
 def _label(name: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) -> str:
     base, spoken = _distribution(name, settings)
     told = [
-        f"{key}={_plain(value)}"
+        f"{key}={'all' if value is None and key.startswith('num_') else _plain(value)}"
         for key, value in settings.items()
         if key not in spoken and any(other.get(key, ...) != value for other in siblings)
     ]

@@ -18,7 +18,14 @@ from matplotlib.ticker import (
 )
 
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.lines import Grid, aside, handles, interval_line, interval_words
+from relu_exp.evidence.figures.lines import (
+    ASIDE,
+    Grid,
+    aside,
+    handles,
+    interval_line,
+    interval_words,
+)
 from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, spread, trained
 from relu_exp.evidence.figures.style import INK, Sheet, levels, log_axis, looks, plain, rate_axis
 from relu_exp.evidence.frames import Frames
@@ -37,6 +44,8 @@ DIVERGED = "A run that diverged counts as 0."
 
 def _trained(frames: Frames) -> pd.DataFrame:
     runs = trained(frames.runs)
+    if not runs.empty and (runs["status"] == "diverged").all():
+        raise DoesNotApply("every run diverged")
     if runs.empty or runs["final_validation_accuracy"].isna().all():
         raise DoesNotApply("no run was trained and evaluated on validation data")
     return runs
@@ -77,7 +86,9 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
             here = lost[(lost[keys[1:3]] == panel.iloc[0][keys[1:3]]).all(axis=1)]
             height = high * 1.15 if is_loss else 0.0
             for label, rate in zip(here["activation_label"], here["learning_rate"], strict=True):
-                axes.plot(rate, height, "x", color=shown[label].color, ms=7, mew=1.8, zorder=4)
+                shift = ASIDE ** (list(shown).index(label) - (len(shown) - 1) / 2)
+                color = shown[label].color
+                axes.plot(rate * shift, height, "x", color=color, ms=7, mew=1.8, zorder=4)
         if is_loss:
             log_axis(axes.yaxis, np.log10(high / low))
             axes.set_ylim(low / 1.3, high * 1.35)

@@ -12,7 +12,10 @@ from matplotlib.axes import Axes
 from relu_exp.evidence.figures.slices import axis_words, spread
 from relu_exp.evidence.figures.style import Look, levels
 
-__all__ = ["Grid", "aside", "handles", "interval_line", "interval_words", "only"]
+__all__ = ["ASIDE", "Grid", "aside", "handles", "interval_line", "interval_words", "only"]
+
+ASIDE = 1.05
+"""Factor between neighboring series that would hide each other."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def interval_line(
 
 def aside(line: pd.DataFrame, x: str, place: int, places: int) -> pd.DataFrame:
     """Move a line's points a little along a logarithmic axis, so that bars do not hide bars."""
-    return line.assign(**{x: line[x] * 1.05 ** (place - (places - 1) / 2)})
+    return line.assign(**{x: line[x] * ASIDE ** (place - (places - 1) / 2)})
 
 
 def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = True) -> str:

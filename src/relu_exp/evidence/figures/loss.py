@@ -226,7 +226,7 @@ def _thresholds(
         x="",
         y="updates",
         column_titles=[_threshold_words(key, value) for key, value in kept],
-        row_titles=[f"depth {depth}" for depth in depths],
+        row_titles=[f"depth {depth}" for depth in depths] if len(depths) > 1 else [],
         handles=[
             *handles(shown, linestyle=""),
             Line2D([], [], marker="_", ms=12, mew=2, label="median", **dot),

@@ -7,6 +7,7 @@ ones. https://jfly.uni-koeln.de/color/
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
@@ -14,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
@@ -110,8 +112,8 @@ class Look:
 def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     """Return a look for each value of a column, in the order of the sweep.
 
-    An activation has the same color in every figure; its variants (other settings) share the color
-    and differ in line and marker. Values of any other column are numbered through.
+    An activation has the same color in every figure; its variants (other settings) are shades of
+    it, and differ in line and marker too. Values of any other column are numbered through.
     """
     if by != "activation_label":
         values = levels(runs, by)
@@ -127,15 +129,27 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     names = dict(zip(pairs[by], pairs["activation"], strict=True))
     spare = {name: n for n, name in enumerate(sorted(set(names.values()) - set(_COLORS)))}
     found: dict[Any, Look] = {}
-    variants: dict[str, int] = {}
+    variants = Counter(names.values())
+    drawn: Counter[str] = Counter()
     for label in levels(runs, by):
         name = names[label]
-        n = variants[name] = variants.get(name, -1) + 1
+        n, drawn[name] = drawn[name], drawn[name] + 1
         color, marker = _COLORS.get(name) or _SPARE[spare[name] % len(_SPARE)]
+        if variants[name] > 1:
+            color = _shade(color, n / (variants[name] - 1))
         if n:
             marker = _MARKERS[(_MARKERS.index(marker) + n if marker in _MARKERS else n) % 8]
         found[label] = Look(color, marker, _LINES[n % len(_LINES)])
     return found
+
+
+def _shade(color: str, place: float) -> str:
+    """Return a color from dark (place 0) to light (place 1), still visible on white."""
+    dark, light = 0.5, 0.6
+    red, green, blue = (
+        dark * part + place * (1 - light * (1 - part) - dark * part) for part in to_rgb(color)
+    )
+    return to_hex((red, green, blue))
 
 
 def levels(runs: pd.DataFrame, by: str) -> list[Any]:
@@ -216,7 +230,7 @@ class Sheet:
         inner = self.columns * width + (self.columns - 1) * gap_x
         total = max(left + inner + right, 5.0)
         heading = wrap(title, int(total * 11.2))
-        notes = [row for line in small_print.splitlines() for row in wrap(line, int(total * 20.0))]
+        notes = [row for line in small_print.splitlines() for row in wrap(line, int(total * 21.5))]
         top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
         bottom = (0.52 if x else 0.3) + under + 0.135 * len(notes) + 0.06
         panels_high = self.rows * height + (self.rows - 1) * gap_y
