@@ -70,7 +70,8 @@ def test_every_experiment_composes_at_every_budget(name, budget):
     runs = sweep.runs()
     assert len(runs) == len(ids(runs)) == sweep.num_runs
     assert sweep.question.endswith("?")
-    assert sweep.figures and set(sweep.figures) <= set(FIGURES)
+    assert sweep.figures
+    assert set(sweep.figures) <= set(FIGURES)
 
 
 def test_the_documents_questions_are_all_there_with_titles_and_default_first():
