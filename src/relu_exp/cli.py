@@ -199,9 +199,9 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Rebuild figures and reports from the results; trains nothing."""
-    from relu_exp.session import report
+    from relu_exp.reporting import report_all
 
-    report(results, plugin or ())
+    report_all(results, plugin or ())
 
 
 @app.command("list")

@@ -215,7 +215,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "kind": "string",
         "counts": "list<int32>",
     },
-    # per run, step and layer that has dead units: which ones (np.packbits, most significant bit first)
+    # per run, step and layer that has dead units: which ones (np.packbits, first unit first)
     "dead_units": {
         "run_id": "string",
         "step": "int32",

@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from relu_exp.launchers import local
 from relu_exp.launchers.task import Mission
 from relu_exp.plan import FLEET_SIZES, Plan, estimate, plan
 from relu_exp.progress import Meter, duration
 from relu_exp.registry import load_plugins
+from relu_exp.reporting import Interrupted, Reports, index, report
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.store import Store, describe_machine, new_session
 
 if TYPE_CHECKING:
     from relu_exp.config import Sweep
 
-__all__ = ["ASK_FROM", "Interrupted", "Options", "report", "train"]
+__all__ = ["ASK_FROM", "Options", "train"]
 
 ASK_FROM = 100_000
 """Sweeps of more runs than this need --yes."""
-
-
-class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
-    """Ctrl-C, with what was kept and how to go on."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -80,29 +71,17 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         for task in tasks:
             _show_plan(task)
         return 0
-    num_lost = 0
-    for task in tasks:
-        num_lost += _train(task, options)
-        _report(task.store.root)
-    if len(tasks) > 1:
-        _index(options.results)
+    if len(tasks) == 1:
+        num_lost = _train(tasks[0], options)
+        report(tasks[0].store.root)
+        return 1 if num_lost else 0
+    with Reports(options.plugins) as reports:
+        num_lost = 0
+        for task in tasks:
+            num_lost += _train(task, options)
+            reports.begin(task.store.root)
+    index(options.results)
     return 1 if num_lost else 0
-
-
-def report(results: Path, plugins: Sequence[str] = ()) -> None:
-    """Rebuild the reports of one experiment's results, or of all that lie in a folder.
-
-    Raises:
-        UsageError: there are no results, they cannot be read, or a plugin cannot be imported.
-    """
-    from relu_exp.evidence.report import find_results
-
-    load_plugins(plugins)
-    roots = find_results(results)
-    for root in roots:
-        _report(root)
-    if roots != [results]:
-        _index(results)
 
 
 def _tasks(names: Sequence[str], overrides: Sequence[str], options: Options) -> list[_Task]:
@@ -213,50 +192,3 @@ def _show_plan(task: _Task) -> None:
     print(f"  fleets   {len(made.fleets):,} on {where}")
     print(f"  time     about {duration(cost.seconds)}")
     print(f"  disk     about {cost.num_bytes / 1e6:.1f} MB in {task.store.root}")
-
-
-def _report(root: Path) -> None:
-    from relu_exp.evidence.report import build
-
-    try:
-        built = build(root)
-    except KeyboardInterrupt:
-        again = shlex.join(["relu-exp", "report", str(root)])
-        raise Interrupted(
-            f"interrupted: every run is kept, and `{again}` builds the report"
-        ) from None
-    _show_summary(built.summary)
-    errors = Console(stderr=True, highlight=False)
-    for warning in built.warnings:
-        errors.print(f"note: {warning}", markup=False, soft_wrap=True)
-    print(f"report: {built.html}")
-
-
-def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print the table of what came out, with as many columns as there is room for."""
-    # elsewhere than on a terminal nobody wraps the lines
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160)
-    columns = [
-        column
-        for column in (rows[0] if rows else ())
-        if not (column in ("diverged", "failed") and all(row[column] == "0" for row in rows))
-        and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
-    ]
-    for spare in ("done", "n", "validation", "runs", "dead units", None):
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            table.add_column(column, justify="right" if rows[0][column][:1].isdigit() else "left")
-        for row in rows:
-            table.add_row(*(escape(row[column]) for column in columns))
-        # no table measures wider than its console, so a wide one does the measuring
-        if Console(width=1000).measure(table).maximum <= console.width:
-            break
-        columns = [column for column in columns if column != spare]
-    if columns:
-        console.print(table)
-
-
-def _index(results: Path) -> None:
-    from relu_exp.evidence.report import build_index
-
-    print(f"index: {build_index(results)}")

@@ -1,0 +1,173 @@
+"""Reports, as a command asks for them: one now, or one beside the training of what comes next."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from relu_exp.launchers.processes import processes
+from relu_exp.registry import load_plugins
+
+if TYPE_CHECKING:
+    from relu_exp.evidence.report import Built
+
+__all__ = ["Interrupted", "Reports", "index", "report", "report_all"]
+
+
+class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
+    """Ctrl-C, with what was kept and how to go on."""
+
+    exit_code = 130
+
+
+def report(root: Path) -> None:
+    """Build the report of one experiment's results, and print what came out.
+
+    Raises:
+        UsageError: there are no results, or they cannot be read.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.report import build
+
+    try:
+        _show(build(root))
+    except KeyboardInterrupt:
+        again = shlex.join(["relu-exp", "report", str(root)])
+        raise Interrupted(f"interrupted: every run is kept, {again} builds the report") from None
+
+
+def report_all(results: Path, plugins: Sequence[str] = ()) -> None:
+    """Build the report of one experiment's results, or those of all that lie in a folder.
+
+    Raises:
+        UsageError: there are no results, they cannot be read, or a plugin cannot be imported.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.report import find_results
+
+    load_plugins(plugins)
+    roots = find_results(results)
+    for root in roots:
+        report(root)
+    if roots != [results]:
+        index(results)
+
+
+def index(results: Path) -> None:
+    """Write the page that links the reports of all experiments in a folder."""
+    from relu_exp.evidence.report import build_index
+
+    print(f"index: {build_index(results)}")
+
+
+class Reports:
+    """Reports that are built one after the other, each in a process, while others train.
+
+    Leaving the context waits for the last one, or gives it up where something went wrong.
+    """
+
+    def __init__(self, plugins: Sequence[str]) -> None:
+        self.plugins = tuple(plugins)
+        self.building: tuple[BaseProcess, Connection] | None = None
+
+    def begin(self, root: Path) -> None:
+        """Finish the report before, print what it says, and begin the next one.
+
+        Raises:
+            UsageError: the results of the one before cannot be read.
+        """
+        self.finish()
+        ours, theirs = multiprocessing.Pipe(duplex=False)
+        process = processes().Process(target=_build, args=(root, self.plugins, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        self.building = process, ours
+
+    def finish(self) -> None:
+        """Wait for the report that is being built, if any, and print what it says."""
+        if self.building is None:
+            return
+        process, pipe = self.building
+        try:
+            built = pipe.recv()
+        except EOFError:
+            built = RuntimeError("the process that built a report has died")
+        process.join()
+        self.building = None
+        if isinstance(built, Exception):
+            raise built
+        _show(built)
+
+    def __enter__(self) -> Reports:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the last report, or give it up."""
+        if kind is None:
+            self.finish()
+        elif self.building is not None:
+            self.building[0].terminate()
+
+
+def _build(root: Path, plugins: Sequence[str], pipe: Connection) -> None:
+    """Build a report in this process, and send what was built, or why not."""
+    from relu_exp.evidence.report import build
+
+    # Ctrl-C reaches this process too, and the parent says what there is to say
+    with suppress(KeyboardInterrupt):
+        try:
+            load_plugins(plugins)
+            pipe.send(build(root))
+        except Exception as error:
+            pipe.send(error)
+
+
+def _show(built: Built) -> None:
+    _show_summary(built.summary)
+    errors = Console(stderr=True, highlight=False)
+    for warning in built.warnings:
+        errors.print(f"note: {warning}", markup=False, soft_wrap=True)
+    print(f"report: {built.html}")
+
+
+def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
+    """Print the table of what came out, with as many columns as there is room for."""
+    # elsewhere than on a terminal nobody wraps the lines
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160)
+    columns = [
+        column
+        for column in (rows[0] if rows else ())
+        if not (column in ("diverged", "failed") and all(row[column] == "0" for row in rows))
+        and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
+    ]
+    for spare in ("done", "n", "validation", "runs", "dead units", None):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            table.add_column(column, justify="right" if rows[0][column][:1].isdigit() else "left")
+        for row in rows:
+            table.add_row(*(escape(row[column]) for column in columns))
+        # no table measures wider than its console, so a wide one does the measuring
+        if Console(width=1000).measure(table).maximum <= console.width:
+            break
+        columns = [column for column in columns if column != spare]
+    if columns:
+        console.print(table)
