@@ -171,7 +171,6 @@ def _words(
     return {
         "title": manifest.get("title") or frames.root.name,
         "question": manifest.get("question") or "",
-        "budget": manifest.get("budget"),
         "axes": [(axis, list(labels)) for axis, labels in (manifest.get("axes") or {}).items()],
         "fixed": _fixed(frames),
         "endings": summary.endings(frames),

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from relu_exp.evidence.frames import Frames
-from relu_exp.evidence.statistics import best_learning_rates, mean_interval, score
+from relu_exp.evidence.statistics import Interval, best_learning_rates, mean_interval, score
 
 __all__ = ["Session", "Table", "best_results", "endings", "failures", "remarks", "sessions"]
 
@@ -143,7 +143,7 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
             test = mean_interval(score(arm, "final_test_accuracy"))
             validation = mean_interval(score(arm, "final_validation_accuracy"))
             star = "*" if arm["at_edge"].iloc[0] else ""
-            row += [percent(validation.mean), _interval(test.mean, test.low, test.high)]
+            row += [percent(validation.mean), _interval(test)]
             row += [str(test.n), f"{arm['learning_rate'].iloc[0]:g}{star}"]
             row.append(str(arm["initializer_label"].iloc[0]))
         else:
@@ -219,11 +219,11 @@ def percent(share: float) -> str:
     return "—" if pd.isna(share) else f"{share:.1%}"
 
 
-def _interval(mean: float, low: float, high: float) -> str:
-    if pd.isna(low):
-        return percent(mean)
+def _interval(test: Interval) -> str:
+    if test.n < 3:
+        return percent(test.mean)
     # an accuracy lies between 0 and 1, whatever Student's t says
-    return f"{percent(mean)} ({max(low, 0):.1%} … {min(high, 1):.1%})"
+    return f"{percent(test.mean)} ({max(test.low, 0):.1%} … {min(test.high, 1):.1%})"
 
 
 def _cell(value: object) -> str:

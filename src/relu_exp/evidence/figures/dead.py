@@ -141,7 +141,6 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
             grid.left_out,
             others,
         ],
-        leave=("learning_rate",),
         x="learning rate",
         y="dead units (share)",
         **_labels(grid, handles(drawn or shown)),
@@ -226,7 +225,6 @@ def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, other
             grid.left_out,
             others,
         ],
-        leave=("learning_rate",),
         x="updates" if view.x == "step" else "hidden layer (1 is next to the input)",
         y=view.y,
         **_labels(
