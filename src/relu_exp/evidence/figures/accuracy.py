@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ __all__ = ["accuracy_by_depth", "accuracy_map", "learning_rate_sensitivity"]
 
 ARMS = [axis for axis in AXES if axis != "learning_rate"]
 AT_MOST = 3
+CROSS: dict[str, Any] = {"ms": 7, "mew": 1.8, "zorder": 4}
 HOW_CHOSEN = (
     "Each arm has the learning rate with the highest mean validation accuracy; "
     "test data had no say."
@@ -74,7 +76,9 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
     grid = Grid.of(part.runs, "depth", "initializer_label")
     sheet = Sheet(len(grid.rows), len(grid.columns))
     finite = values["mean"].dropna()
-    low, high = float(finite.min()), float(finite.max())
+    low, largest = float(finite.min()), float(finite.max())
+    # one arm on the brink of divergence must not flatten all the others
+    high = min(largest, 10 * float(finite.median())) if is_loss else largest
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in shown.items():
@@ -88,7 +92,7 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
             for label, rate in zip(here["activation_label"], here["learning_rate"], strict=True):
                 shift = ASIDE ** (list(shown).index(label) - (len(shown) - 1) / 2)
                 color = shown[label].color
-                axes.plot(rate * shift, height, "x", color=color, ms=7, mew=1.8, zorder=4)
+                axes.plot(rate * shift, height, "x", color=color, clip_on=False, **CROSS)
         if is_loss:
             log_axis(axes.yaxis, np.log10(high / low))
             axes.set_ylim(low / 1.3, high * 1.35)
@@ -114,6 +118,9 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
             if not len(lost)
             else "× marks rates at which some runs diverged; "
             + ("they have no loss." if is_loss else "they count as accuracy 0."),
+            f"Losses above {plain(float(f'{1.35 * high:.2g}'))} are cut off."
+            if largest > high
+            else "",
             interval_words(values, log=is_loss, band=False),
             grid.left_out,
             left_out,
