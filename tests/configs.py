@@ -39,18 +39,17 @@ PLAIN: dict[str, Any] = {
 
 
 def make_run(**keys: Any) -> RunConfig:
-    """Return a small run; `activation="elu", activation__alpha=0.5` sets a part's setting."""
-    parts = {
-        part: registry.resolve(
-            keys.get(part, NAMES[part]),
-            {
-                key.removeprefix(f"{part}__"): value
-                for key, value in keys.items()
-                if key.startswith(f"{part}__")
-            },
-        )
-        for part, registry in REGISTRIES.items()
-    }
+    """Return a small run; a part is a name, or a name and settings.
+
+    `activation="elu", activation__alpha=0.5` is `activation=("elu", {"alpha": 0.5})`.
+    """
+    parts = {}
+    for part, registry in REGISTRIES.items():
+        chosen = keys.get(part, NAMES[part])
+        name, settings = (chosen, {}) if isinstance(chosen, str) else chosen
+        prefix = f"{part}__"
+        stated = {key.removeprefix(prefix): keys[key] for key in keys if key.startswith(prefix)}
+        parts[part] = registry.resolve(name, {**settings, **stated})
     plain = {key: keys.get(key, default) for key, default in PLAIN.items()}
     if "evaluation_steps" not in keys:
         plain["evaluation_steps"] = (plain["num_steps"],)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from examples import example_run
 
 from relu_exp.launchers.local import Progress, launch, num_cores, resolve_device
 from relu_exp.launchers.task import Mission, Outcome
 from relu_exp.plan import plan
 from relu_exp.schema import TABLES, UsageError
 from relu_exp.store import Store
+
+from configs import make_run
 
 FAILING, KILLING, WAITING, ABSENT, CROWDED = 0.7, 0.8, 0.9, 0.6, 0.5
 """Learning rates by which the fake trainer knows what to do."""
@@ -50,7 +51,7 @@ CURVE = {"step": 0, "split": "train", "loss": 2.3, "accuracy": 0.1}
 
 
 def runs_of(*rates, num_seeds=4):
-    return [example_run(learning_rate=r, seed=s) for r in rates for s in range(num_seeds)]
+    return [make_run(learning_rate=r, seed=s) for r in rates for s in range(num_seeds)]
 
 
 @pytest.fixture(params=[1, 2], ids=["in-process", "processes"])
@@ -96,7 +97,7 @@ def test_every_fleet_is_saved_under_its_own_name(store, num_workers):
 
 
 def test_a_run_that_fails_is_a_row_with_its_traceback_and_the_others_are_kept(store, num_workers):
-    runs = [*runs_of(0.1, num_seeds=6), example_run(learning_rate=FAILING)]
+    runs = [*runs_of(0.1, num_seeds=6), make_run(learning_rate=FAILING)]
     outcomes = see(store, plan(runs, (), 4).fleets, num_workers)
     assert Counter(statuses(store).values()) == {"done": 6, "failed": 1}
     assert sum(outcome.counts.get("failed", 0) for outcome in outcomes) == 1
@@ -116,7 +117,7 @@ def test_a_fleet_too_large_for_the_memory_is_trained_in_smaller_ones(store):
 
 
 def test_a_worker_that_is_killed_costs_its_own_fleet_only(store):
-    runs = [*runs_of(0.1, num_seeds=8), example_run(learning_rate=KILLING)]
+    runs = [*runs_of(0.1, num_seeds=8), make_run(learning_rate=KILLING)]
     outcomes = see(store, plan(runs, (), 1).fleets, 2)
     counts = Counter(statuses(store).values())
     assert counts == {"done": 8, "interrupted": 1}

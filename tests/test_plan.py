@@ -3,16 +3,17 @@
 import itertools
 
 import pytest
-from examples import example_run
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relu_exp.plan import Fleet, estimate, flops, plan
 
+from configs import make_run
+
 
 def sweep(**axes):
     return [
-        example_run(**dict(zip(axes, values, strict=True)))
+        make_run(**dict(zip(axes, values, strict=True)))
         for values in itertools.product(*axes.values())
     ]
 
@@ -53,14 +54,14 @@ def test_every_due_run_sails_exactly_once(num_seeds, depths, rates, fleet_size, 
     ],
 )
 def test_runs_of_one_shape_sail_together(changes):
-    (fleet,) = plan([example_run(), example_run(**changes)], (), 16).fleets
+    (fleet,) = plan([make_run(), make_run(**changes)], (), 16).fleets
     assert len(fleet.runs) == 2
 
 
 def test_numbers_of_an_activation_sail_together_and_its_words_do_not():
-    slopes = [example_run(activation=("leaky_relu", {"negative_slope": a})) for a in (0.01, 0.2)]
+    slopes = [make_run(activation=("leaky_relu", {"negative_slope": a})) for a in (0.01, 0.2)]
     assert len(plan(slopes, (), 16).fleets) == 1
-    forms = [example_run(activation=("prelu", {"per": per})) for per in ("layer", "unit")]
+    forms = [make_run(activation=("prelu", {"per": per})) for per in ("layer", "unit")]
     assert len(plan(forms, (), 16).fleets) == 2
 
 
@@ -70,17 +71,17 @@ def test_numbers_of_an_activation_sail_together_and_its_words_do_not():
         {"activation": "tanh"},
         {"network": "residual_mlp"},
         {"dataset": "digits"},
-        {"depth": 2},
+        {"depth": 3},
         {"width": 9},
         {"batch_size": 16},
         {"num_steps": 5},
         {"probe_steps": (0,)},
         {"probe_samples": 8},
-        {"evaluation_steps": (4,)},
+        {"evaluation_steps": (0, 4)},
     ],
 )
 def test_runs_of_other_shapes_sail_apart(changes):
-    made = plan([example_run(), example_run(**changes)], (), 16)
+    made = plan([make_run(), make_run(**changes)], (), 16)
     assert len(made.fleets) == 2
 
 
@@ -104,22 +105,22 @@ def test_nothing_is_left_where_all_is_finished():
 
 
 def test_a_fleet_is_named_by_its_runs():
-    first, second = Fleet((example_run(),)), Fleet((example_run(seed=1),))
-    assert first.fleet_id == Fleet((example_run(),)).fleet_id
+    first, second = Fleet((make_run(),)), Fleet((make_run(seed=1),))
+    assert first.fleet_id == Fleet((make_run(),)).fleet_id
     assert first.fleet_id != second.fleet_id
 
 
 def test_cost_grows_with_everything_that_takes_time():
-    least = flops(example_run())
+    least = flops(make_run())
     for changes in (
-        {"depth": 2},
-        {"width": 16},
+        {"depth": 3},
+        {"width": 32},
         {"num_steps": 8},
         {"batch_size": 64},
         {"probe_steps": (0, 1, 4)},
         {"evaluation_steps": (0, 1, 4)},
     ):
-        assert flops(example_run(**changes)) > least
+        assert flops(make_run(**changes)) > least
 
 
 @pytest.fixture
@@ -142,4 +143,4 @@ def test_an_estimate_is_never_shorter_than_its_longest_fleet():
 
 
 def test_this_machine_can_be_measured():
-    assert estimate(plan([example_run()], (), 1).fleets, "cpu", 1).seconds > 0
+    assert estimate(plan([make_run()], (), 1).fleets, "cpu", 1).seconds > 0
