@@ -1,0 +1,219 @@
+"""Arms of an experiment: each at its best validated learning rate, compared seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from relu_exp.evidence.claims.registry import MissingRunsError
+from relu_exp.evidence.frames import Frames, steps_to_threshold
+from relu_exp.evidence.statistics import best_learning_rates, mean_interval, score
+
+__all__ = [
+    "at_best_rate",
+    "at_fastest_rate",
+    "at_matched_rate",
+    "choose",
+    "differences",
+    "in_words",
+    "pairs",
+    "rates_in_words",
+    "ratios",
+    "scored",
+    "timed",
+]
+
+
+def choose(runs: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    """Return the finished runs that have the wanted value, or one of a list, in each column.
+
+    Diverged runs are finished: divergence is a result. Settings are written with a double
+    underscore, `network__output="tanh"` for the column `network.output`.
+
+    Raises:
+        MissingRunsError: a wanted value has no finished run among those chosen so far.
+    """
+    kept = runs[runs["status"].isin(["done", "diverged"])]
+    for key, value in wanted.items():
+        column = key.replace("__", ".")
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        for one in values:
+            if column not in kept or not (kept[column] == one).any():
+                raise MissingRunsError(f"no finished run with {column}={one}")
+        kept = kept[kept[column].isin(values)]
+    return kept
+
+
+def scored(runs: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """Return the runs with `accuracy` and `loss` on a split at the end; diverged: 0, infinity."""
+    return runs.assign(
+        accuracy=score(runs, f"final_{split}_accuracy"), loss=score(runs, f"final_{split}_loss")
+    )
+
+
+def at_best_rate(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return the runs of each arm (distinct values of `by`) at its best learning rate.
+
+    Best on validation data over all seeds, `statistics.best_learning_rates`: test data and the
+    measured effect have no say.
+
+    Raises:
+        MissingRunsError: no arm has a run that ended.
+    """
+    best = best_learning_rates(runs, by)
+    if best.empty:
+        raise MissingRunsError("no run ended with a validation accuracy to choose a rate by")
+    return runs.merge(best[[*by, "learning_rate", "at_edge"]], on=[*by, "learning_rate"])
+
+
+def at_fastest_rate(
+    frames: Frames, runs: pd.DataFrame, by: Sequence[str], threshold: float
+) -> pd.DataFrame:
+    """Return the runs of each arm at the rate that first brings validation loss to `threshold`.
+
+    The other way to tune, for claims about speed: least restricted mean of updates over seeds.
+    """
+    times = timed(frames, runs, threshold, split="validation")
+    means = (
+        times.groupby([*by, "learning_rate"], observed=True, dropna=False)["steps"]
+        .mean()
+        .reset_index()
+    )
+    best = means.sort_values(["steps", "learning_rate"]).drop_duplicates(list(by))
+    return runs.merge(best[[*by, "learning_rate"]], on=[*by, "learning_rate"])
+
+
+def at_matched_rate(runs: pd.DataFrame, column: str, grid: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the runs of all arms (values of `column`) at one shared rate per part of the grid.
+
+    It is the rate at which their mean validation accuracy is highest, each arm weighing the same:
+    as good to all of them as a shared rate can be.
+    """
+    runs = runs.assign(_validation=score(runs, "final_validation_accuracy"))
+    arms = runs.groupby([*grid, "learning_rate", column], observed=True, dropna=False)[
+        "_validation"
+    ].mean()
+    # a rate at which an arm was not tried is not shared
+    shared = arms.unstack(column).mean(axis=1, skipna=False).dropna().reset_index(name="_mean")
+    if shared.empty:
+        return runs.head(0).drop(columns="_validation")
+    shared = shared.sort_values(["_mean", "learning_rate"], ascending=[False, True])
+    keys = [*grid, "learning_rate"]
+    best = shared.drop_duplicates(list(grid)) if grid else shared.head(1)
+    return runs.drop(columns="_validation").merge(best[keys], on=keys)
+
+
+def timed(
+    frames: Frames,
+    runs: pd.DataFrame,
+    threshold: float,
+    *,
+    split: str = "train",
+    metric: str = "loss",
+) -> pd.DataFrame:
+    """Return the runs with the updates each took to a threshold: `steps`, `censored`.
+
+    A run that never arrives, or diverges first, counts with the updates it was given.
+    """
+    times = steps_to_threshold(frames.curves, runs, split, metric, threshold)
+    kept = times[["run_id", "steps", "censored"]].astype({"run_id": "str"})
+    return runs.merge(kept, on="run_id").assign(threshold=threshold)
+
+
+def pairs(
+    runs: pd.DataFrame,
+    column: str,
+    first: object,
+    second: object,
+    value: str,
+    grid: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return `value` of two arms side by side: `seed`, the grid's columns, `first`, `second`.
+
+    One row per seed and part of the grid in which both arms have a run.
+
+    Raises:
+        MissingRunsError: there is no such pair.
+    """
+    keys = [*grid, "seed"]
+    sides = [
+        runs.loc[runs[column] == arm, [*keys, value]].rename(columns={value: name})
+        for arm, name in ((first, "first"), (second, "second"))
+    ]
+    found = sides[0].merge(sides[1], on=keys, validate="one_to_one")
+    if found.empty:
+        raise MissingRunsError(f"no seed has runs of both {column}={first} and {column}={second}")
+    return found
+
+
+def differences(
+    runs: pd.DataFrame,
+    column: str,
+    first: object,
+    second: object,
+    value: str,
+    grid: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return first − second per seed and part of the grid, as `judge` takes it."""
+    found = pairs(runs, column, first, second, value, grid)
+    return found.assign(effect=found["first"] - found["second"])[["seed", *grid, "effect"]]
+
+
+def ratios(
+    frames: Frames,
+    runs: pd.DataFrame,
+    column: str,
+    slow: object,
+    fast: object,
+    thresholds: Sequence[float],
+    *,
+    grid: Sequence[str] = (),
+    split: str = "train",
+    metric: str = "loss",
+) -> pd.DataFrame:
+    """Return per seed, threshold and part of the grid the updates of `slow` over those of `fast`.
+
+    `runs` hold one run per seed and arm. Updates are restricted to those given, so that with one
+    arm censored the ratio is a bound in the other's favor; where neither arrives nothing is known
+    and the effect is NaN.
+    """
+    every = []
+    for threshold in thresholds:
+        times = timed(frames, runs, threshold, split=split, metric=metric)
+        steps = pairs(times, column, slow, fast, "steps", grid)
+        late = pairs(times, column, slow, fast, "censored", grid)
+        # a threshold that holds at the start takes no updates: one, so that a ratio exists
+        effect = steps["first"].clip(lower=1.0) / steps["second"].clip(lower=1.0)
+        neither = late["first"].to_numpy() & late["second"].to_numpy()
+        every.append(steps.assign(threshold=threshold, effect=effect.mask(neither)))
+    return pd.concat(every, ignore_index=True)[["seed", *grid, "threshold", "effect"]]
+
+
+def in_words(effects: pd.DataFrame, *, ratio: bool = False, unit: str = "") -> str:
+    """Return mean, interval and seeds of effects in words, for notes; the seed is the unit."""
+    clean = effects.dropna(subset=["effect"])
+    values = np.log(clean["effect"]) if ratio else clean["effect"].astype(float)
+    per_seed = clean.assign(_value=values).groupby("seed")["_value"].mean()
+    found = mean_interval(per_seed)
+    if found.n == 0:
+        return "not measured"
+    numbers = [float(np.exp(number)) if ratio else number for number in found[:3]]
+    seeds = f"{found.n} seed" + ("s" if found.n != 1 else "")
+    if found.n == 1:
+        return f"{numbers[0]:.3g}{unit} ({seeds}: no interval)"
+    return f"{numbers[0]:.3g}{unit} [{numbers[1]:.3g}, {numbers[2]:.3g}] over {seeds}"
+
+
+def rates_in_words(tuned: pd.DataFrame, by: Sequence[str]) -> str:
+    """Return the learning rate each arm got, and whether it is the last one tried."""
+    told: list[str] = []
+    columns = [*by, "learning_rate", *(["at_edge"] if "at_edge" in tuned else [])]
+    for row in tuned[columns].drop_duplicates().to_dict("records"):
+        record: Mapping[Any, Any] = row
+        edge = " (the last tried)" if record.get("at_edge") else ""
+        arm = " ".join(str(record[key]) for key in by)
+        told.append(f"{arm}: {record['learning_rate']:g}{edge}")
+    return "Learning rates: " + "; ".join(told) + "."
