@@ -24,7 +24,7 @@ __all__ = ["train_fleet"]
 
 # Values per run and evaluated chunk: bounds memory, and makes a run's numbers independent of the
 # size of its fleet.
-_CHUNK_VALUES = 1_000_000
+_CHUNK_VALUES = 400_000
 _NUM_BATCH_RECORDS = 200
 _SATURATED = 0.05
 
