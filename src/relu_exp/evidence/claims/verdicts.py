@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -197,10 +198,15 @@ def _seeds_needed(values: np.ndarray, threshold: float) -> int | None:
     if len(values) < 2:
         return None
     gap, spread = abs(float(np.mean(values)) - threshold), float(np.std(values, ddof=1))
-    counts = np.arange(len(values) + 1, 10_001)
-    half = stats.t.ppf(1 - ALPHA / 2, counts - 1) * spread / np.sqrt(counts)
-    enough = counts[half < gap]
-    return int(enough[0]) if len(enough) else None
+
+    def is_wide(count: int) -> bool:
+        half: float = stats.t.ppf(1 - ALPHA / 2, count - 1) * spread / math.sqrt(count)
+        return half >= gap
+
+    # the interval narrows with every seed, so halving finds the first that is narrow enough
+    counts = range(len(values) + 1, 10_001)
+    place = bisect.bisect_left(counts, True, key=lambda count: not is_wide(count))
+    return counts[place] if place < len(counts) else None
 
 
 def _in_words(verdict: Verdict, rule: Rule) -> str:

@@ -1,0 +1,124 @@
+"""The court: every claim is heard, whatever happened to its runs, and each gets a verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
+from relu_exp.evidence.claims.verdicts import Verdict, VerdictName, corrected
+from relu_exp.schema import UsageError
+
+__all__ = ["ORDER", "can_decide", "command", "count", "decide", "decide_all"]
+
+ORDER: tuple[VerdictName, ...] = (
+    "supported",
+    "refuted",
+    "conditional",
+    "inconclusive",
+    "not decided",
+)
+"""The verdicts, as summaries list them."""
+FEWEST_SEEDS = 2
+"""With one seed there is no interval, so nothing statistical is decided."""
+
+
+def decide_all(root: Path, claims: Iterable[Claim] | None = None) -> dict[str, Verdict]:
+    """Return the verdict of every claim on the results below `root`, in the order of the claims.
+
+    Statistical claims are corrected for their number (Holm). What cannot be decided says why, and
+    with which command it could be.
+    """
+    evidence = Evidence(root)
+    heard = list(all_claims() if claims is None else claims)
+    return corrected({claim.id: decide(claim, evidence) for claim in heard})
+
+
+def decide(claim: Claim, evidence: Evidence) -> Verdict:
+    """Return the verdict of one claim, before the correction for the number of claims."""
+    try:
+        verdict = claim.decide(evidence)
+    except MissingRunsError as missing:
+        return _undecided(f"{missing}.", claim, evidence)
+    except UsageError as error:
+        return _undecided(f"The results cannot be used: {error}.", claim, evidence)
+    except Exception as error:
+        # a mistake in one claim, or results that nobody foresaw, must not take the others down
+        message = " ".join(str(error).split())[:200]
+        text = f"Deciding it failed with {type(error).__name__}: {message}."
+        return _undecided(text, claim, evidence)
+    return replace(verdict, notes=(*verdict.notes, *_remarks(claim, evidence)))
+
+
+def count(verdicts: Iterable[Verdict]) -> dict[VerdictName, int]:
+    """Return how many verdicts there are of each name, none left out."""
+    found = Counter(verdict.name for verdict in verdicts)
+    return {name: found[name] for name in ORDER}
+
+
+def can_decide(claim: Claim, num_seeds: dict[str, int]) -> str | None:
+    """Return why runs with so many seeds per experiment cannot decide a claim; None if they can."""
+    for experiment in claim.experiments:
+        if experiment not in num_seeds:
+            return f"{experiment} is not run"
+        if not claim.rule.is_exact and num_seeds[experiment] < FEWEST_SEEDS:
+            return f"{experiment} has one seed"
+    return None
+
+
+def command(claim: Claim, evidence: Evidence) -> str:
+    """Return the command that makes a claim's runs, at the budget its results were made at."""
+    budgets = {made.budget for made in _made(claim, evidence)} - {None}
+    return f"{claim.command} --budget {budgets.pop()}" if len(budgets) == 1 else claim.command
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is known of one experiment's results: the budget, and runs by how they ended."""
+
+    experiment: str
+    budget: str | None
+    endings: dict[str, int]
+
+
+def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
+    found = []
+    for experiment in claim.experiments:
+        try:
+            frames = evidence[experiment]
+        except (MissingRunsError, UsageError):
+            continue
+        endings = dict(Counter(frames.runs["status"]))
+        endings["missing"] = frames.num_missing
+        found.append(_Made(experiment, frames.manifest.get("budget"), endings))
+    return found
+
+
+def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:
+    reason = " ".join(reason.replace("..", ".").split())
+    reason = reason[:1].upper() + reason[1:] if " " in reason.split(".")[0] else reason
+    how = "" if claim.command in reason or not claim.experiments else f" Run {claim.command}."
+    return Verdict("not decided", f"{reason}{how}", notes=tuple(_remarks(claim, evidence)))
+
+
+def _remarks(claim: Claim, evidence: Evidence) -> list[str]:
+    """Return what is amiss with the runs that a verdict rests on, in words."""
+    words = {
+        "failed": "failed with an error and count for nothing",
+        "interrupted": "were interrupted before the end",
+        "missing": "have not been run",
+        "diverged": "diverged, which is a result",
+    }
+    told, made = [], _made(claim, evidence)
+    for each in made:
+        for ending, text in words.items():
+            if number := each.endings.get(ending, 0):
+                asked = sum(each.endings.values())
+                told.append(f"{number:,} of {asked:,} runs of {each.experiment} {text}.")
+    budgets = {each.experiment: each.budget or "no" for each in made}
+    if len(set(budgets.values())) > 1:
+        listed = ", ".join(f"{name} at {budget} budget" for name, budget in budgets.items())
+        told.append(f"Made at different budgets: {listed}.")
+    return told
