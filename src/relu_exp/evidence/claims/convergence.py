@@ -16,11 +16,11 @@ from relu_exp.evidence.claims.arms import (
     described,
     differences,
     in_words,
-    judge_cells,
     rates_in_words,
     ratios,
     scored,
 )
+from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
 from relu_exp.evidence.frames import Frames

@@ -1,0 +1,82 @@
+"""Rules that every part of a grid must satisfy, or some part, instead of the mean over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName, judge
+
+__all__ = ["judge_cells"]
+
+
+def judge_cells(
+    effects: pd.DataFrame,
+    rule: Rule,
+    *,
+    need: Literal["every", "some"],
+    scope: str,
+    run_ids: Sequence[str] = (),
+) -> Verdict:
+    """Return the verdict of a rule that every part of the grid, or some part, must satisfy.
+
+    `judge` lets the mean over the grid decide, which suits one effect seen in several places. A
+    ranking holds only if each of its steps does (`every`; held by some and broken by others it is
+    conditional), and "can be worse" holds if it is so anywhere (`some`). Parts are decided at a
+    level corrected for their number, and so is the p-value.
+    """
+    verdict = judge(effects, rule, scope=scope, run_ids=run_ids)
+    if not verdict.cells:
+        return verdict
+    held = [cell for cell in verdict.cells if cell.verdict == "supported"]
+    broken = [cell for cell in verdict.cells if cell.verdict == "refuted"]
+    name: VerdictName = "inconclusive"
+    if need == "some":
+        if held:
+            name = "supported"
+        elif len(broken) == len(verdict.cells):
+            name = "refuted"
+    elif len(held) == len(verdict.cells):
+        name = "supported"
+    elif broken:
+        name = "conditional" if held else "refuted"
+    p_values = _cell_p_values(effects, rule)
+    one_decides = (need == "some") == (name == "supported")
+    p_value = min(1.0, len(p_values) * min(p_values)) if one_decides else max(p_values)
+    says = (
+        f"{rule.measure}, claimed {rule.claimed_side} {rule.threshold:g}{rule.unit} in {need} part "
+        f"of the grid: holds in {len(held)} of {len(verdict.cells)} parts{_listed(held, rule)}, "
+        f"fails in {len(broken)}{_listed(broken, rule)}."
+    )
+    needed = verdict.seeds_needed if name == "inconclusive" else None
+    return replace(verdict, name=name, p_value=p_value, says=says, seeds_needed=needed)
+
+
+def _listed(cells: Sequence[Cell], rule: Rule) -> str:
+    """Return parts of the grid with their effects, in parentheses."""
+    told = [f"{', '.join(cell.where.values())}: {cell.effect:.3g}{rule.unit}" for cell in cells[:6]]
+    more = [f"{len(cells) - 6} more"] if len(cells) > 6 else []
+    return f" ({'; '.join([*told, *more])})" if told else ""
+
+
+def _cell_p_values(effects: pd.DataFrame, rule: Rule) -> list[float]:
+    """Return each part's p-value against the threshold; 1 where there is only one seed."""
+    assert rule.threshold is not None
+    clean = effects.dropna(subset=["effect"])
+    threshold = np.log(rule.threshold) if rule.ratio else rule.threshold
+    found = []
+    for _, group in clean.groupby(list(rule.grid), observed=True):
+        values = np.log(group["effect"]) if rule.ratio else group["effect"].astype(float)
+        if len(values) < 2:
+            found.append(1.0)
+        elif np.ptp(values) == 0:
+            # all seeds agree exactly: a sign test is what is left
+            found.append(1.0 if values.iloc[0] == threshold else 2.0 ** (1 - len(values)))
+        else:
+            found.append(float(stats.ttest_1samp(values, threshold).pvalue))
+    return found
