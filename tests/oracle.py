@@ -161,7 +161,8 @@ def train(run: RunConfig) -> tuple[list[float], nn.Module]:
     losses = []
     for step in range(run.num_steps):
         epoch, place = divmod(step, len(own) // size)
-        order = own[torch.randperm(len(own), generator=stream(run.seed, "batches", epoch))]
+        if place == 0:
+            order = own[torch.randperm(len(own), generator=stream(run.seed, "batches", epoch))]
         batch = order[place * size : (place + 1) * size]
         loss = loss_of(run, network(data.train.inputs[batch]), data.train.labels[batch])
         optimizer.zero_grad()
