@@ -1,0 +1,195 @@
+"""Claims about speed: planted times are found, at the fair rate, and too few runs are said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted_runs import ELU, HE, LEAKY, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
+
+from relu_exp.evidence.claims import convergence
+from relu_exp.evidence.claims.arms import at_best_rate, at_matched_rate, choose, ratios
+from relu_exp.evidence.claims.grids import judge_cells
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.verdicts import Rule
+from relu_exp.evidence.frames import Frames
+from relu_exp.schema import RunConfig
+
+ARMS = ((SIGMOID, XAVIER), (TANH, XAVIER), (RELU, HE), (LEAKY, HE), (ELU, HE))
+
+
+def write(
+    root: Path,
+    times: Mapping[str, float],
+    *,
+    deep: Mapping[str, float] | None = None,
+    accuracy: Mapping[str, float] | None = None,
+    num_seeds: int = 4,
+) -> Evidence:
+    """Write convergence-speed: updates by activation, others in deep networks; 0.3 is too high."""
+
+    def truth(run: RunConfig) -> Truth:
+        name = run.activation.name
+        time = (deep or times)[name] if run.depth == 4 else times[name]
+        height = (accuracy or {}).get(name, 0.9)
+        # faster at first, and worse in the end: the rate is tuned on validation
+        return Truth(time / 3, height - 0.1) if run.learning_rate == 0.3 else Truth(time, height)
+
+    configs = [
+        run
+        for activation, initializer in ARMS
+        if activation.name in times
+        for depth in (1, 4)
+        for run in runs(num_seeds, activation=activation, initializer=initializer, depth=depth)
+    ]
+    plant(root / "convergence-speed", configs, truth)
+    return Evidence(root)
+
+
+SAME = {"sigmoid": 50.0, "tanh": 50.0, "relu": 50.0, "leaky_relu": 50.0, "elu": 50.0}
+
+
+def decide(name: str, evidence: Evidence):  # type: ignore[no-untyped-def]
+    return find_claim(name).decide(evidence)
+
+
+@pytest.mark.parametrize(
+    ("name", "slow", "fast"),
+    [
+        ("relu-converges-faster-than-sigmoid", "sigmoid", "relu"),
+        ("relu-converges-faster-than-tanh", "tanh", "relu"),
+        ("tanh-converges-faster-than-sigmoid", "sigmoid", "tanh"),
+        ("elu-converges-faster-than-relu", "relu", "elu"),
+    ],
+)
+def test_a_planted_speed_is_found_on_the_claimed_side_and_on_the_other(
+    tmp_path: Path, name: str, slow: str, fast: str
+) -> None:
+    truly = decide(name, write(tmp_path / "true", {**SAME, slow: 90.0, fast: 45.0}))
+    assert truly.name == "supported"
+    assert truly.effect == pytest.approx(2.0, rel=0.1)
+    assert any("shared learning rate" in note for note in truly.notes)
+    falsely = decide(name, write(tmp_path / "false", {**SAME, slow: 45.0, fast: 60.0}))
+    assert falsely.name == "refuted"
+
+
+def test_arms_of_equal_speed_are_not_ten_percent_apart(tmp_path: Path) -> None:
+    verdict = decide("relu-converges-faster-than-tanh", write(tmp_path, SAME, num_seeds=8))
+    assert verdict.name == "refuted"
+    assert verdict.effect == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_speed_that_depends_on_depth_is_conditional(tmp_path: Path) -> None:
+    evidence = write(tmp_path, {**SAME, "tanh": 40.0}, deep={**SAME, "tanh": 100.0}, num_seeds=8)
+    verdict = decide("relu-converges-faster-than-tanh", evidence)
+    assert verdict.name == "conditional"
+    held = {cell.where["depth"] for cell in verdict.cells if cell.verdict == "supported"}
+    assert held == {"4"}
+
+
+def test_an_arm_that_never_arrives_counts_with_all_its_updates(tmp_path: Path) -> None:
+    evidence = write(tmp_path, {**SAME, "sigmoid": 1e6})
+    verdict = decide("relu-converges-faster-than-sigmoid", evidence)
+    assert verdict.name == "supported"
+    late = [cell.effect for cell in verdict.cells if cell.where["threshold"] == "0.2"]
+    assert late == pytest.approx([400 / (50 * np.log(2.3 / 0.2))] * 2, rel=0.1)
+
+
+def test_six_times_is_supported_at_eight_and_refuted_at_two(tmp_path: Path) -> None:
+    eight = {**SAME, "sigmoid": 200.0, "tanh": 200.0, "relu": 25.0}
+    accuracy = dict.fromkeys(SAME, 0.999)
+    found = decide("relu-six-times-faster", write(tmp_path / "8", eight, accuracy=accuracy))
+    assert any("as cited: 8" in note or "as cited: 7.9" in note for note in found.notes)
+    two = {**SAME, "sigmoid": 80.0, "tanh": 80.0, "relu": 40.0}
+    found = decide("relu-six-times-faster", write(tmp_path / "2", two, accuracy=accuracy))
+    assert found.name == "refuted"
+    assert "CIFAR-10" in found.scope
+
+
+def test_the_ranking_needs_every_step(tmp_path: Path) -> None:
+    order = {"elu": 0.95, "leaky_relu": 0.9, "relu": 0.85, "tanh": 0.8, "sigmoid": 0.7}
+    ranked = decide("activation-ranking", write(tmp_path / "1", SAME, accuracy=order))
+    assert ranked.name == "supported"
+    swapped = {**order, "relu": 0.9, "leaky_relu": 0.85}
+    assert decide("activation-ranking", write(tmp_path / "2", SAME, accuracy=swapped)).name == (
+        "conditional"
+    )
+    turned = {"elu": 0.7, "leaky_relu": 0.75, "relu": 0.8, "tanh": 0.85, "sigmoid": 0.9}
+    assert decide("activation-ranking", write(tmp_path / "3", SAME, accuracy=turned)).name == (
+        "refuted"
+    )
+
+
+def test_an_absent_arm_and_an_absent_experiment_are_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingRunsError, match="has not been run"):
+        decide("relu-converges-faster-than-tanh", Evidence(tmp_path))
+    evidence = write(tmp_path, {"relu": 50.0, "sigmoid": 50.0})
+    with pytest.raises(MissingRunsError, match="activation=tanh"):
+        decide("relu-converges-faster-than-tanh", evidence)
+
+
+def test_one_seed_decides_nothing(tmp_path: Path) -> None:
+    evidence = write(tmp_path, {**SAME, "tanh": 500.0}, num_seeds=1)
+    assert decide("relu-converges-faster-than-tanh", evidence).name == "inconclusive"
+
+
+def test_the_best_rate_is_chosen_on_validation_and_the_matched_one_is_shared(
+    tmp_path: Path,
+) -> None:
+    def truth(run: RunConfig) -> Truth:
+        best = 0.1 if run.activation.name == "relu" else 0.3
+        return Truth(accuracy=0.9 if run.learning_rate == best else 0.6)
+
+    configs = [*runs(activation=RELU), *runs(activation=TANH, initializer=XAVIER)]
+    found = Frames.open(plant(tmp_path / "rates", configs, truth)).runs
+    best = at_best_rate(found, ["activation"]).groupby("activation")["learning_rate"].unique()
+    assert {arm: list(rates) for arm, rates in best.items()} == {"relu": [0.1], "tanh": [0.3]}
+    shared = at_matched_rate(found, "activation")
+    assert shared["learning_rate"].nunique() == 1
+    assert shared["activation"].nunique() == 2
+    apart = choose(found, activation="relu", learning_rate=0.1)
+    apart = pd.concat([apart, choose(found, activation="tanh", learning_rate=0.3)])
+    assert at_matched_rate(apart, "activation").empty
+
+
+def test_where_neither_arm_arrives_nothing_is_known(tmp_path: Path) -> None:
+    configs = [*runs(activation=RELU), *runs(activation=TANH, initializer=XAVIER)]
+    frames = Frames.open(plant(tmp_path / "slow", configs, lambda run: Truth(time=1e6)))
+    best = at_best_rate(frames.runs, ["activation"])
+    assert ratios(frames, best, "activation", "tanh", "relu", [0.5])["effect"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "every", "some"),
+    [
+        (1.0, 1.0, "supported", "supported"),
+        (1.0, -1.0, "conditional", "supported"),
+        (-1.0, -1.0, "refuted", "refuted"),
+        (1.0, 0.0, "inconclusive", "supported"),
+        (-1.0, 0.0, "refuted", "inconclusive"),
+        (0.0, 0.0, "inconclusive", "inconclusive"),
+    ],
+)
+def test_every_part_or_some_part_must_hold(
+    first: float, second: float, every: str, some: str
+) -> None:
+    rule = Rule(measure="a difference", says="above 0", threshold=0.0, grid=("part",))
+    noise = np.random.default_rng(0).standard_normal(8) * 0.1
+    effects = pd.concat(
+        pd.DataFrame({"seed": range(8), "part": part, "effect": mean + noise - noise.mean()})
+        for part, mean in (("a", first), ("b", second))
+    )
+    for need, expected in (("every", every), ("some", some)):
+        verdict = judge_cells(effects, rule, need=need, scope="planted")  # type: ignore[arg-type]
+        assert verdict.name == expected
+        if expected in ("supported", "refuted"):
+            assert verdict.p_value < 0.05
+
+
+def test_all_rules_of_the_topic_are_ratios_above_their_minimum_effect() -> None:
+    for rule in (convergence.RELU_SIGMOID, convergence.RELU_TANH, convergence.ELU_RELU):
+        assert rule.ratio
+        assert rule.threshold == 1.1
