@@ -67,6 +67,13 @@ def test_statistics_agree_with_a_numpy_pass(activation: str, initializer: str) -
         "zero_fraction": [(a == 0).mean() for a in activations],
         "activation_grad_norm": [np.linalg.norm(grad) for grad in by_a],
         "weight_grad_norm": [np.linalg.norm(grad) for grad in by_W],
+        "weight_grad_spread": [
+            np.linalg.norm(grad - grad.mean(0)) / np.linalg.norm(grad) for grad in by_W
+        ],
+        "effective_rank": [
+            np.linalg.eigvalsh(np.cov(a)).sum() ** 2 / (np.linalg.eigvalsh(np.cov(a)) ** 2).sum()
+            for a in activations
+        ],
     }
     if activation == "relu":
         expected["saturated_fraction"] = expected["zero_fraction"]
@@ -151,6 +158,29 @@ def test_pile_ups_sit_in_the_middle_of_a_bin(kind: str, values: tuple[int, ...])
     middles = (edges[1:] + edges[:-1]) / 2
     for value in values:
         assert np.abs(middles - value).min() < 1e-9
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize(("initializer", "rank"), [("constant", 1), ("zeros", 0), ("he_normal", 3)])
+def test_equal_units_have_rank_one_and_equal_gradients(
+    activation: str, initializer: str, rank: int
+) -> None:
+    run = make_run(activation=activation, initializer=initializer, num_steps=0, probe_steps=(0,))
+    tables = train_fleet([run])
+    ranks, spreads = values(tables, "effective_rank"), values(tables, "weight_grad_spread")
+    if rank == 3:
+        assert min(ranks) > 1.5
+        assert min(spreads) > 0.5
+    else:
+        assert ranks == pytest.approx([rank] * 2, abs=1e-4)
+        assert spreads == pytest.approx([0, 0], abs=1e-5)
+
+
+def test_gradients_that_all_but_vanished_still_differ() -> None:
+    run = make_run(activation="tanh", initializer="normal", depth=16, num_steps=0, probe_steps=(0,))
+    tables = train_fleet([run])
+    assert max(values(tables, "weight_grad_norm")) < 1e-18
+    assert min(values(tables, "weight_grad_spread")) > 0.5
 
 
 def test_every_quantity_of_the_schema_is_measured() -> None:

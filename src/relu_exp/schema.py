@@ -141,6 +141,8 @@ QUANTITIES: Mapping[str, str] = {
     "dead_on_probe_fraction": "share of units whose derivative is zero on the whole probe batch",
     "weight_grad_norm": "L2 norm of the loss gradient by the layer's weights",
     "activation_grad_norm": "L2 norm of the loss gradient by the layer's activations",
+    "weight_grad_spread": "distance of the units' weight gradients from their mean, by their norm",
+    "effective_rank": "number of independent directions among a layer's units, over the samples",
     "update_ratio": "L2 norm of the weight update over that of the weights",
 }
 """Of `layers`: measured on the probe batch unless it says otherwise."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from relu_exp.engine.kernels import Samples
+from relu_exp.engine.kernels import Samples, product
 from relu_exp.engine.stack import Stack, Tape
 from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 
@@ -60,6 +60,33 @@ def _norm(x: Tensor) -> Tensor:
     return norm
 
 
+def _unit_spread(rows: Tensor) -> Tensor:
+    """Return how far rows (runs, units, ...) are from their mean: 0 when equal, 1 when unrelated.
+
+    Rows of zeros are equal.
+    """
+    rows = rows.flatten(2)
+    # to scale: squares of gradients that vanished over many layers would underflow
+    rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+    apart = _norm(rows - rows.mean(1, keepdim=True))
+    return apart / _norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
+
+
+def _effective_rank(a: Tensor) -> Tensor:
+    """Return the participation ratio of the units' covariance over samples: from 0 to units."""
+    centered = a - a.mean(2, keepdim=True)
+    size = centered.abs().amax((1, 2), keepdim=True)
+    # what is left of constant units is their rounding, which has every rank
+    varies = (size > _ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
+    centered = centered / size.clamp_min(torch.finfo(a.dtype).tiny)
+    covariance = product(centered, centered.transpose(1, 2).contiguous())
+    trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
+    rank = (trace / _norm(covariance).clamp_min(torch.finfo(a.dtype).tiny)).square()
+    return torch.where(varies, rank, torch.zeros_like(rank))
+
+
+_ROUNDING = 1e-6
+
 MEASUREMENTS: dict[str, Measurement] = {}
 """Quantity → function of a layer's probe, returning one number per run."""
 
@@ -93,6 +120,8 @@ _OWN: dict[str, Measurement] = {
     "dead_on_probe_fraction": lambda probe: _never_moves(probe.derivative).float().mean(1),
     "weight_grad_norm": lambda probe: _norm(probe.weight_grad),
     "activation_grad_norm": lambda probe: _norm(probe.activation_grad),
+    "weight_grad_spread": lambda probe: _unit_spread(probe.weight_grad),
+    "effective_rank": lambda probe: _effective_rank(probe.a),
 }
 for _quantity, _function in _OWN.items():
     register(_quantity, QUANTITIES[_quantity])(_function)
