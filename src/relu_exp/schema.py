@@ -240,5 +240,25 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "value": "float64",
         "derivative": "float64",
     },
+    # per exact check and case of it, by a study: what a formula should give and what it gives
+    "checks": {
+        "check": "string",
+        "case": "string",
+        "expected": "float64",
+        "found": "float64",
+        "holds": "bool",
+        "detail": "string",
+    },
+    # per thing timed and repeat of the measurement, by a study; only ratios within a repeat count
+    "timings": {
+        "part": "string",
+        "activation": "string",
+        "direction": "string",
+        "size": "int64",
+        "amount": "float64",
+        "repeat": "int32",
+        "seconds": "float64",
+        "device": "string",
+    },
 }
 """Column → Parquet type, for every table. A part of the results holds one file of each."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +52,8 @@ class _Task:
     device: str
     num_workers: int
     command: str
+    studies: Mapping[str, str]
+    """Name → the part that holds it."""
 
     def plan(self) -> Plan:
         size = self.sweep.launcher.fleet_size or FLEET_SIZES[self.device]
@@ -105,9 +107,21 @@ def _tasks(names: Sequence[str], overrides: Sequence[str], options: Options) -> 
                 device=device,
                 num_workers=num_workers if device == "cpu" else 1,
                 command=_command(name, overrides, options),
+                studies=_studies(sweep, device),
             )
         )
     return tasks
+
+
+def _studies(sweep: Sweep, device: str) -> dict[str, str]:
+    if not sweep.studies:
+        return {}
+    from relu_exp.engine.studies import part_of  # torch loads only where there is a study
+
+    try:
+        return {study: part_of(study, device, sweep.budget) for study in sweep.studies}
+    except UsageError as error:
+        raise UsageError(f"{sweep.name}: {error}") from error
 
 
 def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
@@ -141,6 +155,9 @@ def _train(task: _Task, options: Options) -> int:
     store.open()
     made = task.plan()
     store.write_manifest(_manifest(task, options, session))
+    _study(task)
+    if not made.num_runs:
+        return 0
     if not made.fleets:
         print(f"{name}: {made.num_runs} runs, all finished before: nothing to train")
         return 0
@@ -160,6 +177,25 @@ def _train(task: _Task, options: Options) -> int:
     return meter.counts["failed"] + meter.counts["interrupted"]
 
 
+def _study(task: _Task) -> None:
+    """Make the sweep's studies that are not there yet."""
+    if not task.studies:
+        return
+    from relu_exp.engine.studies import STUDIES
+
+    for study, part_id in task.studies.items():
+        if part_id in task.store.part_ids():
+            print(f"{task.sweep.name}: study {study}, finished before")
+            continue
+        try:
+            tables = STUDIES[study].make(task.device, task.sweep.budget)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted: study {study} is not kept; run the same command to continue"
+            ) from None
+        task.store.write_part(part_id, tables)
+
+
 def _manifest(task: _Task, options: Options, session: str) -> dict[str, Any]:
     sweep = task.sweep
     return {
@@ -175,6 +211,7 @@ def _manifest(task: _Task, options: Options, session: str) -> dict[str, Any]:
         "axes": {axis: list(labels) for axis, labels in sweep.axes.items()},
         "budget": options.budget,
         "run_ids": [run.run_id for run in task.runs],
+        "studies": task.studies,
         "device": task.device,
         **describe_machine(),
     }
@@ -183,11 +220,15 @@ def _manifest(task: _Task, options: Options, session: str) -> dict[str, Any]:
 def _show_plan(task: _Task) -> None:
     task.store.check_version()
     made = task.plan()
+    print(task.sweep.title)
+    for study, part_id in task.studies.items():
+        print(f"  study    {study}: {'finished' if part_id in task.store.part_ids() else 'new'}")
+    if not made.num_runs:
+        return
     cost = estimate(made.fleets, task.device, task.num_workers)
     num_workers = max(1, min(task.num_workers, len(made.fleets)))
     processes = f"{num_workers} process{'es' if num_workers > 1 else ''}"
     where = processes if task.device == "cpu" else "the GPU"
-    print(task.sweep.title)
     print(f"  runs     {made.num_runs:,}: {made.num_due:,} new, {made.num_finished:,} finished")
     print(f"  fleets   {len(made.fleets):,} on {where}")
     print(f"  time     about {duration(cost.seconds)}")

@@ -34,6 +34,7 @@ _LEFTOVER_SECONDS = 3600
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
+    "bool": pa.bool_(),
     "int16": pa.int16(),
     "int32": pa.int32(),
     "int64": pa.int64(),
@@ -53,8 +54,8 @@ def arrow_schema(table: str) -> pa.Schema:
 class Store:
     """One result set: `parts/<fleet>/<table>.parquet` and `manifests/<session>.json` in a folder.
 
-    A part is all tables of one fleet. It is written beside its place and renamed into it, so a
-    reader sees all of it or none of it, whenever the writer is stopped.
+    A part is all tables of one fleet, or of one study. It is written beside its place and renamed
+    into it, so a reader sees all of it or none of it, whenever the writer is stopped.
     """
 
     root: Path

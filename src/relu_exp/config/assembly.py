@@ -119,8 +119,12 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
     axes = [
         {key: values for key, values in layer.items() if not _is_no_axis(key)} for layer in layers
     ]
-    found = dimensions(axes, experiment.zips)
-    resolved = resolve(found, options, given, frozenset({**stated, **replaced}))
+    if not experiment.trains and axes[-1]:
+        raise UsageError(
+            f"{shown(experiment.name)} trains nothing: {shown(next(iter(axes[-1])))} does not apply"
+        )
+    found = dimensions(axes, experiment.zips) if experiment.trains else []
+    resolved = resolve(found, options, given, frozenset({**stated, **replaced})) if found else []
     return Sweep(
         name=experiment.name,
         title=experiment.title,
@@ -135,6 +139,7 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         launcher=_launcher(merged, options),
         dimensions=tuple(resolved),
         excludes=tuple(_condition(item, options) for item in excluded),
+        studies=experiment.studies,
     )
 
 

@@ -33,6 +33,7 @@ _FIELDS = (
     "exclude",
     "budgets",
     "figures",
+    "studies",
 )
 _MOST_BYTES = 1_000_000
 
@@ -51,6 +52,12 @@ class Experiment:
     excludes: tuple[Mapping[str, object], ...]
     budgets: Mapping[str, Mapping[str, object]]
     figures: tuple[str, ...]
+    studies: tuple[str, ...] = ()
+
+    @property
+    def trains(self) -> bool:
+        """Whether it has runs: one with studies and nothing else to set has none."""
+        return not self.studies or bool(self.overrides or self.sweep)
 
 
 def shipped(folder: str) -> Path:
@@ -184,6 +191,7 @@ def _experiment(path: Path, content: object) -> Experiment:
             for name, values in _budgets(content.get("budgets")).items()
         },
         figures=tuple(_text("figures", item) for item in _list("figures", content.get("figures"))),
+        studies=tuple(_text("studies", item) for item in _list("studies", content.get("studies"))),
     )
 
 

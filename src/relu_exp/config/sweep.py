@@ -36,7 +36,9 @@ class Sweep:
     """One experiment with its axes set: a title, a question and runs, not expanded yet.
 
     `axes` holds what was swept over, as written; `thresholds` the losses and accuracies whose
-    first step is looked for; `figures` the names of the figures that answer the question.
+    first step is looked for; `figures` the names of the figures that answer the question;
+    `studies` what is computed or measured without training a network. A sweep that has no
+    dimensions has no runs, only studies.
     """
 
     name: str
@@ -49,10 +51,13 @@ class Sweep:
     launcher: LauncherConfig
     dimensions: tuple[Dimension, ...]
     excludes: tuple[Condition, ...]
+    studies: tuple[str, ...] = ()
 
     @property
     def num_runs(self) -> int:
         """Runs before exclusions, counted without going through them."""
+        if not self.dimensions:
+            return 0
         return math.prod(dimension.size for dimension in self.dimensions)
 
     def runs(self) -> list[RunConfig]:
@@ -62,6 +67,8 @@ class Sweep:
             UsageError: a network does not fit a dataset, a schedule the number of steps, or no
                 run is left.
         """
+        if not self.dimensions:
+            return []
         from relu_exp.engine.networks import layers_of  # torch loads when a sweep expands
 
         fitting: set[tuple[Choice, Choice]] = set()

@@ -53,7 +53,7 @@ class Frames:
         if not store.part_ids():
             raise UsageError(f"{root} holds no results: run an experiment first, `relu-exp run`")
         frames = cls(store, store.latest_manifest() or {})
-        if frames.runs.empty:
+        if frames.runs.empty and not frames.studies:
             raise UsageError(
                 f"{root} holds no run that its newest manifest asks for: "
                 f"run `{frames.manifest.get('command', 'relu-exp run')}` again"
@@ -132,6 +132,25 @@ class Frames:
         every = pd.concat(parts, ignore_index=True).drop_duplicates([*keys, "x"])
         known = self.runs[[*keys, "activation_label"]].drop_duplicates()
         return known.merge(every, on=keys).sort_values([*keys, "x"], ignore_index=True)
+
+    @property
+    def studies(self) -> list[str]:
+        """The parts of the studies that the manifest asks for and that were made."""
+        made = set(self.store.part_ids())
+        asked: Mapping[str, str] = self.manifest.get("studies") or {}
+        return [part_id for part_id in asked.values() if part_id in made]
+
+    @cached_property
+    def checks(self) -> pd.DataFrame:
+        """One row per exact check and case, from the study of formulas."""
+        return self.studied("checks")
+
+    def studied(self, table: str) -> pd.DataFrame:
+        """Return the rows of a table that studies made."""
+        parts = [self.store.read_part(part_id, table) for part_id in self.studies]
+        found = [part for part in parts if part.num_rows] or [arrow_schema(table).empty_table()]
+        rows: pd.DataFrame = pa.concat_tables(found).to_pandas()
+        return rows
 
     def has(self, table: str) -> bool:
         """Return whether any of the runs' parts has a row in `table`."""

@@ -128,7 +128,7 @@ def _draw_all(frames: Frames, folder: Path) -> tuple[list[_Shown], list[tuple[st
     """Draw what the experiment asks for; a figure that does not apply says why."""
     shown: list[_Shown] = []
     skipped: list[tuple[str, str]] = []
-    for name in frames.manifest.get("figures") or list(FIGURES):
+    for name in frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES)):
         try:
             for drawing in draw(name, frames):
                 shown.append(_save(name, drawing, folder))
@@ -176,6 +176,7 @@ def _words(
         "endings": summary.endings(frames),
         "remarks": summary.remarks(frames, max((s.drawing.num_seeds for s in shown), default=None)),
         "table": table,
+        "studies": summary.studies(frames),
         "has_edge": any(cell.endswith("*") for row in table.rows for cell in row),
         "figures": shown,
         "skipped": skipped,
@@ -193,6 +194,8 @@ def _words(
 
 def _fixed(frames: Frames) -> list[tuple[str, str]]:
     """Return what all runs share and no axis names."""
+    if frames.runs.empty:
+        return []
     names = {
         "dataset_label": "data",
         "network_label": "network",

@@ -13,8 +13,18 @@ import pandas as pd
 
 from relu_exp.evidence.frames import Frames
 from relu_exp.evidence.statistics import Interval, best_learning_rates, mean_interval, score
+from relu_exp.schema import TABLES
 
-__all__ = ["Session", "Table", "best_results", "endings", "failures", "remarks", "sessions"]
+__all__ = [
+    "Session",
+    "Table",
+    "best_results",
+    "endings",
+    "failures",
+    "remarks",
+    "sessions",
+    "studies",
+]
 
 ARM = [
     "activation_label",
@@ -60,6 +70,8 @@ class Session:
 
 def endings(frames: Frames, *, brief: bool = False) -> str:
     """Return how the runs ended, as sentences for a reader; brief ones for a list."""
+    if frames.runs.empty and frames.studies:
+        return "Nothing was trained: it was computed."
     runs, counts = frames.runs, Counter(frames.runs["status"])
     asked = len(runs) + frames.num_missing
     told = [f"{asked:,} {plural(asked, 'run')} {'was' if asked == 1 else 'were'} asked for."]
@@ -126,6 +138,8 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
     make a row.
     """
     runs = frames.runs
+    if runs.empty:
+        return Table([], [])
     by = list(by) if by is not None else _row_axes(runs)
     if runs["num_steps"].max() == 0:
         return _counts(runs, by)
@@ -199,6 +213,8 @@ def _dead_at_end(frames: Frames) -> pd.Series[float]:
 def sessions(frames: Frames) -> list[Session]:
     """Return the commands that made the runs, oldest first."""
     counts = Counter(frames.runs["session"].fillna("unknown"))
+    if not counts and frames.manifest:
+        return [Session(str(frames.manifest.get("session")), 0, frames.manifest)]
     found = []
     for name, n in sorted(counts.items()):
         try:
@@ -207,6 +223,23 @@ def sessions(frames: Frames) -> list[Session]:
             manifest = {}
         found.append(Session(name, n, manifest))
     return found
+
+
+def studies(frames: Frames) -> list[tuple[str, Table]]:
+    """Return a heading and a table for each kind of rows that studies made."""
+    found = []
+    for name, columns in TABLES.items() if frames.studies else ():
+        rows = frames.studied(name)
+        if len(rows):
+            cells = [[_shown(value) for value in row] for row in rows.itertuples(index=False)]
+            found.append((name.capitalize(), Table(list(columns), cells)))
+    return found
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) and value == value else _cell(value)
 
 
 def plural(n: int, word: str) -> str:

@@ -1,0 +1,60 @@
+"""Studies: what is computed or measured without training a network, as tables like a fleet's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from relu_exp.engine import checks
+from relu_exp.registry import Registry, Setting
+from relu_exp.schema import SCHEMA_VERSION
+from relu_exp.store import Columns
+
+__all__ = ["STUDIES", "Study", "part_of"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A registered study: `make(device, budget)` returns tables of `schema.TABLES` as columns.
+
+    `device` is `cpu` or `cuda`, `budget` quick, standard, full or None.
+    """
+
+    name: str
+    make: Callable[[str, str | None], Mapping[str, Columns]]
+    summary: str
+    reference: str = ""
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+STUDIES: Registry[Study] = Registry("study")
+STUDIES.add(
+    Study("formulas", checks.study, "every formula of the documents, checked by computation")
+)
+
+
+def part_of(name: str, device: str, budget: str | None) -> str:
+    """Return the name of a study's part, which changes with whatever may change its outcome.
+
+    That is the engine's code, PyTorch's version, the schema, the device and the budget: a part of
+    this name need not be made again.
+
+    Raises:
+        UsageError: there is no such study; the nearest is named.
+    """
+    words = [name, device, budget, SCHEMA_VERSION, torch.__version__, _code(), STUDIES[name].name]
+    return f"study-{name}-{hashlib.sha256(repr(words).encode()).hexdigest()[:16]}"
+
+
+@cache
+def _code() -> str:
+    """Return a hash of the engine's sources."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
