@@ -14,12 +14,12 @@ from relu_exp.store import Store
 
 import synthetic
 
-SIGMOID, TANH, RELU, ELU, SOFTPLUS = (
+SIGMOID, TANH, RELU, ELU, GELU = (
     Choice("sigmoid"),
     Choice("tanh"),
     Choice("relu"),
     Choice("elu", (("alpha", 1.0),)),
-    Choice("softplus"),
+    Choice("gelu"),
 )
 LEAKY = Choice("leaky_relu", (("negative_slope", 0.01),))
 XAVIER = Choice("xavier_normal", (("gain", 1.0),))

@@ -29,7 +29,7 @@ BOUNCE = Rule(
     says=(
         "with full batches and each at the learning rate of lowest final training loss, ReLU's "
         "loss rises in at least 5 percentage points more of the updates in the second half of "
-        "training than ELU's and softplus's does"
+        "training than ELU's and GELU's does"
     ),
     threshold=0.05,
     grid=("smooth",),
@@ -52,13 +52,13 @@ ROUNDING = 1e-9
 def relu_bounces_near_optimum(evidence: Evidence) -> Verdict:
     """Decide it."""
     frames = evidence["bounce"]
-    runs = choose(frames.runs, activation=["relu", "elu", "softplus"])
+    runs = choose(frames.runs, activation=["relu", "elu", "gelu"])
     runs = runs.merge(_rises(frames, runs), on="run_id")
 
     def effects(chosen: pd.DataFrame) -> pd.DataFrame:
         found = [
             differences(chosen, "activation", "relu", smooth, "rises").assign(smooth=smooth)
-            for smooth in ("elu", "softplus")
+            for smooth in ("elu", "gelu")
         ]
         return pd.concat(found, ignore_index=True)
 
