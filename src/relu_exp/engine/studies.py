@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from relu_exp.engine import checks
+from relu_exp.engine import checks, timings
 from relu_exp.registry import Registry, Setting
 from relu_exp.schema import SCHEMA_VERSION
 from relu_exp.store import Columns
@@ -35,6 +35,13 @@ class Study:
 STUDIES: Registry[Study] = Registry("study")
 STUDIES.add(
     Study("formulas", checks.study, "every formula of the documents, checked by computation")
+)
+STUDIES.add(
+    Study(
+        "timings",
+        timings.study,
+        "what activations cost, alone and in a network, by torch.utils.benchmark",
+    )
 )
 
 
