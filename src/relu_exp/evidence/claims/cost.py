@@ -209,7 +209,7 @@ def _judged(found: pd.DataFrame, rule: Rule, evidence: Evidence, scope: str) -> 
     place = f"one thread of this machine's CPU ({' '.join(words[:2]) or 'unknown'}), PyTorch"
     effects = _on("cpu", found).rename(columns={"repeat": "seed"})
     verdict = judge(effects, rule, scope=f"{scope}; {place} {torch}; repeats stand for seeds")
-    return replace(verdict, says=verdict.says.replace(" seeds;", " repeats;"))
+    return replace(verdict, says=verdict.says.replace(" seeds", " repeats"))
 
 
 def _elsewhere(found: pd.DataFrame, rule: Rule) -> list[str]:

@@ -98,8 +98,10 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
 
 def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:
     reason = " ".join(reason.replace("..", ".").split())
-    reason = reason[:1].upper() + reason[1:] if " " in reason.split(".")[0] else reason
-    how = "" if claim.command in reason or not claim.experiments else f" Run {claim.command}."
+    if not reason.startswith(claim.experiments):  # names keep their lower case
+        reason = reason[:1].upper() + reason[1:]
+    is_told = "relu-exp run" in reason or not claim.experiments
+    how = "" if is_told else f" Run {claim.command}."
     return Verdict("not decided", f"{reason}{how}", notes=tuple(_remarks(claim, evidence)))
 
 
