@@ -183,8 +183,8 @@ def dead_units_never_recover(evidence: Evidence) -> Verdict:
             "The first layer's inputs never change: with no gradient nothing can move it back, "
             "unless the optimizer moves it by itself. Deeper, the layers below move the inputs.",
             "Probes are some updates apart: units that died and revived between two are not "
-            "seen, so the counts are lower bounds. A unit counts once, however often it returns. Runs "
-            "that diverged are left out.",
+            "seen, so the counts are lower bounds. A unit counts once, however often it returns. "
+            "Runs that diverged are left out.",
         ),
         run_ids=tuple(found["run_id"].unique()),
     )

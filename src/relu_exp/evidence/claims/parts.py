@@ -93,5 +93,5 @@ def scope_of(runs: pd.DataFrame) -> str:
 def _half_width(std: pd.Series, n: pd.Series, num_parts: int) -> pd.Series:
     half = stats.t.ppf(1 - ALPHA / 2 / num_parts, np.maximum(n - 1, 1)) * std / np.sqrt(n)
     # accuracies come in steps, so a few seeds agree exactly by chance: a sign test must allow it
-    by_chance = (std == 0) & (2.0 ** (1 - n) > ALPHA / num_parts)
+    by_chance = (std < 1e-6) & (2.0 ** (1 - n) > ALPHA / num_parts)
     return pd.Series(half, std.index).where((n > 1) & ~by_chance, np.inf)

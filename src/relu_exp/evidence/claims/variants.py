@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import pandas as pd
-from scipy import stats
 
 from relu_exp.evidence.claims.arms import (
     at_best_rate,
@@ -15,6 +14,7 @@ from relu_exp.evidence.claims.arms import (
     differences,
     in_words,
 )
+from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.parts import (
     best_rates,
     cells_of,
@@ -304,42 +304,14 @@ def larger_leak_not_always_better(evidence: Evidence) -> Verdict:
     if largest <= 0.2:
         raise MissingRunsError("no leak larger than 0.2 was trained")
     effects, matched, runs = _between_leaks(evidence, 0.2, largest)
-    grid = NOT_ALWAYS.grid
-    parts = parts_of(effects, grid)
-    worse, not_worse = parts["low"] > MARGIN, parts["high"] < MARGIN
-    name: VerdictName = "inconclusive"
-    if worse.any():
-        name = "supported"
-    elif not_worse.all():
-        name = "refuted"
-    strongest = parts.sort_values("mean").iloc[-1]
-    groups = effects.groupby(list(grid))["effect"]
-    p_values = [
-        stats.ttest_1samp(group, MARGIN, alternative="greater").pvalue
-        for _, group in groups
-        if len(group) > 1 and group.nunique() > 1
-    ]
-    least = min(1.0, min(p_values) * 2 * len(parts)) if p_values else math.nan
-    return Verdict(
-        name,
-        f"A leak of {largest:g} is surely worse than 0.2 by at least 0.5 points in "
-        f"{int(worse.sum())} of {len(parts)} parts of the grid, surely not in "
-        f"{int(not_worse.sum())}; one is enough. Most at "
-        + ", ".join(f"{key} {strongest[key]}" for key in grid)
-        + f": {strongest['mean'] * 100:.2g} points.",
-        effect=float(strongest["mean"]),
-        low=float(strongest["low"]),
-        high=float(strongest["high"]),
-        num_seeds=int(parts["n"].max()),
-        p_value=least if worse.any() else math.nan,
-        seeds_needed=seeds_until(parts, len(parts) - 1, MARGIN) if name == "inconclusive" else None,
-        scope=scope_of(runs),
-        cells=cells_of(parts, grid, _sides(worse, not_worse)),
-        notes=(
-            f"At one shared rate per part: {_points(matched)}.",
-            best_rates(runs, ["leak", *KEYS]),
-        ),
-        run_ids=tuple(runs["run_id"]),
+    verdict = judge_cells(
+        effects, NOT_ALWAYS, need="some", scope=scope_of(runs), run_ids=runs["run_id"].tolist()
+    )
+    return noted(
+        verdict,
+        f"The largest leak tried is {largest:g}.",
+        f"At one shared rate per part: {_points(matched)}.",
+        best_rates(runs, ["leak", *KEYS]),
     )
 
 

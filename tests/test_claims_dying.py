@@ -1,0 +1,237 @@
+"""Claims about dying units: planted deaths and revivals get their verdicts, absent ones none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from planted_layers import WIDTH, Layers, none_dead, plant
+from planted_runs import ELU, LEAKY, RELU, runs
+
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.verdicts import Verdict
+from relu_exp.schema import Choice, RunConfig
+
+RATES = (0.1, 0.4)
+
+
+def write(
+    root: Path,
+    truth: Callable[[RunConfig], Layers],
+    *,
+    depths: tuple[int, ...] = (2, 10),
+    rates: tuple[float, ...] = RATES,
+    num_seeds: int = 8,
+) -> Evidence:
+    """Write dying-relu, probed before and after training."""
+    configs = [
+        replace(run, probe_steps=(0, run.num_steps), width=WIDTH)
+        for activation in (RELU, LEAKY, ELU)
+        for depth in depths
+        for run in runs(num_seeds, rates, activation=activation, depth=depth)
+    ]
+    plant(root / "dying-relu", configs, truth)
+    return Evidence(root)
+
+
+def dying(share: Callable[[RunConfig], float], zero: float = 0.6) -> Callable[[RunConfig], Layers]:
+    """Return a truth in which ReLU networks lose that share of every layer, and others none."""
+
+    def truth(run: RunConfig) -> Layers:
+        # the larger rate learns worse: the smaller is every depth's best
+        accuracy = 0.9 if run.learning_rate == RATES[0] else 0.7
+        if run.activation.name != "relu":
+            return none_dead(run, accuracy=accuracy, zero=(0.0, 0.0))
+        # a unit more or less, by seed
+        more_or_less = run.seed // (1 + run.depth // 10) % 2
+        lost = min(WIDTH, round(share(run) * WIDTH) + more_or_less)
+        dead = [[0] * run.depth, [lost] * run.depth]
+        return Layers(dead, accuracy=accuracy, zero=(0.5, zero))
+
+    return truth
+
+
+def decide(name: str, evidence: Evidence) -> Verdict:
+    return find_claim(name).decide(evidence)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.6, "supported"), (0.1, "refuted")])
+def test_the_share_at_the_largest_rate_decides_whether_half_die(
+    tmp_path: Path, share: float, expected: str
+) -> None:
+    evidence = write(tmp_path, dying(lambda run: share if run.learning_rate == 0.4 else 0.0))
+    verdict = decide("high-learning-rate-kills-half", evidence)
+    assert verdict.name == expected
+    assert verdict.effect == pytest.approx(share + 0.05)
+    assert verdict.num_seeds == 8
+    assert verdict.run_ids
+
+
+def test_half_may_die_at_one_depth_only(tmp_path: Path) -> None:
+    evidence = write(tmp_path, dying(lambda run: 0.8 if run.depth == 10 else 0.0))
+    verdict = decide("high-learning-rate-kills-half", evidence)
+    assert verdict.name == "conditional"
+    assert {cell.where["depth"]: cell.verdict for cell in verdict.cells} == {
+        "2": "refuted",
+        "10": "supported",
+    }
+
+
+def test_a_rate_at_which_most_runs_diverge_is_not_the_large_one(tmp_path: Path) -> None:
+    def truth(run: RunConfig) -> Layers:
+        found = dying(lambda run: 0.9 if run.learning_rate == 0.4 else 0.0)(run)
+        return replace(found, diverged=run.learning_rate == 0.4)
+
+    verdict = decide("high-learning-rate-kills-half", write(tmp_path, truth))
+    assert verdict.name == "refuted"
+
+
+def test_one_rate_is_no_large_rate(tmp_path: Path) -> None:
+    evidence = write(tmp_path, dying(lambda _: 0.5), rates=(0.1,), num_seeds=2)
+    with pytest.raises(MissingRunsError, match="one learning rate"):
+        decide("high-learning-rate-kills-half", evidence)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, "supported"), (0.1, "refuted")])
+def test_units_that_were_zero_somewhere_are_lost_or_not(
+    tmp_path: Path, share: float, expected: str
+) -> None:
+    verdict = decide("one-negative-input-kills", write(tmp_path, dying(lambda _: share)))
+    assert verdict.name == expected
+
+
+def test_death_that_grows_with_depth_is_found(tmp_path: Path) -> None:
+    grows = write(tmp_path / "a", dying(lambda run: run.depth / 20))
+    assert decide("dying-grows-with-depth", grows).name == "supported"
+    falls = write(tmp_path / "b", dying(lambda run: 0.5 - run.depth / 20))
+    assert decide("dying-grows-with-depth", falls).name == "refuted"
+
+
+def test_death_that_grows_with_depth_at_large_rates_only_is_conditional(tmp_path: Path) -> None:
+    def share(run: RunConfig) -> float:
+        return run.depth / 20 if run.learning_rate == 0.4 else 0.5 - run.depth / 20
+
+    evidence = write(tmp_path, dying(share))
+    verdict = decide("dying-grows-with-depth", evidence)
+    assert verdict.name == "conditional"
+    sides = {cell.where["learning_rate"]: cell.verdict for cell in verdict.cells}
+    assert sides == {"0.1": "refuted", "0.4": "supported", "best of each": "refuted"}
+
+
+def test_one_depth_is_not_compared(tmp_path: Path) -> None:
+    evidence = write(tmp_path, dying(lambda _: 0.5), depths=(2,), num_seeds=2)
+    with pytest.raises(MissingRunsError, match="one depth"):
+        decide("dying-grows-with-depth", evidence)
+
+
+@pytest.mark.parametrize("name", ["leaky-relu-prevents-dying", "elu-prevents-dying"])
+def test_what_never_dies_where_relu_does_prevents_dying(tmp_path: Path, name: str) -> None:
+    verdict = decide(name, write(tmp_path, dying(lambda _: 0.3), num_seeds=2))
+    assert verdict.name == "supported"
+    assert {cell.where["runs"] for cell in verdict.cells} == {"finished"}
+
+
+def test_one_dead_unit_is_a_counter_example_to_its_part(tmp_path: Path) -> None:
+    def truth(run: RunConfig) -> Layers:
+        found = dying(lambda _: 0.3)(run)
+        if run.activation.name == "elu" and run.learning_rate == 0.4 and run.seed == 1:
+            dead = [[0] * run.depth, [1] + [0] * (run.depth - 1)]
+            return replace(found, dead=dead, diverged=True)
+        return found
+
+    verdict = decide("elu-prevents-dying", write(tmp_path, truth, num_seeds=2))
+    assert verdict.name == "conditional"
+    failed = [cell.where for cell in verdict.cells if cell.verdict == "refuted"]
+    assert {(where["learning_rate"], where["runs"]) for where in failed} == {("0.4", "diverged")}
+
+
+def test_where_relu_loses_nothing_nothing_is_prevented(tmp_path: Path) -> None:
+    def truth(run: RunConfig) -> Layers:
+        return none_dead(run)
+
+    with pytest.raises(MissingRunsError, match="nothing to prevent"):
+        decide("leaky-relu-prevents-dying", write(tmp_path, truth, num_seeds=2))
+
+
+def come_back(root: Path, dead: Callable[[RunConfig], list[list[int]]]) -> Evidence:
+    """Write revivals and dying-relu, probed three times, with and without momentum."""
+    plain = Choice("sgd", (("momentum", 0.0), ("weight_decay", 0.0)))
+    moving = Choice("sgd", (("momentum", 0.9), ("weight_decay", 0.0)))
+    for name, optimizers in (("revivals", (plain, moving)), ("dying-relu", (plain,))):
+        configs = [
+            replace(run, optimizer=optimizer, probe_steps=(0, 10, 20), width=WIDTH)
+            for optimizer in optimizers
+            for run in runs(2, (0.1,), depth=2)
+        ]
+        plant(root / name, configs, lambda run: Layers(dead(run), zero=(0.5,) * 3))
+    return Evidence(root)
+
+
+def test_units_that_stay_dead_never_recover(tmp_path: Path) -> None:
+    verdict = decide(
+        "dead-units-never-recover", come_back(tmp_path, lambda _: [[0, 0], [2, 1], [3, 1]])
+    )
+    assert verdict.name == "supported"
+    assert verdict.effect == 0
+
+
+def test_revivals_are_counted_exactly_and_by_layer(tmp_path: Path) -> None:
+    # of four units dead in the second layer one is left: three came back
+    verdict = decide(
+        "dead-units-never-recover", come_back(tmp_path, lambda _: [[0, 0], [2, 4], [2, 1]])
+    )
+    assert verdict.name == "conditional"
+    found = {(cell.where["layer"], cell.where["optimizer"]): cell.effect for cell in verdict.cells}
+    assert found == {
+        ("first", "SGD"): 0,
+        ("first", "SGD, momentum 0.9"): 0,
+        ("deeper", "SGD"): 0.75,
+        ("deeper", "SGD, momentum 0.9"): 0.75,
+    }
+    # two seeds of three sets of runs
+    assert "36 units that were dead at a probe, 18 were alive" in verdict.says
+
+
+def test_revivals_in_every_part_refute(tmp_path: Path) -> None:
+    verdict = decide(
+        "dead-units-never-recover", come_back(tmp_path, lambda _: [[0, 0], [2, 4], [1, 1]])
+    )
+    assert verdict.name == "refuted"
+
+
+def test_without_deaths_there_is_nothing_to_come_back(tmp_path: Path) -> None:
+    with pytest.raises(MissingRunsError, match="no unit died"):
+        decide("dead-units-never-recover", come_back(tmp_path, lambda _: [[0, 0]] * 3))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "high-learning-rate-kills-half",
+        "dead-units-never-recover",
+        "one-negative-input-kills",
+        "dying-grows-with-depth",
+        "leaky-relu-prevents-dying",
+        "elu-prevents-dying",
+        "relu-activations-are-sparse",
+    ],
+)
+def test_without_results_nothing_is_decided(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MissingRunsError, match="has not been run"):
+        decide(name, Evidence(tmp_path))
+
+
+@pytest.mark.parametrize(("zero", "expected"), [(0.7, "supported"), (0.45, "refuted")])
+def test_zeros_after_training_decide_whether_activations_are_sparse(
+    tmp_path: Path, zero: float, expected: str
+) -> None:
+    evidence = write(tmp_path, dying(lambda _: 0.0, zero))
+    assert decide("relu-activations-are-sparse", evidence).name == expected
+
+
+def test_one_seed_decides_nothing(tmp_path: Path) -> None:
+    evidence = write(tmp_path, dying(lambda _: 0.6), num_seeds=1)
+    for name in ("high-learning-rate-kills-half", "one-negative-input-kills"):
+        assert decide(name, evidence).name == "inconclusive"
