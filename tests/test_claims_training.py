@@ -28,7 +28,8 @@ def bounce(root: Path, rough: tuple[Choice, ...], at: float | None = None) -> Ev
     def truth(run: RunConfig) -> Truth:
         alternates = run.activation in rough and at in (None, run.learning_rate)
         return Truth(
-            final_losses=(run.learning_rate, 1.0), batch_losses=ROUGH if alternates else SMOOTH
+            final_losses=(run.learning_rate, 1.0),
+            batch_losses=(ROUGH if alternates else SMOOTH).tolist(),
         )
 
     configs = [run for one in (RELU, ELU, GELU) for run in runs(6, activation=one)]
@@ -119,12 +120,21 @@ def test_saturation_slows_or_does_not_and_may_depend_on_the_activation(tmp_path:
     name = "saturation-slows-training"
 
     def slows(run: RunConfig) -> float:
-        return 30.0 * run.initializer["gain"] ** 0.5
+        return 30.0 * float(run.initializer["gain"]) ** 0.5
 
     assert decide(name, saturation(tmp_path / "1", slows)).name == "supported"
     assert decide(name, saturation(tmp_path / "2", lambda run: 30.0)).name == "refuted"
     only_tanh = saturation(tmp_path / "3", lambda run: slows(run) if run.activation == TANH else 30)
     assert decide(name, only_tanh).name == "conditional"
+
+
+def test_a_few_updates_decide_nothing(tmp_path: Path) -> None:
+    network = Choice("document_cnn", (("output", "logits"),))
+    configs = runs(learning_rates=[0.001], network=network, depth=9, width=None)
+    short = [replace(run, num_steps=20, evaluation_steps=(0, 20)) for run in configs]
+    plant(tmp_path / "document-cnn", short, lambda run: Truth(accuracy=0.1))
+    with pytest.raises(MissingRunsError, match="40 updates"):
+        decide("document-cnn-trains", Evidence(tmp_path))
 
 
 @pytest.mark.parametrize(("accuracy", "verdict"), [(0.6, "supported"), (0.1, "refuted")])

@@ -1,4 +1,4 @@
-"""Claims about bouncing, simple networks, the last layer and the network of document 003."""
+"""Claims about bouncing, small and large networks, the last layer and document 003's network."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from relu_exp.evidence.claims.arms import (
     described,
     differences,
     in_words,
+    means_in_words,
     rates_in_words,
+    ratios,
     scored,
 )
 from relu_exp.evidence.claims.grids import judge_cells
-from relu_exp.evidence.claims.registry import Evidence, claim
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
 from relu_exp.evidence.frames import Frames
 
@@ -202,9 +204,77 @@ def sigmoid_output_for_binary(evidence: Evidence) -> Verdict:
     return replace(verdict, notes=tuple(notes))
 
 
+LARGER = Rule(
+    measure="larger network over smaller: updates, operations and generalization gap",
+    says=(
+        "at the best validated learning rates the larger network needs at least 10% more updates "
+        "and 10% more operations (updates × parameters) to a training loss of 0.5, and its test "
+        "loss exceeds its training loss by at least 10% more; the claim needs all three, for more "
+        "layers (12 against 1) and for wider ones (128 against 16)"
+    ),
+    threshold=1.1,
+    ratio=True,
+    unit="×",
+    grid=("larger in", "what grows"),
+)
+
+
+@claim(
+    "deeper-is-slower-and-overfits",
+    group="C",
+    statement="The larger a network, the longer it trains and the more it overfits.",
+    statement_ko="신경망이 커질수록 학습이 오래 걸리고 과적합도 심해진다.",
+    sources={"D2": "서두"},
+    experiments="model-size",
+    rule=LARGER,
+    figure="loss_curves",
+)
+def deeper_is_slower_and_overfits(evidence: Evidence) -> Verdict:
+    """Decide it."""
+    frames = evidence["model-size"]
+    runs = choose(frames.runs, depth=[1, 12], width=[16, 128])
+    tuned = scored(at_best_rate(runs, ["depth", "width"]))
+    gap = tuned["final_test_loss"] - tuned["final_train_loss"]
+    # a network that tests as well as it trains has no gap to divide by
+    tuned = tuned.assign(gap=gap.clip(lower=1e-3).replace(np.inf, np.nan))
+    found = []
+    for larger_in, column, small, large, fixed in (
+        ("depth", "depth", 1, 12, tuned["width"] == 128),
+        ("width", "width", 16, 128, tuned["depth"] == 1),
+    ):
+        arms = tuned[fixed]
+        updates = ratios(frames, arms, column, large, small, [0.5])
+        size = arms.groupby(column)["num_parameters"].first()
+        operations = updates.assign(effect=updates["effect"] * size[large] / size[small])
+        logs = differences(arms.assign(gap=np.log(arms["gap"])), column, large, small, "gap")
+        gaps = logs.assign(effect=np.exp(logs["effect"]))
+        for what, effects in (
+            ("updates", updates),
+            ("operations", operations),
+            ("generalization gap", gaps),
+        ):
+            found.append(effects.assign(**{"larger in": larger_in, "what grows": what}))
+    verdict = judge_cells(
+        pd.concat(found, ignore_index=True)[["seed", *LARGER.grid, "effect"]],
+        LARGER,
+        need="every",
+        scope=f"{described(runs)}; 200 training images",
+        run_ids=list(runs["run_id"]),
+    )
+    notes = (
+        f"Test accuracy by layers and units: {means_in_words(tuned, ['depth', 'width'])}.",
+        rates_in_words(tuned, ["depth", "width"]),
+    )
+    return replace(verdict, notes=notes)
+
+
+LEAST_UPDATES = 40
 CNN = Rule(
     measure="test accuracy of the network as given (chance is 10%)",
-    says="after training by Adam at its default rate, test accuracy is above 20%, twice chance",
+    says=(
+        "after at least 40 updates by Adam at its default rate, test accuracy is above 20%, twice "
+        "chance; fewer updates decide nothing"
+    ),
     threshold=0.2,
 )
 
@@ -222,6 +292,9 @@ CNN = Rule(
 def document_cnn_trains(evidence: Evidence) -> Verdict:
     """Decide it."""
     runs = scored(choose(evidence["document-cnn"].runs, network="document_cnn"))
+    runs = runs[runs["num_steps"] >= LEAST_UPDATES]
+    if runs.empty:
+        raise MissingRunsError(f"no run of document-cnn made {LEAST_UPDATES} updates")
     effects = runs.assign(effect=runs["accuracy"])[["seed", "effect"]]
     verdict = judge(effects, CNN, scope=described(runs), run_ids=list(runs["run_id"]))
     seen = runs["batch_size"].iloc[0] * runs["num_steps"].iloc[0]
