@@ -1,0 +1,207 @@
+"""Claims about what flows back: gradients that vanish, keep their size or are all the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from relu_exp.evidence.claims.arms import choose, described
+from relu_exp.evidence.claims.grids import judge_cells
+from relu_exp.evidence.claims.probes import SMALL, XAVIER, layer_factor, probed, started
+from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.verdicts import Rule, Verdict
+
+__all__: list[str] = []
+
+SAME = Rule(
+    measure="distance of the units' weight gradients from their mean, relative to their size",
+    says=(
+        "in the layers from the second on, the gradients of a layer's units are within 10% of "
+        "their mean: equal weights give 0, unrelated gradients 1"
+    ),
+    threshold=0.1,
+    claimed_side="below",
+    grid=("inputs", "depth"),
+)
+
+
+@claim(
+    "small-normal-gradients-identical",
+    group="B",
+    statement=(
+        "With weights from N(0, 0.01²) the outputs of tanh layers are so near 0 that all units "
+        "have the same gradient."
+    ),
+    statement_ko=(
+        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 층의 출력이 0에 가까워 모든 유닛의 기울기가 같아진다."
+    ),
+    sources={"D2": "4.2, 4.3"},
+    experiments=("signals", "activation-histograms"),
+    rule=SAME,
+    figure="gradient_by_layer",
+)
+def small_normal_gradients_identical(evidence: Evidence) -> Verdict:
+    """Decide by how far the gradients of a layer's units are from their mean."""
+    found = []
+    for inputs, name in (("images", "signals"), ("noise", "activation-histograms")):
+        runs = started(evidence[name], ["tanh"], [SMALL, XAVIER]).assign(inputs=inputs)
+        quantities = ("weight_grad_spread", "weight_grad_norm")
+        found.append(probed(evidence[name], runs, *quantities))
+    layers = pd.concat(found, ignore_index=True)
+    small = layers[(layers["start"] == SMALL) & (layers["layer"] > 1)]
+    means = small.groupby([*SAME.grid, "seed"])["weight_grad_spread"].mean()
+    effects = means.rename("effect").reset_index()
+    runs = small.drop_duplicates("run_id")
+    verdict = judge_cells(
+        effects, SAME, need="every", scope=described(runs), run_ids=list(runs["run_id"])
+    )
+    sizes = layers.assign(size=np.log10(layers["weight_grad_norm"].clip(lower=1e-38)))
+    by_start = sizes.groupby(["depth", "start"])["size"].mean().unstack("start")
+    orders = by_start[XAVIER] - by_start[SMALL]
+    told = "; ".join(f"depth {depth}: {order:.0f}" for depth, order in orders.items())
+    note = f"They are small: by orders of magnitude below those with Xavier, {told}."
+    return replace(verdict, notes=(note,))
+
+
+VANISH = Rule(
+    measure="gradient at the first hidden layer over that at the last, against its limit of 1/2",
+    says=(
+        "of the gradient by activations less than half arrives at the first hidden layer with "
+        "sigmoid and with tanh (effect: share over 1/2), and more than half with ReLU (effect: 1/2 "
+        "over share); each below 1"
+    ),
+    threshold=1.0,
+    claimed_side="below",
+    ratio=True,
+    unit="×",
+    grid=("activation", "depth"),
+)
+
+
+@claim(
+    "gradients-vanish-with-depth",
+    group="B",
+    statement=(
+        "The more layers, the smaller the gradient that arrives at the first with sigmoid and "
+        "tanh, but not with ReLU."
+    ),
+    statement_ko=(
+        "층이 늘수록 시그모이드와 tanh에서는 첫 층에 닿는 기울기가 작아지지만, "
+        "ReLU에서는 그렇지 않다."
+    ),
+    sources={
+        "D0": "ReLU, opening",
+        "D1": "Sigmoid, drawbacks; ReLU, advantages",
+        "D2": "1, 2.1",
+        "D3": "Sigmoid; tanh",
+        "D4": "1, 2",
+    },
+    experiments="vanishing-gradients",
+    rule=VANISH,
+    figure="gradient_by_layer",
+    literature=(
+        Literature(
+            "Glorot, Bengio 2010, AISTATS",
+            "with the usual initialization back-propagated gradients of tanh networks shrink from "
+            "the top layer down, with the normalized one they do not (5 layers)",
+            "second-hand",
+        ),
+    ),
+)
+def gradients_vanish_with_depth(evidence: Evidence) -> Verdict:
+    """Decide by the share of the gradient that arrives; each activation with its own start."""
+    frames = evidence["vanishing-gradients"]
+    runs = choose(frames.runs, activation=["sigmoid", "tanh", "relu"])
+    layers = probed(frames, runs, "activation_grad_norm")
+    shares = layer_factor(layers, "activation_grad_norm", backward=True, whole=True)
+    is_relu = shares["activation"] == "relu"
+    effect = (0.5 / shares["effect"]).where(is_relu, shares["effect"] / 0.5)
+    verdict = judge_cells(
+        shares.assign(effect=effect),
+        VANISH,
+        need="every",
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+    )
+    logs = shares.assign(_log=np.log(shares["effect"]))
+    means = np.exp(logs.groupby(["activation", "depth"])["_log"].mean())
+    told = "; ".join(
+        f"{activation}: "
+        + ", ".join(f"{value:.2g} ({depth})" for (_, depth), value in of_it.items())
+        for activation, of_it in means.groupby("activation")
+    )
+    note = (
+        f"Share of the gradient that arrives (depth): {told}. Theory, with Xavier: "
+        "tanh loses as a power of the depth, sigmoid about a factor of 4 a layer."
+    )
+    return replace(verdict, notes=(note,))
+
+
+BALANCE = Rule(
+    measure="factor, up or down, by which a variance changes from one layer to the next",
+    says=(
+        "with Xavier, the variance of outputs from layer to layer, and that of gradients on their "
+        "way back, change by less than a tenth on average, in ten layers of equal width"
+    ),
+    threshold=1.1,
+    claimed_side="below",
+    ratio=True,
+    unit="×",
+    grid=("activation", "direction"),
+)
+
+
+@claim(
+    "xavier-balances-variance",
+    group="B",
+    statement=(
+        "Xavier keeps the variance of a layer's outputs that of its inputs, and that of gradients "
+        "the same before and after a layer."
+    ),
+    statement_ko=(
+        "Xavier 초기화는 층의 입력과 출력의 분산을 같게 하고, 층을 지나기 전후 기울기의 분산도 "
+        "같게 한다."
+    ),
+    sources={"D2": "4.3.1"},
+    experiments="signals",
+    rule=BALANCE,
+    figure="signal_by_layer",
+    literature=(
+        Literature(
+            "Glorot, Bengio 2010, AISTATS, section 4.2.1",
+            "derived for linear layers, that is for symmetric activations of slope 1 at 0; sigmoid "
+            "is neither",
+            "second-hand",
+        ),
+    ),
+)
+def xavier_balances_variance(evidence: Evidence) -> Verdict:
+    """Decide for the linear units of its derivation and for those it is recommended for."""
+    frames = evidence["signals"]
+    runs = started(frames, ["identity", "tanh", "sigmoid"], [XAVIER], [10])
+    layers = probed(frames, runs, "activation_std", "activation_grad_norm")
+    ways = []
+    for direction, quantity in (
+        ("forward", "activation_std"),
+        ("backward", "activation_grad_norm"),
+    ):
+        # the square: the norm is over as many values in every layer
+        squares = layers.assign(square=layers[quantity].square())
+        factors = layer_factor(squares, "square", backward=direction == "backward")
+        ways.append(factors.assign(direction=direction))
+    found = pd.concat(ways, ignore_index=True)
+    either = found["effect"].where(found["effect"] > 1, 1 / found["effect"])
+    verdict = judge_cells(
+        found.assign(effect=either),
+        BALANCE,
+        need="every",
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+    )
+    note = (
+        "Xavier's derivation assumes units that are linear around 0 with slope 1. Sigmoid has "
+        "slope 1/4 there, so that a layer takes 1/16 of the variance."
+    )
+    return replace(verdict, notes=(note,))
