@@ -5,7 +5,8 @@ import re
 import pytest
 
 from relu_exp.evidence import report
-from relu_exp.evidence.report import build, build_index, escape_markdown
+from relu_exp.evidence.pages import escape_markdown
+from relu_exp.evidence.report import build, build_index
 from relu_exp.schema import Choice, UsageError
 from relu_exp.store import Store
 
@@ -111,7 +112,7 @@ def test_an_interrupted_report_leaves_the_old_one_whole(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "_render", interrupt)
+    monkeypatch.setattr(report, "render", interrupt)
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path)
     assert {path: path.read_bytes() for path in built.paths} == before

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from relu_exp.evidence import summary
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.slices import redraw_command
 from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.evidence.pages import render, replace_text
 from relu_exp.schema import UsageError
 
 __all__ = ["Built", "build", "build_index", "find_results"]
@@ -76,7 +76,7 @@ def build(results: Path) -> Built:
         shown, skipped = _draw_all(frames, workshop / "figures")
         words = _words(frames, shown, skipped)
         for name in ("report.html", "report.md"):
-            (workshop / name).write_text(_render(name, words), encoding="utf-8")
+            (workshop / name).write_text(render(name, words), encoding="utf-8")
         _move(workshop, results)
     except OSError as error:
         raise UsageError(
@@ -116,7 +116,7 @@ def build_index(root: Path) -> Path:
         )
     try:
         for name, target in (("index.md", "README.md"), ("index.html", "index.html")):
-            _replace(root / target, _render(name, {"entries": entries}))
+            replace_text(root / target, render(name, {"entries": entries}))
     except OSError as error:
         raise UsageError(
             f"the index cannot be written to {root}: {error.strerror or error}"
@@ -223,32 +223,6 @@ def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
     return tuple(table.as_dicts())
 
 
-def _render(name: str, words: dict[str, Any]) -> str:
-    is_html = name.endswith(".html")
-    environment = Environment(
-        loader=PackageLoader("relu_exp.evidence", "templates"),
-        autoescape=is_html,  # noqa: S701 - Markdown is escaped by its own filter
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"md": escape_markdown, "runs": _runs}
-    rendered: str = environment.get_template(f"{name}.j2").render(**words)
-    return rendered
-
-
-def escape_markdown(value: object) -> str:
-    """Return text that Markdown shows as it is, on one line and inside a table's cell too."""
-    text = " ".join(str(value).split())
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
-
-
-def _runs(n: int) -> str:
-    return f"{n:,} {summary.plural(n, 'run')}"
-
-
 def _move(workshop: Path, results: Path) -> None:
     """Put a finished report into its place; the old figures go as the new ones come."""
     old = workshop / "old"
@@ -257,12 +231,3 @@ def _move(workshop: Path, results: Path) -> None:
     (workshop / "figures").rename(results / "figures")
     for name in ("report.html", "report.md"):
         os.replace(workshop / name, results / name)
-
-
-def _replace(target: Path, text: str) -> None:
-    unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,57 @@
+"""Pages: templates filled and escaped, files that appear whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from relu_exp.evidence.summary import plural
+
+__all__ = ["escape_markdown", "render", "replace_text"]
+
+
+def render(name: str, words: Mapping[str, Any]) -> str:
+    """Return the template of this name filled with words; those of an HTML page are escaped."""
+    is_html = name.endswith(".html")
+    environment = Environment(
+        loader=PackageLoader("relu_exp.evidence", "templates"),
+        autoescape=is_html,  # noqa: S701 - Markdown is escaped by its own filter
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"md": escape_markdown, "runs": _runs}
+    rendered: str = environment.get_template(f"{name}.j2").render(**words)
+    return rendered
+
+
+def escape_markdown(value: object) -> str:
+    """Return text that Markdown shows as it is, on one line and inside a table's cell too."""
+    text = " ".join(str(value).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+
+
+def _runs(n: int) -> str:
+    return f"{n:,} {plural(n, 'run')}"
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: the place cannot be written.
+    """
+    unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
