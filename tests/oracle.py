@@ -115,7 +115,34 @@ class DocumentCnn(nn.Module):
         return self.fc4(x)
 
 
-NETWORKS = {"mlp": Mlp, "residual_mlp": ResidualMlp, "document_cnn": DocumentCnn}
+class SmallCnn(nn.Module):
+    """Two convolutions, each with a maximum over 2 × 2, and two dense layers."""
+
+    def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        phi = MODULES[run.activation.name](run.activation.as_dict())
+        self.linears = [
+            nn.Conv2d(1, 8, 5),
+            nn.Conv2d(8, 16, 5),
+            nn.Linear(256, 64),
+            nn.Linear(64, num_outputs),
+        ]
+        first, second, third, last = self.linears
+        pool = nn.MaxPool2d(2)
+        convs = nn.Sequential(nn.Unflatten(1, (1, 28, 28)), first, phi, pool, second, phi, pool)
+        self.whole = nn.Sequential(convs, nn.Flatten(), third, phi, last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.whole(x)
+        return out
+
+
+NETWORKS = {
+    "mlp": Mlp,
+    "residual_mlp": ResidualMlp,
+    "document_cnn": DocumentCnn,
+    "small_cnn": SmallCnn,
+}
 
 
 def loss_of(run: RunConfig, outputs: Tensor, labels: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
 from relu_exp.evidence.claims.verdicts import Rule
 from relu_exp.evidence.frames import Frames
-from relu_exp.schema import RunConfig
+from relu_exp.schema import Choice, RunConfig
 
 ARMS = ((SIGMOID, XAVIER), (TANH, XAVIER), (RELU, HE), (LEAKY, HE), (ELU, HE))
 
@@ -46,6 +46,19 @@ def write(
         for run in runs(num_seeds, activation=activation, initializer=initializer, depth=depth)
     ]
     plant(root / "convergence-speed", configs, truth)
+    cnn = [
+        run
+        for activation, initializer in ((TANH, XAVIER), (RELU, HE))
+        for run in runs(
+            num_seeds,
+            activation=activation,
+            initializer=initializer,
+            network=Choice("small_cnn", (("output", "logits"),)),
+            depth=3,
+            width=None,
+        )
+    ]
+    plant(root / "convergence-cnn", [run for run in cnn if run.activation.name in times], truth)
     return Evidence(root)
 
 
@@ -102,7 +115,9 @@ def test_six_times_is_supported_at_eight_and_refuted_at_two(tmp_path: Path) -> N
     eight = {**SAME, "sigmoid": 200.0, "tanh": 200.0, "relu": 25.0}
     accuracy = dict.fromkeys(SAME, 0.999)
     found = decide("relu-six-times-faster", write(tmp_path / "8", eight, accuracy=accuracy))
-    assert any("as cited: 8" in note or "as cited: 7.9" in note for note in found.notes)
+    assert sum("tanh to 25% error" in note for note in found.notes) == 3
+    assert {cell.where["network"] for cell in found.cells} >= {"CNN", "MLP of depth 4"}
+    assert found.effect == pytest.approx(8, rel=0.15)
     two = {**SAME, "sigmoid": 80.0, "tanh": 80.0, "relu": 40.0}
     found = decide("relu-six-times-faster", write(tmp_path / "2", two, accuracy=accuracy))
     assert found.name == "refuted"

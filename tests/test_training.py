@@ -81,6 +81,14 @@ def test_the_documents_cnn_equals_a_lone_module() -> None:
     assert batch_losses(train_fleet([run]), run.run_id) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_the_small_cnn_equals_a_lone_module(activation: str) -> None:
+    keys = {"network": "small_cnn", "depth": 3, "width": None, "batch_size": 4, "num_steps": 4}
+    run = make_run(**keys, activation=activation, dataset__num_train=20, evaluation_steps=())
+    expected, _ = oracle.train(run)
+    assert batch_losses(train_fleet([run]), run.run_id) == pytest.approx(expected, rel=1e-3)
+
+
 FLEETS: list[list[dict[str, Any]]] = [
     [{"learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
     [{"initializer": name} for name in ("zeros", "xavier_uniform", "orthogonal", "torch_default")],

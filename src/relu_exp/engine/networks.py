@@ -228,6 +228,36 @@ def document_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     return net.linear(9, h)
 
 
+_SMALL_CNN = [
+    Layer((8, 1, 5, 5), positions=24 * 24),
+    Layer((16, 8, 5, 5), positions=8 * 8),
+    Layer((64, 16 * 4 * 4)),
+]
+
+
+def _small_cnn_layers(
+    num_features: int, num_outputs: int, depth: int, width: int | None, settings: Mapping[str, Any]
+) -> list[Layer]:
+    return [*_SMALL_CNN, Layer((num_outputs, 64))]
+
+
+@register(
+    _small_cnn_layers,
+    reference="LeCun, Bottou, Bengio, Haffner 1998, Proc. IEEE 86(11): LeNet, smaller",
+    fixed_depth=3,
+    image_shape=(1, 28, 28),
+)
+def small_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
+    """Two convolutions, each with a maximum over 2 × 2, and two dense layers."""
+    pixels = x.run_inputs().transpose(1, 2)
+    h = pixels.reshape(*pixels.shape[:2], 1, 28, 28)
+    runs, samples = h.shape[:2]
+    for layer, side in ((0, 12), (1, 4)):
+        maps = F.max_pool2d(net.conv(layer, h).flatten(0, 1), 2, 2)
+        h = maps.reshape(runs, samples, -1, side, side)
+    return net.linear(3, net.dense(2, h.flatten(2).transpose(1, 2)))
+
+
 def num_outputs(config: RunConfig) -> int:
     """Return the units of the output layer: one for a binary output, else one per class."""
     is_binary = OUTPUTS[config.network["output"]].is_binary
