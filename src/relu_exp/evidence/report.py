@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,11 @@ def build(results: Path) -> Built:
     )
 
 
-def build_index(root: Path) -> Path:
+def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
     """Write README.md and index.html, which link the reports of all experiments below `root`.
 
-    Returns the path of README.md.
+    They begin with the summary of the verdicts, where claims were decided. Returns the path of
+    README.md.
 
     Raises:
         UsageError: there are no results, they are damaged, or the index cannot be written.
@@ -116,7 +117,7 @@ def build_index(root: Path) -> Path:
         )
     try:
         for name, target in (("index.md", "README.md"), ("index.html", "index.html")):
-            replace_text(root / target, render(name, {"entries": entries}))
+            replace_text(root / target, render(name, {"entries": entries, "verdicts": verdicts}))
     except OSError as error:
         raise UsageError(
             f"the index cannot be written to {root}: {error.strerror or error}"

@@ -1,0 +1,94 @@
+"""The forest: every statistical claim's effect on one scale, distance from its own threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from relu_exp.evidence.claims.verdicts import Rule, Verdict, VerdictName
+from relu_exp.evidence.figures.style import RC, Look, Sheet, plain
+
+__all__ = ["LOOKS", "draw_forest", "standardized"]
+
+LOOKS: Mapping[VerdictName, Look] = {
+    "supported": Look("#0072B2", "o"),
+    "refuted": Look("#D55E00", "s"),
+    "conditional": Look("#8A6BBE", "D"),
+    "inconclusive": Look("#7F7F7F", "v"),
+}
+TICKS = (-100, -10, -3, -1, 0, 1, 3, 10, 100)
+
+
+def standardized(verdict: Verdict, rule: Rule) -> float:
+    """Return the distance of an effect from the threshold, in half-widths of its 95% interval.
+
+    Positive on the claimed side; beyond 1 the interval lies wholly there. NaN where there is no
+    interval. Ratios are measured in logarithms.
+    """
+    numbers = (verdict.effect, verdict.low, verdict.high, rule.threshold)
+    if any(number is None or not math.isfinite(number) for number in numbers):
+        return math.nan
+    if rule.ratio and min(number for number in numbers if number is not None) <= 0:
+        return math.nan
+    effect, low, high, threshold = (
+        math.log(number) if rule.ratio else float(number)
+        for number in numbers
+        if number is not None
+    )
+    if high <= low:
+        return math.nan
+    distance = (effect - threshold) / ((high - low) / 2)
+    return distance if rule.claimed_side == "above" else -distance
+
+
+def draw_forest(
+    rules: Mapping[str, Rule], verdicts: Mapping[str, Verdict], targets: Sequence[Path]
+) -> bool:
+    """Draw the effects of all statistical claims to files; return whether there were any."""
+    found = {
+        claim: place
+        for claim, verdict in verdicts.items()
+        if verdict.name in LOOKS and not math.isnan(place := standardized(verdict, rules[claim]))
+    }
+    if not found:
+        return False
+    order = sorted(found, key=lambda claim: -found[claim])
+    with mpl.rc_context(RC):
+        sheet = Sheet(1, 1, panel=(4.6, 0.17 * len(order) + 0.3))
+        (axes,) = sheet.panels
+        axes.axvline(0, color="#444444", linewidth=0.8)
+        axes.axvspan(-1, 1, color="#f0f0f0", zorder=0)
+        for row, claim in enumerate(order):
+            place, look = found[claim], LOOKS[verdicts[claim].name]
+            axes.plot([place - 1, place + 1], [row, row], color=look.color, linewidth=1.3)
+            axes.plot([place], [row], color=look.color, marker=look.marker)
+        axes.set_yticks(range(len(order)), order)
+        axes.set_ylim(len(order) - 0.4, -0.6)
+        axes.set_xscale("symlog", linthresh=3, linscale=1.2)
+        reach = max(5.0, *(abs(place) + 2 for place in found.values()))
+        axes.set_xlim(-reach, reach)
+        axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if abs(tick) < reach]))
+        axes.xaxis.set_major_formatter(FuncFormatter(plain))
+        axes.xaxis.set_minor_locator(NullLocator())
+        present = [name for name in LOOKS if any(verdicts[claim].name == name for claim in order)]
+        figure = sheet.finish(
+            title="How far each effect lies from its threshold",
+            small_print=(
+                "Bars: 95% intervals over seeds. Outside the band the interval lies wholly on one "
+                "side of the threshold; Holm's correction may still leave the claim open.\n"
+                "A conditional claim's mark is its mean over the grid."
+            ),
+            x="← against the claim     half-widths of the 95% interval     for it →",
+            y="",
+            handles=[LOOKS[name].handle(name) for name in present],
+            tick_width=0.075 * max(map(len, order)) - 0.1,
+        )
+        for target in targets:
+            is_png = target.suffix == ".png"
+            metadata = {"Software": None} if is_png else {"Date": None, "Creator": None}
+            figure.savefig(target, dpi=110, metadata=metadata)
+    return True

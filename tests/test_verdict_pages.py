@@ -1,0 +1,203 @@
+"""The verdicts in words: complete, escaped, the same bytes again, and never half written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from relu_exp.evidence import verdict_pages
+from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source
+from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge, judge_exact
+from relu_exp.evidence.forest import standardized
+from relu_exp.evidence.report import build_index
+from relu_exp.evidence.verdict_pages import Judged, build, read_verdicts, shown_effect
+from relu_exp.schema import Choice, UsageError
+
+import synthetic
+
+HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
+RUNS = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1), probe_steps=())
+RULE = Rule(measure="a ratio", says="above <1.1>", threshold=1.1, ratio=True, unit="×")
+GRID = replace(RULE, grid=("depth", "rate"))
+FALSE_BY = 'It <b>fails</b> | "here"'
+
+
+def seeds(**effects: float) -> pd.DataFrame:
+    rows = [
+        {"seed": seed, "effect": value * (1 + 0.01 * seed), "depth": name[1:], "rate": "0.1"}
+        for name, value in effects.items()
+        for seed in range(8)
+    ]
+    return pd.DataFrame(rows)
+
+
+def missing(evidence: Evidence) -> Verdict:
+    evidence["nowhere"]
+    raise AssertionError
+
+
+def made(id: str, decide: object, rule: Rule = RULE, **more: object) -> Claim:
+    return Claim(
+        id=id,
+        group="C",
+        statement=f"A <statement> of {id} | & more.",
+        statement_ko="렐루가 더 빠르다.",
+        sources=(Source("D2", "2.3"), Source("D4", "2")),
+        experiments=("planted",),
+        rule=rule,
+        decide=decide,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]
+    )
+
+
+CLAIMS = [
+    made(
+        "true",
+        lambda _: judge(seeds(d2=2.0), RULE, scope="a scope", run_ids=[run.run_id for run in RUNS]),
+        literature=(Literature("Somebody 2015", "the same", "second-hand"),),
+        figure="loss_curves",
+        disagrees_with="exact",
+    ),
+    made("exact", lambda _: judge_exact(False, FALSE_BY), Rule("m", "a formula")),
+    made("divided", lambda _: judge(seeds(d2=2.0, d9=0.5), GRID, scope=""), GRID),
+    made("open", lambda _: Verdict("inconclusive", "Who knows.", 1.0, -math.inf, math.inf, 1)),
+    made("unrun", missing),
+]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    root = tmp_path_factory.mktemp("results")
+    synthetic.write(root / "planted", RUNS, budget="quick")
+    picture = root / "planted" / "figures" / "loss_curves-best_rate.png"
+    picture.parent.mkdir()
+    picture.write_bytes(b"")
+    return build(root, CLAIMS)
+
+
+def test_every_claim_has_a_section_with_all_that_is_asked_for(judged: Judged) -> None:
+    page, text = judged.html.read_text(), judged.html.with_suffix(".md").read_text()
+    for claim in CLAIMS:
+        assert f'<section class="claim" id="{claim.id}">' in page
+        assert f'<a id="{claim.id}"></a>' in text
+    for written in (page, text):
+        for word in (
+            "렐루가 더 빠르다.",
+            "D2 (2.3), D4 (2)",
+            "a scope",
+            "Somebody 2015",
+            "second-hand",
+            "planted/figures/loss_curves-best_rate.png",
+            "2 runs",
+            "relu-exp run planted --budget quick",
+            "owhere has not been run",
+            "Made at the quick budget",
+            "How often the machinery is wrong",
+        ):
+            assert word in written
+
+
+def test_the_summary_counts_and_puts_the_surprising_first(judged: Judged) -> None:
+    summary = judged.summary
+    assert summary["sentence"] == (
+        "1 supported, 1 refuted, 1 conditional, 1 inconclusive, 1 not decided"
+    )
+    assert [one.claim.id for one in summary["surprising"]] == ["exact", "divided"]
+
+
+def test_text_is_escaped(judged: Judged) -> None:
+    page, text = judged.html.read_text(), judged.html.with_suffix(".md").read_text()
+    for written in (page, text):
+        assert "<b>fails" not in written
+        assert "<statement>" not in written
+        assert "&lt;1.1&gt;" in written
+    assert r"of true \| &amp; more" in text
+
+
+def test_the_map_of_a_conditional_claim_is_drawn(judged: Judged) -> None:
+    page = judged.html.read_text()
+    assert re.search(r'<th scope="row">depth 2</th><td class="supported">✓ 2\.07×', page)
+    assert re.search(r'<th scope="row">depth 9</th><td class="refuted">✗ 0\.51', page)
+    assert "Holds at" not in page
+
+
+def test_claims_that_contradict_each_other_stand_side_by_side(judged: Judged) -> None:
+    page = judged.html.read_text()
+    assert page.count("<dt>said otherwise</dt>") == 2
+
+
+def test_the_tables_hold_every_verdict(judged: Judged) -> None:
+    root = judged.html.parent
+    with (root / "verdicts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "claim", "verdict", "effect", "low", "high", "num_seeds", "experiment", "scope"
+    ]  # fmt: skip
+    assert [row["claim"] for row in rows] == [claim.id for claim in CLAIMS]
+    assert (rows[1]["effect"], rows[1]["verdict"]) == ("", "refuted")
+    read = read_verdicts(root)
+    assert read["true"]["num_runs"] == 2
+    assert read["open"]["low"] is None
+    assert read["divided"]["cells"][0]["where"] == {"depth": "2", "rate": "0.1"}
+    json.loads((root / "verdicts.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_the_page_opens_offline(judged: Judged) -> None:
+    page = judged.html.read_text()
+    outside = re.findall(r"""(?:src|href)="(https?:[^"]*)""", page)
+    assert outside == []
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_the_same_results_give_the_same_bytes(judged: Judged) -> None:
+    before = {path: path.read_bytes() for path in judged.paths}
+    again = build(judged.html.parent, CLAIMS)
+    assert {path: path.read_bytes() for path in again.paths} == before
+    assert not [path for path in judged.html.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_the_index_begins_with_the_summary(judged: Judged) -> None:
+    root = judged.html.parent
+    build_index(root, judged.summary)
+    text, page = (root / "README.md").read_text(), (root / "index.html").read_text()
+    assert text.index("1 supported, 1 refuted") < text.index("planted/report.md")
+    assert "claims.md#exact" in text
+    assert 'href="claims.html#exact"' in page
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(verdict_pages, "replace_text", full)
+    with pytest.raises(UsageError, match=r"cannot be written to .*: No space left"):
+        build(tmp_path, CLAIMS[:2])
+
+
+def test_damaged_verdicts_say_how_to_write_them_again(tmp_path: Path) -> None:
+    assert read_verdicts(tmp_path) == {}
+    (tmp_path / "verdicts.json").write_text("[{")
+    with pytest.raises(UsageError, match="relu-exp report"):
+        read_verdicts(tmp_path)
+
+
+def test_the_standardized_effect_is_the_distance_in_half_widths() -> None:
+    rule = Rule(measure="m", says="s", threshold=1.0, claimed_side="below")
+    assert standardized(Verdict("supported", "", 0.4, 0.2, 0.6), rule) == pytest.approx(3.0)
+    ratio = replace(RULE, threshold=1.0)
+    assert standardized(Verdict("supported", "", 4.0, 2.0, 8.0), ratio) == pytest.approx(2.0)
+    assert math.isnan(standardized(judge_exact(True, ""), rule))
+
+
+def test_an_effect_without_an_interval_is_shown_without() -> None:
+    assert shown_effect(Verdict("supported", "", 0.5, num_seeds=1)) == "0.5"
+    assert shown_effect(judge_exact(True, "")) == ""
