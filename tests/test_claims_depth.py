@@ -117,7 +117,8 @@ def test_depth_that_only_relu_trains(tmp_path: Path) -> None:
 
 def test_a_depth_at_which_nothing_learns_decides_nothing(tmp_path: Path) -> None:
     nothing = depth_limit(tmp_path / "1", lambda run: 0.9 if run.depth == 5 else 0.12)
-    assert decide("relu-trains-deeper", nothing).name == "not decided"
+    with pytest.raises(MissingRunsError, match="more updates"):
+        decide("relu-trains-deeper", nothing)
     never = depth_limit(tmp_path / "2", lambda run: 0.12)
     for name in ("relu-fails-at-dozens-of-layers", "skip-connections-restore-depth"):
         with pytest.raises(MissingRunsError, match="more updates"):

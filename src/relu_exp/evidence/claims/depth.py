@@ -133,6 +133,8 @@ def relu_trains_deeper(evidence: Evidence) -> Verdict:
         found = [_neither_learns(chosen, rival).assign(rival=rival) for rival in RIVALS]
         return pd.concat(found, ignore_index=True)
 
+    if effects(deep)["effect"].isna().all():
+        raise MissingRunsError("no activation learned beyond twenty layers: it takes more updates")
     verdict = judge(
         effects(deep), TRAINS_DEEPER, scope=described(runs), run_ids=list(runs["run_id"])
     )
