@@ -176,6 +176,14 @@ def test_equal_units_have_rank_one_and_equal_gradients(
         assert spreads == pytest.approx([0, 0], abs=1e-5)
 
 
+def test_the_effective_rank_of_many_samples_is_that_of_evenly_many() -> None:
+    run = make_run(num_steps=0, probe_steps=(0,), probe_samples=600)
+    tables = train_fleet([run])
+    for found, a in zip(values(tables, "effective_rank"), numpy_pass(run)[1], strict=True):
+        spectrum = np.linalg.eigvalsh(np.cov(a[:, ::3]))
+        assert found == pytest.approx(spectrum.sum() ** 2 / (spectrum**2).sum(), rel=1e-4)
+
+
 def test_gradients_that_all_but_vanished_still_differ() -> None:
     run = make_run(activation="tanh", initializer="normal", depth=16, num_steps=0, probe_steps=(0,))
     tables = train_fleet([run])
