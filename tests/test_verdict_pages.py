@@ -12,8 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from relu_exp.cli import main
 from relu_exp.evidence import verdict_pages
-from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source
+from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source, all_claims
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge, judge_exact
 from relu_exp.evidence.forest import standardized
 from relu_exp.evidence.report import build_index
@@ -201,3 +202,59 @@ def test_the_standardized_effect_is_the_distance_in_half_widths() -> None:
 def test_an_effect_without_an_interval_is_shown_without() -> None:
     assert shown_effect(Verdict("supported", "", 0.5, num_seeds=1)) == "0.5"
     assert shown_effect(judge_exact(True, "")) == ""
+
+
+def test_claims_are_listed_with_their_verdicts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"claim": "relu-computes-faster", "verdict": "conditional"}]
+    (tmp_path / "verdicts.json").write_text(json.dumps(rows))
+    assert main(["list", "claims", "--results", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if "\trelu-computes-faster\t" in line]
+    assert line.split("\t")[2:4] == ["F Cost", "conditional"]
+    assert len(lines) == len(list(all_claims()))
+
+
+def test_a_claim_is_shown_with_its_rule_and_evidence(
+    judged: Judged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = [row for row in read_verdicts(judged.html.parent).values() if row["cells"]]
+    rows = [{**row, "claim": "relu-computes-faster"}]
+    (tmp_path / "verdicts.json").write_text(json.dumps(rows))
+    assert main(["claim", "relu-computes-faster", "--results", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    for word in (
+        "순전파",
+        "D3 (",
+        "at least 1.1 times",
+        "conditional",
+        "depth 9",
+        "--budget quick",
+    ):
+        assert word in told
+
+
+def test_a_claim_without_a_verdict_says_how_to_get_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["claim", "relu-computes-faster", "--results", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "relu-exp reproduce decides every claim" in told
+    assert "relu-exp run cost" in told
+
+
+def test_an_unknown_claim_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claim", "relu-computes-fastr"]) == 2
+    assert "did you mean relu-computes-faster?" in capsys.readouterr().err
+
+
+def test_report_decides_the_claims_on_what_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    synthetic.write(tmp_path / "convergence-speed", RUNS, figures=["loss_curves"])
+    assert main(["report", str(tmp_path)]) == 0
+    assert "not decided" in capsys.readouterr().out
+    found = read_verdicts(tmp_path)
+    assert list(found) == [claim.id for claim in all_claims()]
+    assert "claims.md" in (tmp_path / "README.md").read_text()

@@ -54,6 +54,12 @@ def _complete_kind(incomplete: str) -> list[str]:
     return _starting(KINDS)(incomplete)
 
 
+def _complete_claim(incomplete: str) -> list[str]:
+    from relu_exp.evidence.claims.registry import all_claims
+
+    return _starting([claim.id for claim in all_claims()])(incomplete)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"relu-exp {__version__}")
@@ -157,11 +163,11 @@ def reproduce(
     yes: Yes = False,
     debug: Debug = False,
 ) -> None:
-    """Run every experiment, and report on all of them."""
+    """Run every experiment, decide every claim, and report on all of them."""
     from relu_exp.config import experiment_names
 
     names = experiment_names()
-    _train(names, [], plan, budget, device, results, workers, plugin, yes)
+    _train(names, [], plan, budget, device, results, workers, plugin, yes, judges=True)
 
 
 def _train(
@@ -174,6 +180,7 @@ def _train(
     workers: int | None,
     plugin: Sequence[str] | None,
     yes: bool,
+    judges: bool = False,
 ) -> None:
     for option, value, valid in [("--device", device, DEVICES), ("--budget", budget, BUDGETS)]:
         if value is not None and value not in valid:
@@ -186,7 +193,7 @@ def _train(
         warm_up()
     from relu_exp.session import Options, train
 
-    options = Options(results, device, workers, tuple(plugin or ()), budget, plan, yes)
+    options = Options(results, device, workers, tuple(plugin or ()), budget, plan, yes, judges)
     raise typer.Exit(train(names, overrides, options))
 
 
@@ -198,7 +205,7 @@ def report(
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
-    """Rebuild figures and reports from the results; trains nothing."""
+    """Rebuild figures, reports and verdicts from the results; trains nothing."""
     from relu_exp.reporting import report_all
 
     report_all(results, plugin or ())
@@ -212,13 +219,31 @@ def list_(
             metavar="[KIND]", help="What to list; all if not given.", autocompletion=_complete_kind
         ),
     ] = None,
+    results: Results = HERE,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
-    """List what there is, with settings and references."""
+    """List what there is, with settings and references; claims with their verdicts."""
     from relu_exp.listing import show
 
-    show(kind, plugin or ())
+    show(kind, plugin or (), results)
+
+
+@app.command("claim")
+def claim(
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="Which claim: relu-exp list claims.", autocompletion=_complete_claim
+        ),
+    ],
+    results: Results = HERE,
+    debug: Debug = False,
+) -> None:
+    """Show a claim: what is said and where, the rule, the latest verdict and what it rests on."""
+    from relu_exp.listing import show_claim
+
+    show_claim(id, results)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

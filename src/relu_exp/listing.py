@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from relu_exp.registry import Registry, load_plugins, nearest
 from relu_exp.schema import UsageError
 
-__all__ = ["KINDS", "show"]
+__all__ = ["KINDS", "show", "show_claim"]
 
 _REGISTRIES = {
     "activations": ("relu_exp.engine.activations", "ACTIVATIONS"),
@@ -21,12 +22,14 @@ _REGISTRIES = {
     "figures": ("relu_exp.evidence.figures", "FIGURES"),
 }
 
-KINDS = ("experiments", *_REGISTRIES)
+KINDS = ("experiments", *_REGISTRIES, "claims")
 """What can be listed."""
 
 
-def show(kind: str | None, plugins: Iterable[str]) -> None:
+def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results")) -> None:
     """Print one kind, or all of them: tables on a terminal, tab-separated lines elsewhere.
+
+    Claims have the verdicts that were written to `results`.
 
     Raises:
         UsageError: there is no such kind, or a plugin cannot be imported.
@@ -35,7 +38,10 @@ def show(kind: str | None, plugins: Iterable[str]) -> None:
         raise UsageError(f"cannot list {kind!r}{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}")
     load_plugins(plugins)
     for each in KINDS if kind is None else [kind]:
-        rows = _experiments() if each == "experiments" else _entries(each)
+        if each == "claims":
+            rows = _claims(results)
+        else:
+            rows = _experiments() if each == "experiments" else _entries(each)
         if sys.stdout.isatty():
             _show_table(each, rows)
         else:
@@ -50,6 +56,66 @@ def _experiments() -> list[Mapping[str, str]]:
         {"name": each.name, "title": each.title, "question": each.question}
         for each in experiments()
     ]
+
+
+def _claims(results: Path) -> list[Mapping[str, str]]:
+    from relu_exp.evidence.claims.registry import GROUPS, all_claims
+    from relu_exp.evidence.verdict_pages import read_verdicts
+
+    verdicts = read_verdicts(results)
+    return [
+        {
+            "name": claim.id,
+            "group": f"{claim.group} {GROUPS[claim.group]}",
+            "verdict": str(verdicts.get(claim.id, {}).get("verdict", "")),
+            "statement": claim.statement,
+        }
+        for claim in all_claims()
+    ]
+
+
+def show_claim(id: str, results: Path) -> None:
+    """Print a claim with its rule, and the verdict that was written to `results`.
+
+    Raises:
+        UsageError: there is no such claim (the nearest is named), or the verdicts are damaged.
+    """
+    from relu_exp.evidence.claims.registry import find_claim
+    from relu_exp.evidence.verdict_pages import read_verdicts
+
+    claim = find_claim(id)
+    found = read_verdicts(results).get(id, {})
+    said = ", ".join(f"{source.document} ({source.section})" for source in claim.sources)
+    rows = [("claim", claim.id), ("", claim.statement), ("", claim.statement_ko)]
+    rows += [("documents", said), ("rule", claim.rule.says)]
+    if not claim.rule.is_exact:
+        rows.append(("measure", claim.rule.measure))
+    if found:
+        rows += [("verdict", found["verdict"]), ("evidence", found["says"])]
+        rows += [("part", _part(cell, claim.rule.unit)) for cell in found["cells"]]
+        rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
+        rows += [("note", note) for note in found["notes"]]
+    else:
+        rows.append(("verdict", f"none in {results}: relu-exp reproduce decides every claim"))
+    rows += [
+        ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
+        for paper in claim.literature
+    ]
+    rows.append(("command", found.get("command", claim.command)))
+    before = None
+    for name, text in rows:
+        if text:
+            print(f"{'' if name == before else name:12}{text}")
+        before = name
+
+
+def _part(cell: Mapping[str, Any], unit: str) -> str:
+    """Return one part of the grid, its verdict and effect, in a line."""
+    where = ", ".join(f"{key} {value}" for key, value in cell["where"].items())
+    text = f"{where}: {cell['verdict']}, {cell['effect']:.3g}{unit}"
+    if cell["low"] is None or cell["high"] is None:
+        return text
+    return f"{text} [{cell['low']:.3g}, {cell['high']:.3g}]"
 
 
 def _entries(kind: str) -> list[Mapping[str, str]]:

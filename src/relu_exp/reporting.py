@@ -24,7 +24,7 @@ from relu_exp.registry import load_plugins
 if TYPE_CHECKING:
     from relu_exp.evidence.report import Built
 
-__all__ = ["Interrupted", "Reports", "index", "report", "report_all"]
+__all__ = ["Interrupted", "Reports", "index", "judge", "report", "report_all"]
 
 
 class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
@@ -63,7 +63,7 @@ def report_all(results: Path, plugins: Sequence[str] = ()) -> None:
     for root in roots:
         report(root)
     if roots != [results]:
-        index(results)
+        judge(results)
 
 
 def index(results: Path) -> None:
@@ -71,6 +71,20 @@ def index(results: Path) -> None:
     from relu_exp.evidence.report import build_index
 
     print(f"index: {build_index(results)}")
+
+
+def judge(results: Path) -> None:
+    """Decide every claim on the experiments in a folder, and write verdicts and index.
+
+    Raises:
+        UsageError: the results cannot be read, or the pages cannot be written.
+    """
+    from relu_exp.evidence.report import build_index
+    from relu_exp.evidence.verdict_pages import build
+
+    judged = build(results)
+    print(f"claims: {judged.html} ({judged.summary['sentence']})")
+    print(f"index: {build_index(results, judged.summary)}")
 
 
 class Reports:

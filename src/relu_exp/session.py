@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from relu_exp.launchers.task import Mission
 from relu_exp.plan import FLEET_SIZES, Plan, estimate, plan
 from relu_exp.progress import Meter, duration
 from relu_exp.registry import load_plugins
-from relu_exp.reporting import Interrupted, Reports, index, report
+from relu_exp.reporting import Interrupted, Reports, index, judge, report
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.store import Store, describe_machine, new_session
 
@@ -40,6 +41,8 @@ class Options:
     budget: str | None = None
     only_plan: bool = False
     yes: bool = False
+    judges: bool = False
+    """Whether the claims are decided in the end."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,10 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     load_plugins(options.plugins)
     tasks = _tasks(names or ["default"], overrides, options)
     if options.only_plan:
-        for task in tasks:
-            _show_plan(task)
+        seconds = sum(_show_plan(task) for task in tasks)
+        if options.judges:
+            _show_claims(tasks)
+            print(f"time in all about {duration(seconds)}, without studies and reports")
         return 0
     if len(tasks) == 1:
         num_lost = _train(tasks[0], options)
@@ -82,7 +87,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         for task in tasks:
             num_lost += _train(task, options)
             reports.begin(task.store.root)
-    index(options.results)
+    (judge if options.judges else index)(options.results)
     return 1 if num_lost else 0
 
 
@@ -217,14 +222,15 @@ def _manifest(task: _Task, options: Options, session: str) -> dict[str, Any]:
     }
 
 
-def _show_plan(task: _Task) -> None:
+def _show_plan(task: _Task) -> float:
+    """Print what a sweep takes, and return the seconds of its training."""
     task.store.check_version()
     made = task.plan()
     print(task.sweep.title)
     for study, part_id in task.studies.items():
         print(f"  study    {study}: {'finished' if part_id in task.store.part_ids() else 'new'}")
     if not made.num_runs:
-        return
+        return 0.0
     cost = estimate(made.fleets, task.device, task.num_workers)
     num_workers = max(1, min(task.num_workers, len(made.fleets)))
     processes = f"{num_workers} process{'es' if num_workers > 1 else ''}"
@@ -233,3 +239,28 @@ def _show_plan(task: _Task) -> None:
     print(f"  fleets   {len(made.fleets):,} on {where}")
     print(f"  time     about {duration(cost.seconds)}")
     print(f"  disk     about {cost.num_bytes / 1e6:.1f} MB in {task.store.root}")
+    return cost.seconds
+
+
+def _show_claims(tasks: Sequence[_Task]) -> None:
+    """Print how many claims these runs can decide, and what stands in the others' way."""
+    from relu_exp.evidence.claims.court import can_decide
+    from relu_exp.evidence.claims.registry import all_claims
+
+    num_seeds = {
+        # what is not trained has no seeds to be short of
+        task.sweep.name: len({run.seed for run in task.runs}) or math.inf
+        for task in tasks
+    }
+    claims = list(all_claims())
+    reasons = {claim.id: can_decide(claim, num_seeds) for claim in claims}
+    possible = [claim for claim in claims if reasons[claim.id] is None]
+    exact = sum(claim.rule.is_exact for claim in possible)
+    seeds = sorted(number for number in num_seeds.values() if number < math.inf)
+    print(f"{len(claims)} claims")
+    print(f"  decidable  {len(possible)}: {exact} exact, {len(possible) - exact} by statistics")
+    if seeds:
+        print(f"  seeds      {seeds[0]} to {seeds[-1]}, by experiment")
+    for claim, reason in reasons.items():
+        if reason is not None:
+            print(f"  open       {claim}: {reason}")

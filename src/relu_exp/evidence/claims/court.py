@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def count(verdicts: Iterable[Verdict]) -> dict[VerdictName, int]:
     return {name: found[name] for name in ORDER}
 
 
-def can_decide(claim: Claim, num_seeds: dict[str, int]) -> str | None:
+def can_decide(claim: Claim, num_seeds: Mapping[str, float]) -> str | None:
     """Return why runs with so many seeds per experiment cannot decide a claim; None if they can."""
     for experiment in claim.experiments:
         if experiment not in num_seeds:
