@@ -40,7 +40,7 @@ SAME = Rule(
     sources={"D2": "4.2, 4.3"},
     experiments=("signals", "activation-histograms"),
     rule=SAME,
-    figure="gradient_by_layer",
+    figure="weight_gradient_by_layer",
 )
 def small_normal_gradients_identical(evidence: Evidence) -> Verdict:
     """Decide by how far the gradients of a layer's units are from their mean."""
@@ -100,7 +100,7 @@ VANISH = Rule(
     },
     experiments="vanishing-gradients",
     rule=VANISH,
-    figure="gradient_by_layer",
+    figure="activation_gradient_by_layer",
     literature=(
         Literature(
             "Glorot, Bengio 2010, AISTATS",
@@ -167,7 +167,7 @@ BALANCE = Rule(
     sources={"D2": "4.3.1"},
     experiments="signals",
     rule=BALANCE,
-    figure="signal_by_layer",
+    figure="activation_std_by_layer",
     literature=(
         Literature(
             "Glorot, Bengio 2010, AISTATS, section 4.2.1",
@@ -188,7 +188,7 @@ def xavier_balances_variance(evidence: Evidence) -> Verdict:
         ("backward", "activation_grad_norm"),
     ):
         # the square: the norm is over as many values in every layer
-        squares = layers.assign(square=layers[quantity].square())
+        squares = layers.assign(square=layers[quantity] ** 2)
         factors = layer_factor(squares, "square", backward=direction == "backward")
         ways.append(factors.assign(direction=direction))
     found = pd.concat(ways, ignore_index=True)

@@ -65,7 +65,7 @@ def _centred(evidence: Evidence, activation: str, center: float, rule: Rule) -> 
     sources={"D2": "2.1"},
     experiments="signals",
     rule=SIGMOID_MEAN,
-    figure="histogram_grid",
+    figure="activation_histograms-sigmoid",
 )
 def sigmoid_outputs_not_centred(evidence: Evidence) -> Verdict:
     """Decide by the mean output, with four starts."""
@@ -80,7 +80,7 @@ def sigmoid_outputs_not_centred(evidence: Evidence) -> Verdict:
     sources={"D2": "2.2"},
     experiments="signals",
     rule=TANH_MEAN,
-    figure="histogram_grid",
+    figure="activation_histograms-tanh",
 )
 def tanh_outputs_centred(evidence: Evidence) -> Verdict:
     """Decide by the mean output, with four starts."""
@@ -109,7 +109,7 @@ ELU_NEARER = Rule(
     sources={"D2": "3.2"},
     experiments="signals",
     rule=ELU_NEARER,
-    figure="signal_by_layer",
+    figure="activation_histograms-ELU",
     literature=(
         Literature(
             "Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289",
@@ -172,7 +172,7 @@ GROWS = Rule(
     sources={"D2": "2.1"},
     experiments="sigmoid-layers",
     rule=GROWS,
-    figure="signal_by_layer",
+    figure="activation_std_by_layer",
     literature=(
         Literature(
             GLOROT,
@@ -188,7 +188,7 @@ def sigmoid_variance_grows(evidence: Evidence) -> Verdict:
     runs = choose(frames.runs, activation="sigmoid")
     tuned = at_best_rate(runs, ["initializer"])
     layers = probed(frames, tuned, "activation_std", "saturated_fraction", steps=None)
-    layers["variance"] = layers["activation_std"].square()
+    layers["variance"] = layers["activation_std"] ** 2
     factors = layer_factor(layers, "variance")
     factors["moment"] = factors["step"].map(lambda step: "training" if step else "start")
     most = factors.groupby(["moment", "initializer", "seed"])["effect"].max().reset_index()

@@ -86,7 +86,7 @@ COLLAPSE = Rule(
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
     rule=COLLAPSE,
-    figure="histogram_grid",
+    figure="activation_histograms-tanh",
 )
 def small_normal_collapses_tanh(evidence: Evidence) -> Verdict:
     """Decide by the share of outputs near 0, from the second layer on."""
@@ -123,7 +123,7 @@ PILE_UP = Rule(
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
     rule=PILE_UP,
-    figure="histogram_grid",
+    figure="activation_histograms-tanh",
 )
 def unit_normal_saturates_tanh(evidence: Evidence) -> Verdict:
     """Decide by the share of outputs at the ends; tell what the gradients do meanwhile."""
@@ -166,7 +166,7 @@ SPREAD = Rule(
     sources={"D2": "4.3.1"},
     experiments=("activation-histograms", "signals"),
     rule=SPREAD,
-    figure="histogram_grid",
+    figure="activation_histograms-tanh",
     literature=(
         Literature(
             GLOROT,
@@ -231,7 +231,7 @@ def _relu_layers(evidence: Evidence, start: str) -> tuple[pd.DataFrame, pd.DataF
     sources={"D1": "ReLU, advantages", "D2": "4.3.2"},
     experiments="signals",
     rule=STARVE,
-    figure="signal_by_layer",
+    figure="activation_std_by_layer",
     literature=(
         Literature(
             "He et al. 2015, arXiv:1502.01852, section 2.2",
@@ -258,7 +258,7 @@ def xavier_starves_relu(evidence: Evidence) -> Verdict:
     sources={"D1": "ReLU, advantages", "D2": "4.3.2"},
     experiments="signals",
     rule=PRESERVE,
-    figure="signal_by_layer",
+    figure="activation_std_by_layer",
 )
 def he_preserves_relu(evidence: Evidence) -> Verdict:
     """Decide by the factor of the spread per layer; tell what becomes alike in spite of it."""
@@ -295,13 +295,13 @@ SUITS = Rule(
     statement="Xavier is the initialization to use with sigmoid.",
     statement_ko="시그모이드에는 Xavier 초기화를 쓰는 것이 좋다.",
     sources={"D2": "4.3.1, 5"},
-    experiments=("default", "signals"),
+    experiments=("sigmoid-starts", "signals"),
     rule=SUITS,
     figure="learning_rate_sensitivity",
 )
 def xavier_suits_sigmoid(evidence: Evidence) -> Verdict:
     """Decide by test accuracy against the best other start; tell what gradients say of it."""
-    frames = evidence["default"]
+    frames = evidence["sigmoid-starts"]
     runs = scored(started(frames, ["sigmoid"], [SMALL, UNIT, XAVIER, HE]))
     tuned = at_best_rate(runs, ["start", "depth"])
     validation = tuned.groupby(["depth", "start"])["final_validation_accuracy"].mean()
