@@ -23,7 +23,7 @@ from relu_exp.store import Columns
 
 __all__ = ["Arm", "measure", "study"]
 
-REPEATS = {"quick": 5, "standard": 12, "full": 40}
+REPEATS = {"quick": 8, "standard": 12, "full": 40}
 PASSES = 3
 """Measurements of an arm in a repeat, of which the least counts: whatever disturbs, adds."""
 SECONDS = 1e-3
