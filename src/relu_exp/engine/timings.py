@@ -24,7 +24,7 @@ from relu_exp.store import Columns
 __all__ = ["Arm", "measure", "study"]
 
 REPEATS = {"quick": 8, "standard": 12, "full": 40}
-PASSES = 3
+PASSES = 2
 """Measurements of an arm in a repeat, of which the least counts: whatever disturbs, adds."""
 SECONDS = 1e-3
 """Least time of one measurement: as many calls as fill it."""
