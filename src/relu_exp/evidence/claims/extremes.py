@@ -84,7 +84,8 @@ def large_weights_kill_or_explode_relu(evidence: Evidence) -> Verdict:
     notes = (
         _by_start("Dead units before training", start, "dead_fraction")
         + " Without biases the scale of the weights decides nothing about which units are on.",
-        _by_start("Dead units at the last probe, mean over rates", end, "dead_fraction"),
+        _by_start("Dead units at the last probe, mean over rates", end, "dead_fraction")
+        + " Runs that diverge are taken at their last probe before.",
     )
     return replace(verdict, notes=notes)
 
@@ -178,7 +179,7 @@ EQUAL = Rule(
         "started with zero or equal weights, no hidden layer ever has an effective rank of 1.5 "
         "(effect: the largest over layers, probes and rates, over 1.5), and test accuracy at the "
         "best learning rate is at most a tenth better than that of a network of one unit a layer "
-        "at its own best rate and start, constant or random (effect: accuracy over 1.1 times that "
+        "at its own best rate and start, equal or random (effect: accuracy over 1.1 times that "
         "one's); each below 1"
     ),
     threshold=1.0,
@@ -236,6 +237,8 @@ def identical_weights_stay_identical(evidence: Evidence) -> Verdict:
         f"{ends['effective_rank'].mean():.1f} of {ends['width'].max()} units.",
         f"Test accuracy: zeros {accuracies['zeros']:.1%}, constant {accuracies['constant']:.1%}, "
         f"one unit {one['one'].mean():.1%}, random start {accuracies['he_normal']:.1%}.",
+        "Equal units compute what one unit with larger outgoing weights computes: where they do "
+        "better than one, it is by larger steps, not by more that they could express.",
         rates_in_words(tuned, arms),
     )
     return replace(verdict, notes=notes)

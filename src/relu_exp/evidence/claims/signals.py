@@ -62,6 +62,9 @@ def _shares_in_words(shares: pd.DataFrame) -> str:
     )
 
 
+RESOLUTION = 0.01
+"""To which a share of a layer's outputs is known: it has a hundred units or more."""
+
 COLLAPSE = Rule(
     measure="least share of outputs within ±0.125, over the layers from the second on",
     says=(
@@ -69,6 +72,7 @@ COLLAPSE = Rule(
         "bars of the histogram around 0 of the 41 that tanh can reach"
     ),
     threshold=0.95,
+    resolution=RESOLUTION,
     grid=("inputs", "depth"),
 )
 
@@ -111,6 +115,7 @@ PILE_UP = Rule(
         "where the derivative is below 5% of its largest value"
     ),
     threshold=0.5,
+    resolution=RESOLUTION,
     grid=("inputs", "depth"),
 )
 
@@ -154,6 +159,7 @@ SPREAD = Rule(
         "±0.975: neither of the two pictures, collapse and pile-up, describes the layer"
     ),
     threshold=0.5,
+    resolution=RESOLUTION,
     grid=("inputs", "depth"),
 )
 
