@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from relu_exp.engine import checks, timings
+from relu_exp.engine import checks, network_checks, timings
 from relu_exp.registry import Registry, Setting
 from relu_exp.schema import SCHEMA_VERSION
 from relu_exp.store import Columns
