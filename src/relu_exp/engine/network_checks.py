@@ -12,13 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relu_exp.engine.activations import ACTIVATIONS
-from relu_exp.engine.checks import Case, check, near
+from relu_exp.engine.checks import Case, Checks, near
 from relu_exp.engine.datasets import DATASETS, load
 from relu_exp.engine.networks import NETWORKS
 from relu_exp.engine.streams import stream
 
-__all__ = ["DocumentCnn"]
+__all__ = ["CHECKS", "DocumentCnn"]
 
+CHECKS = Checks()
 Function = Callable[[Tensor], Tensor]
 
 
@@ -78,7 +79,7 @@ def _xor_loss(parameters: list[Tensor], activation: Function, num_steps: int) ->
     return float(loss(num_steps).detach())
 
 
-@check("linear-layers-collapse")
+@CHECKS.add("linear-layers-collapse")
 def linear_layers_collapse() -> Iterator[Case]:
     """Stacked linear layers are one linear layer: products, trained ones, and what they can do."""
     for c in (0.5, 3.0):
@@ -112,14 +113,14 @@ def _same(x: Tensor) -> Tensor:
     return x
 
 
-@check("relu-layers-do-not-collapse")
+@CHECKS.add("relu-layers-do-not-collapse")
 def relu_layers_do_not_collapse() -> Iterator[Case]:
     """With ReLU between them, layers go below the best that any linear layer can reach."""
     loss = _xor_loss(_weights((2, 8, 2), 1, torch.float64), torch.relu, 500)
     yield Case("2 layers with ReLU on XOR: loss", math.log(2), loss, loss < 0.1, "below ln 2")
 
 
-@check("linear-stacks-train-differently")
+@CHECKS.add("linear-stacks-train-differently")
 def linear_stacks_train_differently() -> Iterator[Case]:
     """The same function, another path: one update moves a stack's product otherwise."""
     stack = _weights((2, 8, 2), 2, torch.float64)
@@ -170,7 +171,7 @@ def _digits_run(activation: str, frozen: bool, seed: int) -> tuple[float, float]
     return float((guessed == data.test.labels).double().mean()), moved
 
 
-@check("step-does-not-train")
+@CHECKS.add("step-does-not-train")
 def step_does_not_train() -> Iterator[Case]:
     """With step units no hidden weight moves, so the network is one of frozen random features."""
     for seed in SEEDS:
@@ -181,7 +182,7 @@ def step_does_not_train() -> Iterator[Case]:
         yield near(case, baseline, accuracy, SETTING, 0)
 
 
-@check("step-output-layer-learns")
+@CHECKS.add("step-output-layer-learns")
 def step_output_layer_learns() -> Iterator[Case]:
     """The output layer does learn, on features that stay random; ReLU's hidden layers move."""
     for seed in SEEDS:
@@ -230,7 +231,7 @@ class DocumentCnn(nn.Module):
         return outputs
 
 
-@check("cnn-shapes")
+@CHECKS.add("cnn-shapes")
 def cnn_shapes() -> Iterator[Case]:
     """The stages of a 28×28 image are 28 28 28 24 20 8 pixels wide, and fc1 fits what is left."""
     model = DocumentCnn()
@@ -244,7 +245,7 @@ def cnn_shapes() -> Iterator[Case]:
     yield near("columns of the output", 10, outputs.shape[1], within=0)
 
 
-@check("cnn-beside")
+@CHECKS.add("cnn-beside")
 def cnn_beside() -> Iterator[Case]:
     """What the comments leave out: the sixth convolution's own size and the layer never used."""
     model = DocumentCnn()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from relu_exp.engine import checks, network_checks, timings
+from relu_exp.engine import checks, formula_checks, network_checks, timings
 from relu_exp.registry import Registry, Setting
 from relu_exp.schema import SCHEMA_VERSION
 from relu_exp.store import Columns
@@ -34,7 +34,11 @@ class Study:
 
 STUDIES: Registry[Study] = Registry("study")
 STUDIES.add(
-    Study("formulas", checks.study, "every formula of the documents, checked by computation")
+    Study(
+        "formulas",
+        lambda device, budget: checks.study(formula_checks.CHECKS | network_checks.CHECKS),
+        "every formula of the documents, checked by computation",
+    )
 )
 STUDIES.add(
     Study(

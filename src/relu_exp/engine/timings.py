@@ -15,7 +15,6 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.benchmark import Timer
 
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.schema import TABLES
@@ -61,6 +60,8 @@ def study(device: str, budget: str | None) -> Mapping[str, Columns]:
 def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
     """Yield one row of `timings` per arm and repeat, timed on one thread of a CPU or on a GPU."""
     arms = [*_elementwise(device), *_networks(device)]
+    from torch.utils.benchmark import Timer  # brings in a compiler: only what times pays for it
+
     timers = [Timer("call()", globals={"call": arm.call}, num_threads=1) for arm in arms]
     # the first call pays for what is made once; the second says how many fill a measurement
     numbers = [

@@ -25,7 +25,9 @@ class Rule:
     A statistical rule needs one effect per seed and declared part of the grid: the claim is
     supported where the mean effect's 95% interval lies wholly on the claimed side of `threshold`,
     refuted where it lies wholly on the other. `threshold` contains the minimum effect. With `ratio`
-    effects are positive ratios: their geometric mean is taken. An exact rule has no threshold.
+    effects are positive ratios: their geometric mean is taken. Seeds that agree to within less
+    than `resolution` (of the logarithm, for ratios; 5% of the threshold unless said) are credited
+    with that spread, so that a few equal values are no certainty. An exact rule has no threshold.
     """
 
     measure: str
@@ -33,6 +35,7 @@ class Rule:
     threshold: float | None = None
     claimed_side: Literal["above", "below"] = "above"
     ratio: bool = False
+    resolution: float | None = None
     unit: str = ""
     grid: tuple[str, ...] = ()
 
@@ -103,9 +106,10 @@ def judge(effects: pd.DataFrame, rule: Rule, *, scope: str, run_ids: Sequence[st
     values = np.log(clean["effect"]) if rule.ratio else clean["effect"].astype(float)
     clean = clean.assign(_value=values)
     threshold = math.log(rule.threshold) if rule.ratio else rule.threshold
-    cells = _cells(clean, grid, threshold, rule) if grid else ()
+    least = max(0.05 * abs(threshold), 1e-9) if rule.resolution is None else rule.resolution
+    cells = _cells(clean, grid, threshold, least, rule) if grid else ()
     whole = clean.groupby("seed")["_value"].mean().to_numpy()
-    mean, low, high = _interval(whole, 1 - ALPHA)
+    mean, low, high = _interval(whole, 1 - ALPHA, least)
     name = _side(low, high, threshold, rule)
     verdicts = {cell.verdict for cell in cells}
     if {"supported", "refuted"} <= verdicts:
@@ -118,8 +122,8 @@ def judge(effects: pd.DataFrame, rule: Rule, *, scope: str, run_ids: Sequence[st
         low=back(low),
         high=back(high),
         num_seeds=len(whole),
-        p_value=_p_value(whole, threshold),
-        seeds_needed=_seeds_needed(whole, threshold) if name == "inconclusive" else None,
+        p_value=_p_value(whole, threshold, least),
+        seeds_needed=_seeds_needed(whole, threshold, least) if name == "inconclusive" else None,
         scope=scope,
         cells=cells,
         run_ids=tuple(run_ids),
@@ -154,27 +158,34 @@ def corrected(verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
     return changed
 
 
-def _cells(clean: pd.DataFrame, grid: list[str], threshold: float, rule: Rule) -> tuple[Cell, ...]:
+def _cells(
+    clean: pd.DataFrame, grid: list[str], threshold: float, least: float, rule: Rule
+) -> tuple[Cell, ...]:
     groups = list(clean.groupby(grid, observed=True, sort=True))
     back = math.exp if rule.ratio else float
     found = []
     for key, group in groups:
         values = group["_value"].to_numpy()
-        mean, low, high = _interval(values, 1 - ALPHA)
-        strict = _interval(values, 1 - ALPHA / len(groups))
+        mean, low, high = _interval(values, 1 - ALPHA, least)
+        strict = _interval(values, 1 - ALPHA / len(groups), least)
         where = dict(zip(grid, map(str, key), strict=True))
         side = _side(strict[1], strict[2], threshold, rule)
         found.append(Cell(where, back(mean), back(low), back(high), len(values), side))
     return tuple(found)
 
 
-def _interval(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
+def _interval(values: np.ndarray, confidence: float, least: float) -> tuple[float, float, float]:
     """Return mean and Student's t interval; with one value the interval is the whole line."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, -math.inf, math.inf
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * _error(values, least)
     return mean, mean - float(half), mean + float(half)
+
+
+def _error(values: np.ndarray, least: float) -> float:
+    """Return the standard error of the mean, of values that spread by at least `least`."""
+    return max(float(np.std(values, ddof=1)), least) / math.sqrt(len(values))
 
 
 def _side(low: float, high: float, threshold: float, rule: Rule) -> VerdictName:
@@ -184,20 +195,20 @@ def _side(low: float, high: float, threshold: float, rule: Rule) -> VerdictName:
     return "supported" if above == (rule.claimed_side == "above") else "refuted"
 
 
-def _p_value(values: np.ndarray, threshold: float) -> float:
+def _p_value(values: np.ndarray, threshold: float, least: float) -> float:
+    """Return the two-sided p-value of Student's t test that the mean is the threshold."""
     if len(values) < 2:
         return math.nan
-    if np.ptp(values) == 0:
-        # all seeds agree exactly: a sign test is what is left
-        return 1.0 if values[0] == threshold else 2.0 ** (1 - len(values))
-    return float(stats.ttest_1samp(values, threshold).pvalue)
+    distance = abs(float(np.mean(values)) - threshold) / _error(values, least)
+    return float(2 * stats.t.sf(distance, len(values) - 1))
 
 
-def _seeds_needed(values: np.ndarray, threshold: float) -> int | None:
+def _seeds_needed(values: np.ndarray, threshold: float, least: float) -> int | None:
     """Return the seeds at which the interval would clear the threshold, None if over 10,000."""
     if len(values) < 2:
         return None
-    gap, spread = abs(float(np.mean(values)) - threshold), float(np.std(values, ddof=1))
+    gap = abs(float(np.mean(values)) - threshold)
+    spread = max(float(np.std(values, ddof=1)), least)
 
     def is_wide(count: int) -> bool:
         half: float = stats.t.ppf(1 - ALPHA / 2, count - 1) * spread / math.sqrt(count)
