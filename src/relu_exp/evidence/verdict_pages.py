@@ -10,12 +10,12 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from relu_exp.evidence.claims.calibration import Check, calibrate
 from relu_exp.evidence.claims.court import ORDER, command, count, decide_all
+from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
 from relu_exp.evidence.forest import draw_forest
@@ -32,6 +32,8 @@ MARKS: Mapping[VerdictName, str] = {
     "not decided": "–",
 }
 """Beside each verdict's word, so that a map can be read in black and white."""
+NUM_PLACES = 3
+"""How many parts of a grid a list names; the claim's own map shows all."""
 SURPRISING: tuple[VerdictName, ...] = ("refuted", "conditional")
 
 
@@ -79,6 +81,21 @@ class Heard:
         text = self.verdict.says
         return text.split(" Holds at ")[0] if self.map else text
 
+    @property
+    def brief(self) -> str:
+        """What came out, short enough for a list: effect and claim, or where it holds and fails."""
+        if self.claim.rule.is_exact or not self.effect:
+            return self.verdict.says
+        if self.verdict.name != "conditional":
+            return f"{self.claim.rule.measure}: {self.effect}, claimed {self.claimed}."
+        words = []
+        for side, verb in (("supported", "holds"), ("refuted", "fails")):
+            cells = [cell for cell in self.verdict.cells if cell.verdict == side]
+            places = [_place(cell) for cell in cells[:NUM_PLACES]]
+            more = [f"{len(cells) - NUM_PLACES} more"] if len(cells) > NUM_PLACES else []
+            words.append(f"{verb} in {len(cells)} ({'; '.join([*places, *more])})")
+        return f"of {len(self.verdict.cells)} parts of the grid it {' and '.join(words)}."
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -108,7 +125,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
         "shown": shown_effect,
         "order": ORDER,
         "checks": checks,
-        "errata": _errata(),
+        "errata": ERRATA,
         "remarks": _remarks(root, heard, checks),
         "summary": _summary(heard),
     }  # fmt: skip
@@ -250,14 +267,12 @@ def _remarks(root: Path, heard: Sequence[Heard], checks: Sequence[Check]) -> lis
     return told
 
 
-def _errata() -> Sequence[Any]:
-    """Return what the documents get wrong as written."""
-    try:
-        errata = import_module("relu_exp.evidence.claims.errata")
-    except ModuleNotFoundError:
-        return ()
-    found: Sequence[Any] = errata.ERRATA
-    return found
+def _place(cell: Cell) -> str:
+    """Return where a part of the grid is; a bare number needs its axis's name, a word does not."""
+    return ", ".join(
+        value if value[:1].isalpha() else f"{axis.replace('_', ' ')} {value}"
+        for axis, value in cell.where.items()
+    )
 
 
 def _draw(

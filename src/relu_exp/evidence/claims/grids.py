@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName, judge
 
@@ -45,7 +44,7 @@ def judge_cells(
         name = "supported"
     elif broken:
         name = "conditional" if held else "refuted"
-    p_values = _cell_p_values(effects, rule)
+    p_values = [1.0 if math.isnan(cell.p_value) else cell.p_value for cell in verdict.cells]
     one_decides = (need == "some") == (name == "supported")
     p_value = min(1.0, len(p_values) * min(p_values)) if one_decides else max(p_values)
     says = (
@@ -62,21 +61,3 @@ def _listed(cells: Sequence[Cell], rule: Rule) -> str:
     told = [f"{', '.join(cell.where.values())}: {cell.effect:.3g}{rule.unit}" for cell in cells[:6]]
     more = [f"{len(cells) - 6} more"] if len(cells) > 6 else []
     return f" ({'; '.join([*told, *more])})" if told else ""
-
-
-def _cell_p_values(effects: pd.DataFrame, rule: Rule) -> list[float]:
-    """Return each part's p-value against the threshold; 1 where there is only one seed."""
-    assert rule.threshold is not None
-    clean = effects.dropna(subset=["effect"])
-    threshold = np.log(rule.threshold) if rule.ratio else rule.threshold
-    found = []
-    for _, group in clean.groupby(list(rule.grid), observed=True):
-        values = np.log(group["effect"]) if rule.ratio else group["effect"].astype(float)
-        if len(values) < 2:
-            found.append(1.0)
-        elif np.ptp(values) == 0:
-            # all seeds agree exactly: a sign test is what is left
-            found.append(1.0 if values.iloc[0] == threshold else 2.0 ** (1 - len(values)))
-        else:
-            found.append(float(stats.ttest_1samp(values, threshold).pvalue))
-    return found

@@ -47,7 +47,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Cell:
-    """One declared part of the grid: where it is, its effect, interval and verdict."""
+    """One declared part of the grid: where it is, its effect, interval, verdict and p-value."""
 
     where: dict[str, str]
     effect: float
@@ -55,6 +55,7 @@ class Cell:
     high: float
     num_seeds: int
     verdict: VerdictName
+    p_value: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def _cells(
         strict = _interval(values, 1 - ALPHA / len(groups), least)
         where = dict(zip(grid, map(str, key), strict=True))
         side = _side(strict[1], strict[2], threshold, rule)
-        found.append(Cell(where, back(mean), back(low), back(high), len(values), side))
+        p_value = _p_value(values, threshold, least)
+        found.append(Cell(where, back(mean), back(low), back(high), len(values), side, p_value))
     return tuple(found)
 
 
