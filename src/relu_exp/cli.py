@@ -27,6 +27,7 @@ app = typer.Typer(
 
 DEVICES = ("auto", "cpu", "cuda")
 BUDGETS = ("quick", "standard", "full")
+MAX_SEEDS = 64
 
 
 def _starting(words: Sequence[str]) -> Callable[[str], list[str]]:
@@ -66,10 +67,17 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _num_workers(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text) <= 10_000):
-        raise UsageError(f"--workers {text} is not valid: it must be a number from 1 to 10000")
-    return int(text)
+def _whole(option: str, least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of a whole number within limits."""
+
+    def parse(text: str) -> int:
+        if not (text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+            raise UsageError(
+                f"{option} {text} is not valid: it must be a number from {least} to {most}"
+            )
+        return int(text)
+
+    return parse
 
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -102,7 +110,7 @@ Workers = Annotated[
     typer.Option(
         "--workers",
         metavar="N",
-        parser=_num_workers,
+        parser=_whole("--workers", 1, 10_000),
         help="Processes on a CPU; one per core if not given.",
     ),
 ]
@@ -161,13 +169,31 @@ def reproduce(
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided", help="Give open claims more seeds, as many as may decide them."
+        ),
+    ] = False,
+    max_seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--max-seeds",
+            metavar="N",
+            parser=_whole("--max-seeds", 2, 10_000),
+            help="At most so many; 64 if not given.",
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Run every experiment, decide every claim, and report on all of them."""
     from relu_exp.config import experiment_names
 
+    if max_seeds is not None and not until_decided:
+        raise UsageError("--max-seeds has a meaning with --until-decided only")
+    most = (max_seeds or MAX_SEEDS) if until_decided else None
     names = experiment_names()
-    _train(names, [], plan, budget, device, results, workers, plugin, yes, judges=True)
+    _train(names, [], plan, budget, device, results, workers, plugin, yes, True, most)
 
 
 def _train(
@@ -181,6 +207,7 @@ def _train(
     plugin: Sequence[str] | None,
     yes: bool,
     judges: bool = False,
+    max_seeds: int | None = None,
 ) -> None:
     for option, value, valid in [("--device", device, DEVICES), ("--budget", budget, BUDGETS)]:
         if value is not None and value not in valid:
@@ -193,7 +220,17 @@ def _train(
         warm_up()
     from relu_exp.session import Options, train
 
-    options = Options(results, device, workers, tuple(plugin or ()), budget, plan, yes, judges)
+    options = Options(
+        results=results,
+        device=device,
+        num_workers=workers,
+        plugins=tuple(plugin or ()),
+        budget=budget,
+        only_plan=plan,
+        yes=yes,
+        judges=judges,
+        max_seeds=max_seeds,
+    )
     raise typer.Exit(train(names, overrides, options))
 
 

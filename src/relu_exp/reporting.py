@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -73,18 +73,22 @@ def index(results: Path) -> None:
     print(f"index: {build_index(results)}")
 
 
-def judge(results: Path) -> None:
+def judge(results: Path) -> dict[str, dict[str, Any]]:
     """Decide every claim on the experiments in a folder, and write verdicts and index.
+
+    Returns:
+        The verdicts as written, by claim.
 
     Raises:
         UsageError: the results cannot be read, or the pages cannot be written.
     """
     from relu_exp.evidence.report import build_index
-    from relu_exp.evidence.verdict_pages import build
+    from relu_exp.evidence.verdict_pages import build, read_verdicts
 
     judged = build(results)
     print(f"claims: {judged.html} ({judged.summary['sentence']})")
     print(f"index: {build_index(results, judged.summary)}")
+    return read_verdicts(results)
 
 
 class Reports:

@@ -19,6 +19,7 @@ from relu_exp.progress import Meter, duration
 from relu_exp.registry import load_plugins
 from relu_exp.reporting import Interrupted, Reports, index, judge, report
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
+from relu_exp.seeds import MAX_LOOKS, more_seeds
 from relu_exp.store import Store, describe_machine, new_session
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Options:
     yes: bool = False
     judges: bool = False
     """Whether the claims are decided in the end."""
+    max_seeds: int | None = None
+    """Seeds up to which open claims get more of them; None: they stay open."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,47 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         num_lost = _train(tasks[0], options)
         report(tasks[0].store.root)
         return 1 if num_lost else 0
+    num_lost = _train_all(tasks, options)
+    if not options.judges:
+        index(options.results)
+    elif options.max_seeds is None:
+        judge(options.results)
+    else:
+        num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
+    return 1 if num_lost else 0
+
+
+def _train_all(tasks: Sequence[_Task], options: Options, looks: int = 1) -> int:
+    """Train several sweeps, each reported on while the next trains; return the runs lost."""
     with Reports(options.plugins) as reports:
         num_lost = 0
         for task in tasks:
-            num_lost += _train(task, options)
+            num_lost += _train(task, options, looks)
             reports.begin(task.store.root)
-    (judge if options.judges else index)(options.results)
-    return 1 if num_lost else 0
+    return num_lost
+
+
+def _until_decided(
+    tasks: Sequence[_Task], overrides: Sequence[str], options: Options, most: int
+) -> int:
+    """Judge, and give open claims' experiments more seeds, a few times; return the runs lost."""
+    num_seeds = {task.sweep.name: len({run.seed for run in task.runs}) for task in tasks}
+    num_lost = 0
+    for looks in range(2, MAX_LOOKS + 1):
+        grown = more_seeds(judge(options.results), num_seeds, most)
+        if not grown:
+            return num_lost
+        for name, seeds in grown.items():
+            print(f"{name}: {num_seeds[name]} seeds leave claims open, {seeds} may decide them")
+        more = [
+            task
+            for name, seeds in grown.items()
+            for task in _tasks([name], [*overrides, f"seed=range({seeds})"], options)
+        ]
+        num_lost += _train_all(more, options, looks)
+        num_seeds.update(grown)
+    judge(options.results)
+    return num_lost
 
 
 def _tasks(names: Sequence[str], overrides: Sequence[str], options: Options) -> list[_Task]:
@@ -154,12 +191,12 @@ def _command(name: str, overrides: Sequence[str], options: Options) -> str:
     return shlex.join(words)
 
 
-def _train(task: _Task, options: Options) -> int:
+def _train(task: _Task, options: Options, looks: int = 1) -> int:
     """Train what is due and return how many runs were lost on the way."""
     name, store, session = task.sweep.name, task.store, new_session()
     store.open()
     made = task.plan()
-    store.write_manifest(_manifest(task, options, session))
+    store.write_manifest(_manifest(task, options, session) | {"looks": looks})
     _study(task)
     if not made.num_runs:
         return 0

@@ -28,12 +28,15 @@ FEWEST_SEEDS = 2
 def decide_all(root: Path, claims: Iterable[Claim] | None = None) -> dict[str, Verdict]:
     """Return the verdict of every claim on the results below `root`, in the order of the claims.
 
-    Statistical claims are corrected for their number (Holm). What cannot be decided says why, and
-    with which command it could be.
+    Statistical claims are corrected for their number (Holm), and for the looks taken while seeds
+    were added. What cannot be decided says why, and with which command it could be; what is
+    inconclusive says how many seeds would decide it.
     """
     evidence = Evidence(root)
     heard = list(all_claims() if claims is None else claims)
-    return corrected({claim.id: decide(claim, evidence) for claim in heard})
+    verdicts = {claim.id: decide(claim, evidence) for claim in heard}
+    looks = {claim.id: _looks(claim, evidence) for claim in heard}
+    return {id: _with_seeds(verdict) for id, verdict in corrected(verdicts, looks).items()}
 
 
 def decide(claim: Claim, evidence: Evidence) -> Verdict:
@@ -68,6 +71,19 @@ def can_decide(claim: Claim, num_seeds: Mapping[str, float]) -> str | None:
     return None
 
 
+def _looks(claim: Claim, evidence: Evidence) -> int:
+    """Return how often a claim's runs were judged while seeds were added, this time included."""
+    return max([made.looks for made in _made(claim, evidence)], default=1)
+
+
+def _with_seeds(verdict: Verdict) -> Verdict:
+    """Return an inconclusive verdict with the seeds that would decide it, as far as one can say."""
+    if verdict.name != "inconclusive" or verdict.num_seeds < 2:
+        return verdict
+    told = f"About {verdict.seeds_needed:,}" if verdict.seeds_needed else "More than 10,000"
+    return replace(verdict, says=f"{verdict.says} {told} seeds would decide it.")
+
+
 def command(claim: Claim, evidence: Evidence) -> str:
     """Return the command that makes a claim's runs, at the budget its results were made at."""
     budgets = {made.budget for made in _made(claim, evidence)} - {None}
@@ -76,11 +92,12 @@ def command(claim: Claim, evidence: Evidence) -> str:
 
 @dataclass(frozen=True)
 class _Made:
-    """What is known of one experiment's results: the budget, and runs by how they ended."""
+    """What is known of one experiment's results: budget, runs by how they ended, looks taken."""
 
     experiment: str
     budget: str | None
     endings: dict[str, int]
+    looks: int
 
 
 def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
@@ -92,7 +109,8 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
             continue
         endings = dict(Counter(frames.runs["status"]))
         endings["missing"] = frames.num_missing
-        found.append(_Made(experiment, frames.manifest.get("budget"), endings))
+        looks = int(frames.manifest.get("looks") or 1)
+        found.append(_Made(experiment, frames.manifest.get("budget"), endings, looks))
     return found
 
 

@@ -9,7 +9,15 @@ from typing import Literal
 
 import pandas as pd
 
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName, judge
+from relu_exp.evidence.claims.verdicts import (
+    ALPHA,
+    Cell,
+    Rule,
+    Verdict,
+    VerdictName,
+    judge,
+    seeds_to_decide,
+)
 
 __all__ = ["judge_cells"]
 
@@ -52,8 +60,20 @@ def judge_cells(
         f"of the grid: holds in {len(held)} of {len(verdict.cells)} parts{_listed(held, rule)}, "
         f"fails in {len(broken)}{_listed(broken, rule)}."
     )
-    needed = verdict.seeds_needed if name == "inconclusive" else None
-    return replace(verdict, name=name, p_value=p_value, says=says, seeds_needed=needed)
+    seeds = _seeds_needed(verdict.cells, need) if name == "inconclusive" else None
+    return replace(verdict, name=name, p_value=p_value, says=says, seeds_needed=seeds)
+
+
+def _seeds_needed(cells: Sequence[Cell], need: Literal["every", "some"]) -> int | None:
+    """Return the seeds that decide the parts still open: all of them, or the easiest."""
+    level = ALPHA / len(cells)
+    found = [
+        seeds_to_decide(cell.p_value, cell.num_seeds, level) or math.inf
+        for cell in cells
+        if cell.verdict == "inconclusive"
+    ]
+    seeds = max(found) if need == "every" else min(found)
+    return None if seeds == math.inf else int(seeds)
 
 
 def _listed(cells: Sequence[Cell], rule: Rule) -> str:

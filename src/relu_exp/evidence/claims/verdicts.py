@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-__all__ = ["ALPHA", "Cell", "Rule", "Verdict", "VerdictName", "corrected", "judge", "judge_exact"]
+__all__ = [
+    "ALPHA",
+    "Cell",
+    "Rule",
+    "Verdict",
+    "VerdictName",
+    "corrected",
+    "judge",
+    "judge_exact",
+    "seeds_to_decide",
+]
 
 VerdictName = Literal["supported", "refuted", "conditional", "inconclusive", "not decided"]
 ALPHA = 0.05
@@ -115,6 +125,7 @@ def judge(effects: pd.DataFrame, rule: Rule, *, scope: str, run_ids: Sequence[st
     verdicts = {cell.verdict for cell in cells}
     if {"supported", "refuted"} <= verdicts:
         name = "conditional"
+    p_value = _p_value(whole, threshold, least)
     back = math.exp if rule.ratio else float
     verdict = Verdict(
         name=name,
@@ -123,8 +134,8 @@ def judge(effects: pd.DataFrame, rule: Rule, *, scope: str, run_ids: Sequence[st
         low=back(low),
         high=back(high),
         num_seeds=len(whole),
-        p_value=_p_value(whole, threshold, least),
-        seeds_needed=_seeds_needed(whole, threshold, least) if name == "inconclusive" else None,
+        p_value=p_value,
+        seeds_needed=seeds_to_decide(p_value, len(whole)) if name == "inconclusive" else None,
         scope=scope,
         cells=cells,
         run_ids=tuple(run_ids),
@@ -132,14 +143,19 @@ def judge(effects: pd.DataFrame, rule: Rule, *, scope: str, run_ids: Sequence[st
     return replace(verdict, says=_in_words(verdict, rule))
 
 
-def corrected(verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
+def corrected(
+    verdicts: dict[str, Verdict], looks: Mapping[str, int] | None = None
+) -> dict[str, Verdict]:
     """Return the verdicts of a family of claims after Holm's correction for their number.
 
     A decided claim whose corrected p-value exceeds 5% becomes inconclusive and says so. A
-    conditional one is decided cell by cell, at levels already corrected, and stays.
+    conditional one is decided cell by cell, at levels already corrected, and stays. `looks` says
+    how often a claim was judged while seeds were added: each look is one more chance to err, so
+    its p-value counts that often (Bonferroni).
     """
+    looks = looks or {}
     tested = {
-        claim: verdict.p_value
+        claim: min(1.0, verdict.p_value * looks.get(claim, 1))
         for claim, verdict in verdicts.items()
         if verdict.name in ("supported", "refuted") and not math.isnan(verdict.p_value)
     }
@@ -154,7 +170,14 @@ def corrected(verdicts: dict[str, Verdict]) -> dict[str, Verdict]:
                 f"correcting for {family} claims (Holm: p = {largest:.2g})"
             )
             changed[claim] = replace(
-                verdicts[claim], name="inconclusive", notes=(*verdicts[claim].notes, note)
+                verdicts[claim],
+                name="inconclusive",
+                notes=(*verdicts[claim].notes, note),
+                seeds_needed=seeds_to_decide(
+                    verdicts[claim].p_value,
+                    verdicts[claim].num_seeds,
+                    ALPHA / (family - rank) / looks.get(claim, 1),
+                ),
             )
     return changed
 
@@ -205,21 +228,20 @@ def _p_value(values: np.ndarray, threshold: float, least: float) -> float:
     return float(2 * stats.t.sf(distance, len(values) - 1))
 
 
-def _seeds_needed(values: np.ndarray, threshold: float, least: float) -> int | None:
-    """Return the seeds at which the interval would clear the threshold, None if over 10,000."""
-    if len(values) < 2:
+def seeds_to_decide(p_value: float, num_seeds: int, level: float = ALPHA) -> int | None:
+    """Return the seeds at which a t test would reach a level, if mean and spread stay as they are.
+
+    None where that takes more than 10,000, or where there is no test (one seed).
+    """
+    if math.isnan(p_value) or num_seeds < 2 or p_value >= 1:
         return None
-    gap = abs(float(np.mean(values)) - threshold)
-    spread = max(float(np.std(values, ddof=1)), least)
+    distance = float(stats.t.isf(p_value / 2, num_seeds - 1)) / math.sqrt(num_seeds)
 
-    def is_wide(count: int) -> bool:
-        half: float = stats.t.ppf(1 - ALPHA / 2, count - 1) * spread / math.sqrt(count)
-        return half >= gap
+    def is_decided(count: int) -> bool:
+        return bool(2 * stats.t.sf(distance * math.sqrt(count), count - 1) <= level)
 
-    # the interval narrows with every seed, so halving finds the first that is narrow enough
-    counts = range(len(values) + 1, 10_001)
-    place = bisect.bisect_left(counts, True, key=lambda count: not is_wide(count))
-    return counts[place] if place < len(counts) else None
+    found = bisect.bisect_left(range(10_001), True, lo=2, key=is_decided)
+    return found if found <= 10_000 else None
 
 
 def _in_words(verdict: Verdict, rule: Rule) -> str:
@@ -240,8 +262,6 @@ def _in_words(verdict: Verdict, rule: Rule) -> str:
         holds = [_place(cell) for cell in verdict.cells if cell.verdict == "supported"]
         fails = [_place(cell) for cell in verdict.cells if cell.verdict == "refuted"]
         text += f" Holds at {'; '.join(holds)}. Fails at {'; '.join(fails)}."
-    if verdict.seeds_needed:
-        text += f" About {verdict.seeds_needed} seeds would decide it."
     return text
 
 

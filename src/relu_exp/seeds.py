@@ -1,0 +1,39 @@
+"""More seeds for the claims that are still open, and for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["MAX_LOOKS", "more_seeds"]
+
+MAX_LOOKS = 3
+"""Times that a claim is judged at most: every look is one more chance to err, and is paid for."""
+
+
+def more_seeds(
+    verdicts: Mapping[str, Mapping[str, Any]], num_seeds: Mapping[str, int], most: int
+) -> dict[str, int]:
+    """Return the experiments that need more seeds, each with how many in all.
+
+    An experiment gets what its open claims ask for, at least twice what it has and never more than
+    `most`. One that has them already, or whose claims ask for more than anybody will train, is
+    left out: more seeds would only cost.
+
+    Args:
+        verdicts: of every claim, `verdict`, `seeds_needed` and `experiments`, as in verdicts.json.
+        num_seeds: seeds of every experiment that was trained.
+        most: the cap.
+    """
+    wanted: dict[str, int] = {}
+    for verdict in verdicts.values():
+        needed = verdict["seeds_needed"]
+        if verdict["verdict"] != "inconclusive" or not needed or needed > most:
+            continue
+        for experiment in verdict["experiments"]:
+            had = num_seeds.get(experiment, 0)
+            # a claim of several experiments waits for the one that has the fewest
+            if 0 < had < needed:
+                grown = min(most, max(needed, 2 * had))
+                wanted[experiment] = max(wanted.get(experiment, 0), grown)
+    return wanted
