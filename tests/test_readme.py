@@ -1,7 +1,9 @@
 """The README: every command in it works, and every make target and file it names is there."""
 
+import csv
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,23 @@ def test_a_make_target_of_the_readme_is_there(target):
 )
 def test_a_file_that_the_readme_links_is_there(link):
     assert (ROOT / link).exists()
+
+
+VERDICTS = {
+    row["claim"]: row["verdict"]
+    for row in csv.DictReader((ROOT / "results" / "verdicts.csv").open(encoding="utf-8"))
+}
+
+
+def test_the_readme_counts_the_verdicts_that_are_committed():
+    counts = Counter(VERDICTS.values())
+    order = ("supported", "refuted", "conditional", "inconclusive", "not decided")
+    sentence = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
+    assert f"Of {len(VERDICTS)} claims" in TEXT
+    assert f"**{sentence}**" in TEXT
+
+
+def test_every_verdict_in_the_readme_is_the_committed_one():
+    rows = re.findall(r"\(results/claims\.md#([^)]+)\) \| . ([a-z ]+) \|", TEXT)
+    assert {claim for claim, _ in rows} == set(VERDICTS)
+    assert [row for row in rows if VERDICTS[row[0]] != row[1]] == []
