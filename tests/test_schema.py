@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from relu_exp.schema import PARTS, PLAIN_KEYS, TABLES, Choice, RunConfig, UsageError
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
-scalars = (
-    st.none() | st.booleans() | st.integers() | names | st.floats(allow_nan=False, width=64)
-)
+scalars = st.none() | st.booleans() | st.integers() | names | st.floats(allow_nan=False, width=64)
 choices = st.builds(
     lambda name, settings: Choice(name, tuple(sorted(settings.items()))),
     names,

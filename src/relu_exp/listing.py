@@ -60,7 +60,7 @@ def _experiments() -> list[Mapping[str, str]]:
 
 def _claims(results: Path) -> list[Mapping[str, str]]:
     from relu_exp.evidence.claims.registry import GROUPS, all_claims
-    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.saved_verdicts import read_verdicts
 
     verdicts = read_verdicts(results)
     return [
@@ -81,7 +81,7 @@ def show_claim(id: str, results: Path) -> None:
         UsageError: there is no such claim (the nearest is named), or the verdicts are damaged.
     """
     from relu_exp.evidence.claims.registry import find_claim
-    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.saved_verdicts import read_verdicts
 
     claim = find_claim(id)
     found = read_verdicts(results).get(id, {})

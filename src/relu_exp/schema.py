@@ -114,7 +114,9 @@ class RunConfig:
         try:
             parts: dict[str, Any] = {part: _choice(row, part) for part in PARTS}
             plain: dict[str, Any] = {key: _plain(row, key) for key in PLAIN_KEYS}
-            steps = {key: _steps(row, key) for key in ("probe_steps", "evaluation_steps")}
+            steps: dict[str, Any] = {
+                key: _steps(row, key) for key in ("probe_steps", "evaluation_steps")
+            }
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"a row of runs is no configuration ({error})") from error
         run = cls(**parts, **plain, **steps)
@@ -136,11 +138,11 @@ def _choice(row: Mapping[str, Any], part: str) -> Choice:
     return Choice(_text(row, part), tuple(sorted(settings.items())))
 
 
-def _plain(row: Mapping[str, Any], key: str) -> int | float | None:
+def _plain(row: Mapping[str, Any], key: str) -> Any:
     value, kind = row[key], float if key == "learning_rate" else int
     if not (type(value) is kind or (key == "width" and value is None)):
         raise TypeError(key)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _steps(row: Mapping[str, Any], key: str) -> tuple[int, ...]:
