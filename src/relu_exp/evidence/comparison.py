@@ -22,6 +22,7 @@ from relu_exp.store import Store
 __all__ = ["changes", "compare"]
 
 _FINAL = ("final_train_loss", "final_test_loss", "final_test_accuracy")
+_NONE = "none"
 _CONFIGURED = (*PARTS, *PLAIN_KEYS, "probe_steps", "evaluation_steps")
 
 Verdicts = Mapping[str, Mapping[str, Any]]
@@ -87,7 +88,7 @@ def _matched(before: Path, after: Path) -> list[tuple[Path, str | None]]:
         return [(before, None), (after, None)]
     name = (before if alone[0] else after).resolve().name
     several = after if alone[0] else before
-    if not _is_experiment(several / name):
+    if not ((several / name).is_dir() and _is_experiment(several / name)):
         raise UsageError(f"{several} holds no {name} to compare with")
     return [
         (root, None if is_alone else name)
@@ -208,11 +209,13 @@ def _values(name: str, found: ResultSet) -> dict[str, list[str]]:
             axis: list(labels) for axis, labels in (found.manifests[name].get("axes") or {}).items()
         }
     runs = found.runs[name]
-    columns = [column for column in runs if column in _CONFIGURED or _is_setting(str(column))]
-    return {
-        str(column): list(dict.fromkeys(_shown(value) for value in runs[column].drop_duplicates()))
-        for column in columns
-    }
+    found_values = {}
+    for column in map(str, runs):
+        if column in _CONFIGURED or _is_setting(column):
+            shown = dict.fromkeys(map(_shown, runs[column].drop_duplicates()))
+            # a setting that is not there belongs to another choice of its group
+            found_values[column] = [v for v in shown if v != _NONE or column in _CONFIGURED]
+    return found_values
 
 
 def _is_setting(column: str) -> bool:
@@ -221,7 +224,7 @@ def _is_setting(column: str) -> bool:
 
 def _shown(value: object) -> str:
     if (isinstance(value, float) and math.isnan(value)) or value is pd.NA or value is None:
-        return "none"
+        return _NONE
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
