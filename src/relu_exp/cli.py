@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from relu_exp import __version__
-from relu_exp.registry import nearest
+from relu_exp.registry import nearest, printable
 from relu_exp.schema import UsageError
 
 __all__ = ["app", "main"]
@@ -355,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in words:
             traceback.print_exc()
         message, code = _explain(error, words)
-        print("relu-exp:", " ".join(message.splitlines()), file=sys.stderr)
+        print("relu-exp:", printable(" ".join(message.split())), file=sys.stderr)
     else:
         # Typer turns Ctrl-C into this code
         if code == 130:

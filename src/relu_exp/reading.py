@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from relu_exp.registry import printable
 from relu_exp.schema import SCHEMA_VERSION, UsageError
 
 __all__ = [
     "check_is_file",
     "is_plain_name",
     "memory",
-    "printable",
     "read_json",
     "read_manifest",
     "read_table",
@@ -35,13 +35,6 @@ PIECE_BYTES = 2**28
 """What one piece of a table may take while it is read; honest pieces take far less."""
 
 _UNSOUND = (OSError, pa.ArrowException, MemoryError, OverflowError, ValueError)
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal, turn the direction of writing or are none at all."""
-
-
-def printable(text: str) -> str:
-    """Return text in which no character does anything but stand for itself."""
-    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def is_plain_name(name: object) -> bool:

@@ -78,6 +78,13 @@ class Store:
         Raises:
             UsageError: the place cannot be written, or holds results of another schema version.
         """
+        for path in (self.root, self.parts, self.manifests):
+            # an archive may hold links to anywhere
+            if path.is_symlink():
+                raise UsageError(
+                    f"{path} is a link, and results stay within {self.root.parent}: "
+                    "choose another place with --results DIR"
+                )
         try:
             self.parts.mkdir(parents=True, exist_ok=True)
             self.manifests.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from relu_exp.agreement import LIMITS
-from relu_exp.reading import printable
-from relu_exp.registry import load_plugins
+from relu_exp.registry import load_plugins, printable
 from relu_exp.retraining import Found, train_again
 from relu_exp.schema import FINISHED, UsageError
 from relu_exp.store import Store, arrow_schema

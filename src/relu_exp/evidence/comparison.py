@@ -112,7 +112,7 @@ def _open(root: Path, only: str | None) -> ResultSet:
         folders = {
             folder.name: folder
             for folder in sorted(root.iterdir())
-            if folder.is_dir() and not folder.is_symlink() and _is_experiment(folder)
+            if folder.is_dir() and _is_experiment(folder)
         }
         verdicts = read_verdicts(root)
     if only is not None:

@@ -26,11 +26,15 @@ def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(rows, list):
             raise ValueError("it is no list of claims")
         for row in rows:
+            _check("a claim", row, {"claim": _is_text, "verdict": _is_text})
+        found = {row["claim"]: {**_DEFAULTS, **row} for row in rows}
+        for row in found.values():
             _check("a claim", row, _FIELDS)
+            row["rule"] = {**_RULE_DEFAULTS, **row["rule"]}
             _check("a rule", row["rule"], _RULE)
             for cell in row["cells"]:
                 _check("a part", cell, _CELL)
-        return {row["claim"]: row for row in rows}
+        return found
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is damaged ({str(error)[:120]}): relu-exp report {root} writes it again "
@@ -77,4 +81,15 @@ _FIELDS = {
     "cells": lambda value: isinstance(value, list),
 }
 _RULE = {"unit": _is_text, "measure": _is_text, "threshold": _is_number}
+_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(("says", "scope", "command", "statement"), ""),
+    **dict.fromkeys(("num_seeds", "num_runs"), 0),
+    **dict.fromkeys(("effect", "low", "high", "seeds_needed")),
+    "notes": [],
+    "experiments": [],
+    "rule": {},
+    "cells": [],
+}
+"""What a field that another version did not write is taken for."""
+_RULE_DEFAULTS: Mapping[str, Any] = {"unit": "", "measure": "", "threshold": None}
 _CELL = {"where": _is_mapping, "verdict": _is_text, **_EFFECT}
