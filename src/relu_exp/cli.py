@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from relu_exp import __version__
-from relu_exp.registry import nearest
+from relu_exp.registry import nearest, printable
 from relu_exp.schema import UsageError
 
 __all__ = ["app", "main"]
@@ -209,11 +209,7 @@ def _train(
     judges: bool = False,
     max_seeds: int | None = None,
 ) -> None:
-    for option, value, valid in [("--device", device, DEVICES), ("--budget", budget, BUDGETS)]:
-        if value is not None and value not in valid:
-            raise UsageError(
-                f"{option} {value} is not valid{nearest(value, valid)}; valid: {', '.join(valid)}"
-            )
+    _check_words([("--device", device, DEVICES), ("--budget", budget, BUDGETS)])
     if device != "cuda" and not plan:
         from relu_exp.launchers.processes import warm_up
 
@@ -234,6 +230,15 @@ def _train(
     raise typer.Exit(train(names, overrides, options))
 
 
+def _check_words(given: Sequence[tuple[str, str | None, Sequence[str]]]) -> None:
+    """Raise a UsageError where an option has a value that is none of its words."""
+    for option, value, valid in given:
+        if value is not None and value not in valid:
+            raise UsageError(
+                f"{option} {value} is not valid{nearest(value, valid)}; valid: {', '.join(valid)}"
+            )
+
+
 @app.command("report")
 def report(
     results: Annotated[
@@ -246,6 +251,60 @@ def report(
     from relu_exp.reporting import report_all
 
     report_all(results, plugin or ())
+
+
+@app.command("verify")
+def verify(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
+    ],
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            metavar="N",
+            parser=_whole("--sample", 1, 1_000_000),
+            help="Runs to train again; 10 if not given.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="S",
+            parser=_whole("--seed", 0, 999_999_999),
+            help="Which runs are drawn; others every time if not given.",
+        ),
+    ] = None,
+    studies: Annotated[
+        bool, typer.Option("--studies", help="Compute formulas again, too: about a minute.")
+    ] = False,
+    device: Device = "auto",
+    plugin: Plugins = None,
+    debug: Debug = False,
+) -> None:
+    """Train some finished runs again and compare every table; exit 1 when something differs."""
+    from relu_exp.verification import NUM_SAMPLED
+    from relu_exp.verification import verify as verify_results
+
+    _check_words([("--device", device, DEVICES)])
+    code = verify_results(results, sample or NUM_SAMPLED, seed, device, plugin or (), studies)
+    raise typer.Exit(code)
+
+
+@app.command("compare")
+def compare(
+    before: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
+    ],
+    after: Annotated[Path, typer.Argument(metavar="RESULTS", help="Another one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The same for machines.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Tell what changed between two result sets: configurations, versions, verdicts, effects."""
+    from relu_exp.evidence.comparison import compare as compare_results
+
+    print(compare_results(before, after, as_json=as_json), end="")
 
 
 @app.command("list")
@@ -296,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in words:
             traceback.print_exc()
         message, code = _explain(error, words)
-        print("relu-exp:", " ".join(message.splitlines()), file=sys.stderr)
+        print("relu-exp:", printable(" ".join(message.split())), file=sys.stderr)
     else:
         # Typer turns Ctrl-C into this code
         if code == 130:

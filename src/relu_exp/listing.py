@@ -60,7 +60,7 @@ def _experiments() -> list[Mapping[str, str]]:
 
 def _claims(results: Path) -> list[Mapping[str, str]]:
     from relu_exp.evidence.claims.registry import GROUPS, all_claims
-    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.saved_verdicts import read_verdicts
 
     verdicts = read_verdicts(results)
     return [
@@ -81,7 +81,7 @@ def show_claim(id: str, results: Path) -> None:
         UsageError: there is no such claim (the nearest is named), or the verdicts are damaged.
     """
     from relu_exp.evidence.claims.registry import find_claim
-    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.saved_verdicts import read_verdicts
 
     claim = find_claim(id)
     found = read_verdicts(results).get(id, {})
@@ -101,7 +101,7 @@ def show_claim(id: str, results: Path) -> None:
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature
     ]
-    rows.append(("command", found.get("command", claim.command)))
+    rows.append(("command", found.get("command") or claim.command))
     before = None
     for name, text in rows:
         if text:
@@ -112,6 +112,8 @@ def show_claim(id: str, results: Path) -> None:
 def _part(cell: Mapping[str, Any], unit: str) -> str:
     """Return one part of the grid, its verdict and effect, in a line."""
     where = ", ".join(f"{key} {value}" for key, value in cell["where"].items())
+    if cell["effect"] is None:
+        return f"{where}: {cell['verdict']}"
     text = f"{where}: {cell['verdict']}, {cell['effect']:.3g}{unit}"
     if cell["low"] is None or cell["high"] is None:
         return text

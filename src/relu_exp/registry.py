@@ -8,6 +8,7 @@ import importlib.metadata
 import inspect
 import math
 import operator
+import re
 import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ __all__ = [
     "Setting",
     "load_plugins",
     "nearest",
+    "printable",
     "settings_of",
     "shown",
 ]
@@ -45,6 +47,15 @@ def shown(value: object) -> str:
     text = words[value] if value is None or isinstance(value, bool) else text
     text = text if text.isprintable() else ascii(text)
     return text if len(text) <= 60 else f"{text[:40]}…{text[-10:]}"
+
+
+def printable(text: str) -> str:
+    """Return text in which no character does anything but stand for itself."""
+    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal, turn the direction of writing or are none at all."""
 
 
 _BRIEF = reprlib.Repr()
@@ -247,9 +258,11 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
             raise UsageError(
                 f"installed plugin {point.name}: {type(error).__name__}: {error}"
             ) from error
-    if str(Path.cwd()) not in sys.path:
+    named = list(modules)
+    # only who names a module asks for code from this folder: others may just stand in it
+    if named and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
-    for module in modules:
+    for module in named:
         try:
             importlib.import_module(module.removesuffix(".py"))
         except Exception as error:

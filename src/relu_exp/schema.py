@@ -101,6 +101,62 @@ class RunConfig:
         row["evaluation_steps"] = json.dumps(self.evaluation_steps)
         return row
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> RunConfig:
+        """Return the run that `as_row` wrote down; other columns of the row do not matter.
+
+        Whether there is such an activation, and its settings make sense, is the registries' to say.
+
+        Raises:
+            UsageError: a column is missing or of a wrong type, or `run_id` is not the hash of the
+                configuration: whatever these numbers belong to, it is not this run.
+        """
+        try:
+            parts: dict[str, Any] = {part: _choice(row, part) for part in PARTS}
+            plain: dict[str, Any] = {key: _plain(row, key) for key in PLAIN_KEYS}
+            steps: dict[str, Any] = {
+                key: _steps(row, key) for key in ("probe_steps", "evaluation_steps")
+            }
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"a row of runs is no configuration ({error})") from error
+        run = cls(**parts, **plain, **steps)
+        if run.run_id != row.get("run_id"):
+            raise UsageError(
+                f"a row of runs says {row.get('run_id')!r} and holds the configuration of "
+                f"{run.run_id}: it was changed after it was written"
+            )
+        return run
+
+
+def _choice(row: Mapping[str, Any], part: str) -> Choice:
+    settings = json.loads(_text(row, f"{part}_settings"))
+    is_plain = isinstance(settings, dict) and all(
+        value is None or isinstance(value, str | int | float) for value in settings.values()
+    )
+    if not is_plain:
+        raise TypeError(f"{part}_settings")
+    return Choice(_text(row, part), tuple(sorted(settings.items())))
+
+
+def _plain(row: Mapping[str, Any], key: str) -> Any:
+    value, kind = row[key], float if key == "learning_rate" else int
+    if not (type(value) is kind or (key == "width" and value is None)):
+        raise TypeError(key)
+    return value
+
+
+def _steps(row: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    steps = json.loads(_text(row, key))
+    if not isinstance(steps, list) or not all(type(step) is int for step in steps):
+        raise TypeError(key)
+    return tuple(steps)
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    if not isinstance(row[key], str):
+        raise TypeError(key)
+    return str(row[key])
+
 
 PLACES = frozenset({"root", "download"})
 """Settings that say where data lie on one machine: they are no part of what a run is."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import platform
 import secrets
 import shutil
 import subprocess
@@ -22,6 +21,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from relu_exp import machine
+from relu_exp.provenance import fingerprint
+from relu_exp.reading import is_plain_name, read_manifest, read_table
 from relu_exp.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
 
 __all__ = ["Columns", "Store", "arrow_schema", "describe_machine", "new_session"]
@@ -76,6 +78,13 @@ class Store:
         Raises:
             UsageError: the place cannot be written, or holds results of another schema version.
         """
+        for path in (self.root, self.parts, self.manifests):
+            # an archive may hold links to anywhere
+            if path.is_symlink():
+                raise UsageError(
+                    f"{path} is a link, and results stay within {self.root.parent}: "
+                    "choose another place with --results DIR"
+                )
         try:
             self.parts.mkdir(parents=True, exist_ok=True)
             self.manifests.mkdir(parents=True, exist_ok=True)
@@ -156,23 +165,7 @@ class Store:
             UsageError: the part is damaged, truncated or made by another schema version.
         """
         path = self.parts / part_id / f"{table}.parquet"
-        try:
-            # ParquetFile rather than read_table: no directory discovery, no partition guessing.
-            with pq.ParquetFile(path) as file:
-                found, wanted = file.schema_arrow, arrow_schema(table)
-                # the metadata carries the version: equal columns may still mean other things
-                if not found.equals(wanted) or found.metadata != wanted.metadata:
-                    raise UsageError(
-                        f"{path} was not written by schema version {SCHEMA_VERSION}: "
-                        "choose another place with --results DIR"
-                    )
-                return file.read(columns=list(columns) if columns is not None else None)
-        except (OSError, pa.ArrowException) as error:
-            reason = str(error).splitlines()[0][:120]
-            raise UsageError(
-                f"{path} is damaged ({reason}): delete the folder {path.parent} and run the same "
-                "command again; only its runs are trained again"
-            ) from error
+        return read_table(path, arrow_schema(table), columns)
 
     def finished(self) -> set[str]:
         """Return the run_ids that are done or diverged."""
@@ -203,17 +196,14 @@ class Store:
             UsageError: it cannot be read.
         """
         found = sorted(self.manifests.glob("[!.]*.json")) if self.manifests.is_dir() else []
-        if not found:
-            return None
-        try:
-            manifest = json.loads(found[-1].read_text())
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"{found[-1]} is damaged ({error}): delete it and run again"
-            ) from error
-        if not isinstance(manifest, dict):
-            raise UsageError(f"{found[-1]} is damaged (no mapping): delete it and run again")
-        return manifest
+        return read_manifest(found[-1]) if found else None
+
+    def manifest_of(self, session: object) -> dict[str, Any]:
+        """Return the manifest of a session; an empty one where it is lost, or no session's name."""
+        path = self.manifests / f"{session}.json"
+        if not (is_plain_name(session) and path.is_file()):
+            return {}
+        return read_manifest(path)
 
 
 def _reason(error: OSError) -> str:
@@ -258,11 +248,8 @@ def describe_machine() -> dict[str, Any]:
     return {
         "commit": git("rev-parse", "HEAD") if tracked else None,
         "dirty": bool(changed) if changed is not None else None,
+        "fingerprint": fingerprint(),
         "packages": versions,
         "python": sys.version.split()[0],
-        "machine": {
-            "system": platform.system(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-        },
+        "machine": machine.describe(),
     }

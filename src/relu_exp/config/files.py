@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from relu_exp.registry import nearest, shown
+from relu_exp.registry import nearest, printable, shown
 from relu_exp.schema import UsageError
 
 __all__ = [
@@ -172,6 +172,11 @@ def _experiment(path: Path, content: object) -> Experiment:
         raise UsageError("is not an experiment: it has no title")
     overrides = _mapping("overrides", content.get("overrides"))
     sweep = _mapping("sweep", content.get("sweep"))
+    budgets = {
+        name: _mapping(f"budgets.{name}", values)
+        for name, values in _budgets(content.get("budgets")).items()
+    }
+    _check_fetches_nothing([overrides, sweep, *budgets.values()])
     for key in overrides.keys() & sweep.keys():
         raise UsageError(f"{key} is both under overrides and under sweep")
     return Experiment(
@@ -186,13 +191,19 @@ def _experiment(path: Path, content: object) -> Experiment:
             _mapping("an item of exclude", item)
             for item in _list("exclude", content.get("exclude"))
         ),
-        budgets={
-            name: _mapping(f"budgets.{name}", values)
-            for name, values in _budgets(content.get("budgets")).items()
-        },
+        budgets=budgets,
         figures=tuple(_text("figures", item) for item in _list("figures", content.get("figures"))),
         studies=tuple(_text("studies", item) for item in _list("studies", content.get("studies"))),
     )
+
+
+def _check_fetches_nothing(layers: Iterable[Mapping[str, object]]) -> None:
+    """Raise a UsageError where a file asks for a download: it may write to its results only."""
+    for layer in layers:
+        if layer.get("dataset.download", False) is not False:
+            raise UsageError(
+                "dataset.download belongs on the command line: an experiment file fetches nothing"
+            )
 
 
 def _folder_name(stem: str) -> str:
@@ -203,7 +214,10 @@ def _folder_name(stem: str) -> str:
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or not (value.strip() or name == "question"):
         raise UsageError(f"{name} is not text: {shown(value)}")
-    return " ".join(value.split())
+    text = " ".join(value.split())
+    if printable(text) != text:
+        raise UsageError(f"{name} holds a character that cannot be printed: {shown(text)}")
+    return text
 
 
 def _list(name: str, value: object) -> list[object]:

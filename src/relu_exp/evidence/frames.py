@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from relu_exp.evidence.labels import label_choices
+from relu_exp.evidence.soundness import check_rows
 from relu_exp.schema import PARTS, TABLES, UsageError
 from relu_exp.store import Store, arrow_schema
 
@@ -71,7 +72,7 @@ class Frames:
         asked = list(self.manifest.get("run_ids") or [])
         found = []
         for part_id in self.store.part_ids():
-            part = self.store.read_part(part_id, "runs")
+            part = self._part(part_id, "runs")
             if asked:
                 part = part.filter(pc.is_in(part["run_id"], value_set=pa.array(asked)))
             if part.num_rows:
@@ -91,6 +92,10 @@ class Frames:
         shown = Frames(self.store, self.manifest)
         vars(shown)["runs"] = runs
         return shown
+
+    def _part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        part = self.store.read_part(part_id, table, columns)
+        return check_rows(table, part, self.store.parts / part_id)
 
     @property
     def num_missing(self) -> int:
@@ -126,7 +131,8 @@ class Frames:
     def functions(self) -> pd.DataFrame:
         """One row per activation with its settings and x; with its `activation_label`."""
         keys = ["activation", "activation_settings"]
-        parts = [part.to_pandas() for part in self.store.read("functions") if part.num_rows]
+        read = (self._part(part_id, "functions") for part_id in self.store.part_ids())
+        parts = [part.to_pandas() for part in read if part.num_rows]
         if not parts:
             return pd.DataFrame(columns=[*TABLES["functions"], "activation_label"])
         every = pd.concat(parts, ignore_index=True).drop_duplicates([*keys, "x"])
@@ -147,7 +153,7 @@ class Frames:
 
     def studied(self, table: str) -> pd.DataFrame:
         """Return the rows of a table that studies made."""
-        parts = [self.store.read_part(part_id, table) for part_id in self.studies]
+        parts = [self._part(part_id, table) for part_id in self.studies]
         found = [part for part in parts if part.num_rows] or [arrow_schema(table).empty_table()]
         rows: pd.DataFrame = pa.concat_tables(found).to_pandas()
         return rows
@@ -200,7 +206,7 @@ class Frames:
         read = list(columns or TABLES[table])
         needed = dict.fromkeys(["run_id", *read, *equal, *(["step"] if steps is not None else [])])
         for part_id, owned in wanted.groupby("part", sort=True)["run_id"]:
-            part = self.store.read_part(str(part_id), table, list(needed))
+            part = self._part(str(part_id), table, list(needed))
             part = part.filter(pc.is_in(part["run_id"], value_set=pa.array(owned.tolist())))
             for column, values in equal.items():
                 part = part.filter(pc.is_in(part[column], value_set=pa.array(list(values))))
@@ -328,6 +334,11 @@ def find_results(path: Path) -> list[Path]:
         raise UsageError(f"{path} does not exist: `relu-exp run` writes results to results/")
     for folders in ([path], sorted(folder for folder in path.iterdir() if folder.is_dir())):
         found = [folder for folder in folders if Store(folder).part_ids()]
+        if links := [folder for folder in found if folder != path and folder.is_symlink()]:
+            raise UsageError(
+                f"{links[0]} is a link, and what is written stays within {path}: "
+                "name the folder itself"
+            )
         if found:
             return found
     raise UsageError(f"{path} holds no results: run an experiment first, `relu-exp run`")

@@ -67,7 +67,9 @@ def _label(name: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) 
         for key, value in settings.items()
         if key not in spoken and any(other.get(key, ...) != value for other in siblings)
     ]
-    return f"{base} ({', '.join(told)})" if told else base
+    label = f"{base} ({', '.join(told)})" if told else base
+    # between two dollar signs a figure would read a formula
+    return label.replace("$", "\N{FULLWIDTH DOLLAR SIGN}")
 
 
 def _distribution(name: str, settings: dict[str, Any]) -> tuple[str, set[str]]:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from relu_exp.evidence.summary import plural
 
-__all__ = ["escape_markdown", "render", "replace_text"]
+__all__ = ["escape_markdown", "markdown_code", "render", "replace_text"]
 
 
 def render(name: str, words: Mapping[str, Any]) -> str:
@@ -27,7 +27,7 @@ def render(name: str, words: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"md": escape_markdown, "runs": _runs}
+    environment.filters |= {"md": escape_markdown, "code": markdown_code, "runs": _runs}
     rendered: str = environment.get_template(f"{name}.j2").render(**words)
     return rendered
 
@@ -37,6 +37,16 @@ def escape_markdown(value: object) -> str:
     text = " ".join(str(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+
+
+def markdown_code(value: object) -> str:
+    """Return text as a span of code that nothing in it can end, on one line."""
+    text = " ".join(str(value).split()).replace("|", "\\|")
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    if not longest:
+        return f"`{text}`"
+    ticks = "`" * (longest + 1)
+    return f"{ticks} {text} {ticks}"
 
 
 def _runs(n: int) -> str:

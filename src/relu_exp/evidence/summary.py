@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -215,14 +214,7 @@ def sessions(frames: Frames) -> list[Session]:
     counts = Counter(frames.runs["session"].fillna("unknown"))
     if not counts and frames.manifest:
         return [Session(str(frames.manifest.get("session")), 0, frames.manifest)]
-    found = []
-    for name, n in sorted(counts.items()):
-        try:
-            manifest = json.loads((frames.store.manifests / f"{name}.json").read_text())
-        except (OSError, ValueError):
-            manifest = {}
-        found.append(Session(name, n, manifest))
-    return found
+    return [Session(name, n, frames.store.manifest_of(name)) for name, n in sorted(counts.items())]
 
 
 def studies(frames: Frames) -> list[tuple[str, Table]]:

@@ -20,6 +20,7 @@ from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRu
 from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
 from relu_exp.evidence.forest import draw_forest
 from relu_exp.evidence.pages import render, replace_text
+from relu_exp.evidence.saved_verdicts import read_verdicts
 from relu_exp.schema import UsageError
 
 __all__ = ["MARKS", "Judged", "build", "read_verdicts", "shown_effect"]
@@ -145,23 +146,6 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
         ) from error
     paths = (*(root / name for name in texts), *pictures)
     return Judged(root / "claims.html", paths, words["summary"])
-
-
-def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
-    """Return the verdicts written below `root`, by claim; none where nothing was written.
-
-    Raises:
-        UsageError: the file is damaged.
-    """
-    path = root / "verdicts.json"
-    if not path.is_file():
-        return {}
-    try:
-        return {row["claim"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} is damaged: relu-exp report {root} writes it again from the results"
-        ) from error
 
 
 def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:

@@ -246,7 +246,8 @@ class Sheet:
                 axes.set_position((x0 / total, y0 / tall, width / total, height / tall))
 
         def place(x_inch: float, y_inch: float, text: str, **style: Any) -> None:
-            figure.text(x_inch / total, y_inch / tall, text, **style)
+            # a dollar sign in a folder's name begins no formula
+            figure.text(x_inch / total, y_inch / tall, text, parse_math=False, **style)
 
         place(
             0.12,

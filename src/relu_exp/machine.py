@@ -1,0 +1,46 @@
+"""The machine: on two of one kind, the same code gives the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["KIND", "describe", "processor_model"]
+
+KIND = ("system", "processor", "model")
+"""What of a machine's description decides on the bits of a run; the number of cores does not."""
+
+_VECTORS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
+"""What the names of instruction sets begin with that a library's kernels are chosen by."""
+
+
+@cache
+def describe() -> dict[str, Any]:
+    """Return what kind of machine this is."""
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "model": processor_model(),
+        "cores": os.cpu_count(),
+    }
+
+
+def processor_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor's name, and a hash of its vector instructions where Linux lists them.
+
+    A virtual machine may hide instructions, so that the name alone says too little.
+    """
+    try:
+        lines = cpuinfo.read_text(errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    pairs = (line.partition(":") for line in lines)
+    found = {key.strip(): value.strip() for key, _, value in pairs}
+    words = (found.get("flags") or found.get("Features") or "").split()
+    vectors = sorted(word for word in words if word.startswith(_VECTORS))
+    name = found.get("model name") or found.get("CPU implementer") or platform.processor()
+    return f"{name} {hashlib.sha256(' '.join(vectors).encode()).hexdigest()[:6]}"
