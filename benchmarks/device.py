@@ -23,7 +23,6 @@ from benchmarks.peers.plain import train
 from benchmarks.records import RESULTS, save
 from benchmarks.work import NUM_STEPS, WORKS, gigaflop, prepare, runs_of
 from relu_exp.config import sweeps
-from relu_exp.plan import flops
 from relu_exp.schema import RunConfig
 
 NAMES = ("default", *WORKS)
@@ -31,12 +30,15 @@ NAMES = ("default", *WORKS)
 
 @dataclass(frozen=True)
 class Turn:
-    """One round of one work: both ways and the ceiling, which are seconds, runs/s and GFLOP/s."""
+    """One round of one work: the fleets' seconds and GFLOP/s, the ceiling's, and the loop's runs/s.
+
+    The default sweep has runs of several shapes: no loop and no GFLOP/s.
+    """
 
     work: str
     num_runs: int
     seconds: float
-    gigaflops: float
+    gigaflops: float | None
     ceiling: float
     memory: float
     plain_rate: float | None
@@ -94,19 +96,18 @@ def turn(name: str, options: argparse.Namespace) -> Turn:
         seconds = sail(runs, folder, device, 1, options.size)
         losses = curves(folder, sample)
     memory = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else 0.0
-    plain_rate = difference = None
-    work = sum(map(flops, runs)) / 1e9
+    plain_rate = difference = gigaflops = None
     if name != "default":
         shape = WORKS[name]
         updates = sum(map(len, losses.values()))
-        work = updates / NUM_STEPS * gigaflop(shape)
+        gigaflops = updates / NUM_STEPS * gigaflop(shape) / seconds
         few = runs_of(shape)[: options.plain_runs]
         plain_rate = len(few) / timed(
             device, lambda: [train(shape, run, options.steps, device) for run in few]
         )
         head = {run.name: losses[run.name] for run in runs_of(shape)[:NUM_CHECKED]}
         difference = deviation(shape, head)
-    return Turn(name, len(runs), seconds, work / seconds, peak, memory, plain_rate, difference)
+    return Turn(name, len(runs), seconds, gigaflops, peak, memory, plain_rate, difference)
 
 
 def markdown(turns: Mapping[str, list[Turn]]) -> str:
@@ -121,7 +122,8 @@ def markdown(turns: Mapping[str, list[Turn]]) -> str:
         rates = [each.num_runs / each.seconds for each in rounds]
         plain = [each.plain_rate for each in rounds if each.plain_rate]
         ratios = [rate / each for rate, each in zip(rates, plain, strict=False)]
-        share = median(each.gigaflops / each.ceiling for each in rounds)
+        shares = [each.gigaflops / each.ceiling for each in rounds if each.gigaflops]
+        share = f"{median(shares):.0%}" if shares else ""
         memory = max(each.memory for each in rounds)
         worst = max(each.deviation or 0.0 for each in rounds)
         verdict = "" if worst <= TOLERANCE else f"losses differ by {worst:.0e}"
@@ -130,7 +132,7 @@ def markdown(turns: Mapping[str, list[Turn]]) -> str:
             compared += f" ({min(ratios):.0f} … {max(ratios):.0f})"
         lines.append(
             f"| {name} | {rounds[0].num_runs} | {seconds:.2f} | {median(rates):.0f} | {compared} "
-            f"| {share:.0%} | {memory:.0f} | {verdict} |"
+            f"| {share} | {memory:.0f} | {verdict} |"
         )
     return "\n".join([*lines, ""])
 
