@@ -28,11 +28,8 @@ check: $(READY) ## check format, style, types and the floors of the house
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(READY) ## measure speed against peers
-	@for script in benchmarks/*.py; do \
-		test -e "$$script" || { echo "no benchmarks yet"; exit 0; }; \
-		$(BIN)/python "$$script" $(ARGS) || exit 1; \
-	done
+bench: $(READY) ## measure speed against peers (ARGS="--work W1 --ways fleet,plain,jax --rounds 3")
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and every cache; results stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""Speed against peers: the same work, the ways in turn, ratios within one round."""
