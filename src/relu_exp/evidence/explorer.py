@@ -7,10 +7,8 @@ Nothing is interpolated: a setting that was not run has no entry. Numbers are 16
 
 from __future__ import annotations
 
-import base64
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,10 @@ import pandas as pd
 
 from relu_exp.evidence.figures.style import levels, looks, plain
 from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.evidence.packing import CODES, Array, Stream, log_codes
 from relu_exp.schema import HISTOGRAM_BINS
 
-__all__ = ["CURVES", "QUANTITIES", "explorer_data", "log_codes", "share_codes"]
+__all__ = ["CURVES", "QUANTITIES", "explorer_data"]
 
 QUANTITIES = {
     "activation_std": "log",
@@ -31,24 +30,24 @@ QUANTITIES = {
     "saturated_fraction": "share",
 }
 """What is shown by layer, and how it is coded."""
-CURVES = {("train", "loss"): "log", ("validation", "loss"): "log", ("validation", "accuracy"): "share"}  # fmt: skip
-MISSING, ZERO = -32768, -32767
+CURVES = {
+    ("train", "loss"): "log",
+    ("validation", "loss"): "log",
+    ("validation", "accuracy"): "share",
+}
 MAIN = ("activation_label", "initializer_label", "depth", "learning_rate")
-OTHER = (
-    "network_label",
-    "dataset_label",
-    "optimizer_label",
-    "width",
-    "batch_size",
-    "num_steps",
-    "probe_samples",
-)
-WORDS = {"network_label": "", "dataset_label": "", "optimizer_label": "", "width": "width ",
-         "batch_size": "batches of ", "num_steps": "updates: ", "probe_samples": "probe of "}  # fmt: skip
+SPOKEN = {
+    "network_label": "",
+    "dataset_label": "",
+    "optimizer_label": "",
+    "width": "width ",
+    "batch_size": "batches of ",
+    "num_steps": "updates: ",
+    "probe_samples": "probe of ",
+}
+"""What may tell settings apart that agree in all main axes, and how it is said."""
 MOST_BYTES = 5_500_000
 """Of all packed data together: a page of ten megabytes also holds its pictures and its text."""
-
-Array = np.ndarray[Any, Any]
 
 
 def explorer_data(root: Path, first: str = "default") -> dict[str, Any]:
@@ -85,46 +84,6 @@ def explorer_data(root: Path, first: str = "default") -> dict[str, Any]:
     }
 
 
-def log_codes(values: Array) -> Array:
-    """Return positive numbers as thousandths of a decade; zero and missing ones are marked."""
-    values = np.asarray(values, dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        codes = np.clip(np.round(1000 * np.log10(values)), -32000, 32000)
-    codes = np.where(values > 0, codes, ZERO)
-    return np.where(np.isnan(values), MISSING, codes).astype("<i2")
-
-
-def share_codes(values: Array) -> Array:
-    """Return shares between 0 and 1 as ten-thousandths; missing ones are marked."""
-    values = np.asarray(values, dtype=float)
-    return np.where(np.isnan(values), MISSING, np.round(10_000 * values)).astype("<i2")
-
-
-_CODES = {"log": log_codes, "share": share_codes}
-
-
-@dataclass
-class _Stream:
-    """Packed numbers under construction: all small integers first, then all histograms."""
-
-    numbers: list[Array] = field(default_factory=list)
-    counts: list[Array] = field(default_factory=list)
-    num_numbers: int = 0
-    num_counts: int = 0
-
-    def add(self, codes: Array) -> None:
-        self.numbers.append(codes.ravel())
-        self.num_numbers += codes.size
-
-    def add_counts(self, codes: Array) -> None:
-        self.counts.append(codes.ravel())
-        self.num_counts += codes.size
-
-    def packed(self) -> str:
-        pieces = [each.tobytes() for each in (*self.numbers, *self.counts)]
-        return base64.b64encode(zlib.compress(b"".join(pieces), 9)).decode()
-
-
 def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, Any]:
     runs = frames.runs[frames.runs["status"] != "failed"].reset_index(drop=True)
     varying = _varying(runs)
@@ -132,12 +91,14 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
     axes = [*MAIN, *(["variant"] if varying else [])]
     values = {axis: _values(runs, axis) for axis in axes}
     steps: list[list[int]] = []
-    stream, settings = _Stream(), []
+    stream, settings = Stream(), []
     # an activation at a time: histograms of everything at once would be large
     for _, part in runs.groupby("activation_label", observed=True, sort=False):
         tables = _Tables.read(frames, part, kinds)
         for key, group in part.groupby(axes, observed=True, sort=False, dropna=False):
-            place = [values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)]
+            place = [
+                values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)
+            ]
             settings.append([*place, *_pack(stream, steps, tables, group, kinds)])
     colors = {str(label): look.color for label, look in looks(runs).items()}
     return {
@@ -181,7 +142,7 @@ def _by_run(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _pack(
-    stream: _Stream,
+    stream: Stream,
     steps: list[list[int]],
     tables: _Tables,
     runs: pd.DataFrame,
@@ -209,12 +170,12 @@ def _pack(
     alive[rows[1], rows[2]] = True
     stream.add(alive.sum(axis=0).astype("<i2"))
     for values, code in zip(measured, QUANTITIES.values(), strict=True):
-        stream.add(_CODES[code](_mean(values)))
+        stream.add(CODES[code](_mean(values)))
     stream.add(log_codes(_theory(tables, ids, num_layers)))
     for (split, metric), code in CURVES.items():
         rows_of = curves[curves["split"] == split]
         means = rows_of.groupby("step")[metric].mean().reindex(evaluated)
-        stream.add(_CODES[code](means.to_numpy()))
+        stream.add(CODES[code](means.to_numpy()))
     for kind in kinds:
         stream.add_counts(_shares(_of(tables.histograms, ids), kind, probed, num_layers))
     diverged = int((runs["status"] == "diverged").sum())
@@ -224,7 +185,17 @@ def _pack(
 def _of(tables: dict[str, pd.DataFrame], ids: Sequence[str]) -> pd.DataFrame:
     found = [tables[run_id] for run_id in ids if run_id in tables]
     if not found:
-        columns = ["run_id", "step", "layer", "quantity", "value", "split", "loss", "accuracy", "kind"]
+        columns = [
+            "run_id",
+            "step",
+            "layer",
+            "quantity",
+            "value",
+            "split",
+            "loss",
+            "accuracy",
+            "kind",
+        ]
         return pd.DataFrame(columns=columns)
     return pd.concat(found)
 
@@ -238,10 +209,10 @@ def _mean(values: Array) -> Array:
 
 
 def _theory(tables: _Tables, ids: Sequence[str], num_layers: int) -> Array:
-    """Return (2, layers): the predicted spread of activations, and gradient over the last layer's."""
+    """Return (2, layers): predicted spread of activations, gradient over the last layer's."""
     found = np.full((2, num_layers), np.nan)
     rows = _of(tables.predictions, ids)
-    means = rows.groupby(["quantity", "layer"], observed=True)["value"].mean() if len(rows) else {}
+    means = rows.groupby(["quantity", "layer"], observed=True)["value"].mean()
     for layer in range(1, num_layers + 1):
         found[0, layer - 1] = means.get(("activation_std", layer), np.nan)
         found[1, layer - 1] = means.get(("gradient_factor", layer), np.nan)
@@ -274,18 +245,18 @@ def _index(lists: list[list[int]], wanted: list[int]) -> int:
 def _varying(runs: pd.DataFrame) -> list[str]:
     """Return what tells settings apart that agree in all main axes."""
     groups = runs.groupby(list(MAIN), observed=True, dropna=False)
-    return [column for column in OTHER if groups[column].nunique(dropna=False).max() > 1]
+    return [column for column in SPOKEN if groups[column].nunique(dropna=False).max() > 1]
 
 
 def _variant(row: dict[Any, Any], columns: Sequence[str]) -> str:
-    return " · ".join(f"{WORDS.get(column, '')}{_text(row[column])}" for column in columns)
+    return " · ".join(f"{SPOKEN[column]}{_text(row[column])}" for column in columns)
 
 
 def _facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
     """Return what all runs share: data, network, width and so on."""
-    shown = [column for column in WORDS if column not in varying]
+    shown = [column for column in SPOKEN if column not in varying]
     same = [column for column in shown if runs[column].nunique() == 1]
-    return " · ".join(f"{WORDS[column]}{_text(runs[column].dropna().iloc[0])}" for column in same)
+    return " · ".join(f"{SPOKEN[column]}{_text(runs[column].dropna().iloc[0])}" for column in same)
 
 
 def _values(runs: pd.DataFrame, axis: str) -> list[str]:
@@ -297,4 +268,4 @@ def _values(runs: pd.DataFrame, axis: str) -> list[str]:
 def _text(value: Any) -> str:
     if pd.isna(value):
         return "—"
-    return plain(value) if isinstance(value, int | float | np.number) else str(value)
+    return plain(float(value)) if isinstance(value, int | float | np.number) else str(value)

@@ -69,7 +69,9 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(_asset(name) for name in STYLES),
         "script": Markup("\n").join(_asset(name) for name in SCRIPTS),
-        "font": base64.b64encode(files(__package__).joinpath("assets/hangul.woff2").read_bytes()).decode(),
+        "font": base64.b64encode(
+            files(__package__).joinpath("assets/hangul.woff2").read_bytes()
+        ).decode(),
         "data": {
             "words": _json(WORDS),
             "pictures": _json({path: picture.packed for path, picture in pictures.items()}),

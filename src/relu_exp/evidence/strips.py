@@ -135,6 +135,10 @@ class _Scale:
             low, high = math.exp(self.low), math.exp(self.high)
             values = list(LogLocator(numticks=NUM_TICKS + 2).tick_values(low, high))
         else:
-            low, high = (math.exp(self.low), math.exp(self.high)) if self.in_logs else (self.low, self.high)
+            low, high = (
+                (math.exp(self.low), math.exp(self.high)) if self.in_logs else (self.low, self.high)
+            )
             values = list(MaxNLocator(NUM_TICKS).tick_values(low, high))
-        return [(self.place(value), plain(round(value, 12))) for value in values if low <= value <= high]
+        return [
+            (self.place(value), plain(round(value, 12))) for value in values if low <= value <= high
+        ]

@@ -70,31 +70,24 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "claim": ("Claim", "주장"),
     "effect": ("Effect, 95% interval", "효과, 95% 구간"),
     "claimed": ("Claimed", "주장한 값"),
+    "claimed_was": ("claimed", "주장"),
     "seeds": ("Seeds", "시드"),
     "distance": ("Against / for", "반대 / 지지"),
     "distance_means": (
         "Bars: the 95% interval's distance from the threshold, in half-widths; right of the line "
         "speaks for the claim. Outside the band the interval lies wholly on one side; the "
         "correction for many claims may still leave it open.",
-        "막대: 95% 구간이 문턱값에서 얼마나 떨어져 있는지를 구간 반폭 단위로 나타낸다. 선의 오른쪽이 "
-        "주장을 지지하는 쪽이다. 띠 밖이면 구간 전체가 한쪽에 있지만, 다중 비교 보정 뒤에는 판단이 "
-        "보류될 수도 있다.",
+        "막대: 95% 구간이 문턱값에서 얼마나 떨어져 있는지를 구간 반폭 단위로 나타낸다. 선의 "
+        "오른쪽이 주장을 지지하는 쪽이다. 띠 밖이면 구간 전체가 한쪽에 있지만, 다중 비교 "
+        "보정 뒤에는 판단이 보류될 수도 있다.",
     ),
-    "sort_by": ("sort by {name}", "{name} 순으로 정렬"),
     "exact": ("exact", "정확히"),
-    "distance_text": (
-        "{n} half-widths from the threshold",
-        "문턱값에서 구간 반폭의 {n}배",
-    ),
     # a claim
-    "english_only": ("in English", "영어"),
     "english_note": (
         "Rules, scopes, notes and what papers found are in English only.",
         "규칙, 범위, 주석, 문헌 내용은 영어로만 쓰여 있습니다.",
     ),
-    "evidence": ("Evidence", "근거"),
     "rule": ("Rule, fixed before the runs", "실행 전에 정한 규칙"),
-    "measured_as": ("measured as", "측정량"),
     "documents": ("In the documents", "문서에서"),
     "interval": ("Effect and interval", "효과와 구간"),
     "part": ("Part of the grid", "격자의 부분"),
@@ -108,7 +101,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "✓ 성립, ✗ 불성립, ? 보류. 부분의 개수를 보정한 수준이다.",
     ),
     "figure": ("Figure", "그림"),
-    "picture_large": ("open the picture alone", "그림만 열기"),
     "scope": ("Scope", "범위"),
     "notes": ("Beside it", "덧붙여"),
     "otherwise": ("Said otherwise, on the same evidence", "같은 근거 위의 다른 주장"),
@@ -168,7 +160,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "method_conditional": (
         "it holds in one declared part of the grid and fails in another, at a level corrected for "
         "the number of parts.",
-        "미리 정한 격자의 한 부분에서는 성립하고 다른 부분에서는 깨진다(부분의 개수를 보정한 수준).",
+        "미리 정한 격자의 한 부분에서는 성립하고 다른 부분에서는 깨진다"
+        "(부분의 개수를 보정한 수준).",
     ),
     "method_inconclusive": (
         "the interval covers the threshold, or Holm’s correction for the number of claims takes "
@@ -190,9 +183,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Look inside the networks that were trained: the layers’ histograms, signal and gradient, "
         "dead units and the loss, at every probed step. Everything is measured, as the mean over "
         "seeds; what was not run is greyed, never interpolated.",
-        "학습한 신경망의 안을 들여다보세요. 측정한 단계마다 층별 히스토그램, 신호와 기울기, 죽은 유닛, "
-        "손실을 볼 수 있습니다. 모두 시드 평균으로 잰 값이며, 실행하지 않은 것은 회색으로 두고 "
-        "보간하지 않습니다.",
+        "학습한 신경망의 안을 들여다보세요. 측정한 단계마다 층별 히스토그램, 신호와 기울기, 죽은 "
+        "유닛, 손실을 볼 수 있습니다. 모두 시드 평균으로 잰 값이며, 실행하지 않은 것은 "
+        "회색으로 두고 보간하지 않습니다.",
     ),
     "explorer_empty": (
         "No experiment here has probed its layers.",
@@ -235,7 +228,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "histograms_means": (
         "Height: square root of the share, the same scale in every panel, so that a pile-up and a "
         "wide spread both show. ◂ ▸: share outside the range.",
-        "높이는 비율의 제곱근이며 모든 칸의 눈금이 같다. 몰림과 퍼짐이 함께 보인다. ◂ ▸: 범위 밖의 비율.",
+        "높이는 비율의 제곱근이며 모든 칸의 눈금이 같다. 몰림과 퍼짐이 함께 보인다. "
+        "◂ ▸: 범위 밖의 비율.",
     ),
     "signal": ("Signal by layer", "층별 신호"),
     "signal_axis": ("standard deviation of the activations", "활성값의 표준편차"),
@@ -244,7 +238,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "dead": ("Dead units by layer", "층별 죽은 유닛"),
     "dead_axis": ("share of units", "유닛의 비율"),
     "loss": ("Loss", "손실"),
-    "loss_axis": ("cross-entropy or as trained", "학습한 손실"),
+    "loss_axis": ("as it was trained, by updates made", "학습에 쓴 손실, 갱신 횟수별"),
     "measured": ("measured", "측정"),
     "theory": ("theory, step 0", "이론(0단계)"),
     "train": ("training", "학습"),
@@ -254,6 +248,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "saturated_now": ("saturated", "포화"),
     "accuracy_now": ("validation accuracy", "검증 정확도"),
     "numbers": ("The same in numbers", "숫자로 보기"),
-    "zero_value": ("zero", "0"),
-    "from_to": ("{name}: {first} in layer 1, {last} in layer {n}", "{name}: 1층 {first}, {n}층 {last}"),
-}  # fmt: skip
+    "from_to": (
+        "{name}: {first} in layer 1, {last} in layer {n}",
+        "{name}: 1층 {first}, {n}층 {last}",
+    ),
+}

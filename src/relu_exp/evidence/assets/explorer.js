@@ -27,7 +27,10 @@
       }
       const picker = this.experimentInput;
       picker.append(...experiments.map(({ id, title }) => new Option(`${title} (${id})`, id)));
-      $(".presets", this.node).addEventListener("click", ({ target }) => target.dataset.preset && this.preset(target.dataset.preset));
+      $(".presets", this.node).addEventListener("click", ({ target }) => {
+        const button = target.closest("button");
+        if (button) this.preset(button.dataset.preset);
+      });
       $(".absent button", this.node).addEventListener("click", () => { this.take(this.near); update(this); });
       $("details.numbers", this.node).addEventListener("toggle", () => update(this, false));
       $("details.numbers .scroll", this.node).ariaLabel = word("numbers");

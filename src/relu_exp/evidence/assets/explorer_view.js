@@ -154,6 +154,7 @@ const View = (() => {
   /** How a setting went, in a line. */
   const facts = (setting, step) => {
     const told = [setting.experiment.facts, word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
+    if (!setting.alive(step)) told.push(word("all_gone"));
     if (setting.diverged) told.push(word("diverged_of", { n: setting.diverged }));
     const accuracy = setting.curve("validation accuracy").filter((point) => point[1] !== null).at(-1);
     if (accuracy) told.push(`${word("accuracy_now")} ${percent(accuracy[1])} (${accuracy[0]} ${word("update")})`);

@@ -73,6 +73,6 @@ document.addEventListener("click", async (event) => {
     pen.fillText(sign, 0, 20);
     return pen.getImageData(0, 0, 24, 24).data.join();
   };
-  if (drawn("가") !== drawn("힣")) return;
+  if (drawn("가") !== drawn("나")) return;
   document.fonts.load('1em "Relu Hangul"', "가").then(() => root.classList.add("hangul"), () => {});
 })();
