@@ -9,100 +9,45 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from relu_exp.cli import main
 from relu_exp.evidence import verdict_pages
-from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source, all_claims
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge, judge_exact
+from relu_exp.evidence.claims.registry import all_claims
+from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge_exact
 from relu_exp.evidence.forest import standardized
+from relu_exp.evidence.heard import shown_effect
 from relu_exp.evidence.report import build_index
-from relu_exp.evidence.verdict_pages import Judged, build, read_verdicts, shown_effect
-from relu_exp.schema import Choice, UsageError
+from relu_exp.evidence.verdict_pages import Judged, build, read_verdicts
+from relu_exp.schema import UsageError
 
 import synthetic
-
-HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
-RUNS = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1), probe_steps=())
-RULE = Rule(measure="a ratio", says="above <1.1>", threshold=1.1, ratio=True, unit="×")
-GRID = replace(RULE, grid=("depth", "rate"))
-FALSE_BY = 'It <b>fails</b> | "here"'
-
-
-def seeds(**effects: float) -> pd.DataFrame:
-    rows = [
-        {"seed": seed, "effect": value * (1 + 0.01 * seed), "depth": name[1:], "rate": "0.1"}
-        for name, value in effects.items()
-        for seed in range(8)
-    ]
-    return pd.DataFrame(rows)
-
-
-def missing(evidence: Evidence) -> Verdict:
-    evidence["nowhere"]
-    raise AssertionError
-
-
-def made(id: str, decide: object, rule: Rule = RULE, **more: object) -> Claim:
-    return Claim(
-        id=id,
-        group="C",
-        statement=f"A <statement> of {id} | & more.",
-        statement_ko="렐루가 더 빠르다.",
-        sources=(Source("D2", "2.3"), Source("D4", "2")),
-        experiments=("planted",),
-        rule=rule,
-        decide=decide,  # type: ignore[arg-type]
-        **more,  # type: ignore[arg-type]
-    )
-
-
-CLAIMS = [
-    made(
-        "true",
-        lambda _: judge(seeds(d2=2.0), RULE, scope="a scope", run_ids=[run.run_id for run in RUNS]),
-        literature=(Literature("Somebody 2015", "the same", "second-hand"),),
-        figure="loss_curves",
-        disagrees_with="exact",
-    ),
-    made("exact", lambda _: judge_exact(False, FALSE_BY), Rule("m", "a formula")),
-    made("divided", lambda _: judge(seeds(d2=2.0, d9=0.5), GRID, scope=""), GRID),
-    made("open", lambda _: Verdict("inconclusive", "Who knows.", 1.0, -math.inf, math.inf, 1)),
-    made("unrun", missing),
-]
+from planted_claims import CLAIMS, RULE, RUNS, write_planted
 
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    root = tmp_path_factory.mktemp("results")
-    synthetic.write(root / "planted", RUNS, budget="quick")
-    picture = root / "planted" / "figures" / "loss_curves-best_rate.png"
-    picture.parent.mkdir()
-    picture.write_bytes(b"")
-    return build(root, CLAIMS)
+    return write_planted(tmp_path_factory.mktemp("results"))
 
 
 def test_every_claim_has_a_section_with_all_that_is_asked_for(judged: Judged) -> None:
-    page, text = judged.html.read_text(), judged.html.with_suffix(".md").read_text()
+    text = judged.markdown.read_text()
     for claim in CLAIMS:
-        assert f'<section class="claim" id="{claim.id}">' in page
         assert f'<a id="{claim.id}"></a>' in text
-    for written in (page, text):
-        for word in (
-            "렐루가 더 빠르다.",
-            "D2 (2.3), D4 (2)",
-            "a scope",
-            "Somebody 2015",
-            "second-hand",
-            "planted/figures/loss_curves-best_rate.png",
-            "2 runs",
-            "relu-exp run planted --budget quick",
-            "owhere has not been run",
-            "Made at the quick budget",
-            "How often the machinery is wrong",
-        ):
-            assert word in written
+    for word in (
+        "렐루가 더 빠르다.",
+        "D2 (2.3), D4 (2)",
+        "a scope",
+        "Somebody 2015",
+        "second-hand",
+        "planted/figures/loss_curves-best_rate.png",
+        "2 runs",
+        "relu-exp run planted --budget quick",
+        "owhere has not been run",
+        "Made at the quick budget",
+        "How often the machinery is wrong",
+    ):
+        assert word in text
 
 
 def test_the_summary_counts_and_puts_the_surprising_first(judged: Judged) -> None:
@@ -114,28 +59,26 @@ def test_the_summary_counts_and_puts_the_surprising_first(judged: Judged) -> Non
 
 
 def test_text_is_escaped(judged: Judged) -> None:
-    page, text = judged.html.read_text(), judged.html.with_suffix(".md").read_text()
-    for written in (page, text):
-        assert "<b>fails" not in written
-        assert "<statement>" not in written
-        assert "&lt;1.1&gt;" in written
+    text = judged.markdown.read_text()
+    assert "<b>fails" not in text
+    assert "<statement>" not in text
+    assert "&lt;1.1&gt;" in text
     assert r"of true \| &amp; more" in text
 
 
 def test_the_map_of_a_conditional_claim_is_drawn(judged: Judged) -> None:
-    page = judged.html.read_text()
-    assert re.search(r'<th scope="row">depth 2</th><td class="supported">✓ 2\.07×', page)
-    assert re.search(r'<th scope="row">depth 9</th><td class="refuted">✗ 0\.51', page)
-    assert "Holds at" not in page
+    text = judged.markdown.read_text()
+    assert re.search(r"\| depth 2 \| ✓ 2\.07×", text)
+    assert re.search(r"\| depth 9 \| ✗ 0\.51", text)
+    assert "Holds at" not in text
 
 
 def test_claims_that_contradict_each_other_stand_side_by_side(judged: Judged) -> None:
-    page = judged.html.read_text()
-    assert page.count("<dt>said otherwise</dt>") == 2
+    assert judged.markdown.read_text().count("- Said otherwise elsewhere") == 2
 
 
 def test_the_tables_hold_every_verdict(judged: Judged) -> None:
-    root = judged.html.parent
+    root = judged.root
     with (root / "verdicts.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
@@ -150,27 +93,19 @@ def test_the_tables_hold_every_verdict(judged: Judged) -> None:
     json.loads((root / "verdicts.json").read_text(), parse_constant=pytest.fail)
 
 
-def test_the_page_opens_offline(judged: Judged) -> None:
-    page = judged.html.read_text()
-    outside = re.findall(r"""(?:src|href)="(https?:[^"]*)""", page)
-    assert outside == []
-    assert "prefers-color-scheme: dark" in page
-
-
 def test_the_same_results_give_the_same_bytes(judged: Judged) -> None:
     before = {path: path.read_bytes() for path in judged.paths}
-    again = build(judged.html.parent, CLAIMS)
+    again = build(judged.root, CLAIMS)
     assert {path: path.read_bytes() for path in again.paths} == before
-    assert not [path for path in judged.html.parent.iterdir() if path.name.startswith(".")]
+    assert not [path for path in judged.root.iterdir() if path.name.startswith(".")]
 
 
 def test_the_index_begins_with_the_summary(judged: Judged) -> None:
-    root = judged.html.parent
-    build_index(root, judged.summary)
-    text, page = (root / "README.md").read_text(), (root / "index.html").read_text()
+    build_index(judged.root, judged.summary)
+    text = (judged.root / "README.md").read_text()
     assert text.index("1 supported, 1 refuted") < text.index("planted/report.md")
     assert "claims.md#exact" in text
-    assert 'href="claims.html#exact"' in page
+    assert "(report.html)" in text
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_line(
@@ -219,7 +154,7 @@ def test_claims_are_listed_with_their_verdicts(
 def test_a_claim_is_shown_with_its_rule_and_evidence(
     judged: Judged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (row,) = [row for row in read_verdicts(judged.html.parent).values() if row["cells"]]
+    (row,) = [row for row in read_verdicts(judged.root).values() if row["cells"]]
     rows = [{**row, "claim": "relu-computes-faster"}]
     (tmp_path / "verdicts.json").write_text(json.dumps(rows))
     assert main(["claim", "relu-computes-faster", "--results", str(tmp_path)]) == 0

@@ -244,13 +244,22 @@ def report(
     results: Annotated[
         Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
     ] = HERE,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language",
+            metavar="en|ko",
+            help="What report.html is seen in first; both are on the page.",
+            autocompletion=_starting(("en", "ko")),
+        ),
+    ] = None,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
-    """Rebuild figures, reports and verdicts from the results; trains nothing."""
+    """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
     from relu_exp.reporting import report_all
 
-    report_all(results, plugin or ())
+    report_all(results, plugin or (), language)
 
 
 @app.command("verify")

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from relu_exp.launchers.processes import processes
 from relu_exp.registry import load_plugins
+from relu_exp.schema import UsageError
 
 if TYPE_CHECKING:
     from relu_exp.evidence.report import Built
@@ -49,21 +50,32 @@ def report(root: Path) -> None:
         raise Interrupted(f"interrupted: every run is kept, {again} builds the report") from None
 
 
-def report_all(results: Path, plugins: Sequence[str] = ()) -> None:
+def report_all(results: Path, plugins: Sequence[str] = (), language: str | None = None) -> None:
     """Build the report of one experiment's results, or those of all that lie in a folder.
 
+    `language` is what the page over all experiments is seen in first.
+
     Raises:
-        UsageError: there are no results, they cannot be read, or a plugin cannot be imported.
+        UsageError: there are no results, they cannot be read, a plugin cannot be imported, or
+            there is no page in that language.
         Interrupted: Ctrl-C.
     """
+    from relu_exp.evidence.page import check_language
     from relu_exp.evidence.report import find_results
 
+    if language is not None:
+        check_language(language)
     load_plugins(plugins)
     roots = find_results(results)
+    if roots == [results] and language is not None:
+        raise UsageError(
+            f"--language is of the page over several experiments, and {results} holds one: "
+            f"relu-exp report {results.parent} --language {language}"
+        )
     for root in roots:
         report(root)
     if roots != [results]:
-        judge(results)
+        judge(results, language or "en")
 
 
 def index(results: Path) -> None:
@@ -73,8 +85,8 @@ def index(results: Path) -> None:
     print(f"index: {build_index(results)}")
 
 
-def judge(results: Path) -> dict[str, dict[str, Any]]:
-    """Decide every claim on the experiments in a folder, and write verdicts and index.
+def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
+    """Decide every claim on the experiments in a folder, and write verdicts, page and index.
 
     Returns:
         The verdicts as written, by claim.
@@ -82,12 +94,14 @@ def judge(results: Path) -> dict[str, dict[str, Any]]:
     Raises:
         UsageError: the results cannot be read, or the pages cannot be written.
     """
+    from relu_exp.evidence.page import build_page
     from relu_exp.evidence.report import build_index
     from relu_exp.evidence.verdict_pages import build, read_verdicts
 
     judged = build(results)
-    print(f"claims: {judged.html} ({judged.summary['sentence']})")
-    print(f"index: {build_index(results, judged.summary)}")
+    print(f"claims: {judged.markdown} ({judged.summary['sentence']})")
+    build_index(results, judged.summary)
+    print(f"all on one page: {build_page(judged, language)}")
     return read_verdicts(results)
 
 

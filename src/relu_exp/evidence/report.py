@@ -24,7 +24,7 @@ from relu_exp.evidence.frames import Frames, find_results
 from relu_exp.evidence.pages import render, replace_text
 from relu_exp.schema import UsageError
 
-__all__ = ["Built", "build", "build_index", "find_results"]
+__all__ = ["Built", "build", "build_index", "experiments", "find_results"]
 
 MOST_RUN_IDS = 1000
 """Run ids listed below one figure; of a larger sweep the manifest lists them."""
@@ -95,33 +95,45 @@ def build(results: Path) -> Built:
 
 
 def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
-    """Write README.md and index.html, which link the reports of all experiments below `root`.
+    """Write README.md, which links the reports of all experiments below `root`; return its path.
 
-    They begin with the summary of the verdicts, where claims were decided. Returns the path of
-    README.md.
+    It begins with the summary of the verdicts, where claims were decided.
 
     Raises:
         UsageError: there are no results, they are damaged, or the index cannot be written.
     """
-    entries = []
-    for folder in find_results(root):
-        frames = Frames.open(folder)
-        entries.append(
-            {
-                "folder": folder.relative_to(root).as_posix(),
-                "title": frames.manifest.get("title") or folder.name,
-                "question": frames.manifest.get("question") or "",
-                "endings": summary.endings(frames, brief=True),
-            }
-        )
+    words = {"entries": experiments(root), "verdicts": verdicts}
     try:
-        for name, target in (("index.md", "README.md"), ("index.html", "index.html")):
-            replace_text(root / target, render(name, {"entries": entries, "verdicts": verdicts}))
+        replace_text(root / "README.md", render("index.md", words))
     except OSError as error:
         raise UsageError(
             f"the index cannot be written to {root}: {error.strerror or error}"
         ) from error
     return root / "README.md"
+
+
+def experiments(root: Path) -> list[dict[str, str]]:
+    """Return what an index says of each experiment below `root`.
+
+    Raises:
+        UsageError: there are no results, or they are damaged.
+    """
+    entries = []
+    for folder in find_results(root):
+        frames = Frames.open(folder)
+        manifest = frames.manifest
+        entries.append(
+            {
+                "folder": folder.relative_to(root).as_posix(),
+                "title": str(manifest.get("title") or folder.name),
+                "question": str(manifest.get("question") or ""),
+                "endings": summary.endings(frames, brief=True),
+                "budget": str(manifest.get("budget") or ""),
+                "commit": str(manifest.get("commit") or "")[:10],
+                "dirty": "+" if manifest.get("dirty") else "",
+            }
+        )
+    return entries
 
 
 def _draw_all(frames: Frames, folder: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:

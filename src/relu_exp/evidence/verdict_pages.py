@@ -1,4 +1,4 @@
-"""The verdicts in words: one page with a section per claim, tables for machines, one summary."""
+"""The verdicts in words: Markdown with a section per claim, tables for machines, one summary."""
 
 from __future__ import annotations
 
@@ -14,109 +14,49 @@ from pathlib import Path
 from typing import Any
 
 from relu_exp.evidence.claims.calibration import Check, calibrate
-from relu_exp.evidence.claims.court import ORDER, command, count, decide_all
+from relu_exp.evidence.claims.court import ORDER, count
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
-from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
+from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.forest import draw_forest
+from relu_exp.evidence.heard import MARKS, Heard, hear, shown_effect
 from relu_exp.evidence.pages import render, replace_text
 from relu_exp.evidence.saved_verdicts import read_verdicts
 from relu_exp.schema import UsageError
 
-__all__ = ["MARKS", "Judged", "build", "read_verdicts", "shown_effect"]
+__all__ = ["Judged", "build", "read_verdicts"]
 
-MARKS: Mapping[VerdictName, str] = {
-    "supported": "✓",
-    "refuted": "✗",
-    "conditional": "◐",
-    "inconclusive": "?",
-    "not decided": "–",
-}
-"""Beside each verdict's word, so that a map can be read in black and white."""
-NUM_PLACES = 3
-"""How many parts of a grid a list names; the claim's own map shows all."""
 SURPRISING: tuple[VerdictName, ...] = ("refuted", "conditional")
 
 
 @dataclass(frozen=True)
-class Map:
-    """Where in the declared grid a claim holds: rows of cells under the last axis's values."""
-
-    axis: str
-    columns: list[str]
-    rows: list[tuple[str, list[Cell | None]]]
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A claim with its verdict and what the page shows beside them."""
-
-    claim: Claim
-    verdict: Verdict
-    command: str
-    map: Map | None
-    figures: list[str]
-    reports: list[str]
-    other: Heard | None = None
-
-    @property
-    def mark(self) -> str:
-        """The verdict's sign."""
-        return MARKS[self.verdict.name]
-
-    @property
-    def effect(self) -> str:
-        """The effect with its unit and interval; empty where there is none."""
-        return shown_effect(self.verdict, self.claim.rule.unit)
-
-    @property
-    def claimed(self) -> str:
-        """What the rule asks of the effect, as in `> 1.1×`; empty where it is exact."""
-        rule = self.claim.rule
-        sign = ">" if rule.claimed_side == "above" else "<"
-        return "" if rule.threshold is None else f"{sign} {rule.threshold:.3g}{rule.unit}"
-
-    @property
-    def says(self) -> str:
-        """The evidence in a line; where a map follows, the parts of the grid are left to it."""
-        text = self.verdict.says
-        return text.split(" Holds at ")[0] if self.map else text
-
-    @property
-    def brief(self) -> str:
-        """What came out, short enough for a list: effect and claim, or where it holds and fails."""
-        if self.claim.rule.is_exact or not self.effect:
-            return self.verdict.says
-        if self.verdict.name != "conditional":
-            return f"{self.claim.rule.measure}: {self.effect}, claimed {self.claimed}."
-        words = []
-        for side, verb in (("supported", "holds"), ("refuted", "fails")):
-            cells = [cell for cell in self.verdict.cells if cell.verdict == side]
-            places = [_place(cell) for cell in cells[:NUM_PLACES]]
-            more = [f"{len(cells) - NUM_PLACES} more"] if len(cells) > NUM_PLACES else []
-            words.append(f"{verb} in {len(cells)} ({'; '.join([*places, *more])})")
-        return f"of {len(self.verdict.cells)} parts of the grid it {' and '.join(words)}."
-
-
-@dataclass(frozen=True)
 class Judged:
-    """What was written, and the summary of it: counts by verdict and what surprises."""
+    """What was written, the summary of it, and the words that pages are filled with.
 
-    html: Path
+    `summary` holds the counts by verdict and what surprises.
+    """
+
+    root: Path
     paths: tuple[Path, ...]
     summary: Mapping[str, Any]
+    words: Mapping[str, Any]
+
+    @property
+    def markdown(self) -> Path:
+        """The page with a section per claim."""
+        return self.root / "claims.md"
 
 
 def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     """Decide every claim on the results below `root`, and write what came out beside them.
 
-    `verdicts.csv` and `.json`, `claims.md` and `.html`, `verdicts.svg` and `.png`. The same results
-    give the same bytes.
+    `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`. The same results give the
+    same bytes.
 
     Raises:
         UsageError: the files cannot be written.
     """
-    heard = _hear(root, list(all_claims() if claims is None else claims))
+    heard = hear(root, list(all_claims() if claims is None else claims))
     verdicts = {one.claim.id: one.verdict for one in heard}
     checks = calibrate(root)
     words: dict[str, Any] = {
@@ -136,8 +76,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     }
     try:
         pictures = _draw(root, {one.claim.id: one.claim.rule for one in heard}, verdicts)
-        for name in ("claims.html", "claims.md"):
-            texts[name] = render(name, {**words, "has_forest": bool(pictures)})
+        texts["claims.md"] = render("claims.md", {**words, "has_forest": bool(pictures)})
         for name, text in texts.items():
             replace_text(root / name, text)
     except OSError as error:
@@ -145,70 +84,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
             f"the verdicts cannot be written to {root}: {error.strerror or error}"
         ) from error
     paths = (*(root / name for name in texts), *pictures)
-    return Judged(root / "claims.html", paths, words["summary"])
-
-
-def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
-    """Return an effect with its interval as people read it."""
-    if math.isnan(verdict.effect):
-        return ""
-    text = f"{verdict.effect:.3g}{unit}"
-    if not (math.isfinite(verdict.low) and math.isfinite(verdict.high)):
-        return text
-    return f"{text} [{verdict.low:.3g}, {verdict.high:.3g}]"
-
-
-def _hear(root: Path, claims: Sequence[Claim]) -> list[Heard]:
-    verdicts = decide_all(root, claims)
-    evidence = Evidence(root)
-    heard = {
-        claim.id: Heard(
-            claim=claim,
-            verdict=verdicts[claim.id],
-            command=command(claim, evidence),
-            map=_map(verdicts[claim.id], claim.rule.grid),
-            figures=_figures(root, claim),
-            reports=[name for name in claim.experiments if (root / name / "report.md").exists()],
-        )
-        for claim in claims
-    }
-    return [_beside(one, heard) for one in heard.values()]
-
-
-def _beside(one: Heard, heard: Mapping[str, Heard]) -> Heard:
-    """Return a claim with the one that says otherwise, whichever of the two names the other."""
-    for other in heard.values():
-        names = {one.claim.disagrees_with: other.claim.id, other.claim.disagrees_with: one.claim.id}
-        if any(name is not None and name == id for name, id in names.items()):
-            return Heard(**{**vars(one), "other": other})
-    return one
-
-
-def _map(verdict: Verdict, grid: Sequence[str]) -> Map | None:
-    if len(verdict.cells) < 2:
-        return None
-    *left, last = grid
-    columns = list(dict.fromkeys(cell.where[last] for cell in verdict.cells))
-    rows: dict[str, dict[str, Cell]] = {}
-    for cell in verdict.cells:
-        name = ", ".join(f"{key} {cell.where[key]}" for key in left)
-        rows.setdefault(name, {})[cell.where[last]] = cell
-    return Map(
-        last,
-        columns,
-        [(name, [cells.get(column) for column in columns]) for name, cells in rows.items()],
-    )
-
-
-def _figures(root: Path, claim: Claim) -> list[str]:
-    """Return the first picture of the claim's figure, as a path below the results, if any."""
-    if claim.figure is None:
-        return []
-    found = []
-    for experiment in claim.experiments[:1]:
-        folder = root / experiment / "figures"
-        found += sorted(folder.glob(f"{claim.figure}*.png"))
-    return [path.relative_to(root).as_posix() for path in found[:1]]
+    return Judged(root, paths, words["summary"], words)
 
 
 def _summary(heard: Sequence[Heard]) -> dict[str, Any]:
@@ -249,14 +125,6 @@ def _remarks(root: Path, heard: Sequence[Heard], checks: Sequence[Check]) -> lis
         if not check.holds
     ]
     return told
-
-
-def _place(cell: Cell) -> str:
-    """Return where a part of the grid is; a bare number needs its axis's name, a word does not."""
-    return ", ".join(
-        value if value[:1].isalpha() else f"{axis.replace('_', ' ')} {value}"
-        for axis, value in cell.where.items()
-    )
 
 
 def _draw(

@@ -1,0 +1,211 @@
+// The explorer: two sides, each an experiment's setting and a step; what was not run is greyed.
+(() => {
+  const { experiments } = Runs;
+  if (!experiments.length) { $("#explorer-empty").hidden = false; return; }
+  $("#explorer-body").hidden = false;
+  if (Runs.left_out.length) { $("#left-out").hidden = false; $("#left-out span").textContent = Runs.left_out.join(", "); }
+  const FIELDS = ["experiment", "activation", "initializer", "depth", "learning_rate", "variant", "step"];
+  const SLIDERS = ["depth", "learning_rate", "step"];
+  const named = (id) => experiments.find((each) => each.id === id);
+  const spread = (label) => Number((/^N\(0, ([\d.e-]+?)²?\)$/.exec(label) || [])[1]);
+  const PRESETS = {
+    small: (labels) => labels.filter((label) => spread(label) < 0.1).sort((a, b) => spread(a) - spread(b))[0],
+    large: (labels) => labels.filter((label) => spread(label) >= 0.5).sort((a, b) => spread(b) - spread(a))[0],
+    xavier: (labels) => labels.find((label) => label.startsWith("Xavier")),
+    he: (labels) => labels.find((label) => /^He\b/.test(label)),
+  };
+
+  class Side {
+    constructor(key, wish) {
+      this.key = key;
+      this.node = $("#side").content.cloneNode(true).firstElementChild;
+      $("h3", this.node).dataset.word = "setting_" + key;
+      $("h3", this.node).textContent = word("setting_" + key);
+      for (const node of $$("[data-axis]", this.node)) {
+        this[node.dataset.axis + "Input"] = node;
+        node.addEventListener("input", () => this.changed(node.dataset.axis));
+      }
+      const picker = this.experimentInput;
+      picker.append(...experiments.map(({ id, title }) => new Option(`${title} (${id})`, id)));
+      $(".presets", this.node).addEventListener("click", ({ target }) => {
+        const button = target.closest("button");
+        if (button) this.preset(button.dataset.preset);
+      });
+      $(".absent button", this.node).addEventListener("click", () => { this.take(this.near); update(this); });
+      $("details.numbers", this.node).addEventListener("toggle", () => update(this, false));
+      $("details.numbers .scroll", this.node).ariaLabel = word("numbers");
+      this.choice = { experiment: experiments[0].id, step: "0" };
+      this.take(experiments[0].nearest(wish));
+      this.restore();
+      $("#sides").append(this.node);
+    }
+    get experiment() { return named(this.choice.experiment); }
+    get setting() { return this.experiment.find(this.choice); }
+    /** The place of the last probed step that is not after the chosen one. */
+    get place() {
+      const { steps } = this.setting, wanted = Number(this.choice.step);
+      return Math.max(0, steps.findLastIndex((step) => step <= wanted));
+    }
+    take(setting) {
+      const { axes, values } = setting.experiment;
+      this.choice = { ...this.choice, experiment: setting.experiment.id, variant: "" };
+      axes.forEach((axis, place) => { this.choice[axis] = values[place][setting.place[place]]; });
+    }
+    restore() {
+      const kept = State.get(this.key).split("~");
+      if (kept.length !== FIELDS.length || !named(kept[0])) return;
+      this.choice = Object.fromEntries(FIELDS.map((field, place) => [field, kept[place]]));
+      // a link may name what this sweep does not have
+      const { axes, values } = this.experiment;
+      if (axes.some((axis, place) => !values[place].includes(this.choice[axis]))) this.take(this.experiment.nearest(this.choice));
+    }
+    changed(axis) {
+      const input = this[axis + "Input"];
+      if (axis === "experiment") this.take(named(input.value).nearest(this.choice));
+      else if (axis === "step") this.choice.step = String(this.setting.steps[input.value]);
+      else if (SLIDERS.includes(axis)) this.choice[axis] = this.values(axis)[input.value];
+      else this.choice[axis] = input.value;
+      update(this);
+    }
+    preset(name) {
+      const initializer = PRESETS[name](this.values("initializer"));
+      this.choice.initializer = initializer;
+      if (!this.setting) this.take(this.experiment.nearest(this.choice, "initializer"));
+      update(this);
+    }
+    values(axis) { return this.experiment.values[this.experiment.axes.indexOf(axis)] || []; }
+    wasRun(axis, value) { return Boolean(this.experiment.find({ ...this.choice, [axis]: value })); }
+
+    /** Bring the controls up to date: what was not run with the rest is greyed and says so. */
+    controls() {
+      this.experimentInput.value = this.choice.experiment;
+      for (const axis of ["activation", "initializer", "variant"]) {
+        const input = this[axis + "Input"], values = this.values(axis);
+        input.parentElement.hidden = values.length < 2;
+        input.replaceChildren(...values.map((value) => {
+          const ran = this.wasRun(axis, value), option = new Option(ran ? value : `${value} (${word("not_run")})`, value);
+          option.className = ran ? "" : "off";
+          return option;
+        }));
+        input.value = this.choice[axis];
+      }
+      for (const axis of SLIDERS) {
+        const values = axis === "step" ? (this.setting?.steps || []).map(String) : this.values(axis);
+        const place = axis === "step" ? (this.setting ? this.place : 0) : values.indexOf(this.choice[axis]);
+        const input = this[axis + "Input"], box = input.parentElement;
+        const ran = values.map((value) => axis === "step" || this.wasRun(axis, value));
+        box.hidden = values.length < 2;
+        input.max = Math.max(1, values.length - 1);
+        input.value = place;
+        const text = values[place] + (ran[place] ? "" : ` (${word("not_run")})`);
+        input.setAttribute("aria-valuetext", text);
+        $("output", box).textContent = text;
+        $(".stops", box).replaceChildren(...values.map((value, each) => {
+          const stop = document.createElement("span");
+          stop.textContent = value;
+          stop.className = ran[each] ? "" : "off";
+          return stop;
+        }));
+      }
+      const labels = this.values("initializer");
+      for (const button of $$(".presets button", this.node)) {
+        const label = PRESETS[button.dataset.preset](labels);
+        button.disabled = !label;
+        button.setAttribute("aria-pressed", String(Boolean(label) && label === this.choice.initializer));
+      }
+    }
+    describe(choice = this.choice) {
+      const { axes, values } = this.experiment;
+      return axes.filter((axis, place) => values[place].length > 1)
+        .map((axis) => (axis === "depth" || axis === "learning_rate" ? `${word(axis)} ${choice[axis]}` : choice[axis])).join(" · ");
+    }
+    show(range, kind) {
+      const { setting } = this, absent = $(".absent", this.node);
+      absent.hidden = Boolean(setting);
+      $(".charts", this.node).classList.toggle("off", !setting);
+      if (!setting) {
+        this.near = this.experiment.nearest(this.choice);
+        const { axes, values } = this.experiment;
+        const near = Object.fromEntries(axes.map((axis, place) => [axis, values[place][this.near.place[place]]]));
+        $("button", absent).textContent = this.describe(near);
+        $(".facts", this.node).textContent = "";
+        return;
+      }
+      const color = this.experiment.colors[setting.place[this.experiment.axes.indexOf("activation")]];
+      this.node.style.setProperty("--series", color);
+      $(".facts", this.node).textContent = View.facts(setting, this.place);
+      View.draw(this.node, setting, this.place, kind, range);
+    }
+  }
+
+  const sides = [];
+  let drawn = 0;
+  const compared = () => (($("#compare").checked) ? sides : sides.slice(0, 1));
+  /** Draw both sides, for they share their scales. */
+  const redraw = async () => {
+    const number = ++drawn, shown = compared();
+    const loading = shown.map((side) => side.experiment).filter((experiment) => !experiment.numbers);
+    if (loading.length) await Promise.all(loading.map((experiment) => experiment.load()));
+    if (number !== drawn) return;
+    const known = shown.map((side) => side.setting).filter(Boolean).map(View.ranges);
+    const range = known.length ? known.reduce(View.together) : null;
+    for (const side of shown) { side.controls(); side.show(range, $("#kind").value); }
+  };
+  let saying = 0;
+  const update = (side, keep = true) => {
+    redraw();
+    if (!keep) return;
+    State.set({ [side.key]: FIELDS.map((field) => side.choice[field] ?? "").join("~") });
+    clearTimeout(saying);
+    saying = setTimeout(() => announce(`${word("setting_" + side.key)}: ${side.describe()}. ${$(".facts", side.node).textContent}`), 900);
+  };
+
+  let timer = 0;
+  const still = () => {
+    clearInterval(timer);
+    timer = 0;
+    $("#play").setAttribute("aria-pressed", "false");
+  };
+  const advance = () => {
+    let moved = false;
+    for (const side of compared()) {
+      const next = side.setting?.steps[side.place + 1];
+      if (next !== undefined) { side.choice.step = String(next); moved = true; update(side); }
+    }
+    if (!moved) still();
+  };
+  $("#play").addEventListener("click", () => {
+    if (timer) { still(); return; }
+    const playing = compared().filter((side) => side.setting);
+    if (playing.every((side) => side.place === side.setting.steps.length - 1)) for (const side of playing) side.choice.step = "0";
+    $("#play").setAttribute("aria-pressed", "true");
+    timer = setInterval(advance, 700);
+    redraw();
+  });
+  const arrange = () => {
+    $("#sides").classList.toggle("one", !$("#compare").checked);
+    sides[1].node.hidden = !$("#compare").checked;
+    redraw();
+  };
+  $("#compare").addEventListener("change", () => { State.set({ compare: $("#compare").checked ? "" : "no" }); arrange(); });
+  $("#kind").addEventListener("change", () => { State.set({ kind: $("#kind").value === "activation" ? "" : $("#kind").value }); redraw(); });
+
+  const wish = { activation: "ReLU", depth: experiments[0].values[2].at(-1), learning_rate: "0.1" };
+  sides.push(new Side("a", { ...wish, initializer: "Xavier" }), new Side("b", { ...wish, initializer: "He" }));
+  const restore = () => {
+    $("#compare").checked = State.get("compare") !== "no";
+    if (State.get("kind") in Runs.bins) $("#kind").value = State.get("kind");
+    for (const side of sides) side.restore();
+    arrange();
+  };
+  State.listen(restore);
+  onLanguage.push(() => redraw());
+  let width = 0;
+  new ResizeObserver(([{ contentRect }]) => {
+    if (Math.abs(contentRect.width - width) > 1) { width = contentRect.width; redraw(); }
+  }).observe($("#sides"));
+  restore();
+})();
+
+setLanguage(root.lang);
+if (location.hash.includes("?")) State.show();

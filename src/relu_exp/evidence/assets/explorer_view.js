@@ -1,0 +1,164 @@
+// What one side of the explorer shows of one setting at one step.
+const View = (() => {
+  const { lines, plain, percent, make } = Chart;
+  const extent = (values) => {
+    const logs = values.filter((value) => value > 0).map(Math.log10);
+    if (!logs.length) return null;
+    return logs.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
+  };
+  const merged = (one, other) => (one && other ? [Math.min(one[0], other[0]), Math.max(one[1], other[1])] : one || other);
+  const roomy = (range) => {
+    const [low, high] = range || [-1, 0], gap = Math.max(0.06 * (high - low), (1 - (high - low)) / 2, 0.05);
+    return [low - gap, high + gap];
+  };
+  const gradientTheory = (setting) => {
+    const place = setting.steps.indexOf(0);
+    if (place < 0) return [];
+    const last = setting.byLayer("activation_grad_norm", place).at(-1);
+    return setting.theory(1).map((factor) => (factor === null || !last ? null : factor * last));
+  };
+
+  /** The ranges that all steps of a setting need, so that a scale stays while time runs. */
+  const ranges = (setting) => {
+    const all = (quantity) => setting.steps.flatMap((_, step) => setting.byLayer(quantity, step));
+    const losses = ["train loss", "validation loss"].flatMap((name) => setting.curve(name).map((point) => point[1]));
+    return {
+      signal: extent([...all("activation_std"), ...setting.theory(0)]),
+      gradient: extent([...all("activation_grad_norm"), ...gradientTheory(setting)]),
+      loss: extent(losses),
+      updates: setting.evaluated.at(-1) || 1,
+    };
+  };
+  const together = (one, other) => (other ? {
+    signal: merged(one.signal, other.signal), gradient: merged(one.gradient, other.gradient),
+    loss: merged(one.loss, other.loss), updates: Math.max(one.updates, other.updates),
+  } : one);
+
+  const layered = (values) => values.map((value, place) => [place + 1, value]);
+  const summary = (name, values, write = plain) => {
+    const known = values.filter((value) => value !== null);
+    if (!known.length) return word("not_probed");
+    return word("from_to", { name, first: write(values[0] ?? known[0]), last: write(values.at(-1) ?? known.at(-1)), n: values.length });
+  };
+
+  const panels = (box, setting, kind, step) => {
+    const shape = [setting.layers, kind, root.lang].join();
+    const [low, high] = Runs.bins[kind];
+    if (box.dataset.shape !== shape) {
+      box.dataset.shape = shape;
+      const marks = kind === "activation" ? [-1, 0, 1, 2, 3, 4] : [-6, -3, 0, 3, 6];
+      const place = (value) => 100 * (value - low) / (high - low);
+      box.replaceChildren(...Array.from({ length: setting.layers }, (_, layer) => {
+        const panel = document.createElement("div"), head = document.createElement("b"), outside = document.createElement("span");
+        const svg = make("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" });
+        for (const mark of marks) svg.append(make("line", { class: mark ? "grid" : "grid zero", x1: place(mark), x2: place(mark), y2: 100 }));
+        svg.append(make("path", { class: "bars" }));
+        const ticks = document.createElement("span");
+        ticks.className = "ticks";
+        ticks.ariaHidden = "true";
+        for (const mark of marks) {
+          const tick = document.createElement("i");
+          tick.style.left = place(mark) + "%";
+          tick.textContent = String(mark).replace("-", "−");
+          ticks.append(tick);
+        }
+        outside.className = "outside";
+        head.textContent = word("layer") + " " + (layer + 1);
+        panel.className = "panel";
+        panel.append(head, svg, ticks, outside);
+        return panel;
+      }));
+    }
+    const available = setting.experiment.kinds.includes(kind);
+    [...box.children].forEach((panel, layer) => {
+      const roots = available ? setting.histogram(kind, step, layer) : null;
+      const bars = $(".bars", panel), outside = $(".outside", panel), svg = $("svg", panel);
+      if (!roots || !roots.some(Boolean)) {
+        bars.setAttribute("d", "");
+        outside.textContent = word("not_probed");
+        svg.setAttribute("aria-label", word("not_probed"));
+        return;
+      }
+      const bins = roots.length - 2, wide = 100 / bins;
+      let path = "", top = 0;
+      for (let bin = 0; bin < bins; bin++) {
+        const code = roots[bin + 1];
+        if (roots[top + 1] < code) top = bin;
+        if (code) path += `M${(bin * wide).toFixed(2)} 100v${(-code / 2.55).toFixed(1)}h${wide.toFixed(2)}V100z`;
+      }
+      bars.setAttribute("d", path);
+      const share = (code) => (code / 255) ** 2;
+      const parts = [[`◂ ${percent(share(roots[0]))}`, roots[0]], [`${percent(share(roots.at(-1)))} ▸`, roots.at(-1)]];
+      outside.textContent = parts.filter((part) => part[1]).map((part) => part[0]).join("  ");
+      const middle = low + (top + 0.5) * (high - low) / bins;
+      svg.setAttribute("aria-label", `${word("layer")} ${layer + 1}: ${plain(Number(middle.toFixed(3)))} ${percent(share(roots[top + 1]))} ${outside.textContent}`);
+    });
+  };
+
+  const table = (node, setting, step) => {
+    const columns = [
+      ["signal", setting.byLayer("activation_std", step), plain], ["theory", setting.theory(0), plain],
+      ["gradient", setting.byLayer("activation_grad_norm", step), plain], ["theory", gradientTheory(setting), plain],
+      ["dead_now", setting.byLayer("dead_fraction", step), percent], ["zero_now", setting.byLayer("zero_fraction", step), percent],
+      ["saturated_now", setting.byLayer("saturated_fraction", step), percent],
+    ];
+    const cell = (kind, text, scope) => {
+      const made = document.createElement(kind);
+      made.textContent = text;
+      if (scope) made.scope = scope;
+      return made;
+    };
+    const line = (cells) => { const row = document.createElement("tr"); row.append(...cells); return row; };
+    const head = line([cell("th", word("layer"), "col"), ...columns.map(([key]) => cell("th", word(key), "col"))]);
+    const rows = Array.from({ length: setting.layers }, (_, layer) => line([
+      cell("th", layer + 1, "row"),
+      ...columns.map(([, values, write]) => cell("td", (values[layer] ?? null) === null ? "—" : write(values[layer]))),
+    ]));
+    node.replaceChildren(head, ...rows);
+  };
+
+  const draw = (side, setting, step, kind, range) => {
+    const canvas = (name) => $(`[data-chart=${name}] .canvas`, side);
+    const across = { x: [1, Math.max(2, setting.layers)], xLabel: word("layer") };
+    panels($(".panels", side), setting, kind, step);
+    for (const [name, quantity, expected] of [
+      ["signal", "activation_std", setting.theory(0)], ["gradient", "activation_grad_norm", gradientTheory(setting)],
+    ]) {
+      const values = setting.byLayer(quantity, step);
+      lines(canvas(name), {
+        ...across, log: true, y: roomy(range[name]), label: `${word(name + "_axis")}. ${summary(word(name), values)}`,
+        series: [
+          { name: word("theory"), points: layered(expected), look: "theory" },
+          { name: word("measured"), points: layered(values), look: "series", mark: "circle" },
+        ],
+      });
+    }
+    const shares = [["dead_now", "dead_fraction", "series", "square"], ["zero_now", "zero_fraction", "second", "triangle"], ["saturated_now", "saturated_fraction", "third", "diamond"]]
+      .map(([key, quantity, look, mark]) => ({ name: word(key), points: layered(setting.byLayer(quantity, step)), look, mark }));
+    // ReLU is saturated where it is zero: one line, not two on top of each other
+    if (String(shares[1].points) === String(shares[2].points)) shares.pop();
+    lines(canvas("dead"), {
+      ...across, share: true, y: [0, 1], series: shares,
+      label: shares.map(({ name, points }) => summary(name, points.map((point) => point[1]), percent)).join(". "),
+    });
+    const curves = [["train", "train loss", "series", "circle"], ["validation", "validation loss", "second", "triangle"]]
+      .map(([key, name, look, mark]) => ({ name: word(key), points: setting.curve(name), look, mark }));
+    const [first, last] = [curves[0].points[0], curves[0].points.filter((point) => point[1] !== null).at(-1)];
+    lines(canvas("loss"), {
+      log: true, y: roomy(range.loss), x: [0, range.updates], xLabel: word("update"), cursor: setting.steps[step], series: curves,
+      label: first && last ? `${word("loss")}: ${plain(first[1] ?? 0)} → ${plain(last[1])} (${last[0]} ${word("update")})` : word("not_probed"),
+    });
+    if ($("details.numbers", side).open) table($("table", side), setting, step);
+  };
+
+  /** How a setting went, in a line. */
+  const facts = (setting, step) => {
+    const told = [setting.experiment.facts, word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
+    if (!setting.alive(step)) told.push(word("all_gone"));
+    if (setting.diverged) told.push(word("diverged_of", { n: setting.diverged }));
+    const accuracy = setting.curve("validation accuracy").filter((point) => point[1] !== null).at(-1);
+    if (accuracy) told.push(`${word("accuracy_now")} ${percent(accuracy[1])} (${accuracy[0]} ${word("update")})`);
+    return told.filter(Boolean).join(" · ");
+  };
+  return { draw, facts, ranges, together };
+})();

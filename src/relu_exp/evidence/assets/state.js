@@ -1,0 +1,38 @@
+// What a link keeps: the place on the page, and after "?" language, filter and the explorer's settings.
+const State = (() => {
+  let anchor = "", params = new URLSearchParams();
+  const listeners = [];
+  const read = () => {
+    const [place, query] = location.hash.slice(1).split("?");
+    anchor = decodeURIComponent(place);
+    // a plain link within the page changes the place and nothing else
+    for (const [key, value] of new URLSearchParams(query || "")) params.set(key, value);
+  };
+  const write = () => {
+    const query = params.toString();
+    const hash = "#" + encodeURIComponent(anchor) + (query ? "?" + query : "");
+    if (hash !== location.hash && hash !== "#") history.replaceState(null, "", hash);
+  };
+  let due = 0;
+  const set = (changes) => {
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === "" || value === null) params.delete(key); else params.set(key, value);
+    }
+    // browsers limit how often an address may change, and a played training changes it often
+    clearTimeout(due);
+    due = setTimeout(write, 150);
+  };
+  const show = () => {
+    const place = anchor && document.getElementById(anchor);
+    if (place) place.scrollIntoView();
+  };
+  const changed = () => {
+    read();
+    for (const listen of listeners) listen();
+    if (location.hash.includes("?")) show();
+    write();
+  };
+  read();
+  addEventListener("hashchange", changed);
+  return { get: (key) => params.get(key) || "", set, show, listen: (call) => listeners.push(call) };
+})();

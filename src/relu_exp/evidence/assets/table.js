@@ -1,0 +1,76 @@
+// The table of verdicts: filtered, searched and sorted in place.
+(() => {
+  const form = $("#filters"), rows = $$("#table tbody tr"), body = $("#table tbody");
+  const names = ["q", "verdict", "topic", "document"];
+  const searched = new Map(rows.map((row) =>
+    [row, (row.dataset.id + " " + $("th", row).textContent).toLowerCase()]));
+  const numbers = { effect: "effect", seeds: "seeds", distance: "distance", verdict: "rank" };
+  let order = "";
+
+  const value = (row, key) => {
+    if (key in numbers) return Number(row.dataset[numbers[key]]);
+    if (key === "topic" || key === "document") return row.dataset[key];
+    return $(".c-" + key, row).innerText;
+  };
+  const sort = () => {
+    const key = order.replace("-", ""), sign = order.startsWith("-") ? -1 : 1;
+    const compare = (one, other) => {
+      const [a, b] = [value(one, key), value(other, key)];
+      if (typeof a === "string") return sign * a.localeCompare(b, root.lang);
+      // what has no number comes last, whichever way
+      if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
+      return sign * (a - b);
+    };
+    body.append(...(key ? [...rows].sort(compare) : rows));
+    for (const head of $$("#table thead th")) {
+      if (head.dataset.key === key) head.setAttribute("aria-sort", sign < 0 ? "descending" : "ascending");
+      else head.removeAttribute("aria-sort");
+    }
+  };
+  const filter = () => {
+    const wanted = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+    const text = wanted.q.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const fits = text.every((each) => searched.get(row).includes(each))
+        && (!wanted.verdict || row.dataset.verdict === wanted.verdict)
+        && (!wanted.topic || row.dataset.topic === wanted.topic)
+        && (!wanted.document || row.dataset.document.split(" ").includes(wanted.document));
+      row.hidden = !fits;
+      shown += fits;
+    }
+    $("#none").hidden = shown > 0;
+    $("#count").textContent = word("shown", { n: shown, total: rows.length });
+    for (const link of $$(".tally a")) {
+      if (wanted.verdict === link.dataset.verdict) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  };
+  const remember = () => State.set(Object.fromEntries(names.map((name) => [name, form.elements[name].value])));
+  const restore = () => {
+    for (const name of names) {
+      form.elements[name].value = State.get(name);
+      // a link may ask for what is not here
+      if (form.elements[name].value !== State.get(name)) form.elements[name].value = "";
+    }
+    order = State.get("sort");
+    if (!$$("#table thead th").some((head) => head.dataset.key === order.replace("-", ""))) order = "";
+    sort();
+    filter();
+  };
+
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", () => { filter(); remember(); });
+  form.addEventListener("reset", () => setTimeout(() => { filter(); remember(); }));
+  $("#table thead").addEventListener("click", (event) => {
+    const head = event.target.closest("th");
+    if (!head) return;
+    const key = head.dataset.key;
+    order = order === key ? "-" + key : order === "-" + key ? "" : key;
+    sort();
+    State.set({ sort: order });
+  });
+  onLanguage.push(restore);
+  State.listen(restore);
+  restore();
+})();

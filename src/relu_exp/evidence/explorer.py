@@ -1,0 +1,271 @@
+"""The explorer's data: what real runs measured, averaged over seeds and packed for a browser.
+
+Nothing is interpolated: a setting that was not run has no entry. Numbers are 16-bit integers
+(thousandths of a decade, or ten-thousandths for shares), histograms 8-bit square roots of shares;
+`explorer_data.js` reads them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from relu_exp.evidence.figures.style import levels, looks, plain
+from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.evidence.packing import CODES, Array, Stream, log_codes
+from relu_exp.schema import HISTOGRAM_BINS
+
+__all__ = ["CURVES", "QUANTITIES", "explorer_data"]
+
+QUANTITIES = {
+    "activation_std": "log",
+    "activation_grad_norm": "log",
+    "dead_fraction": "share",
+    "zero_fraction": "share",
+    "saturated_fraction": "share",
+}
+"""What is shown by layer, and how it is coded."""
+CURVES = {
+    ("train", "loss"): "log",
+    ("validation", "loss"): "log",
+    ("validation", "accuracy"): "share",
+}
+MAIN = ("activation_label", "initializer_label", "depth", "learning_rate")
+SPOKEN = {
+    "network_label": "",
+    "dataset_label": "",
+    "optimizer_label": "",
+    "width": "width ",
+    "batch_size": "batches of ",
+    "num_steps": "updates: ",
+    "probe_samples": "probe of ",
+}
+"""What may tell settings apart that agree in all main axes, and how it is said."""
+MOST_BYTES = 5_500_000
+"""Of all packed data together: a page of ten megabytes also holds its pictures and its text."""
+
+
+def explorer_data(root: Path, first: str = "default") -> dict[str, Any]:
+    """Return what the explorer embeds of every experiment below `root` that probed its layers.
+
+    An experiment that does not fit beside the others goes without histograms of pre-activations,
+    then without any, and is last left out by name.
+    """
+    folders = sorted(find_results(root), key=lambda folder: (folder.name != first, folder.name))
+    experiments: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    room = MOST_BYTES
+    for folder in folders:
+        frames = Frames.open(folder)
+        if frames.runs.empty or not frames.has("layers"):
+            continue
+        for kinds in (tuple(HISTOGRAM_BINS), ("activation",), ()):
+            packed = _experiment(frames, folder.name, kinds)
+            if len(packed["data"]) <= room:
+                break
+        else:
+            left_out.append(folder.name)
+            continue
+        room -= len(packed["data"])
+        experiments.append(packed)
+    return {
+        "experiments": experiments,
+        "left_out": left_out,
+        "quantities": list(QUANTITIES),
+        "codes": list(QUANTITIES.values()),
+        "curves": [" ".join(curve) for curve in CURVES],
+        "curve_codes": list(CURVES.values()),
+        "bins": {kind: list(bins) for kind, bins in HISTOGRAM_BINS.items()},
+    }
+
+
+def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, Any]:
+    runs = frames.runs[frames.runs["status"] != "failed"].reset_index(drop=True)
+    varying = _varying(runs)
+    runs = runs.assign(variant=[_variant(row, varying) for row in runs.to_dict("records")])
+    axes = [*MAIN, *(["variant"] if varying else [])]
+    values = {axis: _values(runs, axis) for axis in axes}
+    steps: list[list[int]] = []
+    stream, settings = Stream(), []
+    # an activation at a time: histograms of everything at once would be large
+    for _, part in runs.groupby("activation_label", observed=True, sort=False):
+        tables = _Tables.read(frames, part, kinds)
+        for key, group in part.groupby(axes, observed=True, sort=False, dropna=False):
+            place = [
+                values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)
+            ]
+            settings.append([*place, *_pack(stream, steps, tables, group, kinds)])
+    colors = {str(label): look.color for label, look in looks(runs).items()}
+    return {
+        "id": name,
+        "title": str(frames.manifest.get("title") or name),
+        "facts": _facts(runs, varying),
+        "axes": [axis.removesuffix("_label") for axis in axes],
+        "values": [values[axis] for axis in axes],
+        "colors": [colors[label] for label in values["activation_label"]],
+        "kinds": list(kinds),
+        "steps": steps,
+        "num_numbers": stream.num_numbers,
+        "settings": settings,
+        "data": stream.packed(),
+    }
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables of some runs, by run."""
+
+    layers: dict[str, pd.DataFrame]
+    histograms: dict[str, pd.DataFrame]
+    predictions: dict[str, pd.DataFrame]
+    curves: dict[str, pd.DataFrame]
+
+    @classmethod
+    def read(cls, frames: Frames, runs: pd.DataFrame, kinds: Sequence[str]) -> _Tables:
+        ids = runs["run_id"]
+        return cls(
+            _by_run(frames.read("layers", run_ids=ids, quantity=list(QUANTITIES))),
+            _by_run(frames.read("histograms", run_ids=ids, kind=kinds)) if kinds else {},
+            _by_run(frames.read("predictions", run_ids=ids)),
+            _by_run(frames.read("curves", run_ids=ids, split=["train", "validation"])),
+        )
+
+
+def _by_run(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    groups = table.groupby(table["run_id"].astype(str), observed=True, sort=False)
+    return {str(run_id): rows for run_id, rows in groups}
+
+
+def _pack(
+    stream: Stream,
+    steps: list[list[int]],
+    tables: _Tables,
+    runs: pd.DataFrame,
+    kinds: Sequence[str],
+) -> list[int]:
+    """Add one setting to the stream; return its seeds, what diverged, its shape and its place."""
+    ids = list(runs["run_id"].astype(str))
+    layers = _of(tables.layers, ids)
+    probed = sorted(int(step) for step in layers["step"].unique())
+    num_layers = int(layers["layer"].max()) if len(layers) else 0
+    curves = _of(tables.curves, ids)
+    evaluated = sorted(int(step) for step in curves["step"].unique())
+    where = (stream.num_numbers, stream.num_counts)
+    shape = (len(ids), len(probed), num_layers)
+    alive = np.zeros(shape[:2], dtype=bool)
+    measured = np.full((len(QUANTITIES), *shape), np.nan)
+    codes = {run_id: place for place, run_id in enumerate(ids)}
+    rows = (
+        layers["quantity"].map({name: n for n, name in enumerate(QUANTITIES)}).astype(int),
+        layers["run_id"].astype(str).map(codes).astype(int),
+        np.searchsorted(probed, layers["step"]),
+        layers["layer"].to_numpy() - 1,
+    )
+    measured[rows] = layers["value"]
+    alive[rows[1], rows[2]] = True
+    stream.add(alive.sum(axis=0).astype("<i2"))
+    for values, code in zip(measured, QUANTITIES.values(), strict=True):
+        stream.add(CODES[code](_mean(values)))
+    stream.add(log_codes(_theory(tables, ids, num_layers)))
+    for (split, metric), code in CURVES.items():
+        rows_of = curves[curves["split"] == split]
+        means = rows_of.groupby("step")[metric].mean().reindex(evaluated)
+        stream.add(CODES[code](means.to_numpy()))
+    for kind in kinds:
+        stream.add_counts(_shares(_of(tables.histograms, ids), kind, probed, num_layers))
+    diverged = int((runs["status"] == "diverged").sum())
+    return [len(ids), diverged, num_layers, _index(steps, probed), _index(steps, evaluated), *where]
+
+
+def _of(tables: dict[str, pd.DataFrame], ids: Sequence[str]) -> pd.DataFrame:
+    found = [tables[run_id] for run_id in ids if run_id in tables]
+    if not found:
+        columns = [
+            "run_id",
+            "step",
+            "layer",
+            "quantity",
+            "value",
+            "split",
+            "loss",
+            "accuracy",
+            "kind",
+        ]
+        return pd.DataFrame(columns=columns)
+    return pd.concat(found)
+
+
+def _mean(values: Array) -> Array:
+    """Return the mean over seeds of what was measured; NaN where nothing was."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        mean: Array = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
+    return mean
+
+
+def _theory(tables: _Tables, ids: Sequence[str], num_layers: int) -> Array:
+    """Return (2, layers): predicted spread of activations, gradient over the last layer's."""
+    found = np.full((2, num_layers), np.nan)
+    rows = _of(tables.predictions, ids)
+    means = rows.groupby(["quantity", "layer"], observed=True)["value"].mean()
+    for layer in range(1, num_layers + 1):
+        found[0, layer - 1] = means.get(("activation_std", layer), np.nan)
+        found[1, layer - 1] = means.get(("gradient_factor", layer), np.nan)
+    found[1] = np.cumprod(found[1, ::-1])[::-1]
+    return found
+
+
+def _shares(rows: pd.DataFrame, kind: str, probed: Sequence[int], num_layers: int) -> Array:
+    """Return (steps, layers, bins): the mean share of values in each bin, as 8-bit square roots."""
+    bins = HISTOGRAM_BINS[kind][2] + 2
+    total = np.zeros((len(probed), num_layers, bins))
+    rows = rows[rows["kind"] == kind]
+    if len(rows):
+        counts = np.stack(rows["counts"].to_list()).astype(float)
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        places = (np.searchsorted(probed, rows["step"]), rows["layer"].to_numpy() - 1)
+        seeds = np.zeros(total.shape[:2])
+        np.add.at(total, places, shares)
+        np.add.at(seeds, places, 1)
+        total /= np.maximum(seeds, 1)[..., None]
+    return np.round(255 * np.sqrt(total)).astype(np.uint8)
+
+
+def _index(lists: list[list[int]], wanted: list[int]) -> int:
+    if wanted not in lists:
+        lists.append(wanted)
+    return lists.index(wanted)
+
+
+def _varying(runs: pd.DataFrame) -> list[str]:
+    """Return what tells settings apart that agree in all main axes."""
+    groups = runs.groupby(list(MAIN), observed=True, dropna=False)
+    return [column for column in SPOKEN if groups[column].nunique(dropna=False).max() > 1]
+
+
+def _variant(row: dict[Any, Any], columns: Sequence[str]) -> str:
+    return " · ".join(f"{SPOKEN[column]}{_text(row[column])}" for column in columns)
+
+
+def _facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
+    """Return what all runs share: data, network, width and so on."""
+    shown = [column for column in SPOKEN if column not in varying]
+    same = [column for column in shown if runs[column].nunique() == 1]
+    return " · ".join(f"{SPOKEN[column]}{_text(runs[column].dropna().iloc[0])}" for column in same)
+
+
+def _values(runs: pd.DataFrame, axis: str) -> list[str]:
+    if axis == "variant":
+        return list(dict.fromkeys(runs["variant"]))
+    return [_text(value) for value in levels(runs, axis)]
+
+
+def _text(value: Any) -> str:
+    if pd.isna(value):
+        return "—"
+    return plain(float(value)) if isinstance(value, int | float | np.number) else str(value)

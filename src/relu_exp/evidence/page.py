@@ -1,0 +1,147 @@
+"""The page: everything that came out in one HTML file, for people who never type a command."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from relu_exp.evidence.explorer import explorer_data
+from relu_exp.evidence.figures import FIGURES
+from relu_exp.evidence.heard import Heard, place_of
+from relu_exp.evidence.pages import render, replace_text
+from relu_exp.evidence.report import MOST_RUN_IDS, experiments
+from relu_exp.evidence.strips import distance_bar, forest
+from relu_exp.evidence.verdict_pages import Judged
+from relu_exp.evidence.words import LANGUAGES, WORDS
+from relu_exp.registry import nearest
+from relu_exp.schema import UsageError
+
+__all__ = ["build_page", "check_language"]
+
+STYLES = ("page.css", "claims.css", "explorer.css")
+SCRIPTS = (
+    "state.js",
+    "page.js",
+    "table.js",
+    "pictures.js",
+    "chart.js",
+    "explorer_data.js",
+    "explorer_view.js",
+    "explorer.js",
+)
+"""In this order: each says on its first lines what it uses of those before it."""
+
+
+def build_page(judged: Judged, language: str = "en") -> Path:
+    """Write `report.html` beside the verdicts and return its path; `language` is seen first.
+
+    One file that needs no network. The same results give the same bytes.
+
+    Raises:
+        UsageError: there is no such language, or the page cannot be written.
+    """
+    check_language(language)
+    root: Path = judged.root
+    heard = [one for _, _, part in judged.words["groups"] for one in part]
+    pictures = _pictures(root, heard)
+    words = {
+        **judged.words,
+        "pictures": pictures,
+        "language": language,
+        "languages": LANGUAGES,
+        "w": WORDS,
+        "forest": lambda one: forest(one.verdict, one.claim.rule),
+        "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
+        "alt": _alternative,
+        "place": place_of,
+        "claim_ids": {one.claim.id for one in heard},
+        "experiments": experiments(root),
+        "documents": sorted({source.document for one in heard for source in one.claim.sources}),
+        "most_run_ids": MOST_RUN_IDS,
+        "style": Markup("\n").join(_asset(name) for name in STYLES),
+        "script": Markup("\n").join(_asset(name) for name in SCRIPTS),
+        "font": base64.b64encode(
+            files(__package__).joinpath("assets/hangul.woff2").read_bytes()
+        ).decode(),
+        "data": {
+            "words": _json(WORDS),
+            "pictures": _json({path: picture.packed for path, picture in pictures.items()}),
+            "explorer": _json(explorer_data(root)),
+        },
+    }
+    target = root / "report.html"
+    try:
+        replace_text(target, render("page.html", words))
+    except OSError as error:
+        raise UsageError(
+            f"the page cannot be written to {target}: {error.strerror or error}"
+        ) from error
+    return target
+
+
+def check_language(language: str) -> None:
+    """Accept a language of the page.
+
+    Raises:
+        UsageError: the page does not speak it.
+    """
+    if language not in LANGUAGES:
+        raise UsageError(
+            f"--language {language} is not valid{nearest(language, LANGUAGES)}; "
+            f"valid: {', '.join(LANGUAGES)}"
+        )
+
+
+def _asset(name: str) -> Markup:
+    """Return a script or a style sheet of ours, as it is."""
+    text = files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - a file of this package
+
+
+def _json(value: Any) -> Markup:
+    """Return JSON that may stand in a script element: no text can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as the page embeds it: its SVG, deflated, in base64; its size in pixels."""
+
+    packed: str
+    width: int
+    height: int
+
+    @classmethod
+    def read(cls, path: Path) -> Picture:
+        """Read an SVG; one that does not say its size gets that of most of ours."""
+        svg = path.read_bytes()
+        box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg[:2000])
+        width, height = map(float, box.groups()) if box else (640.0, 420.0)
+        packed = base64.b64encode(zlib.compress(svg, 9)).decode()
+        return cls(packed, round(width), round(height))
+
+
+def _pictures(root: Path, heard: Sequence[Heard]) -> dict[str, Picture]:
+    """Return each picture that a claim shows, once, by its path."""
+    paths = sorted({path for one in heard for path in one.figures})
+    vectors = {path: (root / path).with_suffix(".svg") for path in paths}
+    return {path: Picture.read(svg) for path, svg in vectors.items() if svg.is_file()}
+
+
+def _alternative(one: Heard) -> str:
+    """Return what a claim's picture shows, and what it shows for the claim."""
+    name = one.claim.figure or ""
+    shown = FIGURES[name].summary if name in FIGURES else name.replace("_", " ").capitalize()
+    return f"{shown}; experiment {one.claim.experiments[0]}. {one.says}"

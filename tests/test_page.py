@@ -1,0 +1,190 @@
+"""The page: complete, in both languages, escaped, offline, the same bytes again."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fontTools.ttLib import TTFont
+
+from relu_exp.cli import main
+from relu_exp.evidence import page as page_module
+from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, judge_exact
+from relu_exp.evidence.page import build_page
+from relu_exp.evidence.strips import distance_bar, forest
+from relu_exp.evidence.verdict_pages import Judged
+from relu_exp.evidence.words import WORDS
+from relu_exp.schema import UsageError
+
+import synthetic
+from planted_claims import CLAIMS, RULE, RUNS, write_planted
+
+HOSTILE = "</script><script>alert('title')</script><img src=x onerror=alert(1)> \u2028 & more"
+
+
+def embedded(page: str, name: str) -> Any:
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found[1])
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    return write_planted(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def page(judged: Judged) -> str:
+    probed = synthetic.configs(("relu",), depths=(2,), learning_rates=(0.1,), seeds=(0, 1))
+    synthetic.write(judged.root / "hostile", probed, title=HOSTILE, question=HOSTILE)
+    return build_page(judged).read_text()
+
+
+def test_every_claim_has_a_section_and_a_row(page: str) -> None:
+    for claim in CLAIMS:
+        assert f'<section class="claim" id="{claim.id}"' in page
+        assert f'<tr data-id="{claim.id}"' in page
+    for word in (
+        "렐루가 더 빠르다.",
+        "D2 (2.3), D4 (2)",
+        "a scope",
+        "Somebody 2015",
+        "second-hand",
+        "relu-exp run planted --budget quick",
+        "owhere has not been run",
+        RUNS[0].run_id,
+    ):
+        assert word in page
+
+
+def test_a_picture_is_embedded_once_with_its_size_and_what_it_shows(page: str) -> None:
+    path = "planted/figures/loss_curves-best_rate.png"
+    assert list(embedded(page, "pictures")) == [path]
+    (image,) = re.findall(rf'<img data-picture="{path}"[^>]*>', page)
+    assert 'width="300" height="200"' in image
+    assert "experiment planted. a ratio: 2.07" in image
+
+
+def test_the_map_and_the_forest_show_each_part(page: str) -> None:
+    assert re.search(r'depth 2</span></th><td class="supported">✓ 2\.07', page)
+    assert re.search(r'depth 9</span></th><td class="refuted">✗ 0\.51', page)
+    section = page[page.index('<section class="claim" id="divided"') :].split("</section>")[0]
+    assert section.count("<circle") == 1
+    assert "✗ 0.517× [" in section
+
+
+def test_claims_that_contradict_each_other_stand_side_by_side(page: str) -> None:
+    assert page.count('<aside class="other">') == 2
+
+
+def test_text_from_outside_stays_text(page: str) -> None:
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert "<b>fails" not in page
+    titles = [experiment["title"] for experiment in embedded(page, "runs")["experiments"]]
+    assert HOSTILE in titles
+
+
+def test_the_page_needs_no_network(page: str) -> None:
+    assert re.findall(r"""(?:src|href)=["']?(https?:|//)""", page) == []
+    assert "url(http" not in page
+    assert "default-src 'none'" in page
+
+
+def test_every_word_is_in_both_languages_with_the_same_places() -> None:
+    for key, (english, korean) in WORDS.items():
+        assert english
+        assert korean
+        places = [{name for _, name, _, _ in string.Formatter().parse(text) if name}
+                  for text in (english, korean)]  # fmt: skip
+        assert places[0] == places[1], key
+
+
+def test_every_word_that_the_scripts_ask_for_exists() -> None:
+    for name in page_module.SCRIPTS:
+        script = page_module._asset(name)
+        for key in re.findall(r'\bword\("(\w+)"[,)]', script):
+            assert key in WORDS, f"{name}: {key}"
+
+
+def test_the_embedded_font_has_every_korean_syllable(page: str) -> None:
+    path = Path(page_module.__file__).parent / "assets" / "hangul.woff2"
+    known = TTFont(path).getBestCmap()
+    assert {sign for sign in page if "가" <= sign <= "힣"} <= set(map(chr, known))
+
+
+def test_the_language_asked_for_comes_first(judged: Judged) -> None:
+    korean = build_page(judged, "ko").read_text()
+    assert '<html lang="ko">' in korean
+    assert "<title>활성화 함수" in korean
+    with pytest.raises(UsageError, match=r"--language kr is not valid.*valid: en, ko"):
+        build_page(judged, "kr")
+
+
+def test_the_same_results_give_the_same_bytes(judged: Judged, page: str) -> None:
+    assert build_page(judged).read_text() == page
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_line(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(page_module, "replace_text", full)
+    with pytest.raises(UsageError, match=r"cannot be written to .*report\.html: No space left"):
+        build_page(judged)
+
+
+def test_a_language_is_of_the_page_over_several_experiments(
+    judged: Judged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(judged.root / "planted"), "--language", "ko"]) == 2
+    assert f"relu-exp report {judged.root} --language ko" in capsys.readouterr().err
+
+
+def test_a_strip_places_effects_on_a_scale_with_their_threshold() -> None:
+    cells = tuple(
+        Cell({"depth": str(depth)}, effect, effect / 1.2, effect * 1.2, 5, "supported")
+        for depth, effect in ((2, 2.0), (5, 4.0))
+    )
+    strip = forest(Verdict("supported", "", 2.8, 2.4, 3.3, 5, cells=cells), RULE)
+    assert strip is not None
+    first, second, whole = strip.bars
+    assert strip.threshold < first.low < first.middle < first.high < second.high
+    assert (first.where, whole.where) == ({"depth": "2"}, {})
+    # a ratio's scale is one of factors: twice as much is as far from 2 to 4 as anywhere
+    assert second.middle - first.middle == pytest.approx(2 * (whole.middle - first.middle), rel=0.1)
+    assert strip.shade == (strip.threshold, 100.0)
+    assert all(0 <= place <= 100 for place, _ in strip.ticks)
+    assert len(strip.ticks) >= 2
+
+
+def test_a_huge_interval_is_cut_and_says_so() -> None:
+    rule = Rule(measure="m", says="s", threshold=1.0)
+    cell = Cell({"depth": "2"}, 1.1, -1000.0, 1000.0, 2, "inconclusive")
+    verdict = Verdict("inconclusive", "", 1.2, -math.inf, math.inf, 2, cells=(cell,))
+    strip = forest(verdict, rule)
+    assert strip is not None
+    assert [bar.is_cut for bar in strip.bars] == [(True, True), (True, True)]
+    assert strip.bars[0].middle != strip.threshold
+
+
+def test_an_exact_claim_has_neither_strip_nor_distance() -> None:
+    rule = Rule("m", "a formula")
+    assert forest(judge_exact(True, ""), rule) is None
+    assert distance_bar(judge_exact(True, ""), rule) is None
+
+
+def test_the_distance_is_on_the_side_that_speaks_for_the_claim() -> None:
+    below = Rule(measure="m", says="s", threshold=1.0, claimed_side="below")
+    for_it = distance_bar(Verdict("supported", "", 0.4, 0.2, 0.6), below)
+    against = distance_bar(Verdict("refuted", "", 1.6, 1.4, 1.8), below)
+    assert for_it is not None
+    assert against is not None
+    assert against.middle < 50 < for_it.low
