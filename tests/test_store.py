@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relu_exp import reading
 from relu_exp.schema import TABLES, UsageError
 from relu_exp.store import Store, arrow_schema, describe_machine, new_session
 
@@ -210,3 +211,16 @@ def test_the_machine_is_described_in_json():
     assert json.loads(json.dumps(machine)) == machine
     assert machine["machine"]["cores"] == os.cpu_count()
     assert "torch" in machine["packages"]
+
+
+def test_a_table_read_in_pieces_is_the_table_read_whole(store, monkeypatch):
+    size = 50
+    blank = {column: [None] * size for column in TABLES["runs"]}
+    ids = [f"r{row}" for row in range(size)]
+    store.write_part("a", {"runs": {**blank, "run_id": ids, "status": ["done"] * size}})
+    columns = ["status", "seed", "run_id"]  # in another order than the file's
+    whole = store.read_part("a", "runs", columns)
+    monkeypatch.setattr(reading, "PIECE_BYTES", 1000)
+    pieces = store.read_part("a", "runs", columns)
+    assert whole["run_id"].to_pylist() == ids
+    assert pieces.equals(whole)

@@ -82,7 +82,8 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
 
 def _read(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
     """Return a file's columns, in pieces where what it says of itself does not rule out a flood."""
-    schema = pa.schema([field for field in file.schema_arrow if field.name in columns])
+    # in the order that is asked for, as the pieces come
+    schema = pa.schema([file.schema_arrow.field(name) for name in columns])
     num_rows, room = file.metadata.num_rows, memory()
     if num_rows * sum(map(_width, schema.types)) > room:
         raise ValueError(f"{num_rows:,} rows do not fit into the memory")
@@ -96,7 +97,8 @@ def _read(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
         size += batch.nbytes
         if size > room:
             raise ValueError(f"it does not fit into {room:,} bytes")
-    return pa.Table.from_batches(pieces, schema).combine_chunks()
+    found = pa.Table.from_batches(pieces) if pieces else schema.empty_table()
+    return found.combine_chunks()
 
 
 def _largest(metadata: pq.FileMetaData) -> int:

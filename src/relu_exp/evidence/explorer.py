@@ -163,8 +163,8 @@ def _pack(
     rows = (
         layers["quantity"].map({name: n for n, name in enumerate(QUANTITIES)}).astype(int),
         layers["run_id"].astype(str).map(codes).astype(int),
-        np.searchsorted(probed, layers["step"]),
-        layers["layer"].to_numpy() - 1,
+        np.searchsorted(probed, layers["step"].astype(int)),
+        layers["layer"].to_numpy(dtype=int) - 1,
     )
     measured[rows] = layers["value"]
     alive[rows[1], rows[2]] = True
