@@ -1,7 +1,6 @@
 """The store: parts and manifests appear whole or not at all, and damage is told in one line."""
 
 import errno
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relu_exp.schema import TABLES, UsageError
-from relu_exp.store import Store, arrow_schema, describe_machine, new_session
+from relu_exp.store import Store, arrow_schema, new_session
 
 
 def rows(*run_ids, status="done"):
@@ -203,10 +202,3 @@ def test_sessions_sort_by_the_time_they_began():
     sessions = [new_session() for _ in range(20)]
     assert sessions == sorted(sessions)
     assert len(set(sessions)) == 20
-
-
-def test_the_machine_is_described_in_json():
-    machine = describe_machine()
-    assert json.loads(json.dumps(machine)) == machine
-    assert machine["machine"]["cores"] == os.cpu_count()
-    assert "torch" in machine["packages"]
