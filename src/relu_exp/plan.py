@@ -96,6 +96,7 @@ def plan(
     finished: Collection[str],
     fleet_size: int,
     num_workers: int = 1,
+    under_way: Iterable[Sequence[str]] = (),
 ) -> Plan:
     """Return the fleets that train every run not yet finished.
 
@@ -107,16 +108,25 @@ def plan(
         finished: the run_ids that need no training.
         fleet_size: runs a fleet at most.
         num_workers: fleets become smaller where that keeps all workers busy.
+        under_way: the run_ids of fleets that have a checkpoint: those still due as a whole go on
+            as they are, before all others.
     """
-    due = [run for run in runs if run.run_id not in finished]
+    due = {run.run_id: run for run in runs if run.run_id not in finished}
+    num_due = len(due)
+    begun = [
+        Fleet(tuple(due.pop(run_id) for run_id in run_ids))
+        for run_ids in under_way
+        if all(run_id in due for run_id in run_ids)
+        and len({_shape(due[run_id]) for run_id in run_ids}) == 1
+    ]
     groups: dict[Hashable, list[RunConfig]] = {}
-    for run in due:
+    for run in due.values():
         groups.setdefault(_shape(run), []).append(run)
     size = max(1, min(fleet_size, math.ceil(len(due) / num_workers)))
     fleets = [fleet for group in groups.values() for fleet in _cut(group, size)]
     # a long fleet that starts last would keep one worker busy while the others wait
     fleets.sort(key=lambda fleet: -fleet.cost)
-    return Plan(tuple(fleets), num_runs=len(runs), num_finished=len(runs) - len(due))
+    return Plan((*begun, *fleets), num_runs=len(runs), num_finished=len(runs) - num_due)
 
 
 def _shape(run: RunConfig) -> Hashable:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from relu_exp.launchers import local
-from relu_exp.launchers.task import Mission
+from relu_exp.launchers.task import CHECKPOINT_SECONDS, Mission
 from relu_exp.lock import alone
 from relu_exp.preview import kept_lines, show_claims, show_plan
 from relu_exp.progress import Meter, duration
@@ -130,7 +130,14 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     if not made.fleets:
         print(f"{name}: {made.num_runs} runs, all finished before: nothing to train")
         return num_failed
-    mission = Mission(store.root, session, task.device, options.plugins)
+    seconds = task.sweep.launcher.checkpoint_seconds
+    mission = Mission(
+        store.root,
+        session,
+        task.device,
+        options.plugins,
+        CHECKPOINT_SECONDS if seconds is None else seconds,
+    )
     meter = Meter(name, made.fleets, console)
     try:
         with meter:

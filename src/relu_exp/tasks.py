@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relu_exp.launchers import local
+from relu_exp.launchers.task import checkpoint_folder
 from relu_exp.plan import FLEET_SIZES, Plan, plan
 from relu_exp.provenance import describe_machine
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
@@ -69,7 +70,15 @@ class Task:
         """Return the fleets that train what is due."""
         settled = found.settled(self.retry_failed, self.rerun_stale)
         size = self.sweep.launcher.fleet_size or FLEET_SIZES[self.device]
-        return plan(self.runs, settled, size, self.num_workers)
+        return plan(self.runs, settled, size, self.num_workers, self._under_way())
+
+    def _under_way(self) -> list[list[str]]:
+        folder = checkpoint_folder(self.store.root)
+        if not folder.is_dir():
+            return []
+        from relu_exp.engine.checkpoints import runs_under_way
+
+        return runs_under_way(folder)
 
     def manifest(self, session: str) -> dict[str, Any]:
         """Return what a session writes down before it trains."""
