@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from relu_exp.launchers import local
 from relu_exp.launchers.task import checkpoint_folder
+from relu_exp.memory import room_for_fleet
 from relu_exp.plan import FLEET_SIZES, Plan, plan
 from relu_exp.provenance import describe_machine
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
@@ -70,7 +71,8 @@ class Task:
         """Return the fleets that train what is due."""
         settled = found.settled(self.retry_failed, self.rerun_stale)
         size = self.sweep.launcher.fleet_size or FLEET_SIZES[self.device]
-        return plan(self.runs, settled, size, self.num_workers, self._under_way())
+        room = room_for_fleet(self.device, self.num_workers)
+        return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
 
     def _under_way(self) -> list[list[str]]:
         folder = checkpoint_folder(self.store.root)
