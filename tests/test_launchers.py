@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from relu_exp.launchers.local import Progress, launch, num_cores, resolve_device
-from relu_exp.launchers.task import Mission, Outcome, checkpoint_folder, see_through
+from relu_exp.launchers.task import Mission, Outcome, see_through
 from relu_exp.plan import plan
 from relu_exp.schema import TABLES, UsageError
 from relu_exp.store import Store
@@ -163,12 +163,12 @@ def test_a_fleet_of_the_engine_continues_from_its_checkpoint(store, monkeypatch)
     monkeypatch.setattr(training, "train_fleet", crowded)
     with pytest.raises(KeyboardInterrupt):
         see_through(fleets[0], mission, stop)
-    assert len(list(checkpoint_folder(store.root).iterdir())) == 2
+    assert len(list(store.checkpoints.iterdir())) == 2
     steps.clear()
     see_through(fleets[0], mission, steps.append)
     assert steps == [4]
     assert len(store.finished()) == 4
-    assert list(checkpoint_folder(store.root).iterdir()) == []
+    assert list(store.checkpoints.iterdir()) == []
 
 
 def test_a_worker_that_is_killed_costs_its_own_fleet_only(store):

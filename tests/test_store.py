@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -69,6 +70,42 @@ def test_a_part_of_the_same_name_is_replaced(store):
     assert os.listdir(store.parts) == ["a"]
 
 
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_part_is_replaced_whole_or_not_at_all(store, monkeypatch, can_exchange):
+    if not can_exchange:
+        monkeypatch.setattr("relu_exp.atomic._exchange", lambda *_: False)
+    for number in range(3):
+        store.write_part("a", rows(str(number)))
+        assert store.finished() == {str(number)}
+    assert os.listdir(store.parts) == ["a"]
+
+
+def test_a_part_that_is_being_replaced_can_be_read_at_every_moment(store):
+    def read():
+        while not done.is_set():
+            try:
+                seen.append(store.finished())
+            except UsageError as error:
+                seen.append(error)
+
+    store.write_part("a", rows("1"))
+    seen, done = [], threading.Event()
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(30):
+        store.write_part("a", rows("1"))
+    done.set()
+    reader.join()
+    assert seen
+    assert all(each == {"1"} for each in seen)
+
+
+def test_a_diff_is_kept_once(store):
+    assert store.write_diff("-a\n+b\n") == store.write_diff("-a\n+b\n")
+    (kept,) = store.manifests.glob("*.diff")
+    assert kept.read_text() == "-a\n+b\n"
+
+
 def test_nothing_that_was_asked_for_is_finished_where_nothing_is(tmp_path):
     store = Store(tmp_path / "absent")
     assert store.finished() == set()
@@ -106,7 +143,13 @@ def test_what_a_kill_left_behind_is_cleared_once_it_is_old(store):
         path.mkdir()
         (path / "runs.parquet").write_text("half")
     os.utime(old, (0, 0))
+    store.checkpoints.mkdir()
+    files = [folder / ".c.tmp" for folder in (store.manifests, store.checkpoints)]
+    for path in files:
+        path.write_text("half")
+        os.utime(path, (0, 0))
     store.open()
+    assert not any(path.exists() for path in files)
     assert store.part_ids() == []
     assert os.listdir(store.parts) == [".a-1234"]
 

@@ -65,6 +65,8 @@ class End(NamedTuple):
 class Store:
     """One result set: `parts/<fleet>/<table>.parquet` and `manifests/<session>.json` in a folder.
 
+    Beside them, while somebody trains, `checkpoints/<fleet>.pt` and what `lock` needs.
+
     A part is all tables of one fleet, or of one study. It is written beside its place and renamed
     into it, so a reader sees all of it or none of it, whenever the writer is stopped.
     """
@@ -80,6 +82,11 @@ class Store:
     def manifests(self) -> Path:
         """The folder of the manifests, one per command that was run."""
         return self.root / "manifests"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the fleets under way, if there are any."""
+        return self.root / "checkpoints"
 
     def open(self) -> None:
         """Make the folders, check that they can be written and clear what a kill left behind.
@@ -102,7 +109,8 @@ class Store:
 
     def _clear_leftovers(self) -> None:
         """Delete what was left unfinished; what is young may still be somebody's."""
-        for leftover in [*self.parts.glob(".*"), *self.manifests.glob(".*")]:
+        folders = (self.parts, self.manifests, self.checkpoints)
+        for leftover in [path for folder in folders for path in folder.glob(".*")]:
             with suppress(OSError):
                 if time.time() - leftover.lstat().st_mtime <= _LEFTOVER_SECONDS:
                     continue

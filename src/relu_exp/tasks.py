@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relu_exp.launchers import local
-from relu_exp.launchers.task import checkpoint_folder
 from relu_exp.memory import room_for_fleet
 from relu_exp.plan import FLEET_SIZES, Plan, plan
 from relu_exp.provenance import describe_machine
@@ -75,12 +74,11 @@ class Task:
         return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
 
     def _under_way(self) -> list[list[str]]:
-        folder = checkpoint_folder(self.store.root)
-        if not folder.is_dir():
+        if not self.store.checkpoints.is_dir():
             return []
         from relu_exp.engine.checkpoints import runs_under_way
 
-        return runs_under_way(folder)
+        return runs_under_way(self.store.checkpoints)
 
     def manifest(self, session: str) -> dict[str, Any]:
         """Return what a session writes down before it trains."""

@@ -26,7 +26,6 @@ __all__ = [
     "Outcome",
     "Tables",
     "Trainer",
-    "checkpoint_folder",
     "ready",
     "see_through",
     "write_off",
@@ -125,7 +124,7 @@ class Engine:
         from relu_exp.engine.checkpoints import Keeper
 
         # half a fleet, after an error, is one of its own
-        path = checkpoint_folder(self.mission.results) / f"{Fleet(tuple(runs)).fleet_id}.pt"
+        path = Store(self.mission.results).checkpoints / f"{Fleet(tuple(runs)).fleet_id}.pt"
         keeper = Keeper(path, self.mission.checkpoint_seconds)
         self.keepers.append(keeper)
         return training.train_fleet(runs, device, on_step, keeper)
@@ -134,11 +133,6 @@ class Engine:
         """Forget what the saved part has made needless."""
         for keeper in self.keepers:
             keeper.drop()
-
-
-def checkpoint_folder(results: Path) -> Path:
-    """Return where the fleets under way of a result folder keep their checkpoints."""
-    return results / "checkpoints"
 
 
 def write_off(fleet: Fleet, mission: Mission, reason: str) -> Outcome:
