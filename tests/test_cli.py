@@ -393,7 +393,7 @@ def test_a_plugin_s_activation_is_listed_and_trained_like_any_other(tiny, tmp_pa
 
 
 def test_a_large_sweep_asks_for_yes(said, tiny, monkeypatch):
-    monkeypatch.setattr("relu_exp.session.ASK_FROM", 7)
+    monkeypatch.setattr("relu_exp.tasks.ASK_FROM", 7)
     code, _, err = said(*tiny)
     assert code == 2
     assert "8 runs: add --yes" in err

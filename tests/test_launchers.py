@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from relu_exp.launchers.local import Progress, launch, num_cores, resolve_device
-from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.launchers.task import Mission, Outcome, see_through
 from relu_exp.plan import plan
 from relu_exp.schema import TABLES, UsageError
 from relu_exp.store import Store
@@ -114,6 +114,61 @@ def test_a_run_that_fails_is_a_row_with_its_traceback_and_the_others_are_kept(st
 def test_a_fleet_too_large_for_the_memory_is_trained_in_smaller_ones(store):
     see(store, plan(runs_of(CROWDED), (), 4).fleets, 1)
     assert len(store.finished()) == 4
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("too many at once"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_out_of_memory_halves_the_fleet_and_a_run_too_large_alone_is_tried_another_day(
+    store, error
+):
+    sizes = []
+
+    def crowded(runs, device, on_step):
+        sizes.append(len(runs))
+        if len(runs) > 2 or {run.seed for run in runs} & {5}:
+            raise error
+        return fake_train(runs, device, on_step)
+
+    see(store, plan(runs_of(0.1, num_seeds=8), (), 8).fleets, 1, crowded)
+    assert sizes == [8, 4, 2, 2, 4, 2, 1, 1, 2]
+    assert Counter(statuses(store).values()) == {"done": 7, "interrupted": 1}
+
+
+def test_a_fleet_of_the_engine_continues_from_its_checkpoint(store, monkeypatch):
+    """Out of memory, killed in the second half: of that half, not a step is made twice."""
+    from relu_exp.engine import checkpoints, training
+
+    monkeypatch.setattr(checkpoints, "_MOST_SHARE", float("inf"))
+    fleets = plan(runs_of(0.1), (), 4).fleets
+    mission = Mission(store.root, "session", "cpu", checkpoint_seconds=0.0)
+    train_fleet, steps = training.train_fleet, []
+
+    def crowded(runs, *rest):
+        if len(runs) > 2:
+            raise MemoryError
+        return train_fleet(runs, *rest)
+
+    def stop(step):
+        steps.append(step)
+        if len(steps) == 7:  # of 4 and 4
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train_fleet", crowded)
+    with pytest.raises(KeyboardInterrupt):
+        see_through(fleets[0], mission, stop)
+    assert len(list(store.checkpoints.iterdir())) == 2
+    steps.clear()
+    see_through(fleets[0], mission, steps.append)
+    assert steps == [4]
+    assert len(store.finished()) == 4
+    assert list(store.checkpoints.iterdir()) == []
 
 
 def test_a_worker_that_is_killed_costs_its_own_fleet_only(store):

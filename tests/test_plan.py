@@ -144,3 +144,27 @@ def test_an_estimate_is_never_shorter_than_its_longest_fleet():
 
 def test_this_machine_can_be_measured():
     assert estimate(plan([make_run()], (), 1).fleets, "cpu", 1).seconds > 0
+
+
+def test_a_fleet_under_way_goes_on_as_it_is_before_all_others():
+    runs = sweep(seed=range(8))
+    begun = [run.run_id for run in (runs[5], runs[1], runs[6])]
+    made = plan(runs, {runs[0].run_id}, 16, num_workers=2, under_way=[begun])
+    assert [run.run_id for run in made.fleets[0].runs] == begun
+    assert sorted(run.seed for fleet in made.fleets for run in fleet.runs) == list(range(1, 8))
+    assert (made.num_due, made.num_finished) == (7, 1)
+
+
+@pytest.mark.parametrize("finished", [0, 1])
+def test_a_fleet_that_is_not_due_as_a_whole_is_cut_anew(finished):
+    runs = sweep(seed=range(4))
+    ids = [run.run_id for run in runs]
+    under_way = [[ids[finished], ids[2]], ["unknown", ids[3]]]
+    made = plan(runs, {ids[finished]}, 16, under_way=under_way)
+    assert [len(fleet.runs) for fleet in made.fleets] == [3]
+
+
+def test_runs_of_other_shapes_never_go_on_together():
+    runs = [make_run(), make_run(depth=3)]
+    made = plan(runs, (), 16, under_way=[[run.run_id for run in runs]])
+    assert len(made.fleets) == 2

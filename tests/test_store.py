@@ -1,11 +1,11 @@
 """The store: parts and manifests appear whole or not at all, and damage is told in one line."""
 
 import errno
-import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from relu_exp import reading
 from relu_exp.schema import TABLES, UsageError
-from relu_exp.store import Store, arrow_schema, describe_machine, new_session
+from relu_exp.store import Store, arrow_schema, new_session
 
 
 def rows(*run_ids, status="done"):
@@ -71,6 +71,42 @@ def test_a_part_of_the_same_name_is_replaced(store):
     assert os.listdir(store.parts) == ["a"]
 
 
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_part_is_replaced_whole_or_not_at_all(store, monkeypatch, can_exchange):
+    if not can_exchange:
+        monkeypatch.setattr("relu_exp.atomic._exchange", lambda *_: False)
+    for number in range(3):
+        store.write_part("a", rows(str(number)))
+        assert store.finished() == {str(number)}
+    assert os.listdir(store.parts) == ["a"]
+
+
+def test_a_part_that_is_being_replaced_can_be_read_at_every_moment(store):
+    def read():
+        while not done.is_set():
+            try:
+                seen.append(store.finished())
+            except UsageError as error:
+                seen.append(error)
+
+    store.write_part("a", rows("1"))
+    seen, done = [], threading.Event()
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(30):
+        store.write_part("a", rows("1"))
+    done.set()
+    reader.join()
+    assert seen
+    assert all(each == {"1"} for each in seen)
+
+
+def test_a_diff_is_kept_once(store):
+    assert store.write_diff("-a\n+b\n") == store.write_diff("-a\n+b\n")
+    (kept,) = store.manifests.glob("*.diff")
+    assert kept.read_text() == "-a\n+b\n"
+
+
 def test_nothing_that_was_asked_for_is_finished_where_nothing_is(tmp_path):
     store = Store(tmp_path / "absent")
     assert store.finished() == set()
@@ -108,7 +144,13 @@ def test_what_a_kill_left_behind_is_cleared_once_it_is_old(store):
         path.mkdir()
         (path / "runs.parquet").write_text("half")
     os.utime(old, (0, 0))
+    store.checkpoints.mkdir()
+    files = [folder / ".c.tmp" for folder in (store.manifests, store.checkpoints)]
+    for path in files:
+        path.write_text("half")
+        os.utime(path, (0, 0))
     store.open()
+    assert not any(path.exists() for path in files)
     assert store.part_ids() == []
     assert os.listdir(store.parts) == [".a-1234"]
 
@@ -204,13 +246,6 @@ def test_sessions_sort_by_the_time_they_began():
     sessions = [new_session() for _ in range(20)]
     assert sessions == sorted(sessions)
     assert len(set(sessions)) == 20
-
-
-def test_the_machine_is_described_in_json():
-    machine = describe_machine()
-    assert json.loads(json.dumps(machine)) == machine
-    assert machine["machine"]["cores"] == os.cpu_count()
-    assert "torch" in machine["packages"]
 
 
 def test_a_table_read_in_pieces_is_the_table_read_whole(store, monkeypatch):

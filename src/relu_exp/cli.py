@@ -27,6 +27,7 @@ app = typer.Typer(
 
 DEVICES = ("auto", "cpu", "cuda")
 BUDGETS = ("quick", "standard", "full")
+STALE = ("keep", "rerun")
 MAX_SEEDS = 64
 
 
@@ -121,6 +122,21 @@ Plugins = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Train a sweep of very many runs, too.")]
+Retry = Annotated[
+    str | None,
+    typer.Option(
+        "--retry", metavar="failed", help="Train runs again that failed before; else they are kept."
+    ),
+]
+Stale = Annotated[
+    str,
+    typer.Option(
+        "--stale",
+        metavar="|".join(STALE),
+        help="Keep runs of other code or another PyTorch (default), or train them again.",
+        autocompletion=_starting(STALE),
+    ),
+]
 HERE = Path("results")
 
 
@@ -152,12 +168,14 @@ def run(
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
+    retry: Retry = None,
+    stale: Stale = "keep",
     debug: Debug = False,
 ) -> None:
     """Train what is missing of a sweep, then report."""
     names = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
-    _train(names, overrides, plan, budget, device, results, workers, plugin, yes)
+    _train(names, overrides, plan, budget, device, results, workers, plugin, yes, retry, stale)
 
 
 @app.command("reproduce")
@@ -169,6 +187,8 @@ def reproduce(
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
+    retry: Retry = None,
+    stale: Stale = "keep",
     until_decided: Annotated[
         bool,
         typer.Option(
@@ -193,7 +213,7 @@ def reproduce(
         raise UsageError("--max-seeds has a meaning with --until-decided only")
     most = (max_seeds or MAX_SEEDS) if until_decided else None
     names = experiment_names()
-    _train(names, [], plan, budget, device, results, workers, plugin, yes, True, most)
+    _train(names, [], plan, budget, device, results, workers, plugin, yes, retry, stale, True, most)
 
 
 def _train(
@@ -206,10 +226,19 @@ def _train(
     workers: int | None,
     plugin: Sequence[str] | None,
     yes: bool,
+    retry: str | None,
+    stale: str,
     judges: bool = False,
     max_seeds: int | None = None,
 ) -> None:
-    _check_words([("--device", device, DEVICES), ("--budget", budget, BUDGETS)])
+    _check_words(
+        [
+            ("--device", device, DEVICES),
+            ("--budget", budget, BUDGETS),
+            ("--retry", retry, ("failed",)),
+            ("--stale", stale, STALE),
+        ]
+    )
     if device != "cuda" and not plan:
         from relu_exp.launchers.processes import warm_up
 
@@ -225,6 +254,8 @@ def _train(
         only_plan=plan,
         yes=yes,
         judges=judges,
+        retry_failed=retry is not None,
+        rerun_stale=stale == "rerun",
         max_seeds=max_seeds,
     )
     raise typer.Exit(train(names, overrides, options))

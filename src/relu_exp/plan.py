@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from relu_exp.memory import bytes_of
 from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, SPLITS, RunConfig
 
 __all__ = ["FLEET_SIZES", "Estimate", "Fleet", "Plan", "estimate", "flops", "plan"]
@@ -96,6 +97,8 @@ def plan(
     finished: Collection[str],
     fleet_size: int,
     num_workers: int = 1,
+    under_way: Iterable[Sequence[str]] = (),
+    room: float | None = None,
 ) -> Plan:
     """Return the fleets that train every run not yet finished.
 
@@ -107,16 +110,33 @@ def plan(
         finished: the run_ids that need no training.
         fleet_size: runs a fleet at most.
         num_workers: fleets become smaller where that keeps all workers busy.
+        under_way: the run_ids of fleets that have a checkpoint: those still due as a whole go on
+            as they are, before all others.
+        room: bytes that a fleet may take while it trains; None: whatever it takes.
     """
-    due = [run for run in runs if run.run_id not in finished]
+    due = {run.run_id: run for run in runs if run.run_id not in finished}
+    num_due = len(due)
+    begun = [
+        Fleet(tuple(due.pop(run_id) for run_id in run_ids))
+        for run_ids in under_way
+        if all(run_id in due for run_id in run_ids)
+        and len({_shape(due[run_id]) for run_id in run_ids}) == 1
+    ]
     groups: dict[Hashable, list[RunConfig]] = {}
-    for run in due:
+    for run in due.values():
         groups.setdefault(_shape(run), []).append(run)
     size = max(1, min(fleet_size, math.ceil(len(due) / num_workers)))
-    fleets = [fleet for group in groups.values() for fleet in _cut(group, size)]
+    fleets = [
+        fleet for group in groups.values() for fleet in _cut(group, _fitting(size, group[0], room))
+    ]
     # a long fleet that starts last would keep one worker busy while the others wait
     fleets.sort(key=lambda fleet: -fleet.cost)
-    return Plan(tuple(fleets), num_runs=len(runs), num_finished=len(runs) - len(due))
+    return Plan((*begun, *fleets), num_runs=len(runs), num_finished=len(runs) - num_due)
+
+
+def _fitting(size: int, run: RunConfig, room: float | None) -> int:
+    """Return how many runs of one shape train together, at most `size` and at least one."""
+    return size if room is None else max(1, min(size, int(room / bytes_of(run))))
 
 
 def _shape(run: RunConfig) -> Hashable:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import hashlib
 import json
-import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,22 +14,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from relu_exp import machine
-from relu_exp.provenance import fingerprint
+from relu_exp.atomic import flush, put_folder, write_whole
 from relu_exp.reading import is_plain_name, read_manifest, read_table
 from relu_exp.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
 
-__all__ = ["Columns", "Store", "arrow_schema", "describe_machine", "new_session"]
+__all__ = ["Columns", "End", "Store", "arrow_schema", "new_session"]
 
 Columns = Mapping[str, Sequence[Any]]
 """A table as column → values, all of one length."""
 
-_LEFTOVER_SECONDS = 3600
+_LEFTOVER_SECONDS = 600
 """A part is written within seconds: an unfinished one of this age has lost its writer."""
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
@@ -52,9 +49,24 @@ def arrow_schema(table: str) -> pa.Schema:
     return pa.schema(fields, metadata={"relu_exp_schema": str(SCHEMA_VERSION)})
 
 
+class End(NamedTuple):
+    """How a run ended, in which session, and why if it did not finish."""
+
+    status: str
+    session: str
+    reason: str
+
+    @property
+    def rank(self) -> tuple[bool, str]:
+        """What counts more among the rows of one run."""
+        return self.status in FINISHED, self.session
+
+
 @dataclass(frozen=True)
 class Store:
     """One result set: `parts/<fleet>/<table>.parquet` and `manifests/<session>.json` in a folder.
+
+    Beside them, while somebody trains, `checkpoints/<fleet>.pt` and what `lock` needs.
 
     A part is all tables of one fleet, or of one study. It is written beside its place and renamed
     into it, so a reader sees all of it or none of it, whenever the writer is stopped.
@@ -71,6 +83,11 @@ class Store:
     def manifests(self) -> Path:
         """The folder of the manifests, one per command that was run."""
         return self.root / "manifests"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the fleets under way, if there are any."""
+        return self.root / "checkpoints"
 
     def open(self) -> None:
         """Make the folders, check that they can be written and clear what a kill left behind.
@@ -99,11 +116,16 @@ class Store:
         self._clear_leftovers()
 
     def _clear_leftovers(self) -> None:
-        """Delete unfinished parts; young ones stay, another command may still be writing them."""
-        for leftover in self.parts.glob(".*"):
+        """Delete what was left unfinished; what is young may still be somebody's."""
+        folders = (self.parts, self.manifests, self.checkpoints)
+        for leftover in [path for folder in folders for path in folder.glob(".*")]:
             with suppress(OSError):
-                if time.time() - leftover.lstat().st_mtime > _LEFTOVER_SECONDS:
+                if time.time() - leftover.lstat().st_mtime <= _LEFTOVER_SECONDS:
+                    continue
+                if leftover.is_dir() and not leftover.is_symlink():
                     shutil.rmtree(leftover)
+                else:
+                    leftover.unlink()
 
     def check_version(self) -> None:
         """Raise UsageError when the newest manifest was made by another schema version."""
@@ -123,17 +145,17 @@ class Store:
         """
         # The leading dot keeps unfinished parts out of every reader's listing.
         unfinished = self.parts / f".{part_id}-{secrets.token_hex(4)}"
-        replaced = unfinished.with_name(f"{unfinished.name}-replaced")
         try:
             unfinished.mkdir(parents=True)
             for name in TABLES:
                 columns = tables.get(name) or {column: [] for column in TABLES[name]}
                 table = pa.table(dict(columns), schema=arrow_schema(name))
-                pq.write_table(table, unfinished / f"{name}.parquet", compression="zstd")
-            target = self.parts / part_id
-            if target.exists():
-                target.rename(replaced)
-            unfinished.rename(target)
+                path = unfinished / f"{name}.parquet"
+                pq.write_table(table, path, compression="zstd")
+                flush(path)
+            flush(unfinished)
+            put_folder(unfinished, self.parts / part_id)
+            flush(self.parts)
         except OSError as error:
             raise UsageError(
                 f"cannot write results to {self.root}: {_reason(error)}; "
@@ -141,7 +163,6 @@ class Store:
             ) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            shutil.rmtree(replaced, ignore_errors=True)
 
     def part_ids(self) -> list[str]:
         """Return the names of the finished parts, in order."""
@@ -167,27 +188,57 @@ class Store:
         path = self.parts / part_id / f"{table}.parquet"
         return read_table(path, arrow_schema(table), columns)
 
+    def ends(self) -> dict[str, End]:
+        """Return how each run ended: of several rows of one the finished, then the newest one."""
+        found: dict[str, End] = {}
+        for part in self.read("runs", ["run_id", "status", "session", "error"]):
+            rows = (part[column].to_pylist() for column in ("run_id", "status", "session", "error"))
+            for run_id, status, session, error in zip(*rows, strict=True):
+                # the last line of a traceback names the error
+                reason = error.strip().splitlines()[-1] if error and error.strip() else ""
+                # a hundred thousand runs have a handful of words between them
+                end = End(sys.intern(status or ""), sys.intern(session or ""), sys.intern(reason))
+                if run_id not in found or end.rank > found[run_id].rank:
+                    found[run_id] = end
+        return found
+
     def finished(self) -> set[str]:
         """Return the run_ids that are done or diverged."""
-        found: set[str] = set()
-        for part in self.read("runs", ["run_id", "status"]):
-            pairs = zip(part["run_id"].to_pylist(), part["status"].to_pylist(), strict=True)
-            found.update(run_id for run_id, status in pairs if status in FINISHED)
-        return found
+        return {run_id for run_id, end in self.ends().items() if end.status in FINISHED}
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> Path:
         """Write the manifest of one command under its session's name, whole or not at all."""
         target = self.manifests / f"{manifest['session']}.json"
-        unfinished = target.with_name(f".{target.name}")
+        self._write_text(target, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        return target
+
+    def write_diff(self, diff: str) -> str:
+        """Keep what a working tree changed beside the manifests, and return its file's name.
+
+        It is named by its content: a hundred commands from one tree keep it once.
+        """
+        target = self.manifests / f"{hashlib.sha256(diff.encode()).hexdigest()[:16]}.diff"
+        if not target.exists():
+            self._write_text(target, diff)
+        return target.name
+
+    def _write_text(self, target: Path, text: str) -> None:
         try:
             self.manifests.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-            os.replace(unfinished, target)
+            write_whole(target, lambda file: file.write(text.encode()))
         except OSError as error:
-            raise UsageError(f"cannot write {target}: {_reason(error)}") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return target
+            raise UsageError(
+                f"cannot write {target}: {_reason(error)}; what is finished is kept, run the same "
+                "command to continue"
+            ) from error
+
+    def read_manifest(self, session: str) -> dict[str, Any] | None:
+        """Return the manifest of a session, or None where it is lost or damaged."""
+        try:
+            manifest = json.loads((self.manifests / f"{session}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return manifest if isinstance(manifest, dict) else None
 
     def latest_manifest(self) -> dict[str, Any] | None:
         """Return the newest manifest, or None where nothing was run yet.
@@ -214,42 +265,3 @@ def _reason(error: OSError) -> str:
 def new_session() -> str:
     """Return a name for one command's work: its start in UTC, sortable, and four random digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return what a result must be traced by: commit, dirty flag, package versions, machine."""
-    code = Path(__file__)
-
-    def git(*words: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "--no-optional-locks", *words],
-                cwd=code.parent,
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    packages = ["relu-exp", "torch", "torchvision", "numpy", "scipy", "pandas", "hydra-core"]
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    # an installed package may lie inside somebody else's repository
-    tracked = git("ls-files", "--error-unmatch", code.name) is not None
-    # results/ is what a run writes: it does not make the code that wrote it dirty
-    changed = git("status", "--porcelain", "--", ":/", ":(exclude,top)results") if tracked else None
-    return {
-        "commit": git("rev-parse", "HEAD") if tracked else None,
-        "dirty": bool(changed) if changed is not None else None,
-        "fingerprint": fingerprint(),
-        "packages": versions,
-        "python": sys.version.split()[0],
-        "machine": machine.describe(),
-    }

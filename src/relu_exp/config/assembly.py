@@ -20,6 +20,9 @@ __all__ = ["sweeps"]
 _LAUNCHER_SETTINGS: Mapping[str, Setting] = {
     "num_workers": Setting(None, "processes", kind=int, at_least=1, at_most=10_000),
     "fleet_size": Setting(None, "runs that train together", kind=int, at_least=1, at_most=100_000),
+    "checkpoint_seconds": Setting(
+        None, "seconds between two checkpoints of a fleet", kind=float, at_least=0
+    ),
 }
 _MOST_LABELS = 1000
 

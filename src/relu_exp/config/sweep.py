@@ -23,12 +23,14 @@ Condition = Mapping[str, Sequence[Any]]
 class LauncherConfig:
     """Where fleets train and how many at a time; no part of what a run is.
 
-    `num_workers` None is as many as the machine has cores, `fleet_size` None what trains fastest.
+    `num_workers` None is as many as the machine has cores, `fleet_size` None what trains fastest,
+    `checkpoint_seconds` None once a minute.
     """
 
     name: str
     num_workers: int | None
     fleet_size: int | None
+    checkpoint_seconds: float | None = None
 
 
 @dataclass(frozen=True)

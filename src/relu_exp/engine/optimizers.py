@@ -15,7 +15,11 @@ __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
 
 
 class Optimizer(Protocol):
-    """Updates stacked parameters in place; keeps a state per run."""
+    """Updates stacked parameters in place; keeps a state per run.
+
+    Its attributes are tensors, lists of tensors and numbers, and all there is to its state: a
+    checkpoint holds them.
+    """
 
     def step(self, parameters: Sequence[Tensor], grads: Sequence[Tensor], decays: int) -> None:
         """Update by one step; weight decay applies to the first `decays` parameters."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 
 import torch
 
 from relu_exp.engine import checks, formula_checks, network_checks, timings
+from relu_exp.provenance import engine_code
 from relu_exp.registry import Registry, Setting
 from relu_exp.schema import SCHEMA_VERSION
 from relu_exp.store import Columns
@@ -58,14 +57,13 @@ def part_of(name: str, device: str, budget: str | None) -> str:
     Raises:
         UsageError: there is no such study; the nearest is named.
     """
-    words = [name, device, budget, SCHEMA_VERSION, torch.__version__, _code(), STUDIES[name].name]
+    words = [
+        name,
+        device,
+        budget,
+        SCHEMA_VERSION,
+        torch.__version__,
+        engine_code(),
+        STUDIES[name].name,
+    ]
     return f"study-{name}-{hashlib.sha256(repr(words).encode()).hexdigest()[:16]}"
-
-
-@cache
-def _code() -> str:
-    """Return a hash of the engine's sources."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -12,6 +12,7 @@ from torch import Tensor
 from relu_exp.engine import measurements, theory
 from relu_exp.engine.activations import largest_derivative
 from relu_exp.engine.batches import Batches
+from relu_exp.engine.checkpoints import NO_STATE, Keeper, continue_from
 from relu_exp.engine.kernels import Samples
 from relu_exp.engine.networks import layers_of, parameter_count
 from relu_exp.engine.optimizers import OPTIMIZERS
@@ -30,7 +31,10 @@ _SATURATED = 0.05
 
 
 def train_fleet(
-    runs: Sequence[RunConfig], device: str = "cpu", on_step: Callable[[int], None] | None = None
+    runs: Sequence[RunConfig],
+    device: str = "cpu",
+    on_step: Callable[[int], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> dict[str, dict[str, list[Any]]]:
     """Train runs of equal shape together and return every table as columns.
 
@@ -39,6 +43,7 @@ def train_fleet(
             settings of their activation; those of one seed consecutive.
         device: `cpu` or `cuda`.
         on_step: called with the number of updates done, after each.
+        keeper: writes checkpoints; what it has written of these runs before is continued.
 
     Returns:
         Table → column → values, as in `schema.TABLES`; of `runs` all but `fleet_id` and `session`.
@@ -46,7 +51,21 @@ def train_fleet(
     Raises:
         UsageError: a network, an output or a data set do not fit each other.
     """
-    return _Voyage(runs, device).sail(on_step)
+    return _voyage(runs, device, keeper).sail(on_step, keeper)
+
+
+def _voyage(runs: Sequence[RunConfig], device: str, keeper: Keeper | None) -> _Voyage:
+    """Return a fleet at its start, or where its last checkpoint was written."""
+    state = keeper.load(runs, device) if keeper else None
+    if keeper and state:
+        voyage = _Voyage(runs, device)
+        try:
+            continue_from(voyage, state)
+        except NO_STATE:
+            keeper.drop()
+        else:
+            return voyage
+    return _Voyage(runs, device)
 
 
 class _Voyage:
@@ -54,7 +73,7 @@ class _Voyage:
 
     def __init__(self, runs: Sequence[RunConfig], device: str) -> None:
         self.started = time.perf_counter()
-        self.all_runs, self.device = list(runs), device
+        self.all_runs, self.device, self.step = list(runs), device, 0
         self.run = runs[0]
         self.stack = build(runs, device)
         values = sum(layer.shape[0] * layer.positions for layer in self.stack.layers)
@@ -86,10 +105,13 @@ class _Voyage:
     def ids(self) -> list[str]:
         return [self.all_runs[index].run_id for index in self.alive]
 
-    def sail(self, on_step: Callable[[int], None] | None) -> dict[str, dict[str, list[Any]]]:
-        """Train from the first step to the last and return the tables."""
-        self._predict()
-        for step in range(self.run.num_steps):
+    def sail(
+        self, on_step: Callable[[int], None] | None, keeper: Keeper | None
+    ) -> dict[str, dict[str, list[Any]]]:
+        """Train from the step it is at to the last and return the tables."""
+        if self.step == 0:
+            self._predict()
+        for step in range(self.step, self.run.num_steps):
             grads = self._learn(step)
             if not self.alive:
                 break
@@ -97,6 +119,9 @@ class _Voyage:
             before = self._weights_if_probed(step)
             self.optimizer.step(self.stack.parameters(), grads, self._num_decaying)
             self._record_update(step, before)
+            self.step = step + 1
+            if keeper:
+                keeper.offer(self)
             if on_step:
                 on_step(step + 1)
         self._finish()
@@ -152,16 +177,20 @@ class _Voyage:
         """Take the runs that have diverged out of the fleet; return whether there were any."""
         if not bool(lost.any()):
             return False
-        kept = torch.nonzero(~lost)[:, 0]
         for place in torch.nonzero(lost)[:, 0].tolist():
             self.diverged_at[self.alive[place]] = step
-        self.alive = [self.alive[place] for place in kept.tolist()]
-        self.window = [(loss[kept], correct[kept]) for loss, correct in self.window]
-        self.saturated_below = self.saturated_below[kept]
-        if self.alive:
-            self.stack = self.stack.keep(kept.tolist())
-            self.optimizer.keep(kept)
+        self.retain(torch.nonzero(~lost)[:, 0].tolist())
         return True
+
+    def retain(self, kept: Sequence[int]) -> None:
+        """Take all runs but these out of the fleet, by their places in it."""
+        index = torch.tensor(kept, dtype=torch.int64, device=self.device)
+        self.alive = [self.alive[place] for place in kept]
+        self.window = [(loss[index], correct[index]) for loss, correct in self.window]
+        self.saturated_below = self.saturated_below[index]
+        if self.alive:
+            self.stack = self.stack.keep(kept)
+            self.optimizer.keep(index)
 
     def _record_batch(self, step: int, loss: Tensor, correct: Tensor) -> None:
         """Record the mean over each window of minibatches, at its middle."""

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
-from relu_exp.launchers.processes import processes
+from relu_exp.launchers.processes import end_with_parent, processes
 from relu_exp.launchers.task import Mission, Outcome, Trainer, ready, see_through, write_off
 from relu_exp.plan import Fleet
 from relu_exp.schema import UsageError
@@ -181,6 +181,7 @@ class _Crew:
 
 def _work(pipe: Connection, mission: Mission, train: Trainer | None) -> None:
     """Train the fleets that come through the pipe, until it closes."""
+    end_with_parent()
     # Ctrl-C reaches every process of the terminal: the parent alone decides what follows
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import signal
 import sys
 from multiprocessing.context import ForkServerContext, SpawnContext
 
-__all__ = ["processes", "warm_up"]
+__all__ = ["end_with_parent", "processes", "warm_up"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Let the system kill this process as soon as the one that started it is gone, where it can.
+
+    A worker that outlives a killed command could save a fleet that the next command is training.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def processes() -> SpawnContext | ForkServerContext:

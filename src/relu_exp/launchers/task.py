@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from relu_exp.plan import Fleet
 from relu_exp.registry import load_plugins
 from relu_exp.schema import TABLES, RunConfig, Status, UsageError
 from relu_exp.store import Columns, Store
 
-__all__ = ["Mission", "Outcome", "Tables", "Trainer", "ready", "see_through", "write_off"]
+if TYPE_CHECKING:
+    from relu_exp.engine.checkpoints import Keeper
+
+__all__ = [
+    "CHECKPOINT_SECONDS",
+    "Engine",
+    "Mission",
+    "Outcome",
+    "Tables",
+    "Trainer",
+    "ready",
+    "see_through",
+    "write_off",
+]
 
 Tables: TypeAlias = Mapping[str, Columns]
+_WANT = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
+
+CHECKPOINT_SECONDS = 60.0
+"""Time between two checkpoints of a fleet, unless the configuration says otherwise."""
+
 OnStep: TypeAlias = Callable[[int], None]
 Trainer: TypeAlias = Callable[[Sequence[RunConfig], str, OnStep], Tables]
 """Trains runs on a device, tells the step it is at, and returns every table but two columns."""
@@ -31,6 +50,8 @@ class Mission:
     session: str
     device: str
     plugins: tuple[str, ...] = ()
+    checkpoint_seconds: float | None = None
+    """Time between two checkpoints of a fleet, as far as they are cheap; None: there are none."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +101,38 @@ def see_through(
     Raises:
         UsageError: a data set is not there, or the results cannot be written.
     """
-    if train is None:
-        from relu_exp.engine.training import train_fleet
+    engine = Engine(mission)
+    tables = _train(fleet.runs, mission.device, on_step, train or engine.train)
+    outcome = _save(fleet, mission, tables)
+    engine.drop_checkpoints()
+    return outcome
 
-        train = train_fleet
-    tables = _train(fleet.runs, mission.device, on_step, train)
-    return _save(fleet, mission, tables)
+
+@dataclass
+class Engine:
+    """What trains unless told otherwise: the engine, with a checkpoint now and then."""
+
+    mission: Mission
+    keepers: list[Keeper] = field(default_factory=list)
+
+    def train(self, runs: Sequence[RunConfig], device: str, on_step: OnStep) -> Tables:
+        """Train runs, from their checkpoint where there is one."""
+        from relu_exp.engine import training
+
+        if self.mission.checkpoint_seconds is None:
+            return training.train_fleet(runs, device, on_step)
+        from relu_exp.engine.checkpoints import Keeper
+
+        # half a fleet, after an error, is one of its own
+        path = Store(self.mission.results).checkpoints / f"{Fleet(tuple(runs)).fleet_id}.pt"
+        keeper = Keeper(path, self.mission.checkpoint_seconds)
+        self.keepers.append(keeper)
+        return training.train_fleet(runs, device, on_step, keeper)
+
+    def drop_checkpoints(self) -> None:
+        """Forget what the saved part has made needless."""
+        for keeper in self.keepers:
+            keeper.drop()
 
 
 def write_off(fleet: Fleet, mission: Mission, reason: str) -> Outcome:
@@ -96,18 +143,41 @@ def write_off(fleet: Fleet, mission: Mission, reason: str) -> Outcome:
 def _train(runs: Sequence[RunConfig], device: str, on_step: OnStep, train: Trainer) -> Tables:
     """Train runs; those that raise an exception become failed rows, and the others are kept.
 
-    Halving finds the runs at fault, and where memory was short it also finds the room.
+    Halving finds the runs at fault, and where memory was short it also finds the room. A run that
+    has too little of memory or disk even alone is none that failed: another day it may not.
     """
     try:
         return train(runs, device, on_step)
     except UsageError:
         raise
-    except Exception:
+    except Exception as error:
         if len(runs) == 1:
-            return _unfinished(runs, device, "failed", traceback.format_exc())
+            status: Status = "interrupted" if _is_want(error) else "failed"
+            return _unfinished(runs, device, status, traceback.format_exc())
+    # the exception is gone and with it the frames that held the fleet's tensors; what they form
+    # circles with, and what the GPU's allocator keeps for later, is room for the halves too
+    _make_room(device)
     middle = len(runs) // 2
     first = _train(runs[:middle], device, on_step, train)
     return _joined(first, _train(runs[middle:], device, on_step, train))
+
+
+def _is_want(error: Exception) -> bool:
+    """Return whether an error says that the machine was short of something."""
+    import torch
+
+    if isinstance(error, (MemoryError, OSError, torch.OutOfMemoryError)):
+        return True
+    # what torch raises on a CPU has no type of its own
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WANT)
+
+
+def _make_room(device: str) -> None:
+    gc.collect()
+    if device == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def _joined(first: Tables, second: Tables) -> Tables:

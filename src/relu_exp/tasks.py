@@ -1,0 +1,172 @@
+"""The tasks of a command: each sweep composed and checked before the first one trains."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relu_exp.launchers import local
+from relu_exp.memory import room_for_fleet
+from relu_exp.plan import FLEET_SIZES, Plan, plan
+from relu_exp.provenance import describe_machine
+from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
+from relu_exp.standing import Standing, standing
+from relu_exp.store import Store
+
+if TYPE_CHECKING:
+    from relu_exp.config import Sweep
+
+__all__ = ["ASK_FROM", "Options", "Task", "tasks_of"]
+
+ASK_FROM = 100_000
+"""Sweeps of more runs than this need --yes."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command says beside its experiments and overrides."""
+
+    results: Path
+    device: str = "auto"
+    num_workers: int | None = None
+    plugins: tuple[str, ...] = ()
+    budget: str | None = None
+    only_plan: bool = False
+    yes: bool = False
+    judges: bool = False
+    """Whether the claims are decided in the end."""
+    max_seeds: int | None = None
+    """Seeds up to which open claims get more of them; None: they stay open."""
+    retry_failed: bool = False
+    """Whether runs that failed are trained again; otherwise their rows stay."""
+    rerun_stale: bool = False
+    """Whether runs are trained again whose code, torch or schema has changed since."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sweep of a session: its runs, their place, where they train and how many at a time."""
+
+    sweep: Sweep
+    runs: list[RunConfig]
+    store: Store
+    device: str
+    num_workers: int
+    command: str
+    studies: Mapping[str, str]
+    """Name → the part that holds it."""
+    retry_failed: bool = False
+    rerun_stale: bool = False
+
+    def standing(self) -> Standing:
+        """Return where its runs stand at this moment."""
+        return standing(self.runs, self.store)
+
+    def plan(self, found: Standing) -> Plan:
+        """Return the fleets that train what is due."""
+        settled = found.settled(self.retry_failed, self.rerun_stale)
+        size = self.sweep.launcher.fleet_size or FLEET_SIZES[self.device]
+        room = room_for_fleet(self.device, self.num_workers)
+        return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
+
+    def _under_way(self) -> list[list[str]]:
+        if not self.store.checkpoints.is_dir():
+            return []
+        from relu_exp.engine.checkpoints import runs_under_way
+
+        return runs_under_way(self.store.checkpoints)
+
+    def manifest(self, session: str) -> dict[str, Any]:
+        """Return what a session writes down before it trains."""
+        sweep = self.sweep
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "session": session,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": self.command,
+            "experiment": sweep.name,
+            "title": sweep.title,
+            "question": sweep.question,
+            "figures": list(sweep.figures),
+            "thresholds": {name: list(values) for name, values in sweep.thresholds.items()},
+            "axes": {axis: list(labels) for axis, labels in sweep.axes.items()},
+            "budget": sweep.budget,
+            "run_ids": [run.run_id for run in self.runs],
+            "studies": self.studies,
+            "device": self.device,
+            **describe_machine(),
+        }
+
+
+def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -> list[Task]:
+    """Compose and expand every sweep, so that whatever is wrong shows before the first trains.
+
+    Raises:
+        UsageError: an experiment, an override or the device is not valid, or the sweeps are so
+            large that they need --yes.
+    """
+    from relu_exp.config import sweeps
+
+    found = sweeps(names, overrides, options.budget)
+    total = sum(sweep.num_runs for sweep in found)
+    if total > ASK_FROM and not options.yes:
+        raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
+    _check_figures(names, found)
+    device = local.resolve_device(options.device)
+    tasks = []
+    for name, sweep in zip(names, found, strict=True):
+        num_workers = options.num_workers or sweep.launcher.num_workers or local.num_cores()
+        tasks.append(
+            Task(
+                sweep=sweep,
+                runs=sweep.runs(),
+                store=Store(options.results / sweep.name),
+                device=device,
+                num_workers=num_workers if device == "cpu" else 1,
+                command=_command(name, overrides, options),
+                studies=_studies(sweep, device),
+                retry_failed=options.retry_failed,
+                rerun_stale=options.rerun_stale,
+            )
+        )
+    return tasks
+
+
+def _studies(sweep: Sweep, device: str) -> dict[str, str]:
+    if not sweep.studies:
+        return {}
+    from relu_exp.engine.studies import part_of  # torch loads only where there is a study
+
+    try:
+        return {study: part_of(study, device, sweep.budget) for study in sweep.studies}
+    except UsageError as error:
+        raise UsageError(f"{sweep.name}: {error}") from error
+
+
+def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
+    """Raise a UsageError for a figure that a file of the user's own names and there is not."""
+    from relu_exp.config import experiment_names
+
+    for name, sweep in zip(names, found, strict=True):
+        if name not in experiment_names() and sweep.figures:
+            from relu_exp.evidence.figures import FIGURES
+
+            for figure in sweep.figures:
+                try:
+                    FIGURES[figure]
+                except UsageError as error:
+                    raise UsageError(f"{name}: {error}") from error
+
+
+def _command(name: str, overrides: Sequence[str], options: Options) -> str:
+    """Return the command that trains these runs; where it ran and what it wrote to is left out."""
+    words = ["relu-exp", "run", name, *overrides]
+    if options.budget:
+        words += ["--budget", options.budget]
+    for plugin in options.plugins:
+        words += ["--plugin", plugin]
+    return shlex.join(words)

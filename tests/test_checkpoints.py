@@ -1,0 +1,205 @@
+"""Checkpoints: interrupted anywhere, a fleet continues bit for bit; no file can do it harm."""
+
+import os
+import pickle
+
+import pytest
+import torch
+
+from relu_exp.engine import checkpoints, training
+from relu_exp.engine.checkpoints import Keeper, runs_under_way
+from relu_exp.engine.training import train_fleet
+
+from configs import make_run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NUM_STEPS = 9
+RATES = (0.05, 1e9, 3e38, 30.0)
+"""One that learns, two whose losses are soon infinite, one that may go either way."""
+
+FLEETS = {
+    "plain": {},
+    "momentum": {"optimizer": ("sgd", {"momentum": 0.9, "weight_decay": 1e-3})},
+    "adam": {"optimizer": "adam"},
+    "learned slopes": {"activation": ("prelu", {"per": "unit"}), "optimizer": "adam"},
+    "noise": {"activation": "rrelu", "optimizer": ("sgd", {"momentum": 0.5})},
+    "settings of their own": {"activation": "leaky_relu", "network": "residual_mlp"},
+}
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+def fleet(**keys):
+    plain = {
+        "depth": 2,
+        "width": 8,
+        "batch_size": 16,
+        "num_steps": NUM_STEPS,
+        "probe_steps": (0, 1, 4, NUM_STEPS),
+        "evaluation_steps": (0, 3, NUM_STEPS),
+        "dataset": "digits",
+    }
+    return [
+        make_run(**{**plain, **keys}, learning_rate=rate, seed=seed)
+        for seed in range(2)
+        for rate in RATES
+    ]
+
+
+def bits(tables):
+    """Return every table but the seconds, in words that tell any two numbers apart."""
+    return {
+        name: {column: repr(values) for column, values in columns.items() if column != "seconds"}
+        for name, columns in tables.items()
+    }
+
+
+def stop_at(last):
+    def on_step(step):
+        if step == last:
+            raise Stop
+
+    return on_step
+
+
+@pytest.fixture(autouse=True)
+def whatever_it_costs(monkeypatch):
+    monkeypatch.setattr(checkpoints, "_MOST_SHARE", float("inf"))
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    """Return a function that gives a keeper as a new process would have it."""
+    return lambda seconds=0.0: Keeper(tmp_path / "checkpoints" / "fleet.pt", seconds)
+
+
+@pytest.mark.parametrize("keys", FLEETS.values(), ids=FLEETS)
+def test_a_fleet_interrupted_at_any_step_continues_bit_for_bit(keys, keeper, monkeypatch):
+    monkeypatch.setattr(training, "_NUM_BATCH_RECORDS", 4)  # windows of three minibatches
+    runs = fleet(**keys)
+    whole = train_fleet(runs)
+    assert {"done", "diverged"} <= set(whole["runs"]["status"])
+    for step in range(1, NUM_STEPS + 1):
+        with pytest.raises(Stop):
+            train_fleet(runs, "cpu", stop_at(step), keeper())
+        steps = []
+        assert bits(train_fleet(runs, "cpu", steps.append, keeper())) == bits(whole)
+        assert steps == list(range(step + 1, NUM_STEPS + 1))
+        keeper().drop()
+
+
+def test_a_fleet_interrupted_after_every_step_continues_bit_for_bit(keeper):
+    runs = fleet(optimizer=("sgd", {"momentum": 0.9}))
+    for step in range(1, NUM_STEPS + 1):
+        with pytest.raises(Stop):
+            train_fleet(runs, "cpu", stop_at(step), keeper())
+    assert bits(train_fleet(runs, "cpu", None, keeper())) == bits(train_fleet(runs))
+
+
+def test_the_time_before_the_interruption_counts(keeper, monkeypatch):
+    monkeypatch.setattr(checkpoints.time, "perf_counter", iter(range(1000)).__next__)
+    runs = fleet()
+    with pytest.raises(Stop):
+        train_fleet(runs, "cpu", stop_at(NUM_STEPS), keeper())
+    # a tick per reading of the clock: one at the start of either part, one per checkpoint
+    assert train_fleet(runs, "cpu", None, keeper())["runs"]["seconds"][0] * len(runs) > NUM_STEPS
+
+
+def test_between_two_checkpoints_nothing_is_written(keeper):
+    with pytest.raises(Stop):
+        train_fleet(fleet(), "cpu", stop_at(NUM_STEPS), keeper(seconds=3600.0))
+    assert not keeper().path.exists()
+
+
+@pytest.fixture
+def begun(keeper):
+    runs = fleet()
+    with pytest.raises(Stop):
+        train_fleet(runs, "cpu", stop_at(4), keeper())
+    return runs, keeper().path
+
+
+def test_a_checkpoint_names_the_runs_that_can_continue(begun):
+    runs, path = begun
+    assert runs_under_way(path.parent) == [[run.run_id for run in runs]]
+    assert runs_under_way(path.parent / "absent") == []
+
+
+def test_other_runs_begin_anew(begun, keeper):
+    runs, _ = begun
+    assert bits(train_fleet(runs[:3], "cpu", None, keeper())) == bits(train_fleet(runs[:3]))
+
+
+def test_another_version_of_the_code_begins_anew(begun, keeper, monkeypatch):
+    runs, path = begun
+    monkeypatch.setattr(checkpoints, "fingerprint", lambda: {"engine code": "another"})
+    steps = []
+    train_fleet(runs, "cpu", steps.append, Keeper(path, 3600.0))
+    assert steps[0] == 1
+    assert runs_under_way(path.parent) == []
+    assert not path.exists()
+
+
+def flipped(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes(255 - byte for byte in data[middle : middle + 64]) + data[-64:]
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("bomb",)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: b"", lambda data: data[:-1000], flipped, lambda data: pickle.dumps(Bomb())],
+    ids=["empty", "cut", "flipped", "hostile"],
+)
+def test_a_damaged_checkpoint_is_ignored_and_executes_nothing(
+    begun, keeper, damage, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    runs, path = begun
+    path.write_bytes(damage(path.read_bytes()))
+    assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+    assert runs_under_way(path.parent) == []
+    assert not (tmp_path / "bomb").exists()
+
+
+def test_a_single_wrong_byte_among_the_weights_is_noticed(begun, keeper):
+    runs, path = begun
+    weights = torch.load(path, weights_only=True)["parameters"][0].numpy().tobytes()
+    data = bytearray(path.read_bytes())
+    data[data.index(weights) + 100] ^= 1
+    path.write_bytes(data)
+    assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": []},
+        {"parameters": [torch.ones(1)] * 6},
+        {"alive": [77]},
+        {"records": {"curves": torch.zeros(10, dtype=torch.uint8)}},
+        {"window": [1, 2]},
+    ],
+    ids=str,
+)
+def test_a_state_that_does_not_fit_is_ignored(begun, keeper, change):
+    runs, path = begun
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, **change}, path)
+    assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+
+
+def test_a_full_disk_costs_the_checkpoint_and_nothing_else(keeper, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write_whole", full)
+    runs = fleet()
+    assert bits(train_fleet(runs, "cpu", None, keeper())) == bits(train_fleet(runs))

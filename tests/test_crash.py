@@ -1,0 +1,61 @@
+"""Crash-only: killed at random moments or on a full disk, a sweep ends as if nothing had been.
+
+`tests/crash.py --kills 200` is the long version.
+"""
+
+import random
+
+import pytest
+
+import crash
+
+NOTHING_WRONG = {"lost": 0, "doubled": 0, "different": 0, "unreadable": 0}
+
+
+def wrongs(tally):
+    return {word: tally[word] for word in NOTHING_WRONG}
+
+
+def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_been(tmp_path):
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}")  # shown when it fails
+    tally = crash.killed(tmp_path, 10, seed, print)
+    assert tally["kills"] == 10
+    assert tally["looks"] > 0
+    assert wrongs(tally) == NOTHING_WRONG
+
+
+def test_a_disk_full_at_random_moments_loses_nothing(tmp_path):
+    try:
+        with crash.small_disk(tmp_path / "disk"):
+            pass
+    except OSError as error:
+        pytest.skip(f"no small disk can be mounted here: {error}")
+    seed = random.SystemRandom().randrange(1_000_000)
+    print(f"seed {seed}")
+    tally = crash.filled(tmp_path, 3, seed, print)
+    assert tally["fills"] >= 3
+    assert wrongs(tally) == NOTHING_WRONG
+
+
+def test_what_is_lost_doubled_or_different_is_noticed(tmp_path):
+    """The judge itself: planted losses are found."""
+    from relu_exp.store import Store
+
+    def rows(*ids, loss=0.5):
+        runs = {column: [None] * len(ids) for column in crash.TABLES["runs"]}
+        runs |= {"run_id": list(ids), "status": ["done"] * len(ids)}
+        runs["final_test_loss"] = [loss] * len(ids)
+        return {"runs": runs}
+
+    store = Store(tmp_path / "results")
+    store.open()
+    store.write_part("a", rows("1", "2", "3"))
+    expected = crash.measured(store)
+    assert crash.differences(store, expected).total() == 0
+    store.write_part("a", rows("1", "2"))
+    store.write_part("b", rows("2"))
+    found = crash.differences(store, expected)
+    assert (found["lost"], found["doubled"], found["different"]) == (1, 1, 2)
+    store.write_part("b", rows("3", loss=0.6))
+    assert crash.differences(store, expected)["different"] == 2

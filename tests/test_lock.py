@@ -1,0 +1,90 @@
+"""One command at a time: the second waits, says for whom, and gets in when the first ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from relu_exp.lock import alone
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from relu_exp.lock import alone
+with alone(Path(sys.argv[1]), print):
+    print("held", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_alone_nobody_waits_and_nothing_is_said(tmp_path):
+    said = []
+    for _ in range(2):
+        with alone(tmp_path, said.append):
+            pass
+    assert said == []
+
+
+def test_a_kill_releases_the_lock_and_who_waited_gets_in(tmp_path, holder):
+    said = []
+
+    def tell(words):
+        said.append(words)
+        holder.kill()
+
+    with alone(tmp_path, tell):
+        pass
+    (words,) = said
+    assert f"waiting for process {holder.pid} on " in words
+    assert str(tmp_path) in words
+
+
+def test_ctrl_c_ends_the_waiting(tmp_path, holder):
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        text=True,
+    )
+    assert waiting.stdout.readline().startswith("waiting for process")
+    time.sleep(0.3)
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=30)
+    assert "KeyboardInterrupt" in err
+    assert holder.poll() is None
+
+
+def test_a_full_disk_takes_only_the_name_of_who_holds_it(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with alone(tmp_path, pytest.fail):
+        pass
+
+
+def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("relu_exp.lock.fcntl.flock", none)
+    said = []
+    with alone(tmp_path, said.append):
+        pass
+    assert "one command at a time" in said[0]

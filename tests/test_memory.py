@@ -1,0 +1,75 @@
+"""Memory: a fleet is cut to what there is, and what it takes is not underestimated."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relu_exp.memory import available_bytes, bytes_of, room_for_fleet
+from relu_exp.plan import plan
+
+from configs import make_run
+
+WIDE = {"depth": 3, "width": 512, "optimizer": "adam", "probe_steps": (0, 4), "batch_size": 128}
+
+
+def test_memory_grows_with_everything_that_takes_it():
+    least = bytes_of(make_run(width=256))
+    for changes in (
+        {"depth": 9},
+        {"width": 1024},
+        {"batch_size": 4096},
+        {"probe_samples": 4096, "probe_steps": (0,)},
+    ):
+        assert bytes_of(make_run(**{"width": 256, **changes})) > least
+
+
+def test_a_fleet_is_as_large_as_fits_and_never_empty():
+    runs = [make_run(seed=seed) for seed in range(12)]
+    each = bytes_of(runs[0])
+    for room, sizes in [(None, [12]), (1e18, [12]), (4.5 * each, [4] * 3), (0.0, [1] * 12)]:
+        assert [len(fleet.runs) for fleet in plan(runs, (), 16, room=room).fleets] == sizes
+
+
+def test_a_small_shape_is_not_cut_for_a_large_one():
+    small = [make_run(seed=seed, width=8) for seed in range(8)]
+    large = [make_run(seed=seed, width=2048, depth=5) for seed in range(8)]
+    fleets = plan([*small, *large], (), 8, room=2.5 * bytes_of(large[0])).fleets
+    assert sorted(len(fleet.runs) for fleet in fleets) == [2, 2, 2, 2, 8]
+
+
+def test_workers_share_what_is_free(monkeypatch):
+    monkeypatch.setattr("relu_exp.memory.available_bytes", lambda device: 10e9)
+    one, two = (room_for_fleet("cpu", number) for number in (1, 2))
+    assert 0 < two < one / 2 < 5e9
+    assert room_for_fleet("cpu", 1000) == 0
+    monkeypatch.setattr("relu_exp.memory.available_bytes", lambda device: None)
+    assert room_for_fleet("cpu", 1) is None
+
+
+def test_what_is_free_is_less_than_what_there_is():
+    total = resource.getpagesize() * 2**52
+    assert 0 < available_bytes("cpu") < total
+
+
+PEAK = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+from test_memory import WIDE, make_run
+from relu_exp.engine.training import train_fleet
+train_fleet([make_run(seed=seed, **WIDE) for seed in range({size})])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is the system's own")
+def test_a_fleet_takes_no_more_than_was_estimated():
+    def peak(size):
+        program = PEAK.format(tests=str(Path(__file__).parent), size=size)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        return 1024 * int(done.stdout)
+
+    taken, estimated = (peak(13) - peak(1)) / 12, bytes_of(make_run(**WIDE))
+    assert estimated / 5 < taken < estimated

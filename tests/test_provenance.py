@@ -1,0 +1,74 @@
+"""Provenance: what made a run's numbers is written down, and what has changed since is told."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from relu_exp import provenance
+from relu_exp.provenance import changes, describe_machine, fingerprint, working_diff
+
+
+def test_the_machine_is_described_in_json():
+    machine = describe_machine()
+    assert json.loads(json.dumps(machine)) == machine
+    assert machine["machine"]["cores"] == os.cpu_count()
+    assert "torch" in machine["packages"]
+
+
+def test_what_has_changed_is_named_with_both_values():
+    then = {"fingerprint": fingerprint()}
+    assert changes(then) == ()
+    now = fingerprint()["torch"]
+    assert changes({"fingerprint": {**fingerprint(), "torch": "1.0"}}) == (f"torch 1.0 → {now}",)
+    (change,) = changes({"fingerprint": {**fingerprint(), "engine code": "abc"}})
+    assert change.startswith("engine code abc → ")
+
+
+@pytest.mark.parametrize("manifest", [None, {}, {"fingerprint": "x"}])
+def test_what_no_manifest_says_counts_as_changed(manifest):
+    assert changes(manifest) == ("engine code unknown",)
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Return a repository that holds the very module that asks git."""
+
+    def git(*words):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    module = tmp_path / "provenance.py"
+    module.write_text("first\n")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    monkeypatch.setattr(provenance, "__file__", str(module))
+    return tmp_path
+
+
+def test_the_diff_of_a_dirty_tree_can_be_applied(tree):
+    assert working_diff() is None
+    (tree / "provenance.py").write_text("second\n")
+    (tree / "mine.py").write_text("new")
+    (tree / "results").mkdir()
+    (tree / "results" / "report.md").write_text("written by a run")
+    diff = working_diff()
+    assert "-first\n+second\n" in diff
+    assert diff.endswith("# not tracked: mine.py\n")
+    (tree / "provenance.py").write_text("first\n")
+    subprocess.run(["git", "apply"], cwd=tree, input=diff, text=True, check=True)
+    assert (tree / "provenance.py").read_text() == "second\n"
+
+
+def test_a_diff_of_any_size_takes_a_megabyte_at_most(tree):
+    (tree / "provenance.py").write_text("x" * 3_000_000)
+    assert 1_000_000 < len(working_diff()) < 1_001_000
+
+
+def test_outside_a_repository_there_is_no_diff(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "__file__", str(Path(tmp_path) / "provenance.py"))
+    assert working_diff() is None
+    assert describe_machine()["commit"] is None
