@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.plot import draw
 from benchmarks.records import RESULTS, save
 from benchmarks.rounds import Rounds
 from benchmarks.table import markdown
@@ -47,7 +48,7 @@ def _options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print the table and save it."""
+    """Measure, print the table and save it with its picture."""
     options = _options()
     plan = [
         (work, choice)
@@ -70,6 +71,7 @@ def main() -> None:
         cells = rounds.run()
     if cells:
         save(options.out, markdown(cells), {"cells": [asdict(cell) for cell in cells]})
+        draw(cells, options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

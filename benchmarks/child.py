@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from benchmarks.work import NUM_STEPS, WORKS, Run, Work, prepare, runs_of
 
@@ -46,7 +46,6 @@ class Answer:
     sample: str
     once: float | None = None
     updates: float = 1.0
-    extra: dict[str, float] = field(default_factory=dict)
 
 
 def answer(measure: Callable[[Question], Answer]) -> None:

@@ -96,7 +96,7 @@ def measure(time_chunk: Measure, question: Question) -> Answer:
             for run, losses in zip(chunk.runs, timed.losses, strict=True)
         },
         sample=f"5 × {len(chunks[0].runs)} runs, {question.num_steps} updates",
-        once=max(sum(each.compile_seconds for each in timed) for timed in found),
+        once=max(sum(each.compile_seconds for each in timed) for timed in found) or None,
     )
 
 

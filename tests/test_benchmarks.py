@@ -7,11 +7,13 @@ from collections import Counter
 import pytest
 import torch
 
+from benchmarks import __main__ as program
 from benchmarks import work as reference
 from benchmarks.check import TOLERANCE, deviation
 from benchmarks.child import steady_rate
 from benchmarks.peers import plain, vmap
 from benchmarks.peers.fleet import configurations, curves, sail
+from benchmarks.plot import draw
 from benchmarks.rounds import Cell
 from benchmarks.side_by_side import Chunk
 from benchmarks.table import markdown, rows
@@ -127,3 +129,18 @@ def test_a_peer_that_is_not_installed_is_noticed():
         "no_such_package.at_all"
     ]
     assert missing(WAYS["plain"]) == []
+
+
+def test_a_missing_peer_is_one_line_and_the_way_is_left_out(monkeypatch, capsys):
+    monkeypatch.setattr(program, "missing", lambda way: ["jax"])
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--ways", "jax", "--work", "W1,W2"])
+    program.main()
+    assert capsys.readouterr().err.splitlines() == [
+        "jax: left out, jax not installed: pip install -e '.[bench]'"
+    ]
+
+
+def test_ratios_are_drawn_where_there_are_any(tmp_path):
+    draw([cell("fleet", 10.0)], tmp_path / "none.png")
+    draw([cell("fleet", 10.0), cell("plain", 5.0), cell("process", 0.5)], tmp_path / "some.png")
+    assert [file.name for file in tmp_path.iterdir()] == ["some.png"]

@@ -31,24 +31,22 @@ def trial(config: dict[str, Any]) -> dict[str, Any]:
 
 def measure(question: Question) -> Answer:
     """Tune over the runs of a sample; what starts once is left out of the rate."""
-    # what Ray says, reports home and synchronizes takes time
-    os.environ |= {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "RAY_AIR_NEW_OUTPUT": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    }
+    # what Ray reports home and every trial writes down takes time
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    # its workers import these programs
+    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     import ray
     from ray import tune
 
-    root = str(Path(__file__).parents[2])
     began = time.perf_counter()
     ray.init(
+        # one of its own, whatever cluster this machine belongs to
+        address="local",
         num_cpus=question.num_workers,
         include_dashboard=False,
         log_to_driver=False,
         logging_level="ERROR",
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([root, *_python_path()])}},
     )
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
@@ -61,11 +59,7 @@ def measure(question: Question) -> Answer:
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=question.num_workers, reuse_actors=True
             ),
-            run_config=tune.RunConfig(
-                storage_path=folder,
-                verbose=0,
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=None),
-            ),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
         )
         done = {each.config["index"]: each.metrics for each in tuner.fit()}
     ray.shutdown()
@@ -75,10 +69,6 @@ def measure(question: Question) -> Answer:
         sample=f"{question.num_runs} trials",
         once=min(each["time"] for each in done.values()) - began,
     )
-
-
-def _python_path() -> list[str]:
-    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 
 
 if __name__ == "__main__":
