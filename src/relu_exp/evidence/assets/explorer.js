@@ -139,7 +139,7 @@
   }
 
   const sides = [];
-  let drawn = 0;
+  let drawn = 0, width = 0;
   const compared = () => (($("#compare").checked) ? sides : sides.slice(0, 1));
   /** Draw both sides, for they share their scales. */
   const redraw = async () => {
@@ -147,9 +147,16 @@
     const loading = shown.map((side) => side.experiment).filter((experiment) => !experiment.numbers);
     if (loading.length) await Promise.all(loading.map((experiment) => experiment.load()));
     if (number !== drawn) return;
-    const known = shown.map((side) => side.setting).filter(Boolean).map(View.ranges);
+    const known = shown.map((side) => side.setting).filter(Boolean).map((setting) => (setting.ranges ||= View.ranges(setting)));
     const range = known.length ? known.reduce(View.together) : null;
-    for (const side of shown) { side.controls(); side.show(range, $("#kind").value); }
+    for (const side of shown) {
+      // the other side changes only where its scale does
+      const state = JSON.stringify([side.choice, range, $("#kind").value, root.lang, width, $("details.numbers", side.node).open]);
+      if (state === side.drawn) continue;
+      side.drawn = state;
+      side.controls();
+      side.show(range, $("#kind").value);
+    }
   };
   let saying = 0;
   const update = (side, keep = true) => {
@@ -200,7 +207,6 @@
   };
   State.listen(restore);
   onLanguage.push(() => redraw());
-  let width = 0;
   new ResizeObserver(([{ contentRect }]) => {
     if (Math.abs(contentRect.width - width) > 1) { width = contentRect.width; redraw(); }
   }).observe($("#sides"));
@@ -208,4 +214,4 @@
 })();
 
 setLanguage(root.lang);
-if (location.hash.includes("?")) State.show();
+State.show();

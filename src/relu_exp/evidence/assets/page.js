@@ -74,5 +74,8 @@ document.addEventListener("click", async (event) => {
     return pen.getImageData(0, 0, 24, 24).data.join();
   };
   if (drawn("가") !== drawn("나")) return;
-  document.fonts.load('1em "Relu Hangul"', "가").then(() => root.classList.add("hangul"), () => {});
+  document.fonts.load('1em "Relu Hangul"', "가").then(() => {
+    root.classList.add("hangul");
+    if (root.lang === "ko") State.show();
+  }, () => {});
 })();

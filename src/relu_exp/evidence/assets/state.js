@@ -22,14 +22,17 @@ const State = (() => {
     clearTimeout(due);
     due = setTimeout(write, 150);
   };
-  const show = () => {
+  /** Bring the place into view; again while what was out of sight above it is laid out. */
+  const show = (times = 3) => {
     const place = anchor && document.getElementById(anchor);
-    if (place) place.scrollIntoView();
+    if (!place) return;
+    place.scrollIntoView();
+    if (times > 1) requestAnimationFrame(() => show(times - 1));
   };
   const changed = () => {
     read();
     for (const listen of listeners) listen();
-    if (location.hash.includes("?")) show();
+    show();
     write();
   };
   read();
