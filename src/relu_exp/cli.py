@@ -49,6 +49,12 @@ def _keys() -> tuple[str, ...]:
     return (*GROUPS, *PLAIN_KEYS, *SCHEDULE_KEYS, *THRESHOLD_KEYS)
 
 
+def _complete_export(incomplete: str) -> list[str]:
+    from relu_exp.evidence.export import KINDS
+
+    return _starting([*KINDS])(incomplete)
+
+
 def _complete_kind(incomplete: str) -> list[str]:
     from relu_exp.listing import KINDS
 
@@ -246,6 +252,32 @@ def report(
     from relu_exp.reporting import report_all
 
     report_all(results, plugin or ())
+
+
+@app.command("export")
+def export(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="tensorboard|csv",
+            help="What to write.",
+            autocompletion=_complete_export,
+        ),
+    ],
+    results: Annotated[
+        Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
+    ] = HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to; RESULTS/KIND if not given."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write results for TensorBoard, or as one CSV table per kind."""
+    from relu_exp.reporting import export
+
+    export(results, to, out)
 
 
 @app.command("list")

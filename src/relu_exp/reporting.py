@@ -24,7 +24,7 @@ from relu_exp.registry import load_plugins
 if TYPE_CHECKING:
     from relu_exp.evidence.report import Built
 
-__all__ = ["Interrupted", "Reports", "index", "judge", "report", "report_all"]
+__all__ = ["Interrupted", "Reports", "export", "index", "judge", "report", "report_all"]
 
 
 class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
@@ -64,6 +64,21 @@ def report_all(results: Path, plugins: Sequence[str] = ()) -> None:
         report(root)
     if roots != [results]:
         judge(results)
+
+
+def export(results: Path, kind: str, out: Path | None) -> None:
+    """Write results in another form, and print where they are.
+
+    Raises:
+        UsageError: there is no such kind, a package is missing, or the results cannot be read.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.export import export
+
+    try:
+        print(f"{kind}: {export(results, kind, out)}")
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: nothing was written") from None
 
 
 def index(results: Path) -> None:
