@@ -254,32 +254,6 @@ def report(
     report_all(results, plugin or ())
 
 
-@app.command("export")
-def export(
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="tensorboard|csv",
-            help="What to write.",
-            autocompletion=_complete_export,
-        ),
-    ],
-    results: Annotated[
-        Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
-    ] = HERE,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to; RESULTS/KIND if not given."),
-    ] = None,
-    debug: Debug = False,
-) -> None:
-    """Write results for TensorBoard, or as one CSV table per kind."""
-    from relu_exp.reporting import export
-
-    export(results, to, out)
-
-
 @app.command("list")
 def list_(
     kind: Annotated[
@@ -313,6 +287,32 @@ def claim(
     from relu_exp.listing import show_claim
 
     show_claim(id, results)
+
+
+@app.command("export")
+def export(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="tensorboard|csv",
+            help="What to write.",
+            autocompletion=_complete_export,
+        ),
+    ],
+    results: Annotated[
+        Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
+    ] = HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to; RESULTS/KIND if not given."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write results for TensorBoard, or as one CSV table per kind."""
+    from relu_exp.reporting import export
+
+    export(results, to, out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
