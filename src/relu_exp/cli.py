@@ -281,12 +281,13 @@ def claim(
         ),
     ],
     results: Results = HERE,
+    plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Show a claim: what is said and where, the rule, the latest verdict and what it rests on."""
     from relu_exp.listing import show_claim
 
-    show_claim(id, results)
+    show_claim(id, plugin or (), results)
 
 
 @app.command("export")

@@ -74,19 +74,23 @@ def _claims(results: Path) -> list[Mapping[str, str]]:
     ]
 
 
-def show_claim(id: str, results: Path) -> None:
+def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
     """Print a claim with its rule, and the verdict that was written to `results`.
 
     Raises:
-        UsageError: there is no such claim (the nearest is named), or the verdicts are damaged.
+        UsageError: there is no such claim (the nearest is named), the verdicts are damaged, or a
+            plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import find_claim
     from relu_exp.evidence.verdict_pages import read_verdicts
 
+    load_plugins(plugins)
     claim = find_claim(id)
     found = read_verdicts(results).get(id, {})
     said = ", ".join(f"{source.document} ({source.section})" for source in claim.sources)
-    rows = [("claim", claim.id), ("", claim.statement), ("", claim.statement_ko)]
+    rows = [("claim", claim.id), ("", claim.statement)]
+    if claim.statement_ko != claim.statement:
+        rows.append(("", claim.statement_ko))
     rows += [("documents", said), ("rule", claim.rule.says)]
     if not claim.rule.is_exact:
         rows.append(("measure", claim.rule.measure))
@@ -96,7 +100,12 @@ def show_claim(id: str, results: Path) -> None:
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]
     else:
-        rows.append(("verdict", f"none in {results}: relu-exp reproduce decides every claim"))
+        rows.append(
+            (
+                "verdict",
+                f"none in {results}: relu-exp reproduce decides every claim, report what has been run",
+            )
+        )
     rows += [
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature
