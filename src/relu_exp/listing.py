@@ -100,12 +100,8 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]
     else:
-        rows.append(
-            (
-                "verdict",
-                f"none in {results}: relu-exp reproduce decides every claim, report what has been run",
-            )
-        )
+        how = "relu-exp reproduce decides every claim, relu-exp report what has been run"
+        rows.append(("verdict", f"none in {results}: {how}"))
     rows += [
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature

@@ -20,13 +20,13 @@ import matplotlib as mpl
 from relu_exp.evidence import summary
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.slices import redraw_command
+from relu_exp.evidence.figures.style import PNG_DPI
 from relu_exp.evidence.frames import Frames, find_results
 from relu_exp.evidence.pages import render, replace_text
 from relu_exp.schema import UsageError
 
 __all__ = ["Built", "build", "build_index", "find_results"]
 
-PNG_DPI = 110
 MOST_RUN_IDS = 1000
 """Run ids listed below one figure; of a larger sweep the manifest lists them."""
 SMALL_TABLE = 16

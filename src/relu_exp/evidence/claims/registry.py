@@ -98,7 +98,7 @@ class Evidence:
 
 
 _CLAIMS: dict[str, Claim] = {}
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ID = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
 
 
 def claim(
@@ -132,9 +132,7 @@ def claim(
         UsageError: the id is taken or no name, or there is no such group.
     """
     if not _ID.fullmatch(id):
-        raise UsageError(
-            f"claim {shown(id)!r} is not valid: a name is lower case, digits and hyphens"
-        )
+        raise UsageError(f"claim {shown(id)!r} is not valid: write it in lower case with hyphens")
     if group not in GROUPS:
         groups = ", ".join(f"{key} ({name})" for key, name in GROUPS.items())
         raise UsageError(f"claim {id}: group {shown(group)} is not valid; valid: {groups}")
