@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,9 +79,12 @@ def test_the_tutorial_leads_to_the_verdict_it_shows(
         words += ["--workers", "1"] if words[0] == "run" else []
         assert main(words) == 0, (words, capsys.readouterr().err)
         told += capsys.readouterr().out
+        if "activation=relu,tanh,sigmoid" in words:
+            assert (tmp_path / "results" / "default" / "report.html").exists()
+            # nothing below looks at it, and its figures would be drawn once more
+            shutil.rmtree(tmp_path / "results" / "default")
     for line in "".join(blocks(text, "text")).splitlines():
         assert line in told.splitlines()
-    assert (tmp_path / "results" / "default" / "report.html").exists()
     assert 'id="width-pays"' in (tmp_path / "results" / "claims.html").read_text()
     row = read_verdicts(tmp_path / "results")["width-pays"]
     assert row["command"] == "relu-exp run wider.yaml"

@@ -37,6 +37,8 @@ def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results
     if kind is not None and kind not in KINDS:
         raise UsageError(f"cannot list {kind!r}{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}")
     load_plugins(plugins)
+    if kind == "claims" and sys.stdout.isatty() and _show_verdicts(results):
+        return
     for each in KINDS if kind is None else [kind]:
         if each == "claims":
             rows = _claims(results)
@@ -47,6 +49,18 @@ def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results
         else:
             for row in rows:
                 print("\t".join([each, *row.values()]))
+
+
+def _show_verdicts(results: Path) -> bool:
+    """Print every claim's verdict with its effect; return whether any was written."""
+    from rich.console import Console
+
+    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.verdict_table import show_verdicts
+
+    if verdicts := read_verdicts(results):
+        show_verdicts(verdicts, Console(highlight=False))
+    return bool(verdicts)
 
 
 def _experiments() -> list[Mapping[str, str]]:

@@ -24,7 +24,16 @@ from relu_exp.registry import load_plugins
 if TYPE_CHECKING:
     from relu_exp.evidence.report import Built
 
-__all__ = ["Interrupted", "Reports", "export", "index", "judge", "report", "report_all"]
+__all__ = [
+    "Interrupted",
+    "Reports",
+    "export",
+    "index",
+    "judge",
+    "report",
+    "report_all",
+    "show_verdicts",
+]
 
 
 class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
@@ -104,6 +113,16 @@ def judge(results: Path) -> dict[str, dict[str, Any]]:
     print(f"claims: {judged.html} ({judged.summary['sentence']})")
     print(f"index: {build_index(results, judged.summary)}")
     return read_verdicts(results)
+
+
+def show_verdicts(results: Path) -> None:
+    """Print the verdicts that were written below `results`, at most a screen for each group."""
+    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.verdict_table import show_verdicts
+
+    is_terminal = sys.stdout.isatty()
+    console = Console(highlight=False) if is_terminal else Console(width=120, highlight=False)
+    show_verdicts(read_verdicts(results), console, console.height - 7 if is_terminal else None)
 
 
 class Reports:

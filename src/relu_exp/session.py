@@ -17,7 +17,7 @@ from relu_exp.launchers.task import Mission
 from relu_exp.plan import FLEET_SIZES, Plan, estimate, plan
 from relu_exp.progress import Meter, duration
 from relu_exp.registry import load_plugins
-from relu_exp.reporting import Interrupted, Reports, index, judge, report
+from relu_exp.reporting import Interrupted, Reports, index, judge, report, show_verdicts
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.seeds import MAX_LOOKS, more_seeds
 from relu_exp.store import Store, describe_machine, new_session
@@ -88,10 +88,12 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     num_lost = _train_all(tasks, options)
     if not options.judges:
         index(options.results)
-    elif options.max_seeds is None:
+        return 1 if num_lost else 0
+    if options.max_seeds is None:
         judge(options.results)
     else:
         num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
+    show_verdicts(options.results)
     return 1 if num_lost else 0
 
 
