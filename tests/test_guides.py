@@ -20,7 +20,7 @@ from relu_exp.evidence.claims.registry import find_claim
 from relu_exp.evidence.frames import Frames
 from relu_exp.evidence.verdict_pages import read_verdicts
 from relu_exp.registry import load_plugins
-from relu_exp.schema import Choice, UsageError
+from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, TABLES, Choice, UsageError
 
 import synthetic
 
@@ -184,3 +184,39 @@ def test_the_exports_of_the_page_work(results: Path, capsys: pytest.CaptureFixtu
         assert main(words) == 0, capsys.readouterr().err
     assert {"runs.csv", "dead_units.csv"} <= {path.name for path in (results / "csv").iterdir()}
     assert any((results / "tensorboard").glob("relu,he_normal,*,seed=0/events*"))
+
+
+@pytest.mark.parametrize("name", [*QUANTITIES, *TABLES, *HISTOGRAM_BINS])
+def test_whatever_is_measured_is_defined(name: str) -> None:
+    assert f"`{name}`" in page("measurements.md")
+
+
+def test_a_quantity_that_is_defined_is_measured() -> None:
+    _, text = page("measurements.md").split("## On the probe batch")
+    rows = [
+        line.split("|")[1] for line in text.split("## Dead units")[0].splitlines() if "|" in line
+    ]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert names == set(QUANTITIES) - {"dead_fraction"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs").glob("add-a*.md")), ids=lambda path: path.stem
+)
+def test_the_readme_leads_to_every_way_to_add_something(path: Path) -> None:
+    assert f"](docs/{path.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_architecture_names_every_room() -> None:
+    text = page("architecture.md")
+    package = ROOT / "src" / "relu_exp"
+    rooms = [path for path in package.glob("*.py") if not path.stem.startswith("_")]
+    rooms += [path for path in package.glob("e*/*.py") if not path.stem.startswith("_")]
+    assert [path.stem for path in rooms if f"{path.stem}`" not in text] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_a_file_that_a_page_links_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text):
+        assert (path.parent / link).exists(), link

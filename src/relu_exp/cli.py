@@ -158,12 +158,15 @@ def run(
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write the report again and again while it trains.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Train what is missing of a sweep, then report."""
     names = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
-    _train(names, overrides, plan, budget, device, results, workers, plugin, yes)
+    _train(names, overrides, plan, budget, device, results, workers, plugin, yes, watch=watch)
 
 
 @app.command("reproduce")
@@ -214,6 +217,7 @@ def _train(
     yes: bool,
     judges: bool = False,
     max_seeds: int | None = None,
+    watch: bool = False,
 ) -> None:
     for option, value, valid in [("--device", device, DEVICES), ("--budget", budget, BUDGETS)]:
         if value is not None and value not in valid:
@@ -234,6 +238,7 @@ def _train(
         budget=budget,
         only_plan=plan,
         yes=yes,
+        watches=watch,
         judges=judges,
         max_seeds=max_seeds,
     )

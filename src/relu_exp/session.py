@@ -21,6 +21,7 @@ from relu_exp.reporting import Interrupted, Reports, index, judge, report, show_
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.seeds import MAX_LOOKS, more_seeds
 from relu_exp.store import Store, describe_machine, new_session
+from relu_exp.watching import Watch
 
 if TYPE_CHECKING:
     from relu_exp.config import Sweep
@@ -42,6 +43,8 @@ class Options:
     budget: str | None = None
     only_plan: bool = False
     yes: bool = False
+    watches: bool = False
+    """Whether reports on partial results are written while it trains."""
     judges: bool = False
     """Whether the claims are decided in the end."""
     max_seeds: int | None = None
@@ -209,8 +212,9 @@ def _train(task: _Task, options: Options, looks: int = 1) -> int:
     mission = Mission(store.root, session, task.device, options.plugins)
     meter = Meter(name, made.fleets, console)
     try:
-        with meter:
-            local.launch(made.fleets, mission, task.num_workers, meter)
+        with meter, Watch(store.root, options.plugins, meter) as watch:
+            tell = watch if options.watches else meter
+            local.launch(made.fleets, mission, task.num_workers, tell)
     except KeyboardInterrupt:
         kept = len(store.finished().intersection(run.run_id for run in task.runs))
         raise Interrupted(
