@@ -15,7 +15,7 @@ from relu_exp.schema import TABLES, UsageError
 from relu_exp.store import Store, new_session
 
 PROGRAM = Path(sys.executable).with_name("relu-exp")
-COMMANDS = ("run", "reproduce", "report", "list")
+COMMANDS = ("run", "reproduce", "report", "list", "claim", "export")
 TINY = """
 title: Tiny
 question: Does it run?

@@ -50,6 +50,12 @@ def _keys() -> tuple[str, ...]:
     return (*GROUPS, *PLAIN_KEYS, *SCHEDULE_KEYS, *THRESHOLD_KEYS)
 
 
+def _complete_export(incomplete: str) -> list[str]:
+    from relu_exp.evidence.export import KINDS
+
+    return _starting([*KINDS])(incomplete)
+
+
 def _complete_kind(incomplete: str) -> list[str]:
     from relu_exp.listing import KINDS
 
@@ -170,12 +176,28 @@ def run(
     yes: Yes = False,
     retry: Retry = None,
     stale: Stale = "keep",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write the report again and again while it trains.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Train what is missing of a sweep, then report."""
     names = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
-    _train(names, overrides, plan, budget, device, results, workers, plugin, yes, retry, stale)
+    _train(
+        names,
+        overrides,
+        plan,
+        budget,
+        device,
+        results,
+        workers,
+        plugin,
+        yes,
+        retry,
+        stale,
+        watch=watch,
+    )
 
 
 @app.command("reproduce")
@@ -230,6 +252,7 @@ def _train(
     stale: str,
     judges: bool = False,
     max_seeds: int | None = None,
+    watch: bool = False,
 ) -> None:
     _check_words(
         [
@@ -253,6 +276,7 @@ def _train(
         budget=budget,
         only_plan=plan,
         yes=yes,
+        watches=watch,
         judges=judges,
         retry_failed=retry is not None,
         rerun_stale=stale == "rerun",
@@ -374,12 +398,39 @@ def claim(
         ),
     ],
     results: Results = HERE,
+    plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Show a claim: what is said and where, the rule, the latest verdict and what it rests on."""
     from relu_exp.listing import show_claim
 
-    show_claim(id, results)
+    show_claim(id, plugin or (), results)
+
+
+@app.command("export")
+def export(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="tensorboard|csv",
+            help="What to write.",
+            autocompletion=_complete_export,
+        ),
+    ],
+    results: Annotated[
+        Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
+    ] = HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to; RESULTS/KIND if not given."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write results for TensorBoard, or as one CSV table per kind."""
+    from relu_exp.reporting import export
+
+    export(results, to, out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

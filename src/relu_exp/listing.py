@@ -37,6 +37,8 @@ def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results
     if kind is not None and kind not in KINDS:
         raise UsageError(f"cannot list {kind!r}{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}")
     load_plugins(plugins)
+    if kind == "claims" and sys.stdout.isatty() and _show_verdicts(results):
+        return
     for each in KINDS if kind is None else [kind]:
         if each == "claims":
             rows = _claims(results)
@@ -47,6 +49,18 @@ def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results
         else:
             for row in rows:
                 print("\t".join([each, *row.values()]))
+
+
+def _show_verdicts(results: Path) -> bool:
+    """Print every claim's verdict with its effect; return whether any was written."""
+    from rich.console import Console
+
+    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.verdict_table import show_verdicts
+
+    if verdicts := read_verdicts(results):
+        show_verdicts(verdicts, Console(highlight=False))
+    return bool(verdicts)
 
 
 def _experiments() -> list[Mapping[str, str]]:
@@ -74,19 +88,23 @@ def _claims(results: Path) -> list[Mapping[str, str]]:
     ]
 
 
-def show_claim(id: str, results: Path) -> None:
+def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
     """Print a claim with its rule, and the verdict that was written to `results`.
 
     Raises:
-        UsageError: there is no such claim (the nearest is named), or the verdicts are damaged.
+        UsageError: there is no such claim (the nearest is named), the verdicts are damaged, or a
+            plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import find_claim
     from relu_exp.evidence.saved_verdicts import read_verdicts
 
+    load_plugins(plugins)
     claim = find_claim(id)
     found = read_verdicts(results).get(id, {})
     said = ", ".join(f"{source.document} ({source.section})" for source in claim.sources)
-    rows = [("claim", claim.id), ("", claim.statement), ("", claim.statement_ko)]
+    rows = [("claim", claim.id), ("", claim.statement)]
+    if claim.statement_ko != claim.statement:
+        rows.append(("", claim.statement_ko))
     rows += [("documents", said), ("rule", claim.rule.says)]
     if not claim.rule.is_exact:
         rows.append(("measure", claim.rule.measure))
@@ -96,7 +114,8 @@ def show_claim(id: str, results: Path) -> None:
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]
     else:
-        rows.append(("verdict", f"none in {results}: relu-exp reproduce decides every claim"))
+        how = "relu-exp reproduce decides every claim, relu-exp report what has been run"
+        rows.append(("verdict", f"none in {results}: {how}"))
     rows += [
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
+from rich.text import Text
 
 from relu_exp.launchers.local import Progress
 from relu_exp.launchers.task import Outcome
@@ -22,6 +23,10 @@ __all__ = ["Meter", "duration"]
 
 _LINE_SECONDS = 10
 """Time between two plain lines."""
+_FORESEEN = 0.01
+"""Share of the work from which on it says how long the rest will take."""
+_MOST_NAMES = 3
+"""Kinds of networks under way that are named."""
 
 
 @dataclass
@@ -46,14 +51,8 @@ class Meter:
         """Start the clock, and the bar where there is a terminal."""
         self._begun = self._told = time.monotonic()
         if self.console.is_terminal:
-            self._bar = Bar(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[state]}"),
-                console=self.console,
-                transient=True,
-            )
-            self._bar.add_task(escape(self.title), total=1.0, state=self.state())
+            self._bar = _Bar(self.console, self.under_way)
+            self._bar.add_task(self.title, total=1.0, state=self.state())
             self._bar.start()
         return self
 
@@ -98,11 +97,19 @@ class Meter:
             if self.counts[status]
         ]
         done = self._done()
-        if 0 < done < 1:
+        if _FORESEEN <= done < 1:
             words.append(f"{duration(seconds / done - seconds)} left")
         elif done >= 1:
             words.append(f"in {duration(seconds)}")
         return ", ".join(words)
+
+    def under_way(self) -> str:
+        """Return what is being trained, as in `training relu (depth 20), tanh (depth 20)`."""
+        now = [fleet for fleet in self.fleets if 0 <= self._shares.get(fleet.fleet_id, -1) < 1]
+        names = list(dict.fromkeys(_name(fleet) for fleet in now))
+        if len(names) > _MOST_NAMES:
+            names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} more"]
+        return f"training {', '.join(names)}" if names else ""
 
     def _done(self) -> float:
         """Return the share of the work that is done."""
@@ -112,7 +119,34 @@ class Meter:
 
     def _line(self) -> None:
         self._told = time.monotonic()
-        self.console.print(f"{self.title}: {self.state()}", markup=False, highlight=False)
+        words = "; ".join(filter(None, [self.state(), self.under_way()]))
+        # wrapping is for terminals, and those have the bar
+        self.console.print(f"{self.title}: {words}", markup=False, highlight=False, soft_wrap=True)
+
+
+class _Bar(Bar):
+    """One line with title, bar and numbers, and below it what is being trained."""
+
+    def __init__(self, console: Console, under_way: Callable[[], str]) -> None:
+        self._under_way = under_way
+        super().__init__(
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
+            TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
+            console=console,
+            transient=True,
+            expand=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self._under_way(), style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _name(fleet: Fleet) -> str:
+    """Return what the runs of a fleet have in common and a person can tell them by."""
+    run = fleet.runs[0]
+    return f"{run.activation.name} (depth {run.depth})"
 
 
 def duration(seconds: float) -> str:

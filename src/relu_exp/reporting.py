@@ -25,7 +25,16 @@ from relu_exp.schema import UsageError
 if TYPE_CHECKING:
     from relu_exp.evidence.report import Built
 
-__all__ = ["Interrupted", "Reports", "index", "judge", "report", "report_all"]
+__all__ = [
+    "Interrupted",
+    "Reports",
+    "export",
+    "index",
+    "judge",
+    "report",
+    "report_all",
+    "show_verdicts",
+]
 
 
 class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
@@ -78,6 +87,21 @@ def report_all(results: Path, plugins: Sequence[str] = (), language: str | None 
         judge(results, language or "en")
 
 
+def export(results: Path, kind: str, out: Path | None) -> None:
+    """Write results in another form, and print where they are.
+
+    Raises:
+        UsageError: there is no such kind, a package is missing, or the results cannot be read.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.export import export
+
+    try:
+        print(f"{kind}: {export(results, kind, out)}")
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: nothing was written") from None
+
+
 def index(results: Path) -> None:
     """Write the page that links the reports of all experiments in a folder."""
     from relu_exp.evidence.report import build_index
@@ -103,6 +127,16 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
     build_index(results, judged.summary)
     print(f"all on one page: {build_page(judged, language)}")
     return read_verdicts(results)
+
+
+def show_verdicts(results: Path) -> None:
+    """Print the verdicts that were written below `results`, at most a screen for each group."""
+    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.verdict_table import show_verdicts
+
+    is_terminal = sys.stdout.isatty()
+    console = Console(highlight=False) if is_terminal else Console(width=120, highlight=False)
+    show_verdicts(read_verdicts(results), console, console.height - 7 if is_terminal else None)
 
 
 class Reports:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 __all__ = [
     "HISTOGRAM_BINS",
     "PARTS",
+    "PLACES",
+    "PLAIN_KEYS",
     "QUANTITIES",
     "SCHEMA_VERSION",
     "SPLITS",

@@ -14,11 +14,12 @@ from relu_exp.preview import kept_lines, show_claims, show_plan
 from relu_exp.progress import Meter, duration
 from relu_exp.provenance import working_diff
 from relu_exp.registry import load_plugins
-from relu_exp.reporting import Interrupted, Reports, index, judge, report
+from relu_exp.reporting import Interrupted, Reports, index, judge, report, show_verdicts
 from relu_exp.schema import UsageError
 from relu_exp.seeds import MAX_LOOKS, more_seeds
 from relu_exp.store import new_session
 from relu_exp.tasks import Options, Task, tasks_of
+from relu_exp.watching import Watch
 
 __all__ = ["Options", "train"]
 
@@ -45,10 +46,12 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     num_lost = _train_all(tasks, options)
     if not options.judges:
         index(options.results)
-    elif options.max_seeds is None:
+        return 1 if num_lost else 0
+    if options.max_seeds is None:
         judge(options.results)
     else:
         num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
+    show_verdicts(options.results)
     return 1 if num_lost else 0
 
 
@@ -140,8 +143,9 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     )
     meter = Meter(name, made.fleets, console)
     try:
-        with meter:
-            local.launch(made.fleets, mission, task.num_workers, meter)
+        with meter, Watch(store.root, options.plugins, meter) as watch:
+            tell = watch if options.watches else meter
+            local.launch(made.fleets, mission, task.num_workers, tell)
     except KeyboardInterrupt:
         num_kept = len(store.finished().intersection(run.run_id for run in task.runs))
         raise Interrupted(

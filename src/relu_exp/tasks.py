@@ -37,6 +37,8 @@ class Options:
     budget: str | None = None
     only_plan: bool = False
     yes: bool = False
+    watches: bool = False
+    """Whether reports on partial results are written while it trains."""
     judges: bool = False
     """Whether the claims are decided in the end."""
     max_seeds: int | None = None

@@ -92,8 +92,10 @@ def find_experiment(name: str) -> Experiment:
     if name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
         return read_experiment(Path(name))
     names = experiment_names()
+    here = [f"{name}{ending}" for ending in (".yaml", ".yml") if Path(f"{name}{ending}").is_file()]
+    guess = f" (did you mean {here[0]}?)" if here else nearest(name, names)
     raise UsageError(
-        f"unknown experiment {shown(name)!r}{nearest(name, names)}; valid: {', '.join(names)}, "
+        f"unknown experiment {shown(name)!r}{guess}; valid: {', '.join(names)}, "
         "or the path of a YAML file"
     )
 

@@ -19,7 +19,7 @@ from relu_exp.evidence.soundness import check_rows
 from relu_exp.schema import PARTS, TABLES, UsageError
 from relu_exp.store import Store, arrow_schema
 
-__all__ = ["Frames", "Steps", "find_results", "revivals", "steps_to_threshold"]
+__all__ = ["Frames", "Steps", "find_results", "revivals", "steps_to_threshold", "unpack"]
 
 Steps = Literal["first", "last"] | Collection[int] | None
 """Which steps to read: a run's first or last in the table, the ones named, or all."""
@@ -41,12 +41,13 @@ class Frames:
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, root: Path) -> Frames:
+    def open(cls, root: Path | str) -> Frames:
         """Return the frames of the folder of one experiment's results.
 
         Raises:
             UsageError: there is no such folder, no results in it or none of this schema version.
         """
+        root = Path(root)
         if not root.is_dir():
             raise UsageError(f"{root} does not exist: `relu-exp run` writes results to results/")
         store = Store(root)
@@ -192,6 +193,15 @@ class Frames:
         # every part brings its own dictionary of words: one for all of them
         table_read: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
         return table_read
+
+    def parts(self, table: str) -> Iterator[pd.DataFrame]:
+        """Yield the runs' rows of a table, one part of the results at a time.
+
+        Raises:
+            UsageError: a part is damaged.
+        """
+        for part in self._selected(table, None, None, None, {}):
+            yield part.to_pandas()
 
     def _selected(
         self,

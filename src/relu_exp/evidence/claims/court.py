@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -85,16 +86,26 @@ def _with_seeds(verdict: Verdict) -> Verdict:
 
 
 def command(claim: Claim, evidence: Evidence) -> str:
-    """Return the command that makes a claim's runs, at the budget its results were made at."""
-    budgets = {made.budget for made in _made(claim, evidence)} - {None}
-    return f"{claim.command} --budget {budgets.pop()}" if len(budgets) == 1 else claim.command
+    """Return the command that makes a claim's runs, at the budget its results were made at.
+
+    An experiment in a file of one's own is named as it was when it was run.
+    """
+    made = {each.experiment: each for each in _made(claim, evidence)}
+    words = [made[name].called if name in made else name for name in claim.experiments]
+    budgets = {each.budget for each in made.values()} - {None}
+    again = " ".join(["relu-exp run", *words])
+    return f"{again} --budget {budgets.pop()}" if len(budgets) == 1 else again
 
 
 @dataclass(frozen=True)
 class _Made:
-    """What is known of one experiment's results: budget, runs by how they ended, looks taken."""
+    """What is known of one experiment's results: budget, runs by how they ended, looks taken.
+
+    `called` is what the command named: the experiment, or the file it stands in.
+    """
 
     experiment: str
+    called: str
     budget: str | None
     endings: dict[str, int]
     looks: int
@@ -110,8 +121,15 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
         endings = dict(Counter(frames.runs["status"]))
         endings["missing"] = frames.num_missing
         looks = int(frames.manifest.get("looks") or 1)
-        found.append(_Made(experiment, frames.manifest.get("budget"), endings, looks))
+        called = _called(experiment, str(frames.manifest.get("command") or ""))
+        found.append(_Made(experiment, called, frames.manifest.get("budget"), endings, looks))
     return found
+
+
+def _called(experiment: str, command: str) -> str:
+    """Return the file that a command ran an experiment from, or its name."""
+    files = [word for word in shlex.split(command) if word.endswith((".yaml", ".yml"))]
+    return shlex.quote(files[0]) if files and "=" not in files[0] else experiment
 
 
 def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,7 +13,7 @@ from typing import Literal
 
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.frames import Frames
-from relu_exp.registry import nearest
+from relu_exp.registry import nearest, shown
 from relu_exp.schema import UsageError
 from relu_exp.store import Store
 
@@ -97,6 +98,7 @@ class Evidence:
 
 
 _CLAIMS: dict[str, Claim] = {}
+_ID = re.compile(r"[a-z0-9]+([-.][a-z0-9]+)*")
 
 
 def claim(
@@ -104,7 +106,7 @@ def claim(
     *,
     group: Group,
     statement: str,
-    statement_ko: str,
+    statement_ko: str = "",
     sources: Mapping[str, str],
     experiments: tuple[str, ...] | str,
     rule: Rule,
@@ -115,26 +117,36 @@ def claim(
     """Register the decorated function as what decides a claim.
 
     Args:
-        id: its name, in lower case with hyphens.
+        id: its name, in lower case with hyphens, also in what is written below the results.
         group: A to F.
         statement: one sentence, in our own words.
-        statement_ko: the same in Korean.
-        sources: document (`D0` … `D4`) → section in it.
+        statement_ko: the same in Korean; a claim of one's own may leave it out.
+        sources: document (`D0` … `D4`, or a name) → section in it.
         experiments: those whose runs it rests on.
         rule: fixed before the runs.
         figure: the figure that shows it, by name, drawn from the first experiment.
         literature: what papers found.
         disagrees_with: the claim that says otherwise, judged on the same evidence.
+
+    Raises:
+        UsageError: the id is taken or no name, or there is no such group.
     """
+    if not _ID.fullmatch(id):
+        raise UsageError(f"claim {shown(id)!r} is not valid: write it in lower case with hyphens")
+    if group not in GROUPS:
+        groups = ", ".join(f"{key} ({name})" for key, name in GROUPS.items())
+        raise UsageError(f"claim {id}: group {shown(group)} is not valid; valid: {groups}")
 
     def add(decide: Callable[[Evidence], Verdict]) -> Callable[[Evidence], Verdict]:
+        if not decide.__module__.startswith("relu_exp."):
+            _load()  # whoever comes from outside finds the project's own names taken
         if id in _CLAIMS:
             raise UsageError(f"claim {id} is registered twice: choose another name")
         _CLAIMS[id] = Claim(
             id=id,
             group=group,
             statement=statement,
-            statement_ko=statement_ko,
+            statement_ko=statement_ko or statement,
             sources=tuple(Source(*pair) for pair in sources.items()),
             experiments=(experiments,) if isinstance(experiments, str) else experiments,
             rule=rule,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from relu_exp.evidence.figures.slices import describe, redraw_command, with_pairs
-from relu_exp.evidence.figures.style import RC, Sheet
+from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
 from relu_exp.evidence.frames import Frames
 from relu_exp.registry import Registry, Setting
 
@@ -48,6 +49,13 @@ class Drawing:
     figure: Figure
     run_ids: tuple[str, ...] = ()
     num_seeds: int = 0
+
+    def _repr_png_(self) -> bytes:
+        """Return the figure as a notebook shows it."""
+        picture = io.BytesIO()
+        with mpl.rc_context(RC):
+            self.figure.savefig(picture, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        return picture.getvalue()
 
 
 @dataclass(frozen=True)

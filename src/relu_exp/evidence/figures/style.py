@@ -23,6 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 __all__ = [
     "GRAY",
     "INK",
+    "PNG_DPI",
     "RC",
     "Look",
     "Sheet",
@@ -36,6 +37,7 @@ __all__ = [
 
 INK = "#222222"
 GRAY = "#6b6b6b"
+PNG_DPI = 110
 
 RC: Any = {
     "font.size": 9.0,

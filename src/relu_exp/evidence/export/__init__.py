@@ -1,0 +1,66 @@
+"""Exports: results in the forms that other programs read, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.registry import nearest
+from relu_exp.schema import UsageError
+
+__all__ = ["KINDS", "export"]
+
+KINDS: Mapping[str, str] = {
+    "csv": "relu_exp.evidence.export.tables",
+    "tensorboard": "relu_exp.evidence.export.events",
+}
+"""What can be written → the module whose `write(frames, folder)` writes one experiment."""
+
+
+def export(results: Path, kind: str, out: Path | None = None) -> Path:
+    """Write the results of one experiment, or of all in a folder, in another form.
+
+    Args:
+        results: the folder of one experiment, or of several: each then has a folder in `out`.
+        kind: one of `KINDS`.
+        out: where to; `results/KIND` unless given. It must be empty, or not there.
+
+    Returns:
+        The folder that was written.
+
+    Raises:
+        UsageError: there is no such kind, a package is missing, there are no results or they are
+            damaged, or the folder is not empty or cannot be written.
+    """
+    if kind not in KINDS:
+        raise UsageError(
+            f"--to {kind} is not valid{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}"
+        )
+    write: Callable[[Frames, Path], None] = import_module(KINDS[kind]).write
+    folders = find_results(results)
+    target = results / kind if out is None else out
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file: choose another folder with --out DIR")
+    unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        if target.is_dir() and any(target.iterdir()):
+            raise UsageError(f"{target} is not empty: delete it, or choose another with --out DIR")
+        unfinished.mkdir(parents=True)
+        for folder in folders:
+            place = unfinished if folder == results else unfinished / folder.name
+            place.mkdir(exist_ok=True)
+            write(Frames.open(folder), place)
+        os.replace(unfinished, target)
+    except OSError as error:
+        raise UsageError(
+            f"{target} cannot be written: {error.strerror or error}; "
+            "choose another place with --out DIR"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target
