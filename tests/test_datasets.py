@@ -232,7 +232,9 @@ def test_an_incomplete_data_set_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no gzip", gzip.compress(b"no idx"), gzip.compress(b"\0\0\x08\x01\0\0\0\x09")]
+    "content",
+    [b"", b"no gzip", gzip.compress(b"no idx"), gzip.compress(b"\0\0\x08\x01\0\0\0\x09")],
+    ids=["empty", "no gzip", "no idx", "shorter than it says"],  # a compressed file holds the time
 )
 def test_a_damaged_file_is_one_line_that_names_it(tmp_path, content):
     (tmp_path / "images.gz").write_bytes(content)
