@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from relu_exp.schema import FINISHED, TABLES, UsageError
@@ -52,7 +53,10 @@ def prepare(folder: Path) -> Store:
     return Store(folder / "results" / "tiny")
 
 
-def undisturbed(folder: Path) -> tuple[dict[str, Counter[str]], float]:
+Calm = tuple[dict[str, Counter[str]], float]
+
+
+def undisturbed(folder: Path) -> Calm:
     """Return what a sweep that nobody disturbs measures, and how long it takes."""
     store, begun = prepare(folder), time.monotonic()
     subprocess.run(command(folder, 1), check=True, capture_output=True)
@@ -102,7 +106,7 @@ class Reader(threading.Thread):
         self._done = threading.Event()
 
     def run(self) -> None:
-        while not self._done.wait(0.1):
+        while not self._done.wait(0.3):
             try:
                 for part_id in self.store.part_ids():
                     for table in TABLES:
@@ -148,10 +152,12 @@ def kill(process: subprocess.Popen[str], chance: random.Random) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def killed(folder: Path, num_kills: int, seed: int, tell: Callable[[str], None]) -> Counter[str]:
+def killed(
+    folder: Path, calm: Calm, num_kills: int, seed: int, tell: Callable[[str], None]
+) -> Counter[str]:
     """Kill sweeps, each until it is done and compared, and return what went wrong how often."""
     chance, tally = random.Random(seed), Counter[str]()
-    expected, seconds = undisturbed(folder / "undisturbed")
+    expected, seconds = calm
     while tally["kills"] < num_kills:
         place = folder / f"sweep{tally['sweeps']}"
         store = prepare(place)
@@ -217,10 +223,12 @@ def fill(folder: Path, spare: int) -> Path:
     return ballast
 
 
-def filled(folder: Path, num_fills: int, seed: int, tell: Callable[[str], None]) -> Counter[str]:
+def filled(
+    folder: Path, calm: Calm, num_fills: int, seed: int, tell: Callable[[str], None]
+) -> Counter[str]:
     """Fill the disk under sweeps, and empty it, until they are done; return what went wrong."""
     chance, tally = random.Random(seed), Counter[str]()
-    expected, seconds = undisturbed(folder / "undisturbed")
+    expected, seconds = calm
     while tally["fills"] < num_fills:
         place = folder / f"disk{tally['sweeps']}"
         with small_disk(place):
@@ -268,12 +276,11 @@ def main() -> int:
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}")
     bad = Counter[str]()
-    for trouble, number in ((killed, arguments.kills), (filled, arguments.fills)):
-        if number:
-            with tempfile.TemporaryDirectory() as folder:
-                bad += trouble(
-                    Path(folder), number, arguments.seed, lambda words: print(words, flush=True)
-                )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        calm = undisturbed(folder / "undisturbed")
+        for trouble, number in ((killed, arguments.kills), (filled, arguments.fills)):
+            bad += trouble(folder, calm, number, arguments.seed, partial(print, flush=True))
     return int(any(bad[word] for word in ("lost", "doubled", "different", "unreadable")))
 
 

@@ -16,16 +16,21 @@ def wrongs(tally):
     return {word: tally[word] for word in NOTHING_WRONG}
 
 
-def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_been(tmp_path):
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    return crash.undisturbed(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_been(tmp_path, calm):
     seed = random.SystemRandom().randrange(1_000_000)
     print(f"seed {seed}")  # shown when it fails
-    tally = crash.killed(tmp_path, 10, seed, print)
+    tally = crash.killed(tmp_path, calm, 10, seed, print)
     assert tally["kills"] == 10
     assert tally["looks"] > 0
     assert wrongs(tally) == NOTHING_WRONG
 
 
-def test_a_disk_full_at_random_moments_loses_nothing(tmp_path):
+def test_a_disk_full_at_random_moments_loses_nothing(tmp_path, calm):
     try:
         with crash.small_disk(tmp_path / "disk"):
             pass
@@ -33,7 +38,7 @@ def test_a_disk_full_at_random_moments_loses_nothing(tmp_path):
         pytest.skip(f"no small disk can be mounted here: {error}")
     seed = random.SystemRandom().randrange(1_000_000)
     print(f"seed {seed}")
-    tally = crash.filled(tmp_path, 3, seed, print)
+    tally = crash.filled(tmp_path, calm, 3, seed, print)
     assert tally["fills"] >= 3
     assert wrongs(tally) == NOTHING_WRONG
 
