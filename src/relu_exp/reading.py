@@ -82,7 +82,7 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
 
 def _read(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
     """Return a file's columns, in pieces where what it says of itself does not rule out a flood."""
-    schema = pa.schema([field for field in file.schema_arrow if field.name in columns])
+    schema = pa.schema([file.schema_arrow.field(column) for column in columns])
     num_rows, room = file.metadata.num_rows, memory()
     if num_rows * sum(map(_width, schema.types)) > room:
         raise ValueError(f"{num_rows:,} rows do not fit into the memory")
