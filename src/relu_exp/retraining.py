@@ -21,6 +21,7 @@ from relu_exp.agreement import (
 )
 from relu_exp.config.groups import registries
 from relu_exp.config.keys import PLAIN_KEYS
+from relu_exp.evidence.soundness import check_rows
 from relu_exp.launchers.local import resolve_device
 from relu_exp.launchers.task import Mission, ready
 from relu_exp.provenance import changes
@@ -48,7 +49,11 @@ class Found:
 
     def rows(self) -> Tables:
         """Return what the results hold of it."""
-        tables = {name: self.store.read_part(self.part_id, name) for name in TABLES}
+        place = self.store.parts / self.part_id
+        tables = {
+            name: check_rows(name, self.store.read_part(self.part_id, name), place)
+            for name in TABLES
+        }
         return _of_run(tables, self.run_id)
 
 

@@ -69,7 +69,7 @@ def _label(name: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) 
     ]
     label = f"{base} ({', '.join(told)})" if told else base
     # between two dollar signs a figure would read a formula
-    return label.replace("$", "\N{FULLWIDTH DOLLAR SIGN}")
+    return label.replace("$", r"\$")
 
 
 def _distribution(name: str, settings: dict[str, Any]) -> tuple[str, set[str]]:
