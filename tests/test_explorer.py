@@ -128,3 +128,14 @@ def test_settings_that_differ_otherwise_are_variants(tmp_path: Path) -> None:
     assert packed["axes"][-1] == "variant"
     assert packed["values"][-1] == ["width 16", "width 32"]
     assert len(packed["settings"]) == 2
+
+
+def test_a_setting_whose_layers_were_never_probed_has_no_entry(tmp_path: Path) -> None:
+    runs = [
+        *synthetic.configs(("relu",), (HE,), (2,), (0.01,), (0, 1)),
+        *synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1), probe_steps=()),
+    ]
+    synthetic.write(tmp_path / "half", runs)
+    (packed,) = explorer_data(tmp_path)["experiments"]
+    assert packed["values"][3] == ["0.01", "0.1"]
+    assert [row[3] for row in packed["settings"]] == [0]

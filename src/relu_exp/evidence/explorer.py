@@ -99,7 +99,9 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
             place = [
                 values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)
             ]
-            settings.append([*place, *_pack(stream, steps, tables, group, kinds)])
+            # of networks that diverged before the first probe, or had none, there is nothing to see
+            if any(run_id in tables.layers for run_id in group["run_id"]):
+                settings.append([*place, *_pack(stream, steps, tables, group, kinds)])
     colors = {str(label): look.color for label, look in looks(runs).items()}
     return {
         "id": name,
@@ -152,7 +154,7 @@ def _pack(
     ids = list(runs["run_id"].astype(str))
     layers = _of(tables.layers, ids)
     probed = sorted(int(step) for step in layers["step"].unique())
-    num_layers = int(layers["layer"].max()) if len(layers) else 0
+    num_layers = int(layers["layer"].max())
     curves = _of(tables.curves, ids)
     evaluated = sorted(int(step) for step in curves["step"].unique())
     where = (stream.num_numbers, stream.num_counts)

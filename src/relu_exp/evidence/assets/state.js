@@ -22,13 +22,22 @@ const State = (() => {
     clearTimeout(due);
     due = setTimeout(write, 150);
   };
-  /** Bring the place into view; again while what was out of sight above it is laid out. */
-  const show = (times = 3) => {
+  /** Bring the place into view, and keep it there while what is above it is still being laid out:
+   *  for a second, or until the reader does something. */
+  let until = 0;
+  const keep = () => {
     const place = anchor && document.getElementById(anchor);
-    if (!place) return;
+    if (!place || performance.now() > until) return;
     place.scrollIntoView();
-    if (times > 1) requestAnimationFrame(() => show(times - 1));
+    requestAnimationFrame(keep);
   };
+  const show = () => {
+    until = performance.now() + 1000;
+    keep();
+  };
+  for (const deed of ["wheel", "touchstart", "pointerdown", "keydown"]) {
+    addEventListener(deed, () => { until = 0; }, { passive: true });
+  }
   const changed = () => {
     read();
     for (const listen of listeners) listen();
