@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
-from relu_exp.engine.kernels import RULES, Elementwise, Samples, conv2d, dense, linear
+from relu_exp.engine.kernels import (
+    RULES,
+    Elementwise,
+    Samples,
+    conv2d,
+    dense,
+    linear,
+    never_moves,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -43,6 +51,19 @@ def test_a_fast_derivative_equals_the_formulas(name: str) -> None:
     expected = torch.autograd.grad(phi.plain(p := z.clone().requires_grad_()).sum(), p)[0]
     a = phi.forward_(z.clone())
     torch.testing.assert_close(phi.derivative(z, a), expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_unit_rests_where_its_derivative_is_zero_on_every_sample(name: str) -> None:
+    phi = Elementwise(name, (DEFAULTS[name],) * 2)
+    z = draw(2, 6, 10) * 3
+    z[:, 0], z[0, 1], z[1, 2, 3:] = -500.0, 500.0, -500.0
+    if phi.rests is None:  # what rounds in the output must be asked by the input
+        assert name == "elu"
+        return
+    found = phi.rests(phi.plain(z))
+    torch.testing.assert_close(found, never_moves(phi.derivative(z, phi.plain(z))))
+    assert bool(found[0, 0]) == (name not in ("identity", "leaky_relu"))
 
 
 def test_an_elu_unit_far_below_zero_is_not_dead() -> None:

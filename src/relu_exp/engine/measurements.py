@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from relu_exp.engine.kernels import Samples, product
+from relu_exp.engine.kernels import Samples, never_moves, product
 from relu_exp.engine.stack import Stack, Tape
 from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 
@@ -46,13 +46,6 @@ def _mean(x: Tensor) -> Tensor:
 def _std(x: Tensor) -> Tensor:
     # two passes: the mean of squares loses a small spread around a large mean
     return _mean((x - x.mean((1, 2), keepdim=True)).square()).sqrt()
-
-
-def _never_moves(derivative: Tensor) -> Tensor:
-    """Return which units (runs, units) have a zero derivative on every sample."""
-    # a sum of magnitudes is zero when all are, and six times faster than comparing each
-    moved: Tensor = torch.linalg.vector_norm(derivative, ord=1, dim=2)
-    return moved == 0
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -120,7 +113,7 @@ _OWN: dict[str, Measurement] = {
         (probe.derivative.abs() <= probe.saturated_below).float()
     ),
     "zero_fraction": lambda probe: _mean((probe.a == 0).float()),
-    "dead_on_probe_fraction": lambda probe: _never_moves(probe.derivative).float().mean(1),
+    "dead_on_probe_fraction": lambda probe: never_moves(probe.derivative).float().mean(1),
     "weight_grad_norm": lambda probe: _norm(probe.weight_grad),
     "activation_grad_norm": lambda probe: _norm(probe.activation_grad),
     "weight_grad_spread": lambda probe: _unit_spread(probe.weight_grad),
@@ -199,7 +192,7 @@ def dead_units(
         probes: what the probe batch showed.
         training_chunk: the n-th part of the training set for some of the runs, None past its end.
     """
-    dead = [_never_moves(probe.derivative) for probe in probes]
+    dead = [never_moves(probe.derivative) for probe in probes]
     suspects, part, index = list(range(stack.num_runs)), stack, 0
     while True:
         left = [run for run in suspects if any(bool(layer[run].any()) for layer in dead)]
@@ -208,10 +201,21 @@ def dead_units(
         x = training_chunk(suspects, index) if suspects else None
         if x is None:
             return dead
-        tape = Tape()
-        with torch.no_grad():
-            part.forward(x, tape=tape)
-        for layer, (z, a) in enumerate(zip(tape.preactivations, tape.activations, strict=True)):
-            derivative = part.phi.derivative(z, a, **part.slope_of(layer))
-            dead[layer][suspects] &= _never_moves(derivative)
+        for layer, resting in enumerate(_resting(part, x)):
+            dead[layer][suspects] &= resting
         index += 1
+
+
+def _resting(stack: Stack, x: Samples) -> list[Tensor]:
+    """Return which units have a zero derivative on all of these samples: (runs, units) a layer."""
+    with torch.no_grad():
+        if (rests := stack.phi.rests) is not None and stack.is_dense:
+            found: list[Tensor] = []
+            stack.forward(x, heard=lambda a: found.append(rests(a)))
+            return found
+        tape = Tape()
+        stack.forward(x, tape=tape)
+        return [
+            never_moves(stack.phi.derivative(z, a, **stack.slope_of(layer)))
+            for layer, (z, a) in enumerate(zip(tape.preactivations, tape.activations, strict=True))
+        ]

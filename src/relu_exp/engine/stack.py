@@ -66,12 +66,24 @@ class Stack:
         """Return every tensor that is trained: weights, biases, then slopes."""
         return [*self.weights, *self.biases, *self.slopes]
 
-    def forward(self, x: Samples, noise: Noise | None = None, tape: Tape | None = None) -> Tensor:
+    @property
+    def is_dense(self) -> bool:
+        """Whether every layer is dense, so that a pass hears of all activations as they come."""
+        return all(len(layer.shape) == 2 for layer in self.layers)
+
+    def forward(
+        self,
+        x: Samples,
+        noise: Noise | None = None,
+        tape: Tape | None = None,
+        heard: Callable[[Tensor], None] | None = None,
+    ) -> Tensor:
         """Return the outputs (runs, units, samples); with `noise`, as in training.
 
-        A tape makes every hidden layer go by the plain formula, so that autograd reaches it.
+        A tape makes every hidden layer go by the plain formula, so that autograd reaches it;
+        `heard` is called with the activations of each dense hidden layer and keeps the fast rules.
         """
-        return self.network.forward(_Pass(self, noise, tape), x, self.settings)
+        return self.network.forward(_Pass(self, noise, tape, heard), x, self.settings)
 
     def slope_of(self, layer: int) -> Mapping[str, Tensor]:
         """Return the learned keyword of a hidden layer's activation, or nothing."""
@@ -103,14 +115,23 @@ def take(tensors: Sequence[Tensor], runs: Sequence[int]) -> list[Tensor]:
 class _Pass:
     """One forward pass; what `networks.Pass` asks for."""
 
-    def __init__(self, stack: Stack, noise: Noise | None, tape: Tape | None) -> None:
-        self.stack, self.noise, self.tape = stack, noise, tape
+    def __init__(
+        self,
+        stack: Stack,
+        noise: Noise | None,
+        tape: Tape | None,
+        heard: Callable[[Tensor], None] | None,
+    ) -> None:
+        self.stack, self.noise, self.tape, self.heard = stack, noise, tape, heard
         self.num_layers = len(stack.layers)
 
     def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
         W, b, phi = self.stack.weights[layer], self.stack.biases[layer], self.stack.phi
         if self.tape is None and phi.is_fast:
-            return dense(h, W, b, phi, skip)
+            a = dense(h, W, b, phi, skip)
+            if self.heard is not None:
+                self.heard(a)
+            return a
         z = linear(h, W, b)
         return self._activate(layer, z if skip is None else z + skip)
 

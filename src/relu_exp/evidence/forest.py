@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, VerdictName
+from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.style import RC, Look, Sheet, plain
 
 __all__ = ["LOOKS", "draw_forest", "standardized"]
@@ -88,7 +89,5 @@ def draw_forest(
             tick_width=0.075 * max(map(len, order)) - 0.1,
         )
         for target in targets:
-            is_png = target.suffix == ".png"
-            metadata = {"Software": None} if is_png else {"Date": None, "Creator": None}
-            figure.savefig(target, dpi=110, metadata=metadata)
+            (save_png if target.suffix == ".png" else save_svg)(figure, target)
     return True

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import matplotlib as mpl
 
 from relu_exp.evidence import summary
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
+from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.slices import redraw_command
 from relu_exp.evidence.frames import Frames, find_results
 from relu_exp.evidence.pages import render, replace_text
@@ -26,7 +26,6 @@ from relu_exp.schema import UsageError
 
 __all__ = ["Built", "build", "build_index", "find_results"]
 
-PNG_DPI = 110
 MOST_RUN_IDS = 1000
 """Run ids listed below one figure; of a larger sweep the manifest lists them."""
 SMALL_TABLE = 16
@@ -146,22 +145,11 @@ def _draw_all(frames: Frames, folder: Path) -> tuple[list[_Shown], list[tuple[st
 def _save(kind: str, drawing: Drawing, folder: Path) -> _Shown:
     stem = folder / drawing.name
     with mpl.rc_context(RC):
-        drawing.figure.savefig(
-            stem.with_name(f"{drawing.name}.png"), dpi=PNG_DPI, metadata={"Software": None}
-        )
-        vector = stem.with_name(f"{drawing.name}.svg")
-        drawing.figure.savefig(vector, metadata={"Date": None, "Creator": None})
-    svg = _smaller(vector.read_text(encoding="utf-8"))
-    vector.write_text(svg, encoding="utf-8")
+        save_png(drawing.figure, stem.with_name(f"{drawing.name}.png"))
+        svg = save_svg(drawing.figure, stem.with_name(f"{drawing.name}.svg"))
     width = round(float(drawing.figure.get_size_inches()[0]) * 96)
     encoded = base64.b64encode(svg.encode()).decode()
     return _Shown(kind, drawing, encoded, width, drawing.run_ids[:MOST_RUN_IDS])
-
-
-def _smaller(svg: str) -> str:
-    """Return an SVG without comments and indentation, which are a fifth of it."""
-    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    return re.sub(r">\s+<", "><", svg) + "\n"
 
 
 def _words(
