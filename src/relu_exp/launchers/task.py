@@ -15,7 +15,16 @@ from relu_exp.registry import load_plugins
 from relu_exp.schema import TABLES, RunConfig, Status, UsageError
 from relu_exp.store import Columns, Store
 
-__all__ = ["Mission", "Outcome", "Tables", "Trainer", "ready", "see_through", "write_off"]
+__all__ = [
+    "Mission",
+    "Outcome",
+    "Tables",
+    "Trainer",
+    "outcome_of",
+    "ready",
+    "see_through",
+    "write_off",
+]
 
 Tables: TypeAlias = Mapping[str, Columns]
 OnStep: TypeAlias = Callable[[int], None]
@@ -132,6 +141,11 @@ def _save(fleet: Fleet, mission: Mission, tables: Tables) -> Outcome:
     runs["fleet_id"] = [fleet.fleet_id] * len(fleet.runs)
     runs["session"] = [mission.session] * len(fleet.runs)
     Store(mission.results).write_part(fleet.fleet_id, {**tables, "runs": runs})
+    return outcome_of(fleet, runs)
+
+
+def outcome_of(fleet: Fleet, runs: Columns) -> Outcome:
+    """Return how a fleet went, by the rows of its runs."""
     # the last line of a traceback names the error; the whole of it is in the table
     reasons = {error.strip().splitlines()[-1]: None for error in runs["error"] if error}
     return Outcome(fleet, dict(Counter(runs["status"])), tuple(reasons))
