@@ -58,15 +58,19 @@ class Job:
                     f"node {platform.node()} would train otherwise than where the command was "
                     f"given ({', '.join(found)}): both need the same relu-exp and torch"
                 )
-            if self.num_vain > self.max_retries:
-                reason = f"stopped {self.num_vain} times, by preemption or the time limit"
-                for fleet in self.due():
-                    write_off(fleet, self.mission, reason)
-                return
+            self.give_up()
             launch(self.due(), self.mission, self.num_workers, _Teller(self), self.train)
         except UsageError as error:
             words = str(error)
             write_whole(self.folder / "error", lambda file: file.write(words.encode()))
+
+    def give_up(self) -> None:
+        """Write off what was under way each time that this job was stopped in vain too often."""
+        due = self.due()
+        if self.num_vain > self.max_retries and len(self.fleets) - len(due) == self.num_saved:
+            reason = f"stopped {self.num_vain} times, by preemption or the time limit"
+            for fleet in due[: self.num_workers]:
+                write_off(fleet, self.mission, reason)
 
     def checkpoint(self) -> Any:
         """Return what is submitted next when a signal announces that the job is stopped."""

@@ -140,8 +140,10 @@ class _Flotilla:
     queued: dict[str, Any] = field(default_factory=dict)
     fleets: dict[str, list[Fleet]] = field(default_factory=dict)
     """Job's id → the fleets of which no end was seen yet."""
+    groups: dict[str, tuple[Fleet, ...]] = field(default_factory=dict)
+    """Job's id → all of its fleets."""
     steps: dict[str, int] = field(default_factory=dict)
-    losses: Counter[tuple[Fleet, ...]] = field(default_factory=Counter)
+    losses: Counter[str] = field(default_factory=Counter)
     keeps_logs: bool = False
 
     def launch(self) -> None:
@@ -183,6 +185,7 @@ class _Flotilla:
             raise UsageError(f"Slurm refuses the jobs: {_last_line(error)}") from error
         for job, fleets in zip(submitted, batch, strict=True):
             self.queued[job.job_id] = job
+            self.groups[job.job_id] = fleets
             self.fleets[job.job_id] = list(fleets)
         if self.cluster == "slurm":
             with (self.job.folder / _SUBMITTED).open("a") as file:
@@ -213,15 +216,19 @@ class _Flotilla:
         missing = tuple(self.fleets.pop(job_id))
         if not missing:
             return
-        self.losses[missing] += 1
-        if self.losses[missing] <= self.job.max_retries:
+        if len(missing) > 1:
+            # one that kills its job must not cost the others: what saved nothing goes one by one
+            has_saved = len(missing) < len(self.groups[job_id])
+            self.due.extend([missing] if has_saved else [(fleet,) for fleet in missing])
+            return
+        (fleet,) = missing
+        self.losses[fleet.fleet_id] += 1
+        if (times := self.losses[fleet.fleet_id]) <= self.job.max_retries:
             self.due.append(missing)
             return
         self.keeps_logs = True
-        log = job.paths.stdout
-        for fleet in missing:
-            reason = f"the job ended {self.losses[missing]} times without saving it; its log: {log}"
-            self.tell(write_off(fleet, self.job.mission, reason))
+        reason = f"the job ended {times} times without saving it; its log: {job.paths.stdout}"
+        self.tell(write_off(fleet, self.job.mission, reason))
 
     def cancel(self) -> None:
         """Take every job out of the queue, and wait until those of this machine have ended."""
