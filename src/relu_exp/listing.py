@@ -19,6 +19,7 @@ _REGISTRIES = {
     "networks": ("relu_exp.engine.networks", "NETWORKS"),
     "datasets": ("relu_exp.engine.datasets", "DATASETS"),
     "optimizers": ("relu_exp.engine.optimizers", "OPTIMIZERS"),
+    "launchers": ("relu_exp.launchers.registry", "LAUNCHERS"),
     "figures": ("relu_exp.evidence.figures", "FIGURES"),
 }
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from relu_exp.launchers.registry import LAUNCHERS
 from relu_exp.plan import estimate
 from relu_exp.progress import duration
 from relu_exp.standing import Standing
@@ -66,6 +67,9 @@ def show_plan(task: Task) -> float:
     num_workers = max(1, min(task.num_workers, len(made.fleets)))
     processes = f"{num_workers} process{'es' if num_workers > 1 else ''}"
     where = processes if task.device == "cpu" else "the GPU"
+    launcher = LAUNCHERS[task.sweep.launcher.name]
+    if launcher.is_elsewhere:
+        where = f"{launcher.name} (time: if {num_workers} train at once, and as fast as here)"
     print(f"  runs     {made.num_runs:,}: {_counts(found)}")
     for line in kept_lines(task, found):
         print(f"           {line}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from relu_exp.launchers import local
+from relu_exp.launchers.registry import LAUNCHERS
 from relu_exp.launchers.task import CHECKPOINT_SECONDS, Mission
 from relu_exp.lock import alone
 from relu_exp.preview import kept_lines, show_claims, show_plan
@@ -39,6 +39,8 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
             show_claims(tasks)
             print(f"time in all about {duration(seconds)}, without studies and reports")
         return 0
+    for task in tasks:
+        LAUNCHERS[task.sweep.launcher.name].check()
     if len(tasks) == 1:
         num_lost = _train(tasks[0], options)
         report(tasks[0].store.root)
@@ -145,7 +147,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     try:
         with meter, Watch(store.root, options.plugins, meter) as watch:
             tell = watch if options.watches else meter
-            local.launch(made.fleets, mission, task.num_workers, tell)
+            task.launch(made.fleets, mission, tell)
     except KeyboardInterrupt:
         num_kept = len(store.finished().intersection(run.run_id for run in task.runs))
         raise Interrupted(
@@ -167,7 +169,7 @@ def _study(task: Task) -> None:
             print(f"{task.sweep.name}: study {study}, finished before")
             continue
         try:
-            tables = STUDIES[study].make(task.device, task.sweep.budget)
+            tables = STUDIES[study].make(task.study_device, task.sweep.budget)
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted: study {study} is not kept; run the same command to continue"

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -143,15 +143,35 @@ class Store:
         Raises:
             UsageError: the disk is full or cannot be written.
         """
+
+        def write(name: str, path: Path) -> None:
+            columns = tables.get(name) or {column: [] for column in TABLES[name]}
+            table = pa.table(dict(columns), schema=arrow_schema(name))
+            pq.write_table(table, path, compression="zstd")
+
+        self._place(part_id, write)
+
+    def pack_part(self, part_id: str) -> dict[str, bytes]:
+        """Return a part as its files' contents by table, to be sent to another machine."""
+        return {name: (self.parts / part_id / f"{name}.parquet").read_bytes() for name in TABLES}
+
+    def unpack_part(self, part_id: str, packed: Mapping[str, bytes]) -> None:
+        """Write a part that another machine packed, whole or not at all.
+
+        Raises:
+            UsageError: the disk is full or cannot be written.
+        """
+        self._place(part_id, lambda name, path: path.write_bytes(packed[name]))
+
+    def _place(self, part_id: str, write: Callable[[str, Path], object]) -> None:
+        """Let every table of a part be written beside its place, then put it there."""
         # The leading dot keeps unfinished parts out of every reader's listing.
         unfinished = self.parts / f".{part_id}-{secrets.token_hex(4)}"
         try:
             unfinished.mkdir(parents=True)
             for name in TABLES:
-                columns = tables.get(name) or {column: [] for column in TABLES[name]}
-                table = pa.table(dict(columns), schema=arrow_schema(name))
                 path = unfinished / f"{name}.parquet"
-                pq.write_table(table, path, compression="zstd")
+                write(name, path)
                 flush(path)
             flush(unfinished)
             put_folder(unfinished, self.parts / part_id)

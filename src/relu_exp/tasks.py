@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relu_exp.launchers import local
+from relu_exp.launchers.local import Tell
+from relu_exp.launchers.registry import LAUNCHERS
+from relu_exp.launchers.task import Mission
 from relu_exp.memory import room_for_fleet
-from relu_exp.plan import FLEET_SIZES, Plan, plan
+from relu_exp.plan import FLEET_SIZES, Fleet, Plan, plan
 from relu_exp.provenance import describe_machine
 from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.standing import Standing, standing
@@ -58,9 +61,12 @@ class Task:
     store: Store
     device: str
     num_workers: int
+    """Fleets that train at once; of a cluster's size nothing is known, and this is a guess."""
+    asked_workers: int | None
     command: str
     studies: Mapping[str, str]
     """Name → the part that holds it."""
+    study_device: str
     retry_failed: bool = False
     rerun_stale: bool = False
 
@@ -82,6 +88,18 @@ class Task:
 
         return runs_under_way(self.store.checkpoints)
 
+    def launch(self, fleets: Sequence[Fleet], mission: Mission, tell: Tell) -> None:
+        """See fleets through, wherever this sweep trains.
+
+        Raises:
+            UsageError: what the launcher needs is not installed, no cluster answers, a data set is
+                not there or the results cannot be written.
+        """
+        config = self.sweep.launcher
+        launcher = LAUNCHERS[config.name]
+        num_workers = self.asked_workers if launcher.is_elsewhere else self.num_workers
+        launcher.launch(fleets, mission, num_workers, tell, **config.own)
+
     def manifest(self, session: str) -> dict[str, Any]:
         """Return what a session writes down before it trains."""
         sweep = self.sweep
@@ -100,6 +118,7 @@ class Task:
             "run_ids": [run.run_id for run in self.runs],
             "studies": self.studies,
             "device": self.device,
+            "launcher": sweep.launcher.name,
             **describe_machine(),
         }
 
@@ -118,24 +137,38 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
     if total > ASK_FROM and not options.yes:
         raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
     _check_figures(names, found)
-    device = local.resolve_device(options.device)
+    here = local.resolve_device("auto" if _all_elsewhere(found) else options.device)
     tasks = []
     for name, sweep in zip(names, found, strict=True):
-        num_workers = options.num_workers or sweep.launcher.num_workers or local.num_cores()
+        is_elsewhere = LAUNCHERS[sweep.launcher.name].is_elsewhere
+        device = _device_elsewhere(options.device) if is_elsewhere else here
+        asked = options.num_workers or sweep.launcher.num_workers
+        has_many = device == "cpu" or is_elsewhere
         tasks.append(
             Task(
                 sweep=sweep,
                 runs=sweep.runs(),
                 store=Store(options.results / sweep.name),
                 device=device,
-                num_workers=num_workers if device == "cpu" else 1,
+                num_workers=(asked or local.num_cores()) if has_many else 1,
+                asked_workers=asked,
                 command=_command(name, overrides, options),
-                studies=_studies(sweep, device),
+                studies=_studies(sweep, here),
+                study_device=here,
                 retry_failed=options.retry_failed,
                 rerun_stale=options.rerun_stale,
             )
         )
     return tasks
+
+
+def _all_elsewhere(found: Sequence[Sweep]) -> bool:
+    return all(LAUNCHERS[sweep.launcher.name].is_elsewhere for sweep in found)
+
+
+def _device_elsewhere(device: str) -> str:
+    """Return the device of other machines, of which this one cannot tell what they have."""
+    return "cpu" if device == "auto" else device
 
 
 def _studies(sweep: Sweep, device: str) -> dict[str, str]:

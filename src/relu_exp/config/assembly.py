@@ -12,18 +12,12 @@ from relu_exp.config.grammar import Values, check_distinct, parse_override, pars
 from relu_exp.config.groups import GROUPS, compose_options, registries
 from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, checked
 from relu_exp.config.sweep import Condition, LauncherConfig, Sweep
-from relu_exp.registry import Setting, nearest, shown
+from relu_exp.launchers.registry import COMMON, LAUNCHERS
+from relu_exp.registry import nearest, shown
 from relu_exp.schema import Choice, UsageError
 
 __all__ = ["sweeps"]
 
-_LAUNCHER_SETTINGS: Mapping[str, Setting] = {
-    "num_workers": Setting(None, "processes", kind=int, at_least=1, at_most=10_000),
-    "fleet_size": Setting(None, "runs that train together", kind=int, at_least=1, at_most=100_000),
-    "checkpoint_seconds": Setting(
-        None, "seconds between two checkpoints of a fleet", kind=float, at_least=0
-    ),
-}
 _MOST_LABELS = 1000
 
 
@@ -186,18 +180,10 @@ def _launcher(merged: Axes, options: Options) -> LauncherConfig:
     option = options["launcher", str(own.pop("launcher")[0])]
     settings = dict(option.settings)
     for key, values in own.items():
-        name = key.partition(".")[2]
-        if name not in option.settings:
-            raise UsageError(
-                f"unknown key {shown(key)!r}{nearest(name, option.settings)}; "
-                f"settings of launcher {option.name}: {', '.join(option.settings)}"
-            )
-        settings[name] = values[0]
-    resolved: dict[str, Any] = {
-        name: setting.check(f"launcher.{name}", settings.get(name))
-        for name, setting in _LAUNCHER_SETTINGS.items()
-    }
-    return LauncherConfig(option.name, **resolved)
+        settings[key.partition(".")[2]] = values[0]
+    resolved: dict[str, Any] = LAUNCHERS.resolve(option.name, settings).as_dict()
+    common = {name: resolved.pop(name) for name in COMMON}
+    return LauncherConfig(option.name, **common, own=resolved)
 
 
 def _labels(found: Iterable[Dimension], resolved: Iterable[Dimension]) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from relu_exp.config.files import shipped
+from relu_exp.launchers.registry import LAUNCHERS
 from relu_exp.registry import Registry
 from relu_exp.schema import PARTS
 
@@ -48,8 +49,12 @@ def registries() -> Mapping[str, Registry[Any]]:
 
 def option_names(group: str) -> list[str]:
     """Return the names of a group's options, registry first."""
-    presets = sorted(path.stem for path in (shipped("configs") / group).glob("*.yaml"))
-    return [*registries().get(group, {}), *presets]
+    entries = LAUNCHERS if group == "launcher" else registries()[group]
+    return list(dict.fromkeys([*entries, *_presets(group)]))
+
+
+def _presets(group: str) -> list[str]:
+    return sorted(path.stem for path in (shipped("configs") / group).glob("*.yaml"))
 
 
 def compose_options(
@@ -70,6 +75,9 @@ def _compose(
     for group, registry in registries().items():
         for name in registry:
             ConfigStore.instance().store(group=group, name=name, node={"name": name})
+    # those that come with the package have files, where their defaults are explained
+    for name in LAUNCHERS.keys() - {*_presets("launcher")}:
+        ConfigStore.instance().store(group="launcher", name=name, node={"name": name})
     with initialize_config_dir(str(shipped("configs")), version_base="1.3"):
         # each option beside the others, in a package of its own
         side_by_side = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from relu_exp.config.expansion import Dimension, group_of
 from relu_exp.config.schedules import resolve_schedule
-from relu_exp.schema import PARTS, Choice, RunConfig, UsageError
+from relu_exp.schema import PARTS, Choice, RunConfig, Scalar, UsageError
 
 __all__ = ["Condition", "LauncherConfig", "Sweep"]
 
@@ -21,16 +21,18 @@ Condition = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class LauncherConfig:
-    """Where fleets train and how many at a time; no part of what a run is.
+    """What sees fleets through, with every setting; no part of what a run is.
 
-    `num_workers` None is as many as the machine has cores, `fleet_size` None what trains fastest,
+    `num_workers` None is as many as there is room for, `fleet_size` None what trains fastest,
     `checkpoint_seconds` None once a minute.
     """
 
     name: str
     num_workers: int | None
     fleet_size: int | None
-    checkpoint_seconds: float | None = None
+    checkpoint_seconds: float | None
+    own: Mapping[str, Scalar]
+    """The settings that this launcher alone has."""
 
 
 @dataclass(frozen=True)

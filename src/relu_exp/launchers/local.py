@@ -20,7 +20,7 @@ from relu_exp.launchers.task import Mission, Outcome, Trainer, ready, see_throug
 from relu_exp.plan import Fleet
 from relu_exp.schema import UsageError
 
-__all__ = ["Progress", "Tell", "launch", "num_cores", "resolve_device"]
+__all__ = ["Progress", "Tell", "launch", "num_cores", "paced", "resolve_device"]
 
 _MESSAGE_SECONDS = 0.2
 """Shortest time between two messages about the steps of one fleet."""
@@ -93,16 +93,16 @@ def launch(
         return
     with ready(mission):
         for fleet in due:
-            tell(see_through(fleet, mission, _on_step(fleet, tell), train))
+            tell(see_through(fleet, mission, paced(fleet, tell), train))
 
 
-def _on_step(fleet: Fleet, tell: Tell) -> Callable[[int], None]:
+def paced(fleet: Fleet, tell: Tell, seconds: float = _MESSAGE_SECONDS) -> Callable[[int], None]:
     """Return a listener to steps that passes them on, but not too often."""
     told = time.monotonic()
 
     def on_step(step: int) -> None:
         nonlocal told
-        if time.monotonic() - told >= _MESSAGE_SECONDS:
+        if time.monotonic() - told >= seconds:
             told = time.monotonic()
             tell(Progress(fleet, step))
 
@@ -195,7 +195,7 @@ def _work(pipe: Connection, mission: Mission, train: Trainer | None) -> None:
     try:
         with ready(mission):
             while (fleet := _next(pipe)) is not None:
-                tell(see_through(fleet, mission, _on_step(fleet, tell), train))
+                tell(see_through(fleet, mission, paced(fleet, tell), train))
     except UsageError as error:
         tell(error)
     except Exception:

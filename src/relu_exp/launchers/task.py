@@ -26,6 +26,7 @@ __all__ = [
     "Outcome",
     "Tables",
     "Trainer",
+    "outcome_of",
     "ready",
     "see_through",
     "write_off",
@@ -202,6 +203,11 @@ def _save(fleet: Fleet, mission: Mission, tables: Tables) -> Outcome:
     runs["fleet_id"] = [fleet.fleet_id] * len(fleet.runs)
     runs["session"] = [mission.session] * len(fleet.runs)
     Store(mission.results).write_part(fleet.fleet_id, {**tables, "runs": runs})
+    return outcome_of(fleet, runs)
+
+
+def outcome_of(fleet: Fleet, runs: Columns) -> Outcome:
+    """Return how a fleet went, by the rows of its runs."""
     # the last line of a traceback names the error; the whole of it is in the table
     reasons = {error.strip().splitlines()[-1]: None for error in runs["error"] if error}
     return Outcome(fleet, dict(Counter(runs["status"])), tuple(reasons))

@@ -1,0 +1,176 @@
+"""The Slurm launcher against a real slurmctld and slurmd, where Debian's slurm-wlm is installed."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from relu_exp.launchers.local import launch
+from relu_exp.launchers.registry import LAUNCHERS
+from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.plan import plan
+from relu_exp.schema import UsageError
+from relu_exp.store import Store
+
+import trainers
+from configs import make_run
+
+pytest.importorskip("submitit", reason="submitit is not installed: pip install 'relu-exp[slurm]'")
+
+DAEMONS = ("munged", "slurmctld", "slurmd")
+PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+CONFIGURATION = """
+ClusterName=one
+SlurmctldHost={host}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge,cred_expire=3
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+KillWait=5
+MessageTimeout=60
+NodeName={host} CPUs=2 Boards=1 SocketsPerBoard=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """A cluster of one node on this machine: munged, slurmctld and slurmd of our own."""
+    if os.geteuid() != 0 or not all(shutil.which(each, path=PLACES) for each in DAEMONS):
+        pytest.skip("no Slurm to start: it takes root, and apt-get install slurm-wlm munge")
+    folder = Path(tmp_path_factory.mktemp("slurm"))
+    # munge wants a socket that others may reach, and keys that they may not
+    for each in [folder, *folder.parents][:-1]:
+        each.chmod(each.stat().st_mode | 0o011)
+    for each in ("state", "spool"):
+        (folder / each).mkdir()
+    key = folder / "key"
+    key.write_bytes(os.urandom(128))
+    key.chmod(0o400)
+    with socket.socket() as first, socket.socket() as second:
+        for each in (first, second):
+            each.bind(("127.0.0.1", 0))
+        ports = [each.getsockname()[1] for each in (first, second)]
+    host = socket.gethostname().partition(".")[0]
+    file = folder / "slurm.conf"
+    file.write_text(CONFIGURATION.format(host=host, folder=folder, ports=ports))
+    munge = ["munged", "--foreground", "--force", f"--socket={folder}/munge", f"--key-file={key}"]
+    munge += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
+    munge += [f"--seed-file={folder}/seed"]
+    commands = [munge, ["slurmctld", "-D", "-f", str(file)], ["slurmd", "-D", "-f", str(file)]]
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PATH", PLACES)
+    patch.setenv("SLURM_CONF", str(file))
+    patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    patch.setenv(trainers.NOTES, str(folder))
+    with (folder / "daemons.log").open("w") as log:
+        started = []
+        try:
+            for command in commands:
+                started.append(subprocess.Popen(command, stdout=log, stderr=log))
+                time.sleep(1)
+            wait_until_idle(folder)
+            yield folder
+        finally:
+            for daemon in reversed(started):
+                daemon.terminate()
+            for daemon in reversed(started):
+                daemon.wait(30)
+            patch.undo()
+
+
+def wait_until_idle(folder):
+    for _ in range(60):
+        found = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True)
+        if found.stdout.strip() == "idle":
+            return
+        time.sleep(1)
+    pytest.skip(f"Slurm does not start here: {(folder / 'daemons.log').read_text()[-300:]}")
+
+
+def sail(fleets, root, tell=lambda event: None, train=trainers.train, **settings):
+    store = Store(root)
+    store.open()
+    settings = {"fleets_per_job": 2, "max_retries": 1} | settings
+    LAUNCHERS["slurm"].launch(
+        fleets, Mission(root, "session", "cpu"), None, tell, train, **settings
+    )
+    return store
+
+
+def fleets_of(*rates):
+    return plan([make_run(learning_rate=rate, width=8) for rate in rates], (), 1).fleets
+
+
+def jobs():
+    return subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True).stdout
+
+
+def curves(store):
+    return sorted(repr(row) for part in store.read("curves") for row in part.to_pylist())
+
+
+def test_an_array_gives_the_tables_of_the_local_launcher(slurm, tmp_path):
+    fleets = fleets_of(0.1, 0.2, 0.3)
+    here = Store(tmp_path / "here")
+    here.open()
+    launch(fleets, Mission(here.root, "session", "cpu"), 1, lambda event: None)
+    events = []
+    there = sail(fleets, tmp_path / "there", events.append, train=None)
+    assert curves(there) == curves(here) != []
+    assert sum(isinstance(event, Outcome) for event in events) == 3
+    assert not (there.root / "jobs").exists()
+    assert jobs() == ""
+
+
+@pytest.mark.parametrize("rate", [trainers.KILLED_ONCE, trainers.PREEMPTED_ONCE])
+def test_a_job_that_is_killed_or_preempted_is_queued_again(slurm, tmp_path, rate):
+    store = sail(fleets_of(0.1, rate), tmp_path / "results")
+    assert Counter(end.status for end in store.ends().values()) == {"done": 2}
+
+
+def test_ctrl_c_takes_the_jobs_out_of_the_queue_and_keeps_what_was_saved(slurm, tmp_path):
+    def interrupt(event):
+        if isinstance(event, Outcome):
+            raise KeyboardInterrupt
+
+    root = tmp_path / "results"
+    order = sorted(fleets_of(0.1, trainers.WAITING), key=lambda f: f.runs[0].learning_rate)
+    with pytest.raises(KeyboardInterrupt):
+        sail(order, root, interrupt)
+    for _ in range(60):
+        if jobs() == "":
+            break
+        time.sleep(1)
+    assert jobs() == ""
+    assert len(Store(root).finished()) == 1
+
+
+def test_what_slurm_refuses_is_one_line(slurm, tmp_path):
+    with pytest.raises(UsageError, match=r"Slurm refuses the jobs: .*partition") as caught:
+        sail(fleets_of(0.1), tmp_path / "results", partition="nowhere")
+    assert "\n" not in str(caught.value)
