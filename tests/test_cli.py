@@ -505,5 +505,6 @@ def test_reproduce_runs_every_experiment_and_links_their_reports(said, monkeypat
     assert code == 0, err
     assert all(f"report: results/{name}/report.html" in out for name in names)
     assert "index: results/README.md" in out
+    assert "against│for" in out.split("index: ")[1]
     manifest = Store(Path("results/vanishing-gradients")).latest_manifest()
     assert manifest["command"] == "relu-exp run vanishing-gradients --budget quick"

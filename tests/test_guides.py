@@ -106,7 +106,7 @@ def test_a_claim_as_the_page_writes_it_is_decided_depth_by_depth(tmp_path: Path)
     assert decide_all(tmp_path / "nowhere", [claim])[claim.id].name == "not decided"
 
 
-def test_a_claim_of_one_s_own_is_listed_shown_and_completed_like_any_other(
+def test_a_claim_of_one_s_own_is_listed_and_shown_like_any_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_files(page("add-a-claim.md"), tmp_path)
