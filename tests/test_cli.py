@@ -60,7 +60,7 @@ def shell(*words, **environment):
 
 BAD_USAGE = [
     # what the command line itself does not understand
-    ("runn", "no such command runn (did you mean run?); valid: run, reproduce, report, list"),
+    ("runn", "no such command runn (did you mean run?); valid: run, reproduce, report,"),
     ("default", "(did you mean relu-exp run default?)"),
     ("depth=3", "(did you mean relu-exp run depth=3?)"),
     ("mine.yaml", "(did you mean relu-exp run mine.yaml?)"),
@@ -504,7 +504,7 @@ def test_reproduce_runs_every_experiment_and_links_their_reports(said, monkeypat
     code, out, err = said("reproduce", "--budget", "quick")
     assert code == 0, err
     assert all(f"report: results/{name}/report.html" in out for name in names)
-    assert "index: results/README.md" in out
-    assert "against│for" in out.split("index: ")[1]
+    assert "all on one page: results/report.html" in out
+    assert "against│for" in out.split("all on one page: ")[1]
     manifest = Store(Path("results/vanishing-gradients")).latest_manifest()
     assert manifest["command"] == "relu-exp run vanishing-gradients --budget quick"

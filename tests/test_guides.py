@@ -85,7 +85,7 @@ def test_the_tutorial_leads_to_the_verdict_it_shows(
             shutil.rmtree(tmp_path / "results" / "default")
     for line in "".join(blocks(text, "text")).splitlines():
         assert line in told.splitlines()
-    assert 'id="width-pays"' in (tmp_path / "results" / "claims.html").read_text()
+    assert 'id="width-pays"' in (tmp_path / "results" / "report.html").read_text()
     row = read_verdicts(tmp_path / "results")["width-pays"]
     assert row["command"] == "relu-exp run wider.yaml"
     assert row["low"] > row["rule"]["threshold"]

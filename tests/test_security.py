@@ -254,7 +254,7 @@ VERIFIES = ("verify",)
 
 HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 WRITTEN = (
-    *("figures", "report.html", "report.md", "claims.html", "claims.md", "index.html", "README.md"),
+    *("figures", "report.html", "report.md", "claims.md", "README.md"),
     *(f"verdicts.{ending}" for ending in ("json", "csv", "svg", "png")),
 )
 """What a report may replace."""
@@ -266,7 +266,7 @@ def part(table="runs"):
 
 
 def manifest():
-    (path,) = Path("results/tiny/manifests").iterdir()
+    (path,) = Path("results/tiny/manifests").glob("*.json")
     return path
 
 
@@ -566,7 +566,8 @@ def test_a_damaged_result_set_is_one_line_and_nothing_is_lost(said, place, name)
         rebuilt = WRITTEN if "report" in command or command == "run" else ()
         for path in {*before, *after}:
             is_inside = path.is_relative_to(place / "here/results")
-            if is_inside and {*path.parts} & {*rebuilt}:
+            # the lock says who holds it
+            if is_inside and (path.name == ".lock" or {*path.parts} & {*rebuilt}):
                 continue
             assert path not in before or before[path] == after.get(path), (path, told)
             # training adds to the results, and nothing adds to anything else
@@ -581,7 +582,8 @@ def test_results_are_never_unpickled(made):
     for path in Path(cli.__file__).parent.rglob("*.py"):
         text = path.read_text()
         found = re.findall(
-            r"\bpickle\.|\bpickle import|np\.load\(|torch\.load\(|\beval\(|\bexec\(", text
+            r"\bpickle\.(?!PicklingError)|\bpickle import|np\.load\(|torch\.load\(|\beval\(|\bexec\(",
+            text,
         )
         unsafe = [
             word for word in found if not (word == "torch.load(" and "weights_only=True" in text)
