@@ -253,6 +253,41 @@ def report(
     report_all(results, plugin or ())
 
 
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND]", help="What to list; all if not given.", autocompletion=_complete_kind
+        ),
+    ] = None,
+    results: Results = HERE,
+    plugin: Plugins = None,
+    debug: Debug = False,
+) -> None:
+    """List what there is, with settings and references; claims with their verdicts."""
+    from relu_exp.listing import show
+
+    show(kind, plugin or (), results)
+
+
+@app.command("claim")
+def claim(
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="Which claim: relu-exp list claims.", autocompletion=_complete_claim
+        ),
+    ],
+    results: Results = HERE,
+    debug: Debug = False,
+) -> None:
+    """Show a claim: what is said and where, the rule, the latest verdict and what it rests on."""
+    from relu_exp.listing import show_claim
+
+    show_claim(id, results)
+
+
 @app.command("verify")
 def verify(
     results: Annotated[
@@ -305,41 +340,6 @@ def compare(
     from relu_exp.evidence.comparison import compare as compare_results
 
     print(compare_results(before, after, as_json=as_json), end="")
-
-
-@app.command("list")
-def list_(
-    kind: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[KIND]", help="What to list; all if not given.", autocompletion=_complete_kind
-        ),
-    ] = None,
-    results: Results = HERE,
-    plugin: Plugins = None,
-    debug: Debug = False,
-) -> None:
-    """List what there is, with settings and references; claims with their verdicts."""
-    from relu_exp.listing import show
-
-    show(kind, plugin or (), results)
-
-
-@app.command("claim")
-def claim(
-    id: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID", help="Which claim: relu-exp list claims.", autocompletion=_complete_claim
-        ),
-    ],
-    results: Results = HERE,
-    debug: Debug = False,
-) -> None:
-    """Show a claim: what is said and where, the rule, the latest verdict and what it rests on."""
-    from relu_exp.listing import show_claim
-
-    show_claim(id, results)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
