@@ -524,7 +524,7 @@ DAMAGES = {
     "verdicts huge": (lambda: os.truncate("results/verdicts.json", 10**12), READS_VERDICTS),
     "verdicts folder": (
         lambda: replace(Path("results/verdicts.json"), Path.mkdir),
-        (*READS_VERDICTS, "report"),
+        READS_VERDICTS,
     ),
     "verdicts pipe": (lambda: replace(Path("results/verdicts.json"), os.mkfifo), READS_VERDICTS),
     **{
@@ -582,7 +582,8 @@ def test_results_are_never_unpickled(made):
     for path in Path(cli.__file__).parent.rglob("*.py"):
         text = path.read_text()
         found = re.findall(
-            r"\bpickle\.(?!PicklingError)|\bpickle import|np\.load\(|torch\.load\(|\beval\(|\bexec\(",
+            r"\bpickle\.(?!PicklingError)|\bpickle import|np\.load\(|torch\.load\("
+            r"|\beval\(|\bexec\(",
             text,
         )
         unsafe = [
@@ -617,9 +618,7 @@ def shown(tmp_path_factory):
     """Return the pages of results in which every text is hostile."""
     root = tmp_path_factory.mktemp("shown") / "results"
     evil = Choice("evil$x$", (("<b>", HOSTILE),))
-    runs = [
-        *synthetic.configs(activations=("relu",), depths=(2,), seeds=(0,), num_steps=4),
-    ]
+    runs = synthetic.configs(activations=("relu",), depths=(2,), seeds=(0,), num_steps=4)
     synthetic.write(
         root / "a",
         runs,
