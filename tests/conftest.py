@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+# whoever started the tests in the background had Ctrl-C ignored, and so would every child
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
