@@ -11,8 +11,10 @@ import pytest
 
 from relu_exp.engine.measurements import MEASUREMENTS
 from relu_exp.engine.training import train_fleet
+from relu_exp.launchers.registry import LAUNCHERS
 from relu_exp.registry import load_plugins
 from relu_exp.schema import UsageError
+from relu_exp.session import Options, train
 
 from configs import REGISTRIES, make_run
 
@@ -35,7 +37,8 @@ def plug_in(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def registries_as_before() -> Any:
     registries = [registry._entries for registry in REGISTRIES.values()]
-    before = [(entries, dict(entries)) for entries in [*registries, MEASUREMENTS]]
+    held = [*registries, MEASUREMENTS, LAUNCHERS._entries]
+    before = [(entries, dict(entries)) for entries in held]
     yield
     for entries, saved in before:
         entries.clear()
@@ -60,6 +63,18 @@ def test_what_a_page_adds_trains_and_is_measured(
     tables = train_fleet([make_run(probe_steps=(0, 4), **keys)])
     assert tables["runs"]["status"] == ["done"]
     assert set(MEASUREMENTS) <= set(tables["layers"]["quantity"])
+
+
+def test_the_launcher_of_the_page_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (PAGES / "add-a-launcher.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "resting.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    load_plugins(["resting"])
+    words = ["launcher=resting", "launcher.seconds=0", "depth=1", "width=8", "num_steps=2"]
+    words += ["initializer=he_normal", "activation=relu", "learning_rate=0.1", "seed=0"]
+    assert train([], words, Options(tmp_path / "results", device="cpu")) == 0
+    monkeypatch.delitem(sys.modules, "resting")
 
 
 def test_a_plugin_that_is_not_there_is_one_line() -> None:
