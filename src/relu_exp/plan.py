@@ -176,9 +176,10 @@ def flops(run: RunConfig) -> float:
     """Return the floating-point operations of a run.
 
     A training step costs three forward passes (forward, gradient by inputs, gradient by weights),
-    of which the first layer leaves one out. A probe does the same on its batch, and looks at every
-    training sample for dead units; an evaluation sees all splits.
+    of which the first layer leaves one out. A probe does the same on its batch; an evaluation sees
+    parts of all splits, and with a probe every training sample, in search of dead units.
     """
+    from relu_exp.engine.batches import TRAIN_EVALUATION_SAMPLES
     from relu_exp.engine.datasets import shape_of
     from relu_exp.engine.networks import forward_flops, layers_of
 
@@ -188,7 +189,9 @@ def flops(run: RunConfig) -> float:
     learning = 3 * forward - 2 * math.prod(first.shape) * first.positions
     num_learned = run.batch_size * run.num_steps + run.probe_samples * len(run.probe_steps)
     # validation and test splits together are about a third of the training set
-    num_seen = num_train * (len(run.probe_steps) + len(run.evaluation_steps) * 4 / 3)
+    evaluated = num_train / 3 + min(num_train, TRAIN_EVALUATION_SAMPLES)
+    num_searches = len(set(run.probe_steps) & set(run.evaluation_steps))
+    num_seen = evaluated * len(run.evaluation_steps) + num_train * num_searches
     return float(learning * num_learned + forward * num_seen)
 
 

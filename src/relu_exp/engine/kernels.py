@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -161,23 +162,37 @@ class Elementwise:
 
 def never_moves(derivative: Tensor) -> Tensor:
     """Return which units (..., units) have a derivative (..., units, samples) of 0 everywhere."""
-    # a sum of magnitudes is zero when all are, and six times faster than comparing each
-    moved: Tensor = torch.linalg.vector_norm(derivative, ord=1, dim=-1)
-    return moved == 0
+    # the largest magnitude is zero when all are, and found much faster than comparing each
+    return derivative.abs().amax(-1) == 0
 
 
-def linear(h: Tensor | Samples, W: Tensor, b: Tensor) -> Tensor:
-    """Return W h + b: (runs, out, samples), differentiable by autograd."""
+def linear(h: Tensor | Samples, W: Tensor, b: Tensor, descends: bool = False) -> Tensor:
+    """Return W h + b: (runs, out, samples), differentiable by autograd; see `dense`."""
     identity = Elementwise("identity", ({},) * W.shape[0])
-    return dense(h, W, b, identity)
+    return dense(h, W, b, identity, descends=descends)
 
 
 def dense(
-    h: Tensor | Samples, W: Tensor, b: Tensor, phi: Elementwise, skip: Tensor | None = None
+    h: Tensor | Samples,
+    W: Tensor,
+    b: Tensor,
+    phi: Elementwise,
+    skip: Tensor | None = None,
+    descends: bool = False,
 ) -> Tensor:
-    """Return φ(W h + b + skip): (runs, out, samples), for an activation with a fast rule."""
+    """Return φ(W h + b + skip): (runs, out, samples), for an activation with a fast rule.
+
+    Args:
+        h: activations of the layer below (runs, in, samples), or the inputs.
+        W: weights (runs, out, in).
+        b: biases (runs, out, 1).
+        phi: the activation.
+        skip: added to the pre-activations (runs, out, samples).
+        descends: the way back subtracts the gradients by W and b from them, where it finds them,
+            and hands none on: what it is given must be the gradient of learning rate times loss.
+    """
     inputs, sizes = (h, None) if isinstance(h, Tensor) else (h.inputs, h.sizes)
-    result: Tensor = _Dense.apply(inputs, W, b, skip, phi, sizes)
+    result: Tensor = _Dense.apply(inputs, W, b, skip, phi, sizes, descends)
     return result
 
 
@@ -200,9 +215,17 @@ def product(A: Tensor, B: Tensor) -> Tensor:
     A product's last bits depend on where in memory its operands begin. Rows of whole vectors begin
     alike in every fleet; others are copied to where a lone run's would be.
     """
-    if all(_has_whole_vectors(matrix) for matrix in (A, B)):
+    if _has_whole_vectors(A, B):
         return A @ B
     return torch.stack([a.clone() @ b.clone() for a, b in zip(A, B, strict=True)])
+
+
+def subtract_product_(W: Tensor, A: Tensor, B: Tensor) -> None:
+    """Subtract the matrix products A B from W: what `W -= product(A, B)` does, in one pass."""
+    if _has_whole_vectors(W, A, B):
+        W.baddbmm_(A, B, alpha=-1)
+    else:
+        W -= product(A, B)
 
 
 def shared_product(W: Tensor, X: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -211,23 +234,41 @@ def shared_product(W: Tensor, X: Tensor, sizes: Sequence[int]) -> Tensor:
     All runs of a group go in one large product; see `product` for when they cannot.
     """
     out = torch.empty(*W.shape[:2], X.shape[2], device=W.device, dtype=W.dtype)
-    is_whole = W.is_cuda or (W.shape[1] % _ROWS == 0 and W.shape[2] % _ROWS == 0)
-    first = 0
-    for x, size in zip(X, sizes, strict=True):
-        part = slice(first, first + size)
+    is_whole = _is_whole(W)
+    for x, part in zip(X, _groups(sizes), strict=True):
         if is_whole:
             torch.mm(W[part].flatten(0, 1), x, out=out[part].flatten(0, 1))
         else:
-            for run in range(first, first + size):
+            for run in range(part.start, part.stop):
                 out[run] = W[run].clone() @ x
-        first += size
     return out
 
 
-def _has_whole_vectors(matrices: Tensor) -> bool:
+def subtract_shared_product_(W: Tensor, A: Tensor, X: Tensor, sizes: Sequence[int]) -> None:
+    """Subtract A X from W where runs share X, as `W -= shared_product(A, X, sizes)` does."""
+    if _is_whole(A):
+        for x, part in zip(X, _groups(sizes), strict=True):
+            W[part].flatten(0, 1).addmm_(A[part].flatten(0, 1), x, alpha=-1)
+    else:
+        W -= shared_product(A, X, sizes)
+
+
+def _groups(sizes: Sequence[int]) -> list[slice]:
+    """Return which runs belong to each group of consecutive runs."""
+    ends = list(accumulate(sizes))
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+def _is_whole(matrices: Tensor) -> bool:
+    return matrices.is_cuda or all(size % _ROWS == 0 for size in matrices.shape[1:])
+
+
+def _has_whole_vectors(*stacks: Tensor) -> bool:
     """Return whether every row of stacked matrices, as stored, is a whole number of vectors."""
-    stored = matrices if matrices.is_contiguous() else matrices.transpose(1, 2)
-    return stored.is_cuda or (stored.is_contiguous() and stored.shape[2] % _ROWS == 0)
+    stored = [each if each.is_contiguous() else each.transpose(1, 2) for each in stacks]
+    return all(
+        each.is_cuda or (each.is_contiguous() and each.shape[2] % _ROWS == 0) for each in stored
+    )
 
 
 class _Dense(torch.autograd.Function):
@@ -242,24 +283,31 @@ class _Dense(torch.autograd.Function):
         skip: Tensor | None,
         phi: Elementwise,
         sizes: tuple[int, ...] | None,
+        descends: bool,
     ) -> Tensor:
         z = product(W, h) if sizes is None else shared_product(W, h, sizes)
         z += b
         if skip is not None:
             z += skip
         a = phi.forward_(z)
-        ctx.save_for_backward(h, W, a)
-        ctx.phi, ctx.sizes, ctx.has_skip = phi, sizes, skip is not None
+        ctx.save_for_backward(h, W, b, a)
+        ctx.phi, ctx.sizes, ctx.has_skip, ctx.descends = phi, sizes, skip is not None, descends
         return a
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        h, W, a = ctx.saved_tensors
+        h, W, b, a = ctx.saved_tensors
         dz = ctx.phi.backward(grads[0].contiguous(), a)
         db = dz.sum(-1, keepdim=True)
+        dh = product(W.transpose(1, 2), dz) if ctx.sizes is None else None
         dskip = dz if ctx.has_skip else None
+        ht = h.transpose(1, 2)
+        if not ctx.descends:
+            dW = product(dz, ht) if ctx.sizes is None else shared_product(dz, ht, ctx.sizes)
+            return dh, dW, db, dskip, None, None, None
         if ctx.sizes is None:
-            dh = product(W.transpose(1, 2), dz)
-            return dh, product(dz, h.transpose(1, 2)), db, dskip, None, None
-        dW = shared_product(dz, h.transpose(1, 2), ctx.sizes)
-        return None, dW, db, dskip, None, None
+            subtract_product_(W, dz, ht)
+        else:
+            subtract_shared_product_(W, dz, ht, ctx.sizes)
+        b -= db
+        return dh, None, None, dskip, None, None, None

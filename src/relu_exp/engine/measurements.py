@@ -43,9 +43,15 @@ def _mean(x: Tensor) -> Tensor:
     return x.flatten(1).mean(1)
 
 
+def _share(compare: Callable[..., Tensor], x: Tensor, y: Tensor | float) -> Tensor:
+    # straight to floats: a detour by booleans takes five times as long
+    return _mean(compare(x, y, out=torch.empty_like(x)))
+
+
 def _std(x: Tensor) -> Tensor:
     # two passes: the mean of squares loses a small spread around a large mean
-    return _mean((x - x.mean((1, 2), keepdim=True)).square()).sqrt()
+    std: Tensor = _norm(x - x.mean((1, 2), keepdim=True)) / x[0].numel() ** 0.5
+    return std
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -58,7 +64,9 @@ def _unit_spread(rows: Tensor) -> Tensor:
 
     Rows of zeros are equal.
     """
+    # every n-th weight: those of a layer of many inputs cost as much as their update
     rows = rows.flatten(2)
+    rows = rows[:, :, :: -(-rows.shape[2] // _SPREAD_WEIGHTS)]
     # to scale: squares of gradients that vanished over many layers would underflow
     rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
     apart = _norm(rows - rows.mean(1, keepdim=True))
@@ -74,7 +82,9 @@ def _effective_rank(a: Tensor) -> Tensor:
     # what is left of constant units is their rounding, which has every rank
     varies = (size > _ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
     centered = centered / size.clamp_min(torch.finfo(a.dtype).tiny)
-    covariance = product(centered, centered.transpose(1, 2).contiguous())
+    # the covariance of units and the products of samples have the same eigenvalues but for zeros
+    rows = centered if a.shape[1] <= a.shape[2] else centered.transpose(1, 2).contiguous()
+    covariance = product(rows, rows.transpose(1, 2))
     trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
     rank = (trace / _norm(covariance).clamp_min(torch.finfo(a.dtype).tiny)).square()
     return torch.where(varies, rank, torch.zeros_like(rank))
@@ -82,6 +92,7 @@ def _effective_rank(a: Tensor) -> Tensor:
 
 _ROUNDING = 1e-6
 _RANK_SAMPLES = 256
+_SPREAD_WEIGHTS = 256
 
 MEASUREMENTS: dict[str, Measurement] = {}
 """Quantity → function of a layer's probe, returning one number per run."""
@@ -109,10 +120,10 @@ _OWN: dict[str, Measurement] = {
     "preactivation_std": lambda probe: _std(probe.z),
     "activation_mean": lambda probe: _mean(probe.a),
     "activation_std": lambda probe: _std(probe.a),
-    "saturated_fraction": lambda probe: _mean(
-        (probe.derivative.abs() <= probe.saturated_below).float()
+    "saturated_fraction": lambda probe: _share(
+        torch.le, probe.derivative.abs(), probe.saturated_below
     ),
-    "zero_fraction": lambda probe: _mean((probe.a == 0).float()),
+    "zero_fraction": lambda probe: _share(torch.eq, probe.a, 0),
     "dead_on_probe_fraction": lambda probe: never_moves(probe.derivative).float().mean(1),
     "weight_grad_norm": lambda probe: _norm(probe.weight_grad),
     "activation_grad_norm": lambda probe: _norm(probe.activation_grad),

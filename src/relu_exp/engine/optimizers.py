@@ -21,8 +21,15 @@ class Optimizer(Protocol):
     checkpoint holds them.
     """
 
-    def step(self, parameters: Sequence[Tensor], grads: Sequence[Tensor], decays: int) -> None:
-        """Update by one step; weight decay applies to the first `decays` parameters."""
+    @property
+    def descends(self) -> bool:
+        """Whether an update is the gradient of learning rate × loss and nothing else.
+
+        Then dense layers may take it on the way back (`Stack.forward` with `descends`).
+        """
+
+    def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
+        """Take one step down the losses (runs,); the first `decays` parameters decay."""
 
     def keep(self, index: Tensor) -> None:
         """Drop the state of the runs that `index` leaves out."""
@@ -49,6 +56,10 @@ def _like(vector: Tensor, parameter: Tensor) -> Tensor:
     return vector.reshape(-1, *[1] * (parameter.dim() - 1))
 
 
+def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    return list(torch.autograd.grad(loss, parameters, torch.ones_like(loss)))
+
+
 def _decayed(parameter: Tensor, grad: Tensor, weight_decay: float) -> Tensor:
     return grad.add(parameter, alpha=weight_decay) if weight_decay else grad
 
@@ -62,9 +73,17 @@ class Sgd:
     weight_decay: float = 0.0
     velocities: list[Tensor] = field(default_factory=list)
 
+    @property
+    def descends(self) -> bool:
+        """Whether there is neither momentum nor weight decay."""
+        return not self.momentum and not self.weight_decay
+
     @torch.no_grad()
-    def step(self, parameters: Sequence[Tensor], grads: Sequence[Tensor], decays: int) -> None:
+    def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
         """Update the parameters in place."""
+        if self.descends:
+            return self._descend(loss, parameters)
+        grads = _gradients(loss, parameters)
         if self.momentum and not self.velocities:
             self.velocities = [torch.zeros_like(parameter) for parameter in parameters]
         for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
@@ -72,6 +91,14 @@ class Sgd:
             if self.momentum:
                 update = self.velocities[index].mul_(self.momentum).add_(update)
             parameter.addcmul_(update, _like(self.learning_rates, parameter), value=-1)
+
+    def _descend(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
+        """Subtract the gradients of ηL, of all parameters that the way back has not updated."""
+        torch.autograd.backward(loss, self.learning_rates)
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter -= parameter.grad
+                parameter.grad = None
 
     def keep(self, index: Tensor) -> None:
         """Drop the state of the runs that `index` leaves out."""
@@ -92,9 +119,15 @@ class Adam:
     first: list[Tensor] = field(default_factory=list)
     second: list[Tensor] = field(default_factory=list)
 
+    @property
+    def descends(self) -> bool:
+        """Never: an update depends on all gradients before."""
+        return False
+
     @torch.no_grad()
-    def step(self, parameters: Sequence[Tensor], grads: Sequence[Tensor], decays: int) -> None:
+    def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
         """Update the parameters in place."""
+        grads = _gradients(loss, parameters)
         if not self.first:
             self.first = [torch.zeros_like(parameter) for parameter in parameters]
             self.second = [torch.zeros_like(parameter) for parameter in parameters]

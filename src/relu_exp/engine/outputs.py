@@ -32,7 +32,7 @@ OUTPUTS: Mapping[str, Output] = {
     "logits": Output(
         is_binary=False,
         loss=lambda z, y: F.cross_entropy(z, y, reduction="none"),
-        correct=lambda z, y: z.argmax(1) == y,
+        correct=lambda z, y: z.max(1).indices == y,  # argmax takes ten times as long
     ),
     "sigmoid": Output(
         is_binary=True,

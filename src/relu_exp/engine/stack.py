@@ -77,13 +77,16 @@ class Stack:
         noise: Noise | None = None,
         tape: Tape | None = None,
         heard: Callable[[Tensor], None] | None = None,
+        descends: bool = False,
     ) -> Tensor:
         """Return the outputs (runs, units, samples); with `noise`, as in training.
 
         A tape makes every hidden layer go by the plain formula, so that autograd reaches it;
         `heard` is called with the activations of each dense hidden layer and keeps the fast rules.
+        With `descends`, dense layers take their step on the way back (see `kernels.dense`).
         """
-        return self.network.forward(_Pass(self, noise, tape, heard), x, self.settings)
+        passing = _Pass(self, noise, tape, heard, descends)
+        return self.network.forward(passing, x, self.settings)
 
     def slope_of(self, layer: int) -> Mapping[str, Tensor]:
         """Return the learned keyword of a hidden layer's activation, or nothing."""
@@ -121,18 +124,20 @@ class _Pass:
         noise: Noise | None,
         tape: Tape | None,
         heard: Callable[[Tensor], None] | None,
+        descends: bool,
     ) -> None:
         self.stack, self.noise, self.tape, self.heard = stack, noise, tape, heard
+        self.descends = descends
         self.num_layers = len(stack.layers)
 
     def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
         W, b, phi = self.stack.weights[layer], self.stack.biases[layer], self.stack.phi
         if self.tape is None and phi.is_fast:
-            a = dense(h, W, b, phi, skip)
+            a = dense(h, W, b, phi, skip, self.descends)
             if self.heard is not None:
                 self.heard(a)
             return a
-        z = linear(h, W, b)
+        z = linear(h, W, b, self.descends)
         return self._activate(layer, z if skip is None else z + skip)
 
     def conv(self, layer: int, h: Tensor, padding: int = 0) -> Tensor:
@@ -143,7 +148,7 @@ class _Pass:
         return a.reshape(runs, channels, *places).transpose(1, 2)
 
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
-        return linear(h, self.stack.weights[layer], self.stack.biases[layer])
+        return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.descends)
 
     def _activate(self, layer: int, z: Tensor) -> Tensor:
         learned = dict(self.stack.slope_of(layer))

@@ -14,6 +14,7 @@ from relu_exp.engine.activations import largest_derivative
 from relu_exp.engine.batches import Batches
 from relu_exp.engine.checkpoints import NO_STATE, Keeper, continue_from
 from relu_exp.engine.kernels import Samples
+from relu_exp.engine.measurements import Probe
 from relu_exp.engine.networks import layers_of, parameter_count
 from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.records import Records
@@ -112,12 +113,12 @@ class _Voyage:
         if self.step == 0:
             self._predict()
         for step in range(self.step, self.run.num_steps):
-            grads = self._learn(step)
+            loss = self._losses(step)
             if not self.alive:
                 break
             self._observe(step)
             before = self._weights_if_probed(step)
-            self.optimizer.step(self.stack.parameters(), grads, self._num_decaying)
+            self.optimizer.step(loss, self.stack.parameters(), self._num_decaying)
             self._record_update(step, before)
             self.step = step + 1
             if keeper:
@@ -142,22 +143,19 @@ class _Voyage:
         """Weights and biases decay, the learned slopes of an activation do not (He et al. 2015)."""
         return len(self.stack.parameters()) - len(self.stack.slopes)
 
-    def _learn(self, step: int) -> list[Tensor]:
-        """Return the gradients on the minibatch of a step, of the runs that have not diverged."""
-        while True:
-            x = self.batches.minibatch(self.seeds, step)
-            outputs = self.stack.forward(x, noise=self._noise(x, step))
+    def _losses(self, step: int) -> Tensor:
+        """Return the losses on the minibatch of a step, of the runs that have not diverged."""
+        while self.alive:
+            x, descends = self.batches.minibatch(self.seeds, step), self.optimizer.descends
+            outputs = self.stack.forward(x, noise=self._noise(x, step), descends=descends)
             labels = x.run_labels()
             loss = self.stack.output.loss(outputs, labels).mean(1)
             lost = ~torch.isfinite(loss.detach())
             if not self._drop(lost, step):
-                break
-            if not self.alive:
-                return []
-        grads = torch.autograd.grad(loss.sum(), self.stack.parameters())
-        correct = self.stack.output.correct(outputs.detach(), labels).float().mean(1)
-        self._record_batch(step, loss.detach(), correct)
-        return list(grads)
+                correct = self.stack.output.correct(outputs.detach(), labels).float().mean(1)
+                self._record_batch(step, loss.detach(), correct)
+                return loss
+        return torch.empty(0, device=self.device)
 
     def _noise(self, x: Samples, step: int) -> Noise:
         """Return uniform numbers in training, the same for all runs of a seed."""
@@ -205,10 +203,13 @@ class _Voyage:
 
     def _observe(self, step: int) -> None:
         """Evaluate and probe, where the schedule says so, before the update of a step."""
-        if self.alive and step in self.run.evaluation_steps:
+        is_evaluated = step in self.run.evaluation_steps
+        if self.alive and is_evaluated:
             self._evaluate(step)
         if self.alive and step in self.run.probe_steps and self.stack.hidden:
-            self._probe(step)
+            probes = self._probe(step)
+            if is_evaluated:
+                self._search_dead_units(step, probes)
 
     def _evaluate(self, step: int) -> None:
         for split in SPLITS[1:]:
@@ -226,24 +227,29 @@ class _Voyage:
                 self.final[index][f"final_{split}_loss"] = each
                 self.final[index][f"final_{split}_accuracy"] = share
 
-    def _probe(self, step: int) -> None:
+    def _probe(self, step: int) -> list[Probe]:
         probes = measurements.take_probe(
             self.stack, self.batches.probe(self.seeds), self.saturated_below
         )
+        self.records.layers(self.ids, step, measurements.measure(probes))
+        for layer, probe in enumerate(probes, start=1):
+            for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
+                counts = measurements.histogram(tensor, kind)
+                self.records.histograms(self.ids, step, layer, kind, counts)
+        return probes
+
+    def _search_dead_units(self, step: int, probes: Sequence[Probe]) -> None:
+        """Ask the whole training set which units are dead."""
         seeds = self.seeds
         dead = measurements.dead_units(
             self.stack,
             probes,
             lambda runs, index: self.batches.training_chunk([seeds[run] for run in runs], index),
         )
-        values = measurements.measure(probes)
-        values["dead_fraction"] = torch.stack([layer.float().mean(1) for layer in dead], dim=1)
-        self.records.layers(self.ids, step, values)
-        for layer, (probe, mask) in enumerate(zip(probes, dead, strict=True), start=1):
+        fractions = torch.stack([layer.float().mean(1) for layer in dead], dim=1)
+        self.records.layers(self.ids, step, {"dead_fraction": fractions})
+        for layer, mask in enumerate(dead, start=1):
             self.records.dead(self.ids, step, layer, mask)
-            for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
-                counts = measurements.histogram(tensor, kind)
-                self.records.histograms(self.ids, step, layer, kind, counts)
 
     def _weights_if_probed(self, step: int) -> list[Tensor]:
         if step not in self.run.probe_steps:
