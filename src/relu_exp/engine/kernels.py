@@ -57,38 +57,47 @@ class Samples:
 class Rule:
     """An activation in place, and its derivative from its own output.
 
-    `forward_(z, **settings)` overwrites z with φ(z). `backward(grad, a, **settings)` returns
-    grad · φ′(z), given a = φ(z). `rests(a)`, where it is cheaper, says of which units (..., units)
-    φ′ is 0 on every sample.
+    `forward_(z, **settings)` overwrites z with φ(z). `backward(grad, a, out, **settings)` writes
+    grad · φ′(z) to `out`, which may be a itself, given a = φ(z). `rests(a)`, where it is cheaper,
+    says of which units (..., units) φ′ is 0 on every sample.
     """
 
     forward_: Callable[..., Any]
-    backward: Callable[..., Tensor]
+    backward: Callable[..., Any]
     # whether φ′ from the output is as exact as from the input, also where the output rounds
     is_exact: bool = True
     rests: Callable[[Tensor], Tensor] | None = None
 
 
-def _elu_backward(grad: Tensor, a: Tensor, alpha: float) -> Tensor:
-    result: Tensor = aten.elu_backward(grad, alpha, 1.0, 1.0, True, a)
-    return result
-
-
 RULES: Mapping[str, Rule] = {
-    "identity": Rule(lambda z: z, lambda grad, a: grad),
-    "step": Rule(lambda z: z.copy_(z >= 0), lambda grad, a: torch.zeros_like(grad)),
-    "sigmoid": Rule(torch.sigmoid_, lambda grad, a: aten.sigmoid_backward(grad, a)),
-    "tanh": Rule(torch.tanh_, lambda grad, a: aten.tanh_backward(grad, a)),
+    "identity": Rule(lambda z: z, lambda grad, a, out: out.copy_(grad)),
+    "step": Rule(lambda z: z.copy_(z >= 0), lambda grad, a, out: out.zero_()),
+    "sigmoid": Rule(
+        torch.sigmoid_,
+        lambda grad, a, out: aten.sigmoid_backward.grad_input(grad, a, grad_input=out),
+    ),
+    "tanh": Rule(
+        torch.tanh_,
+        lambda grad, a, out: aten.tanh_backward.grad_input(grad, a, grad_input=out),
+    ),
     "relu": Rule(
         torch.relu_,
-        lambda grad, a: aten.threshold_backward(grad, a, 0),
+        lambda grad, a, out: aten.threshold_backward.grad_input(grad, a, 0, grad_input=out),
         rests=lambda a: a.amax(-1) <= 0,
     ),
     "leaky_relu": Rule(
         lambda z, negative_slope: aten.leaky_relu_(z, negative_slope),
-        lambda grad, a, negative_slope: aten.leaky_relu_backward(grad, a, negative_slope, True),
+        lambda grad, a, out, negative_slope: aten.leaky_relu_backward.grad_input(
+            grad, a, negative_slope, True, grad_input=out
+        ),
     ),
-    "elu": Rule(lambda z, alpha: aten.elu_(z, alpha), _elu_backward, is_exact=False),
+    "elu": Rule(
+        lambda z, alpha: aten.elu_(z, alpha),
+        lambda grad, a, out, alpha: aten.elu_backward.grad_input(
+            grad, alpha, 1.0, 1.0, True, a, grad_input=out
+        ),
+        is_exact=False,
+    ),
 }
 """The activations with a rule; the others are differentiated by autograd from their formula."""
 
@@ -119,13 +128,11 @@ class Elementwise:
             RULES[self.name].forward_(z[part], **settings)
         return z
 
-    def backward(self, grad: Tensor, a: Tensor) -> Tensor:
-        """Return grad · φ′(z), given a = φ(z), by the fast rule."""
-        parts = [
-            RULES[self.name].backward(grad[part], a[part], **settings)
-            for part, settings in self.slices(a)
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+    def backward(self, grad: Tensor, a: Tensor, out: Tensor) -> Tensor:
+        """Write grad · φ′(z) to contiguous `out` by the fast rule, given a = φ(z); return it."""
+        for part, settings in self.slices(a):
+            RULES[self.name].backward(grad[part], a[part], out[part], **settings)
+        return out
 
     def plain(self, z: Tensor, **learned: Any) -> Tensor:
         """Return φ(z) by the plain formula, differentiable by autograd.
@@ -142,7 +149,7 @@ class Elementwise:
     def derivative(self, z: Tensor, a: Tensor, **learned: Any) -> Tensor:
         """Return φ′(z), given a = φ(z), as training computes it."""
         if self.is_fast and RULES[self.name].is_exact:
-            return self.backward(torch.ones_like(a), a)
+            return self.backward(torch.ones_like(a), a, torch.empty_like(a))
         with torch.enable_grad():
             point = z.detach().requires_grad_()
             value = self.plain(point, **learned)
@@ -190,6 +197,7 @@ def dense(
         skip: added to the pre-activations (runs, out, samples).
         descends: the way back subtracts the gradients by W and b from them, where it finds them,
             and hands none on: what it is given must be the gradient of learning rate times loss.
+            It works in the memory of what was returned.
     """
     inputs, sizes = (h, None) if isinstance(h, Tensor) else (h.inputs, h.sizes)
     result: Tensor = _Dense.apply(inputs, W, b, skip, phi, sizes, descends)
@@ -297,7 +305,9 @@ class _Dense(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         h, W, b, a = ctx.saved_tensors
-        dz = ctx.phi.backward(grads[0].contiguous(), a)
+        # all that used a have used it by now, and a step down needs no outputs any more
+        out = a if ctx.descends else torch.empty_like(a)
+        dz = ctx.phi.backward(grads[0].contiguous(), a, out)
         db = dz.sum(-1, keepdim=True)
         dh = product(W.transpose(1, 2), dz) if ctx.sizes is None else None
         dskip = dz if ctx.has_skip else None
