@@ -64,7 +64,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "alt": _alternative,
         "place": place_of,
         "claim_ids": {one.claim.id for one in heard},
-        "experiments": experiments(root),
+        "experiments": experiments(root, judged.evidence.at),
         "documents": sorted({source.document for one in heard for source in one.claim.sources}),
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(_asset(name) for name in STYLES),
@@ -75,7 +75,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "data": {
             "words": _json(WORDS),
             "pictures": _json({path: picture.packed for path, picture in pictures.items()}),
-            "explorer": _json(explorer_data(root)),
+            "explorer": _json(explorer_data(root, opened=judged.evidence.at)),
         },
     }
     target = root / "report.html"

@@ -20,7 +20,7 @@ from relu_exp.evidence import summary
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.slices import redraw_command
-from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.evidence.frames import Frames, Open, find_results
 from relu_exp.evidence.pages import render, replace_text
 from relu_exp.schema import UsageError
 
@@ -94,7 +94,9 @@ def build(results: Path) -> Built:
     )
 
 
-def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
+def build_index(
+    root: Path, verdicts: Mapping[str, Any] | None = None, opened: Open = Frames.open
+) -> Path:
     """Write README.md, which links the reports of all experiments below `root`; return its path.
 
     It begins with the summary of the verdicts, where claims were decided.
@@ -102,7 +104,7 @@ def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
     Raises:
         UsageError: there are no results, they are damaged, or the index cannot be written.
     """
-    words = {"entries": experiments(root), "verdicts": verdicts}
+    words = {"entries": experiments(root, opened), "verdicts": verdicts}
     try:
         replace_text(root / "README.md", render("index.md", words))
     except OSError as error:
@@ -112,7 +114,7 @@ def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
     return root / "README.md"
 
 
-def experiments(root: Path) -> list[dict[str, str]]:
+def experiments(root: Path, opened: Open = Frames.open) -> list[dict[str, str]]:
     """Return what an index says of each experiment below `root`.
 
     Raises:
@@ -120,7 +122,7 @@ def experiments(root: Path) -> list[dict[str, str]]:
     """
     entries = []
     for folder in find_results(root):
-        frames = Frames.open(folder)
+        frames = opened(folder)
         manifest = frames.manifest
         entries.append(
             {
