@@ -103,12 +103,15 @@ def _summary(heard: Sequence[Heard]) -> dict[str, Any]:
 def _remarks(evidence: Evidence, heard: Sequence[Heard], checks: Sequence[Check]) -> list[str]:
     """Return what a reader must know before trusting the verdicts."""
     told = []
-    manifests = []
+    manifests, missing = [], 0
     for experiment in sorted({name for one in heard for name in one.claim.experiments}):
         try:
             manifests.append(evidence[experiment].manifest)
+            missing += evidence[experiment].num_missing
         except (MissingRunsError, UsageError):
             continue
+    if missing:
+        told.append(f"{missing:,} of the runs asked for are missing: this is a part.")
     budgets = sorted({str(manifest.get("budget") or "no") for manifest in manifests})
     if budgets == ["quick"]:
         told.append(
