@@ -16,6 +16,7 @@ from relu_exp.cli import main
 from relu_exp.evidence import page as page_module
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, judge_exact
 from relu_exp.evidence.page import build_page
+from relu_exp.evidence.pages import asset
 from relu_exp.evidence.strips import distance_bar, forest
 from relu_exp.evidence.verdict_pages import Judged
 from relu_exp.evidence.words import WORDS
@@ -107,7 +108,7 @@ def test_every_word_is_in_both_languages_with_the_same_places() -> None:
 
 def test_every_word_that_the_scripts_ask_for_exists() -> None:
     for name in page_module.SCRIPTS:
-        script = page_module._asset(name)
+        script = asset(name)
         for key in re.findall(r'\bword\("(\w+)"[,)]', script):
             assert key in WORDS, f"{name}: {key}"
 

@@ -110,6 +110,7 @@ def test_elsewhere_there_are_plain_lines_now_and_then(monkeypatch: pytest.Monkey
     assert first.endswith(f"1 diverged, {first.split(', ')[3].split(';')[0]}; training {names}")
     assert last.startswith("default: 10/10 runs, ")
     assert "training" not in last
+    assert file.getvalue().count("10/10 runs") == 1
     assert "\x1b" not in file.getvalue()
     assert "\r" not in file.getvalue()
 

@@ -79,7 +79,8 @@ class Meter:
             self._shares[fleet.fleet_id] = min(event.step / max(fleet.num_steps, 1), 1.0)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done(), state=self.state())
-        elif time.monotonic() - self._told >= _LINE_SECONDS:
+        # the last line is left to the end, or it would stand there twice
+        elif self._done() < 1 and time.monotonic() - self._told >= _LINE_SECONDS:
             self._line()
 
     def state(self) -> str:

@@ -83,7 +83,8 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
 def _read(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
     """Return a file's columns, in pieces where what it says of itself does not rule out a flood."""
     # in the order that is asked for, as the pieces come
-    schema = pa.schema([file.schema_arrow.field(name) for name in columns])
+    known = file.schema_arrow
+    schema = pa.schema([known.field(name) for name in columns])
     num_rows, room = file.metadata.num_rows, memory()
     if num_rows * sum(map(_width, schema.types)) > room:
         raise ValueError(f"{num_rows:,} rows do not fit into the memory")

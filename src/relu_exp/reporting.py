@@ -124,7 +124,7 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
 
     judged = build(results)
     print(f"claims: {judged.markdown} ({judged.summary['sentence']})")
-    build_index(results, judged.summary)
+    build_index(results, judged.summary, judged.evidence.at)
     print(f"all on one page: {build_page(judged, language)}")
     return read_verdicts(results)
 

@@ -78,4 +78,4 @@ def _write(root: Path, plugins: Sequence[str]) -> None:
     # whatever is wrong, the report at the end says so
     with suppress(Exception, KeyboardInterrupt):
         load_plugins(plugins)
-        build(root)
+        build(root, reload_seconds=round(_SECONDS))

@@ -7,7 +7,7 @@ Nothing is interpolated: a setting that was not run has no entry. Numbers are 16
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from relu_exp.evidence.by_setting import Places, Rows, mean
 from relu_exp.evidence.figures.style import levels, looks, plain
-from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.evidence.frames import Frames, Open, find_results
 from relu_exp.evidence.packing import CODES, Array, Stream, log_codes
 from relu_exp.schema import HISTOGRAM_BINS
 
@@ -30,6 +31,8 @@ QUANTITIES = {
     "saturated_fraction": "share",
 }
 """What is shown by layer, and how it is coded."""
+PREDICTED = ("activation_std", "gradient_factor")
+"""What theory says by layer at step 0."""
 CURVES = {
     ("train", "loss"): "log",
     ("validation", "loss"): "log",
@@ -50,7 +53,7 @@ MOST_BYTES = 5_500_000
 """Of all packed data together: a page of ten megabytes also holds its pictures and its text."""
 
 
-def explorer_data(root: Path, first: str = "default") -> dict[str, Any]:
+def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open) -> dict[str, Any]:
     """Return what the explorer embeds of every experiment below `root` that probed its layers.
 
     An experiment that does not fit beside the others goes without histograms of pre-activations,
@@ -61,7 +64,7 @@ def explorer_data(root: Path, first: str = "default") -> dict[str, Any]:
     left_out: list[str] = []
     room = MOST_BYTES
     for folder in folders:
-        frames = Frames.open(folder)
+        frames = opened(folder)
         if frames.runs.empty or not frames.has("layers"):
             continue
         for kinds in (tuple(HISTOGRAM_BINS), ("activation",), ()):
@@ -94,14 +97,15 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
     stream, settings = Stream(), []
     # an activation at a time: histograms of everything at once would be large
     for _, part in runs.groupby("activation_label", observed=True, sort=False):
-        tables = _Tables.read(frames, part, kinds)
-        for key, group in part.groupby(axes, observed=True, sort=False, dropna=False):
+        found = list(part.groupby(axes, observed=True, sort=False, dropna=False))
+        tables = _Tables.read(frames, [group for _, group in found], kinds)
+        for number, (key, group) in enumerate(found):
             place = [
                 values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)
             ]
             # of networks that diverged before the first probe, or had none, there is nothing to see
-            if any(run_id in tables.layers for run_id in group["run_id"]):
-                settings.append([*place, *_pack(stream, steps, tables, group, kinds)])
+            if len(tables.layers.at(number)["step"]):
+                settings.append([*place, *_pack(stream, steps, tables, number, group)])
     colors = {str(label): look.color for label, look in looks(runs).items()}
     return {
         "id": name,
@@ -120,117 +124,89 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
 
 @dataclass(frozen=True)
 class _Tables:
-    """The tables of some runs, by run."""
+    """The tables of some settings' runs; histograms by kind."""
 
-    layers: dict[str, pd.DataFrame]
-    histograms: dict[str, pd.DataFrame]
-    predictions: dict[str, pd.DataFrame]
-    curves: dict[str, pd.DataFrame]
+    layers: Rows
+    predictions: Rows
+    curves: Rows
+    histograms: dict[str, Rows]
 
     @classmethod
-    def read(cls, frames: Frames, runs: pd.DataFrame, kinds: Sequence[str]) -> _Tables:
-        ids = runs["run_id"]
+    def read(
+        cls, frames: Frames, settings: Sequence[pd.DataFrame], kinds: Sequence[str]
+    ) -> _Tables:
+        places = Places.of(settings)
+        ids = list(places.setting)
+        layers = frames.read("layers", run_ids=ids, quantity=list(QUANTITIES))
+        predictions = frames.read("predictions", run_ids=ids, quantity=list(PREDICTED))
+        curves = frames.read("curves", run_ids=ids, split=["train", "validation"])
+        counted = frames.read("histograms", run_ids=ids, kind=kinds) if kinds else None
         return cls(
-            _by_run(frames.read("layers", run_ids=ids, quantity=list(QUANTITIES))),
-            _by_run(frames.read("histograms", run_ids=ids, kind=kinds)) if kinds else {},
-            _by_run(frames.read("predictions", run_ids=ids)),
-            _by_run(frames.read("curves", run_ids=ids, split=["train", "validation"])),
+            Rows.of(_coded(layers, QUANTITIES), places, ("step", "layer", "code", "value")),
+            Rows.of(_coded(predictions, PREDICTED), places, ("layer", "code", "value")),
+            Rows.of(curves, places, ("split", "step", "loss", "accuracy")),
+            {
+                kind: Rows.of(counted[counted["kind"] == kind], places, ("step", "layer", "counts"))
+                for kind in kinds
+                if counted is not None
+            },
         )
 
 
-def _by_run(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    groups = table.groupby(table["run_id"].astype(str), observed=True, sort=False)
-    return {str(run_id): rows for run_id, rows in groups}
+def _coded(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return a table with `code`, the place of its quantity among the names."""
+    return table.assign(code=pd.Categorical(table["quantity"], categories=list(names)).codes)
 
 
 def _pack(
-    stream: Stream,
-    steps: list[list[int]],
-    tables: _Tables,
-    runs: pd.DataFrame,
-    kinds: Sequence[str],
+    stream: Stream, steps: list[list[int]], tables: _Tables, number: int, runs: pd.DataFrame
 ) -> list[int]:
     """Add one setting to the stream; return its seeds, what diverged, its shape and its place."""
-    ids = list(runs["run_id"].astype(str))
-    layers = _of(tables.layers, ids)
-    probed = sorted(int(step) for step in layers["step"].unique())
+    layers, curves = tables.layers.at(number), tables.curves.at(number)
+    probed, evaluated = np.unique(layers["step"]), np.unique(curves["step"])
     num_layers = int(layers["layer"].max())
-    curves = _of(tables.curves, ids)
-    evaluated = sorted(int(step) for step in curves["step"].unique())
     where = (stream.num_numbers, stream.num_counts)
-    shape = (len(ids), len(probed), num_layers)
+    shape = (len(runs), len(probed), num_layers)
     alive = np.zeros(shape[:2], dtype=bool)
     measured = np.full((len(QUANTITIES), *shape), np.nan)
-    codes = {run_id: place for place, run_id in enumerate(ids)}
-    rows = (
-        layers["quantity"].map({name: n for n, name in enumerate(QUANTITIES)}).astype(int),
-        layers["run_id"].astype(str).map(codes).astype(int),
-        np.searchsorted(probed, layers["step"].astype(int)),
-        layers["layer"].to_numpy(dtype=int) - 1,
-    )
-    measured[rows] = layers["value"]
-    alive[rows[1], rows[2]] = True
+    at_step = np.searchsorted(probed, layers["step"])
+    measured[layers["code"], layers["seed"], at_step, layers["layer"] - 1] = layers["value"]
+    alive[layers["seed"], at_step] = True
     stream.add(alive.sum(axis=0).astype("<i2"))
     for values, code in zip(measured, QUANTITIES.values(), strict=True):
-        stream.add(CODES[code](_mean(values)))
-    stream.add(log_codes(_theory(tables, ids, num_layers)))
+        stream.add(CODES[code](mean(values)))
+    stream.add(log_codes(_theory(tables.predictions.at(number), len(runs), num_layers)))
     for (split, metric), code in CURVES.items():
-        rows_of = curves[curves["split"] == split]
-        means = rows_of.groupby("step")[metric].mean().reindex(evaluated)
-        stream.add(CODES[code](means.to_numpy()))
-    for kind in kinds:
-        stream.add_counts(_shares(_of(tables.histograms, ids), kind, probed, num_layers))
+        seen = np.full((len(runs), len(evaluated)), np.nan)
+        is_it = curves["split"] == split
+        seen[curves["seed"][is_it], np.searchsorted(evaluated, curves["step"][is_it])] = curves[
+            metric
+        ][is_it]
+        stream.add(CODES[code](mean(seen)))
+    for kind, rows in tables.histograms.items():
+        stream.add_counts(_shares(rows.at(number), kind, probed, num_layers))
     diverged = int((runs["status"] == "diverged").sum())
-    return [len(ids), diverged, num_layers, _index(steps, probed), _index(steps, evaluated), *where]
+    shapes = (_index(steps, probed.tolist()), _index(steps, evaluated.tolist()))
+    return [len(runs), diverged, num_layers, *shapes, *where]
 
 
-def _of(tables: dict[str, pd.DataFrame], ids: Sequence[str]) -> pd.DataFrame:
-    found = [tables[run_id] for run_id in ids if run_id in tables]
-    if not found:
-        columns = [
-            "run_id",
-            "step",
-            "layer",
-            "quantity",
-            "value",
-            "split",
-            "loss",
-            "accuracy",
-            "kind",
-        ]
-        return pd.DataFrame(columns=columns)
-    return pd.concat(found)
-
-
-def _mean(values: Array) -> Array:
-    """Return the mean over seeds of what was measured; NaN where nothing was."""
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        mean: Array = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
-    return mean
-
-
-def _theory(tables: _Tables, ids: Sequence[str], num_layers: int) -> Array:
+def _theory(rows: Mapping[str, Array], num_runs: int, num_layers: int) -> Array:
     """Return (2, layers): predicted spread of activations, gradient over the last layer's."""
-    found = np.full((2, num_layers), np.nan)
-    rows = _of(tables.predictions, ids)
-    means = rows.groupby(["quantity", "layer"], observed=True)["value"].mean()
-    for layer in range(1, num_layers + 1):
-        found[0, layer - 1] = means.get(("activation_std", layer), np.nan)
-        found[1, layer - 1] = means.get(("gradient_factor", layer), np.nan)
+    every = np.full((num_runs, len(PREDICTED), num_layers), np.nan)
+    every[rows["seed"], rows["code"], rows["layer"] - 1] = rows["value"]
+    found = mean(every)
     found[1] = np.cumprod(found[1, ::-1])[::-1]
     return found
 
 
-def _shares(rows: pd.DataFrame, kind: str, probed: Sequence[int], num_layers: int) -> Array:
+def _shares(rows: Mapping[str, Array], kind: str, probed: Array, num_layers: int) -> Array:
     """Return (steps, layers, bins): the mean share of values in each bin, as 8-bit square roots."""
     bins = HISTOGRAM_BINS[kind][2] + 2
     total = np.zeros((len(probed), num_layers, bins))
-    rows = rows[rows["kind"] == kind]
-    if len(rows):
-        counts = np.stack(rows["counts"].to_list()).astype(float)
+    if len(rows["counts"]):
+        counts = np.stack(rows["counts"].tolist()).astype(float)
         shares = counts / counts.sum(axis=1, keepdims=True)
-        places = (np.searchsorted(probed, rows["step"]), rows["layer"].to_numpy() - 1)
+        places = (np.searchsorted(probed, rows["step"]), rows["layer"] - 1)
         seeds = np.zeros(total.shape[:2])
         np.add.at(total, places, shares)
         np.add.at(seeds, places, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from relu_exp.evidence.soundness import check_rows
 from relu_exp.schema import PARTS, TABLES, UsageError
 from relu_exp.store import Store, arrow_schema
 
-__all__ = ["Frames", "Steps", "find_results", "revivals", "steps_to_threshold", "unpack"]
+__all__ = ["Frames", "Open", "Steps", "find_results", "revivals", "steps_to_threshold", "unpack"]
 
 Steps = Literal["first", "last"] | Collection[int] | None
 """Which steps to read: a run's first or last in the table, the ones named, or all."""
@@ -231,6 +231,10 @@ class Frames:
                 if pa.types.is_string(column.type):
                     part = part.set_column(place, column.name, part[place].dictionary_encode())
             yield part
+
+
+Open = Callable[[Path], Frames]
+"""What opens a folder; whoever has opened it before may give that again."""
 
 
 def _at_steps(part: pa.Table, steps: Steps) -> pa.Table:

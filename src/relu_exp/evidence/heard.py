@@ -96,10 +96,9 @@ def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
     return f"{text} [{verdict.low:.3g}, {verdict.high:.3g}]"
 
 
-def hear(root: Path, claims: Sequence[Claim]) -> list[Heard]:
-    """Decide claims on the results below `root`; each comes with its figures, map and opposite."""
-    verdicts = decide_all(root, claims)
-    evidence = Evidence(root)
+def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
+    """Decide claims on the evidence; each comes with its figures, map and opposite."""
+    root, verdicts = evidence.root, decide_all(evidence, claims)
     heard = {
         claim.id: Heard(
             claim=claim,

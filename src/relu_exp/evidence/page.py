@@ -6,18 +6,21 @@ import base64
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from relu_exp.evidence.answers import answer
 from relu_exp.evidence.explorer import explorer_data
 from relu_exp.evidence.figures import FIGURES
 from relu_exp.evidence.heard import Heard, place_of
-from relu_exp.evidence.pages import render, replace_text
+from relu_exp.evidence.pages import asset, render, replace_text
+from relu_exp.evidence.questions import QUESTIONS, Question
 from relu_exp.evidence.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.strips import distance_bar, forest
 from relu_exp.evidence.verdict_pages import Judged
@@ -53,6 +56,8 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     root: Path = judged.root
     heard = [one for _, _, part in judged.words["groups"] for one in part]
     pictures = _pictures(root, heard)
+    explorer = explorer_data(root, opened=judged.evidence.at)
+    explored = {experiment["id"] for experiment in explorer["experiments"]}
     words = {
         **judged.words,
         "pictures": pictures,
@@ -63,19 +68,23 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
         "alt": _alternative,
         "place": place_of,
+        "questions": [(each, answer(judged.evidence, each)) for each in QUESTIONS],
+        "view": lambda question: _view(question, explored),
+        "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
+        "claims_by_id": {one.claim.id: one for one in heard},
         "claim_ids": {one.claim.id for one in heard},
-        "experiments": experiments(root),
+        "experiments": experiments(root, judged.evidence.at),
         "documents": sorted({source.document for one in heard for source in one.claim.sources}),
         "most_run_ids": MOST_RUN_IDS,
-        "style": Markup("\n").join(_asset(name) for name in STYLES),
-        "script": Markup("\n").join(_asset(name) for name in SCRIPTS),
+        "style": Markup("\n").join(asset(name) for name in STYLES),
+        "script": Markup("\n").join(asset(name) for name in SCRIPTS),
         "font": base64.b64encode(
             files(__package__).joinpath("assets/hangul.woff2").read_bytes()
         ).decode(),
         "data": {
             "words": _json(WORDS),
             "pictures": _json({path: picture.packed for path, picture in pictures.items()}),
-            "explorer": _json(explorer_data(root)),
+            "explorer": _json(explorer),
         },
     }
     target = root / "report.html"
@@ -99,12 +108,6 @@ def check_language(language: str) -> None:
             f"--language {language} is not valid{nearest(language, LANGUAGES)}; "
             f"valid: {', '.join(LANGUAGES)}"
         )
-
-
-def _asset(name: str) -> Markup:
-    """Return a script or a style sheet of ours, as it is."""
-    text = files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704 - a file of this package
 
 
 def _json(value: Any) -> Markup:
@@ -138,6 +141,14 @@ def _pictures(root: Path, heard: Sequence[Heard]) -> dict[str, Picture]:
     paths = sorted({path for one in heard for path in one.figures})
     vectors = {path: (root / path).with_suffix(".svg") for path in paths}
     return {path: Picture.read(svg) for path, svg in vectors.items() if svg.is_file()}
+
+
+def _view(question: Question, explored: Collection[str]) -> str:
+    """Return the address of a question in the explorer; empty where its runs are not there."""
+    if not question.views or any(view.experiment not in explored for view in question.views):
+        return ""
+    sides = {key: view.address for key, view in zip("ab", question.views, strict=True)}
+    return f"#explorer?{urlencode({**sides, 'compare': 'yes'})}"
 
 
 def _alternative(one: Heard) -> str:

@@ -6,14 +6,16 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from relu_exp.evidence.summary import plural
 
-__all__ = ["escape_markdown", "markdown_code", "render", "replace_text"]
+__all__ = ["asset", "escape_markdown", "markdown_code", "render", "replace_text"]
 
 
 def render(name: str, words: Mapping[str, Any]) -> str:
@@ -51,6 +53,12 @@ def markdown_code(value: object) -> str:
 
 def _runs(n: int) -> str:
     return f"{n:,} {plural(n, 'run')}"
+
+
+def asset(name: str) -> Markup:
+    """Return a script or a style sheet of ours, as it is."""
+    text = files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - a file of this package
 
 
 def replace_text(target: Path, text: str) -> None:

@@ -20,8 +20,8 @@ from relu_exp.evidence import summary
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.slices import redraw_command
-from relu_exp.evidence.frames import Frames, find_results
-from relu_exp.evidence.pages import render, replace_text
+from relu_exp.evidence.frames import Frames, Open, find_results
+from relu_exp.evidence.pages import asset, render, replace_text
 from relu_exp.schema import UsageError
 
 __all__ = ["Built", "build", "build_index", "experiments", "find_results"]
@@ -62,8 +62,10 @@ class _Shown:
     run_ids: tuple[str, ...] = field(default=())
 
 
-def build(results: Path) -> Built:
+def build(results: Path, reload_seconds: int = 0) -> Built:
     """Write the report of one experiment's results beside them.
+
+    With `reload_seconds` it says that the runs go on, and reads itself again so often.
 
     Raises:
         UsageError: there are no results, a part is damaged, or the report cannot be written.
@@ -74,6 +76,7 @@ def build(results: Path) -> Built:
         (workshop / "figures").mkdir(parents=True)
         shown, skipped = _draw_all(frames, workshop / "figures")
         words = _words(frames, shown, skipped)
+        words |= {"reload_seconds": reload_seconds, "reload_script": asset("reload.js")}
         for name in ("report.html", "report.md"):
             (workshop / name).write_text(render(name, words), encoding="utf-8")
         _move(workshop, results)
@@ -94,7 +97,9 @@ def build(results: Path) -> Built:
     )
 
 
-def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
+def build_index(
+    root: Path, verdicts: Mapping[str, Any] | None = None, opened: Open = Frames.open
+) -> Path:
     """Write README.md, which links the reports of all experiments below `root`; return its path.
 
     It begins with the summary of the verdicts, where claims were decided.
@@ -102,7 +107,7 @@ def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
     Raises:
         UsageError: there are no results, they are damaged, or the index cannot be written.
     """
-    words = {"entries": experiments(root), "verdicts": verdicts}
+    words = {"entries": experiments(root, opened), "verdicts": verdicts}
     try:
         replace_text(root / "README.md", render("index.md", words))
     except OSError as error:
@@ -112,7 +117,7 @@ def build_index(root: Path, verdicts: Mapping[str, Any] | None = None) -> Path:
     return root / "README.md"
 
 
-def experiments(root: Path) -> list[dict[str, str]]:
+def experiments(root: Path, opened: Open = Frames.open) -> list[dict[str, str]]:
     """Return what an index says of each experiment below `root`.
 
     Raises:
@@ -120,7 +125,7 @@ def experiments(root: Path) -> list[dict[str, str]]:
     """
     entries = []
     for folder in find_results(root):
-        frames = Frames.open(folder)
+        frames = opened(folder)
         manifest = frames.manifest
         entries.append(
             {

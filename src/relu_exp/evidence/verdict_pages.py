@@ -33,13 +33,15 @@ SURPRISING: tuple[VerdictName, ...] = ("refuted", "conditional")
 class Judged:
     """What was written, the summary of it, and the words that pages are filled with.
 
-    `summary` holds the counts by verdict and what surprises.
+    `summary` holds the counts by verdict and what surprises; `evidence` the results as they were
+    read, so that nobody reads them again.
     """
 
     root: Path
     paths: tuple[Path, ...]
     summary: Mapping[str, Any]
     words: Mapping[str, Any]
+    evidence: Evidence
 
     @property
     def markdown(self) -> Path:
@@ -56,9 +58,10 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     Raises:
         UsageError: the files cannot be written.
     """
-    heard = hear(root, list(all_claims() if claims is None else claims))
+    evidence = Evidence(root)
+    heard = hear(evidence, list(all_claims() if claims is None else claims))
     verdicts = {one.claim.id: one.verdict for one in heard}
-    checks = calibrate(root)
+    checks = calibrate(root, evidence.at)
     words: dict[str, Any] = {
         "groups": [(key, name, [one for one in heard if one.claim.group == key])
                    for key, name in GROUPS.items()],
@@ -67,7 +70,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
         "order": ORDER,
         "checks": checks,
         "errata": ERRATA,
-        "remarks": _remarks(root, heard, checks),
+        "remarks": _remarks(evidence, heard, checks),
         "summary": _summary(heard),
     }  # fmt: skip
     texts = {
@@ -84,7 +87,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
             f"the verdicts cannot be written to {root}: {error.strerror or error}"
         ) from error
     paths = (*(root / name for name in texts), *pictures)
-    return Judged(root, paths, words["summary"], words)
+    return Judged(root, paths, words["summary"], words, evidence)
 
 
 def _summary(heard: Sequence[Heard]) -> dict[str, Any]:
@@ -97,15 +100,18 @@ def _summary(heard: Sequence[Heard]) -> dict[str, Any]:
     }
 
 
-def _remarks(root: Path, heard: Sequence[Heard], checks: Sequence[Check]) -> list[str]:
+def _remarks(evidence: Evidence, heard: Sequence[Heard], checks: Sequence[Check]) -> list[str]:
     """Return what a reader must know before trusting the verdicts."""
     told = []
-    evidence, manifests = Evidence(root), []
+    manifests, missing = [], 0
     for experiment in sorted({name for one in heard for name in one.claim.experiments}):
         try:
             manifests.append(evidence[experiment].manifest)
+            missing += evidence[experiment].num_missing
         except (MissingRunsError, UsageError):
             continue
+    if missing:
+        told.append(f"{missing:,} of the runs asked for are missing: this is a part.")
     budgets = sorted({str(manifest.get("budget") or "no") for manifest in manifests})
     if budgets == ["quick"]:
         told.append(

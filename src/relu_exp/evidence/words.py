@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from relu_exp.evidence.words_explorer import EXPLORER
+
 __all__ = ["LANGUAGES", "WORDS"]
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "ko": "한국어"}
@@ -49,10 +51,63 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "group_D": ("Dying units and sparsity", "죽는 유닛과 희소성"),
     "group_E": ("Variants", "변형"),
     "group_F": ("Cost", "비용"),
+    # questions
+    "questions": ("Ask it", "물어보기"),
+    "questions_lead": (
+        "What students ask, with the numbers measured here. Large: the mean over seeds; small: its "
+        "95% interval.",
+        "학생들이 자주 묻는 것과 여기서 잰 수. 큰 글자는 시드 평균, 작은 글자는 95% 구간이다.",
+    ),
+    "asks_signal": (
+        "The last layer’s signal (standard deviation of its outputs) over the first’s, before "
+        "training: 1× keeps it, 0 is silence.",
+        "학습 전, 첫 층의 신호(출력의 표준편차)에 대한 마지막 층의 신호. 1×이면 그대로이고 "
+        "0이면 사라진 것이다.",
+    ),
+    "asks_gradient": (
+        "The first layer’s gradient over the last’s, before training: 1× arrives whole.",
+        "학습 전, 마지막 층의 기울기에 대한 첫 층의 기울기. 1×이면 그대로 닿는다.",
+    ),
+    "asks_dead": (
+        "Share of all hidden units that are dead (derivative 0 on every training sample) at the "
+        "last probe.",
+        "마지막 측정에서 죽은(모든 학습 표본에서 도함수가 0인) 은닉 유닛의 비율.",
+    ),
+    "asks_saturated": (
+        "Share of saturated outputs before training, the mean over layers.",
+        "학습 전 포화된 출력의 비율, 층 평균.",
+    ),
+    "asks_accuracy": (
+        "Test accuracy at the best validated learning rate (and initialization, where several "
+        "were tried); a run that diverged counts as 0.",
+        "검증으로 고른 가장 좋은 학습률(여럿을 시도했으면 초기화도)에서의 시험 정확도. 발산한 "
+        "실행은 0으로 센다.",
+    ),
+    "asks_updates": (
+        "Updates to a training loss of 0.5 at the fastest learning rate; a run that never gets "
+        "there counts with all its updates.",
+        "가장 빠른 학습률에서 학습 손실 0.5에 이르기까지의 갱신 횟수. 이르지 못한 실행은 갱신 "
+        "횟수 전부로 센다.",
+    ),
+    "asks_revived": (
+        "Of the units that were dead at one probe, the share that was alive at a later one.",
+        "한 번 죽은 것으로 측정된 유닛 가운데 나중에 살아 있던 것의 비율.",
+    ),
+    "axis_depth": ("depth", "깊이"),
+    "axis_learning_rate": ("learning rate", "학습률"),
+    "axis_activation": ("activation", "활성화 함수"),
+    "axis_initializer": ("initializer", "초기화"),
+    "axis_arm": ("network", "신경망"),
+    "axis_optimizer": ("optimizer", "최적화"),
+    "axis_place": ("layer", "층"),
+    "asks_seeds": ("{n} seeds.", "시드 {n}개."),
+    "and_claims": ("What that decides:", "이것으로 판정한 주장:"),
+    "look_inside": ("Look inside, in the explorer", "탐색기에서 들여다보기"),
     "surprising": ("What may surprise", "뜻밖일 수 있는 것"),
-    "surprising_lead": (
-        "Claims that did not hold, or hold in one place and fail in another.",
-        "성립하지 않았거나, 어떤 조건에서는 성립하고 다른 조건에서는 깨지는 주장.",
+    "surprising_lead": ("Claims that did not hold.", "성립하지 않은 주장."),
+    "surprising_more": (
+        "{n} more hold in one place and fail in another",
+        "어떤 조건에서는 성립하고 다른 조건에서는 깨지는 주장 {n}개 더 보기",
     ),
     "remarks": ("Before you trust it", "믿기 전에"),
     "all_verdicts": ("All verdicts", "모든 판정"),
@@ -80,6 +135,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "막대: 95% 구간이 문턱값에서 얼마나 떨어져 있는지를 구간 반폭 단위로 나타낸다. 선의 "
         "오른쪽이 주장을 지지하는 쪽이다. 띠 밖이면 구간 전체가 한쪽에 있지만, 다중 비교 "
         "보정 뒤에는 판단이 보류될 수도 있다.",
+    ),
+    "documents_are": (
+        "D0 … D4 are the five Korean documents whose claims these are.",
+        "D0 … D4는 이 주장들이 나온 다섯 한국어 문서이다.",
     ),
     "exact": ("exact", "정확히"),
     # a claim
@@ -173,83 +232,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "필요한 실행이 없다. 무엇이 없는지는 주장에 적혀 있다.",
     ),
     "method_exact": (
-        "Exact claims are computed, with no statistics. D0 … D4 are the five documents.",
-        "정확한 주장은 통계 없이 계산으로 확인한다. D0 … D4는 다섯 문서이다.",
+        "Exact claims are computed, with no statistics.",
+        "정확한 주장은 통계 없이 계산으로 확인한다.",
     ),
     "tables": ("The verdicts as tables:", "판정 표:"),
     "made_by": ("Made by", "만든 명령:"),
-    # the explorer
-    "explorer_lead": (
-        "Look inside the networks that were trained: the layers’ histograms, signal and gradient, "
-        "dead units and the loss, at every probed step. Everything is measured, as the mean over "
-        "seeds; what was not run is greyed, never interpolated.",
-        "학습한 신경망의 안을 들여다보세요. 측정한 단계마다 층별 히스토그램, 신호와 기울기, 죽은 "
-        "유닛, 손실을 볼 수 있습니다. 모두 시드 평균으로 잰 값이며, 실행하지 않은 것은 "
-        "회색으로 두고 보간하지 않습니다.",
-    ),
-    "explorer_empty": (
-        "No experiment here has probed its layers.",
-        "층을 측정한 실험이 없습니다.",
-    ),
-    "left_out": ("Left out for size:", "크기 때문에 뺀 실험:"),
-    "setting_a": ("Setting A", "설정 A"),
-    "setting_b": ("Setting B", "설정 B"),
-    "compare": ("two settings side by side", "두 설정을 나란히"),
-    "play": ("Play the training", "학습 재생"),
-    "pause": ("Pause", "멈춤"),
-    "kind": ("Histogram of", "히스토그램"),
-    "activation_kind": ("activations", "활성값"),
-    "preactivation_kind": ("pre-activations", "활성화 전 값"),
-    "activation": ("Activation", "활성화 함수"),
-    "initializer": ("Initializer", "초기화"),
-    "depth": ("Depth (hidden layers)", "깊이(은닉층 수)"),
-    "learning_rate": ("Learning rate", "학습률"),
-    "variant": ("Variant", "변형"),
-    "step": ("Step (updates made)", "단계(갱신 횟수)"),
-    "presets": ("Start", "시작값"),
-    "too_small": ("too small", "너무 작게"),
-    "too_large": ("too large", "너무 크게"),
-    "not_run": ("not run", "실행 안 함"),
-    "not_run_long": (
-        "This setting was not run. Nearest that was:",
-        "이 설정은 실행하지 않았습니다. 실행한 것 중 가장 가까운 설정:",
-    ),
-    "not_probed": ("not measured at this step", "이 단계에서는 측정하지 않음"),
-    "all_gone": (
-        "All runs had diverged by this step.",
-        "이 단계 전에 모든 실행이 발산했습니다.",
-    ),
-    "seeds_alive": ("{n} of {total} seeds", "시드 {total}개 중 {n}개"),
-    "diverged_of": ("{n} diverged", "발산 {n}개"),
-    "layer": ("layer", "층"),
-    "layers": ("layers", "층"),
-    "update": ("updates", "갱신 횟수"),
-    "histograms": ("Each layer’s values", "층별 값의 분포"),
-    "histograms_means": (
-        "Height: square root of the share, the same scale in every panel, so that a pile-up and a "
-        "wide spread both show. ◂ ▸: share outside the range.",
-        "높이는 비율의 제곱근이며 모든 칸의 눈금이 같다. 몰림과 퍼짐이 함께 보인다. "
-        "◂ ▸: 범위 밖의 비율.",
-    ),
-    "signal": ("Signal by layer", "층별 신호"),
-    "signal_axis": ("standard deviation of the activations", "활성값의 표준편차"),
-    "gradient": ("Gradient by layer", "층별 기울기"),
-    "gradient_axis": ("norm of the gradient by activations", "활성값에 대한 기울기의 크기"),
-    "dead": ("Dead units by layer", "층별 죽은 유닛"),
-    "dead_axis": ("share of units", "유닛의 비율"),
-    "loss": ("Loss", "손실"),
-    "loss_axis": ("as it was trained, by updates made", "학습에 쓴 손실, 갱신 횟수별"),
-    "measured": ("measured", "측정"),
-    "theory": ("theory, step 0", "이론(0단계)"),
-    "train": ("training", "학습"),
-    "validation": ("validation", "검증"),
-    "dead_now": ("dead", "죽음"),
-    "zero_now": ("zero outputs", "출력이 0"),
-    "saturated_now": ("saturated", "포화"),
-    "accuracy_now": ("validation accuracy", "검증 정확도"),
-    "numbers": ("The same in numbers", "숫자로 보기"),
-    "from_to": (
-        "{name}: {first} in layer 1, {last} in layer {n}",
-        "{name}: 1층 {first}, {n}층 {last}",
-    ),
+    **EXPLORER,
 }

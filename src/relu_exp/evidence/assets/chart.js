@@ -54,7 +54,9 @@ const Chart = (() => {
       svg.append(make("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: up(tick), y2: up(tick) }));
       svg.append(make("text", { class: "tick", x: LEFT - 6, y: up(tick) + 4, "text-anchor": "end" }, share ? percent(tick) : plain(tick)));
     }
-    for (const tick of linearTicks(...x, Math.max(2, Math.min(8, width / 60))).filter(Number.isInteger)) {
+    const wholes = linearTicks(...x, Math.max(2, Math.min(8, width / 60))).filter(Number.isInteger);
+    // an axis says where it begins
+    for (const tick of new Set([x[0], ...wholes])) {
       svg.append(make("text", { class: "tick", x: across(tick), y: HEIGHT - BOTTOM + 15, "text-anchor": "middle" }, tick));
     }
     svg.append(make("text", { class: "tick", x: width - RIGHT, y: HEIGHT - 5, "text-anchor": "end" }, xLabel));

@@ -69,6 +69,9 @@ const View = (() => {
         return panel;
       }));
     }
+    // rows of equal length, not one long and a rest
+    const most = Math.max(1, Math.floor((box.clientWidth + 10) / 116)), rows = Math.ceil(setting.layers / most);
+    box.style.gridTemplateColumns = `repeat(${Math.ceil(setting.layers / rows)}, minmax(0, 1fr))`;
     const available = setting.experiment.kinds.includes(kind);
     [...box.children].forEach((panel, layer) => {
       const roots = available ? setting.histogram(kind, step, layer) : null;

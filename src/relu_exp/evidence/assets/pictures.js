@@ -24,5 +24,9 @@ const inflate = async (base64) => {
     for (const entry of entries) if (entry.isIntersecting) { show(entry.target); watch.unobserve(entry.target); }
   }, { rootMargin: "1200px" });
   for (const image of images) watch.observe(image);
-  addEventListener("beforeprint", () => images.forEach(show));
+  addEventListener("beforeprint", () => {
+    images.forEach(show);
+    // on paper nothing can be opened
+    for (const closed of $$("details.question, details.more")) closed.open = true;
+  });
 })();

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from relu_exp.evidence.claims.verdicts import ALPHA, Rule, Verdict, corrected, judge
-from relu_exp.evidence.frames import Frames, find_results
+from relu_exp.evidence.frames import Frames, Open, find_results
 from relu_exp.schema import UsageError
 
 __all__ = ["Check", "against_itself", "calibrate", "planted"]
@@ -59,9 +59,9 @@ class Check:
         return low <= self.nominal <= high
 
 
-def calibrate(root: Path | None = None) -> tuple[Check, ...]:
+def calibrate(root: Path | None = None, opened: Open = Frames.open) -> tuple[Check, ...]:
     """Return the checks on planted effects and, with results, on real arms against themselves."""
-    real = against_itself(root) if root is not None else None
+    real = against_itself(root, opened) if root is not None else None
     return (*planted(), *([real] if real else []))
 
 
@@ -120,7 +120,7 @@ def planted() -> tuple[Check, ...]:
     )
 
 
-def against_itself(root: Path) -> Check | None:
+def against_itself(root: Path, opened: Open = Frames.open) -> Check | None:
     """Return how often an arm of the results was told from itself with other seeds.
 
     Every arm (all of a configuration but the seed) with at least four finished runs is split at
@@ -131,7 +131,7 @@ def against_itself(root: Path) -> Check | None:
     generator = np.random.default_rng(20_150_515)
     verdicts = [
         judge(effects, rule, scope="an arm against itself")
-        for losses in _spread(_arms(root))
+        for losses in _spread(_arms(root, opened))
         if (effects := _halves(losses, generator)) is not None
     ]
     if not verdicts:
@@ -175,7 +175,7 @@ def _is_decided(verdict: Verdict) -> bool:
     return verdict.name in ("supported", "refuted", "conditional")
 
 
-def _arms(root: Path) -> list[Sequence[float]]:
+def _arms(root: Path, opened: Open) -> list[Sequence[float]]:
     """Return the final validation losses of every arm below `root`, one per seed."""
     found: list[Sequence[float]] = []
     try:
@@ -184,7 +184,7 @@ def _arms(root: Path) -> list[Sequence[float]]:
         return found
     for folder in folders:
         try:
-            runs = Frames.open(folder).runs
+            runs = opened(folder).runs
         except UsageError:
             continue
         runs = runs[(runs["status"] == "done") & (runs["num_steps"] > 0)]

@@ -26,14 +26,17 @@ FEWEST_SEEDS = 2
 """With one seed there is no interval, so nothing statistical is decided."""
 
 
-def decide_all(root: Path, claims: Iterable[Claim] | None = None) -> dict[str, Verdict]:
-    """Return the verdict of every claim on the results below `root`, in the order of the claims.
+def decide_all(
+    evidence: Evidence | Path, claims: Iterable[Claim] | None = None
+) -> dict[str, Verdict]:
+    """Return the verdict of every claim on results (a folder's), in the order of the claims.
 
     Statistical claims are corrected for their number (Holm), and for the looks taken while seeds
     were added. What cannot be decided says why, and with which command it could be; what is
     inconclusive says how many seeds would decide it.
     """
-    evidence = Evidence(root)
+    if isinstance(evidence, Path):
+        evidence = Evidence(evidence)
     heard = list(all_claims() if claims is None else claims)
     verdicts = {claim.id: decide(claim, evidence) for claim in heard}
     looks = {claim.id: _looks(claim, evidence) for claim in heard}

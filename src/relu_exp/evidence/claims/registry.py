@@ -81,7 +81,7 @@ class Evidence:
     """The result folders of all experiments, opened when a claim asks for them."""
 
     root: Path
-    _opened: dict[str, Frames] = field(default_factory=dict)
+    _opened: dict[Path, Frames] = field(default_factory=dict)
 
     def __getitem__(self, experiment: str) -> Frames:
         """Return the frames of an experiment.
@@ -89,12 +89,20 @@ class Evidence:
         Raises:
             MissingRunsError: it has not been run.
         """
-        if experiment not in self._opened:
-            folder = self.root / experiment
-            if not Store(folder).part_ids():
-                raise MissingRunsError(f"{experiment} has not been run: relu-exp run {experiment}")
-            self._opened[experiment] = Frames.open(folder)
-        return self._opened[experiment]
+        folder = self.root / experiment
+        if folder not in self._opened and not Store(folder).part_ids():
+            raise MissingRunsError(f"{experiment} has not been run: relu-exp run {experiment}")
+        return self.at(folder)
+
+    def at(self, folder: Path) -> Frames:
+        """Return the frames of a folder, opened once.
+
+        Raises:
+            UsageError: there are no results in it, or they are damaged.
+        """
+        if folder not in self._opened:
+            self._opened[folder] = Frames.open(folder)
+        return self._opened[folder]
 
 
 _CLAIMS: dict[str, Claim] = {}

@@ -1,0 +1,293 @@
+"""Claims about a fixed leak: leaky ReLU against ReLU, and how large a leak should be."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from relu_exp.evidence.claims.arms import (
+    at_best_rate,
+    at_matched_rate,
+    choose,
+    differences,
+)
+from relu_exp.evidence.claims.grids import judge_cells
+from relu_exp.evidence.claims.parts import (
+    best_rates,
+    cells_of,
+    noted,
+    parts_of,
+    scope_of,
+    seeds_until,
+)
+from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.variants import MARGIN, XU, described, points_in_words
+from relu_exp.evidence.claims.verdicts import Rule, Verdict, VerdictName, judge
+
+__all__: list[str] = []
+
+LITTLE = 0.02
+"""The largest that still counts as little: two points."""
+ALMOST_ALWAYS = 0.9
+
+GRID = ("leak", "initializer", "depth", "data")
+
+
+def _leaks(evidence: Evidence) -> pd.DataFrame:
+    """Return the runs of ReLU and of every leak in the experiment on leaks."""
+    frames = evidence["leaks"]
+    return described(choose(frames.runs, activation=["relu", "leaky_relu"]))
+
+
+KEYS = ["initializer", "depth", "data"]
+
+
+def _leaky_against_relu(evidence: Evidence) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return effects per seed and part, effects at one shared rate, and the runs judged.
+
+    Small leaks only, as the documents mean them: 0.01, and about 0.2 (0.25 where that is what
+    PReLU starts from).
+    """
+    small = evidence["small-data"]
+    every = [_leaks(evidence), described(choose(small.runs, activation=["relu", "leaky_relu"]))]
+    effects: list[pd.DataFrame] = []
+    matched: list[pd.DataFrame] = []
+    judged: list[pd.DataFrame] = []
+    for runs in every:
+        runs = runs[runs["leak"].isin([0.0, 0.01, 0.2, 0.25])]
+        tuned = at_best_rate(runs, ["leak", *KEYS])
+        judged.append(tuned)
+        for found, arms in ((effects, tuned), (matched, at_matched_rate(runs, "leak", KEYS))):
+            found += [
+                differences(arms, "leak", leak, 0.0, "accuracy", KEYS).assign(leak=leak)
+                for leak in sorted(set(runs["leak"]) - {0.0})
+            ]
+    if not effects:
+        raise MissingRunsError("no run has a leak of 0.01, 0.2 or 0.25")
+    return tuple(  # type: ignore[return-value]
+        pd.concat(found, ignore_index=True) for found in (effects, matched, judged)
+    )
+
+
+NEARLY_ALWAYS = Rule(
+    measure="share of the parts of the grid in which the leak is better by half a point",
+    says="in at least 90% of the parts of the grid (leak × initializer × depth × training set) "
+    "leaky ReLU's test accuracy is at least 0.5 percentage points higher, each at its own best "
+    "validated rate. Parts whose corrected interval covers that margin may count for either side",
+    threshold=ALMOST_ALWAYS,
+    grid=GRID,
+)
+
+
+@claim(
+    "leaky-beats-relu-almost-always",
+    group="E",
+    statement="Leaky ReLU performs better than ReLU in almost every case.",
+    statement_ko="거의 모든 경우에 Leaky ReLU의 성능이 ReLU보다 좋다.",
+    sources={"D1": "The variants of ReLU, Leaky ReLU"},
+    experiments=("leaks", "small-data"),
+    rule=NEARLY_ALWAYS,
+    figure="accuracy_map",
+    literature=(
+        Literature(
+            XU,
+            "the paper the document cites: convolutional networks on standard image tasks; a "
+            "nonzero slope could consistently improve the results; from the abstract",
+            "second-hand",
+        ),
+    ),
+    disagrees_with="leaky-or-relu-depends",
+)
+def leaky_beats_relu_almost_always(evidence: Evidence) -> Verdict:
+    """Count the parts of the grid in which the leak surely wins, and those in which it may."""
+    effects, matched, runs = _leaky_against_relu(evidence)
+    parts = parts_of(effects, GRID)
+    better, not_better = parts["low"] > MARGIN, parts["high"] < MARGIN
+    low, high = float(better.mean()), float(1 - not_better.mean())
+    name: VerdictName = "inconclusive"
+    if low >= ALMOST_ALWAYS:
+        name = "supported"
+    elif high < ALMOST_ALWAYS:
+        name = "refuted"
+    undecided = len(parts) - int(better.sum()) - int(not_better.sum())
+    seeds = None
+    if name == "inconclusive":
+        seeds = seeds_until(parts, math.floor(len(parts) * (1 - ALMOST_ALWAYS)), MARGIN)
+    sides = _sides(better, not_better)
+    return Verdict(
+        name,
+        f"Better by at least 0.5 points, surely: {int(better.sum())} of {len(parts)} parts of the "
+        f"grid; surely not: {int(not_better.sum())}; undecided: {undecided}. So the share lies "
+        f"between {low:.0%} and {high:.0%}; claimed at least {ALMOST_ALWAYS:.0%}.",
+        effect=float((parts["mean"] > MARGIN).mean()),
+        low=low,
+        high=high,
+        num_seeds=int(parts["n"].max()),
+        seeds_needed=seeds,
+        scope=scope_of(runs),
+        cells=cells_of(parts, GRID, sides),
+        notes=_notes(effects, matched, runs),
+        run_ids=tuple(runs["run_id"]),
+    )
+
+
+DEPENDS = Rule(
+    measure="largest difference in test accuracy between leaky ReLU and ReLU in any part",
+    says="leaky ReLU is surely better in one part of the grid and surely worse in another, and no "
+    "difference is surely larger than 2 percentage points. Refuted where the same one is better "
+    "by half a point in 90% of the parts, or every difference is larger than 2 points",
+    threshold=LITTLE,
+    claimed_side="below",
+    grid=GRID,
+)
+
+
+@claim(
+    "leaky-or-relu-depends",
+    group="E",
+    statement="Leaky ReLU or ReLU may be the better one, by little, depending on problem, data and "
+    "architecture.",
+    statement_ko="문제와 데이터, 신경망 구조에 따라 렐루가 나을 때도 리키렐루가 나을 때도 있으며 "
+    "그 차이는 크지 않다.",
+    sources={"D0": "렐루, 리키렐루"},
+    experiments=("leaks", "small-data"),
+    rule=DEPENDS,
+    figure="accuracy_map",
+    disagrees_with="leaky-beats-relu-almost-always",
+)
+def leaky_or_relu_depends(evidence: Evidence) -> Verdict:
+    """Look for a part that each of the two wins, and for a difference that is not little."""
+    effects, matched, runs = _leaky_against_relu(evidence)
+    parts = parts_of(effects, GRID)
+    leaky, relu = parts["low"] > 0, parts["high"] < 0
+    large = (parts["low"] > LITTLE) | (parts["high"] < -LITTLE)
+    little = (parts["low"] > -LITTLE) & (parts["high"] < LITTLE)
+    one_wins = max((parts["low"] > MARGIN).mean(), (parts["high"] < -MARGIN).mean())
+    if large.all() or (one_wins >= ALMOST_ALWAYS and not large.any()):
+        name: VerdictName = "refuted"
+    elif large.any() and little.any():
+        name = "conditional"
+    elif leaky.any() and relu.any() and not large.any():
+        name = "supported"
+    else:
+        name = "inconclusive"
+    sizes = parts[["low", "high"]].abs()
+    least = sizes.min(axis=1).where(leaky | relu, 0.0)
+    seeds = seeds_until(parts, 0, 0.0, LITTLE, -LITTLE) if name == "inconclusive" else None
+    return Verdict(
+        name,
+        f"Of {len(parts)} parts of the grid leaky ReLU is surely better in {int(leaky.sum())}, "
+        f"ReLU in {int(relu.sum())}; the difference is surely below 2 points in "
+        f"{int(little.sum())} and surely above in {int(large.sum())}. The largest is "
+        f"{parts['mean'].abs().max() * 100:.2g} points.",
+        effect=float(parts["mean"].abs().max()),
+        low=float(least.max()),
+        high=float(sizes.max(axis=1).max()),
+        num_seeds=int(parts["n"].max()),
+        seeds_needed=seeds,
+        scope=scope_of(runs),
+        cells=cells_of(parts, GRID, _sides(little, large)),
+        notes=_notes(effects, matched, runs),
+        run_ids=tuple(runs["run_id"]),
+    )
+
+
+def _sides(supported: pd.Series, refuted: pd.Series) -> list[VerdictName]:
+    words: list[VerdictName] = ["inconclusive", "supported", "refuted"]
+    return [words[1 if yes else 2 if no else 0] for yes, no in zip(supported, refuted, strict=True)]
+
+
+def _notes(effects: pd.DataFrame, matched: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, ...]:
+    return (
+        f"Leaky ReLU minus ReLU over the whole grid: {points_in_words(effects)}.",
+        f"At one shared rate per part: {points_in_words(matched)}.",
+        best_rates(runs, ["leak", *KEYS]),
+        "The document that says almost always and the one that says it depends are judged on the "
+        "same runs and the same intervals, corrected for the number of parts.",
+    )
+
+
+def _between_leaks(evidence: Evidence, first: float, second: float) -> tuple[pd.DataFrame, ...]:
+    """Return effects of one leak against another, the same at a shared rate, and the runs."""
+    runs = _leaks(evidence)
+    runs = choose(runs, leak=[first, second])
+    tuned = at_best_rate(runs, ["leak", *KEYS])
+    sides = (tuned, at_matched_rate(runs, "leak", KEYS))
+    found = [differences(arms, "leak", first, second, "accuracy", KEYS) for arms in sides]
+    return *found, tuned
+
+
+LARGER = Rule(
+    measure="test accuracy with a leak of 0.2 minus that with 0.01",
+    says="a leak of 0.2 has a test accuracy at least 0.5 percentage points higher than one of "
+    "0.01, each at its own best validated rate",
+    threshold=MARGIN,
+    grid=("initializer", "depth"),
+)
+
+
+@claim(
+    "leak-0.2-beats-0.01",
+    group="E",
+    statement="A leak of about 0.2 gives better results than a leak of 0.01.",
+    statement_ko="누출 계수는 0.01보다 0.2 정도로 클 때 결과가 더 좋다.",
+    sources={"D1": "The variants of ReLU, Leaky ReLU"},
+    experiments="leaks",
+    rule=LARGER,
+    figure="accuracy_map",
+    literature=(
+        Literature(
+            XU,
+            "the document's source compares divisors of 100 (a leak of 0.01) and 5.5 (0.18) on "
+            "image tasks with convolutional networks",
+            "second-hand",
+        ),
+    ),
+)
+def leak_02_beats_001(evidence: Evidence) -> Verdict:
+    """Compare the two leaks in each part of the grid."""
+    effects, matched, runs = _between_leaks(evidence, 0.2, 0.01)
+    verdict = judge(effects, LARGER, scope=scope_of(runs), run_ids=runs["run_id"].tolist())
+    return noted(
+        verdict,
+        f"At one shared rate per part: {points_in_words(matched)}.",
+        best_rates(runs, ["leak", *KEYS]),
+    )
+
+
+NOT_ALWAYS = Rule(
+    measure="test accuracy with a leak of 0.2 minus that with the largest leak tried",
+    says="in at least one part of the grid the largest leak of the sweep (0.8; 1 is a linear "
+    "network) is at least 0.5 percentage points worse than 0.2, surely after correction for the "
+    "number of parts. Refuted where that is surely not so in every part",
+    threshold=MARGIN,
+    grid=("initializer", "depth"),
+)
+
+
+@claim(
+    "larger-leak-not-always-better",
+    group="E",
+    statement="Beyond some size a larger leak is no better.",
+    statement_ko="누출 계수가 클수록 항상 더 좋은 것은 아니다.",
+    sources={"D1": "The variants of ReLU, Leaky ReLU"},
+    experiments="leaks",
+    rule=NOT_ALWAYS,
+    figure="accuracy_map",
+)
+def larger_leak_not_always_better(evidence: Evidence) -> Verdict:
+    """One part in which the largest leak loses is enough to deny 'always'."""
+    largest = float(_leaks(evidence)["leak"].max())
+    if largest <= 0.2:
+        raise MissingRunsError("no leak larger than 0.2 was trained")
+    effects, matched, runs = _between_leaks(evidence, 0.2, largest)
+    verdict = judge_cells(
+        effects, NOT_ALWAYS, need="some", scope=scope_of(runs), run_ids=runs["run_id"].tolist()
+    )
+    return noted(
+        verdict,
+        f"The largest leak tried is {largest:g}.",
+        f"At one shared rate per part: {points_in_words(matched)}.",
+        best_rates(runs, ["leak", *KEYS]),
+    )
