@@ -22,6 +22,9 @@ from relu_exp.store import Store
 import trainers
 from configs import make_run
 
+# one Ray cluster for all, whichever processes share out the tests
+pytestmark = pytest.mark.xdist_group("ray")
+
 NO_RAY = "Ray is not installed: pip install 'relu-exp[ray]'"
 NO_SLURM = "submitit is not installed: pip install 'relu-exp[slurm]'"
 MARKS = {"ray": ("ray", NO_RAY), "slurm": ("submitit", NO_SLURM)}

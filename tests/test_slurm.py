@@ -27,6 +27,9 @@ pytest.importorskip("submitit", reason="submitit is not installed: pip install '
 
 from relu_exp.launchers import slurm as launcher
 
+# one Slurm for all, whichever processes share out the tests
+pytestmark = pytest.mark.xdist_group("slurm")
+
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
 CONFIGURATION = """
