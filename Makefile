@@ -20,7 +20,7 @@ reproduce: $(READY) ## run every experiment and write results/ (BUDGET=quick, st
 	$(BIN)/relu-exp reproduce --budget $(BUDGET) $(ARGS)
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 check: $(READY) ## check format, style, types and the floors of the house
 	$(BIN)/ruff format --check
@@ -41,6 +41,6 @@ $(READY): pyproject.toml
 		echo "relu-exp needs Python 3.11 or newer, and $(PYTHON) is not: make setup PYTHON=python3.12"; \
 		exit 1; }
 	$(PYTHON) -m venv .venv
-	@echo "installing into .venv: takes a minute or two and 5.6 GB of disk"
+	@echo "installing into .venv: takes a minute or two and 6 GB of disk"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(READY)

@@ -1,10 +1,12 @@
 """How cost grows with runs, depth, width and launchers; and, computed, what a million runs cost.
 
 Training is timed by the processor's own time on one thread, every row in turns with the row it is
-compared to, so that whatever else the machine does counts little: read the ratios. On a GPU it is
-timed by the clock.
+compared to, so that whatever else the machine does counts little: read the ratios. On a GPU, and
+with `--launchers`, it is timed by the clock: let nothing else run.
 
-    python benchmarks/scaling.py [--rounds 3] [--device cpu|cuda] [--launchers]
+    python benchmarks/scaling.py [--rounds 3] [--device cpu|cuda] [--launchers] [--write PAGE]
+
+`--write docs/scaling.md` puts the tables into that page, between its two marks.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from relu_exp import machine
 from relu_exp.engine.training import train_fleet
+from relu_exp.launchers.local import launch, num_cores
 from relu_exp.launchers.registry import LAUNCHERS
 from relu_exp.launchers.task import Mission
 from relu_exp.plan import EFFICIENCY, FLEET_SIZES, OVERHEAD_SECONDS, Fleet, estimate, plan
@@ -40,6 +44,13 @@ PEAKS = {"A100": 19.5e12, "H100": 67e12}
 """float32 operations a second without tensor cores, by the makers' data sheets."""
 
 MILLION = 1_000_000
+NUM_SAILED = (32, 128)
+WAYS: dict[str, tuple[str, int, dict[str, object]]] = {
+    "local, 1 process": ("local", 1, {}),
+    "local, 2 processes": ("local", 2, {}),
+    "ray, 2 CPUs, started and stopped": ("ray", 2, {}),
+    "slurm, 2 jobs as processes here": ("slurm", 2, {"cluster": "local", "fleets_per_job": 4}),
+}
 
 
 def fleet_of(size: int, steps: int, depth: int = 5, width: int = 100) -> list[RunConfig]:
@@ -67,8 +78,36 @@ def seconds(runs: Sequence[RunConfig], device: str) -> float:
     return (clock() - started) / len(runs)
 
 
-def compare(fleets: dict[str, list[RunConfig]], base: str, rounds: int, device: str) -> None:
-    """Print the time of a run in each fleet, and its ratio to that in the base."""
+Table = list[str]
+"""Lines of Markdown."""
+
+
+def header(*words: str) -> Table:
+    """Return the first two lines of a table."""
+    return [f"| {' | '.join(words)} |", "|" + "---|" * len(words)]
+
+
+def shapes(rounds: int, steps: int, device: str) -> Table:
+    """Return how the time of a run depends on the fleet's size, the depth and the width."""
+    larger = 16 if device == "cuda" else 1
+    tables = {
+        "runs a fleet": (
+            {str(n * larger): fleet_of(n * larger, steps) for n in FLEETS},
+            str(16 * larger),
+        ),
+        "depth": ({str(d): fleet_of(16 * larger, steps, depth=d) for d in DEPTHS}, "5"),
+        "width": ({str(w): fleet_of(16 * larger, steps, width=w) for w in WIDTHS}, "100"),
+    }
+    lines: Table = []
+    for name, (fleets, base) in tables.items():
+        lines += ["", *header(name, "a run, ms", f"of {base}", f"operations, of {base}")]
+        lines += compare(fleets, base, rounds, device)
+    about = f"{steps} updates at batch 128; depth 5, width 100 and {16 * larger} runs a fleet"
+    return [f"A run of {about} where not stated otherwise:", *lines]
+
+
+def compare(fleets: dict[str, list[RunConfig]], base: str, rounds: int, device: str) -> Table:
+    """Return the time of a run in each fleet, and its ratio to that in the base."""
     for runs in fleets.values():
         train_fleet(runs, device)
     rows: dict[str, list[tuple[float, float]]] = {name: [] for name in fleets}
@@ -76,44 +115,72 @@ def compare(fleets: dict[str, list[RunConfig]], base: str, rounds: int, device: 
         for name, runs in fleets.items():
             beside = seconds(fleets[base], device)
             rows[name].append((taken := seconds(runs, device), taken / beside))
+    lines = []
     for name, runs in fleets.items():
         taken, ratio = (statistics.median(each) for each in zip(*rows[name], strict=True))
         work = Fleet(tuple(runs)).flops / len(runs)
         ratio_work = work / (Fleet(tuple(fleets[base])).flops / len(fleets[base]))
-        print(f"| {name} | {1000 * taken:.0f} | {ratio:.2f} | {ratio_work:.2f} |")
+        lines.append(f"| {name} | {1000 * taken:.0f} | {ratio:.2f} | {ratio_work:.2f} |")
+    return lines
 
 
-def planning() -> None:
-    """Print what planning costs."""
-    print("\n| runs | planned in, s | s per 1,000 runs |\n|---|---|---|")
+def planning() -> Table:
+    """Return what planning costs."""
+    lines = ["", "Planning:", "", *header("runs", "planned in, s", "ms a run")]
     for number in RUNS:
         runs = fleet_of(number, 200)
         started = time.process_time()
         plan(runs, (), FLEET_SIZES["cpu"])
         taken = time.process_time() - started
-        print(f"| {number:,} | {taken:.2f} | {1000 * taken / number:.4f} |")
+        lines.append(f"| {number:,} | {taken:.2f} | {1000 * taken / number:.4f} |")
+    return lines
 
 
-def launchers(rounds: int) -> None:
-    """Print the time by the clock of one small sweep with every launcher that is installed."""
-    runs = fleet_of(64, 200)
-    fleets = plan(runs, (), 4).fleets
-    ways = {
-        "local, 1 process": ("local", 1, {}),
-        "local, 2 processes": ("local", 2, {}),
-        "ray, 2 CPUs, started and stopped": ("ray", 2, {}),
-        "slurm, 2 jobs as processes here": ("slurm", 2, {"cluster": "local", "fleets_per_job": 8}),
-    }
-    print("\n| launcher | sweep, s | of one process |\n|---|---|---|")
-    base = 0.0
-    for name, (launcher, num_workers, own) in ways.items():
+def launchers(rounds: int) -> Table:
+    """Return the time by the clock of two sweeps with every launcher that is installed.
+
+    Of a smaller and a larger one, so that what is paid once and what every run costs come apart.
+    """
+    few, many = NUM_SAILED
+    sweeps = {number: plan(fleet_of(number, 200), (), 4).fleets for number in NUM_SAILED}
+    lines = [
+        "",
+        f"Launchers, fleets of 4 runs of 200 updates, {num_cores()} cores, by the clock:",
+        "",
+        *header("launcher", f"{few} runs, s", f"{many} runs, s", "a run more, ms", "start, s"),
+    ]
+    for name, (launcher, num_workers, own) in WAYS.items():
         entry = LAUNCHERS[launcher]
         if entry.requires and importlib.util.find_spec(entry.requires) is None:
+            print(f"{name}: left out, {entry.requires} is not installed", file=sys.stderr)
             continue
-        sail = partial(entry.launch, fleets, num_workers=num_workers, tell=ignore, **own)
-        taken = statistics.median(elapsed(partial(sail, mission=mission())) for _ in range(rounds))
-        base = base or taken
-        print(f"| {name} | {taken:.1f} | {taken / base:.2f} |")
+        taken = {
+            number: statistics.median(
+                elapsed(partial(entry.launch, fleets, mission(), num_workers, ignore, **own))
+                for _ in range(rounds)
+            )
+            for number, fleets in sweeps.items()
+        }
+        more = (taken[many] - taken[few]) / (many - few)
+        start = max(0.0, taken[few] - few * more)
+        lines.append(
+            f"| {name} | {taken[few]:.1f} | {taken[many]:.1f} | {1000 * more:.0f} | {start:.1f} |"
+        )
+    return [*lines, "", taking_in()]
+
+
+def taking_in() -> str:
+    """Return, in words, what a driver does for a fleet whose part comes back to it."""
+    (fleet,) = plan(fleet_of(16, 200), (), 16).fleets
+    order = mission()
+    launch([fleet], order, 1, ignore)
+    store = Store(order.results)
+    packed = store.pack_part(fleet.fleet_id)
+    taken = statistics.median(
+        elapsed(partial(store.unpack_part, str(number), packed)) for number in range(20)
+    )
+    size = sum(map(len, packed.values()))
+    return f"A driver takes in a part of 16 runs, {size / 1000:.0f} kB, in {1000 * taken:.0f} ms."
 
 
 def ignore(event: object) -> None:
@@ -134,28 +201,52 @@ def elapsed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def million() -> None:
-    """Print what a million runs of the default shape cost, by the planner's own model."""
+def million() -> Table:
+    """Return what a million runs of the default shape cost, by the planner's own model."""
     size = FLEET_SIZES["cuda"]
     fleet = Fleet(tuple(fleet_of(size, 200)))
     num_fleets = -(-MILLION // size)
     disk = estimate([fleet], "cpu", 1).num_bytes * num_fleets / 1e9
-    print(
-        f"\na fleet: {size} runs, {fleet.flops:.3g} operations, {fleet.num_layer_steps} layer steps"
-    )
-    print(f"a million runs: {num_fleets:,} fleets, {num_fleets * fleet.flops:.3g} operations")
-    print(f"disk: about {disk:.0f} GB\n")
-    print("| GPU | a fleet, s | a million on 1, hours | on 64, hours |\n|---|---|---|---|")
+    lines = [
+        f"A fleet of {size} runs (depth 5, width 100, 200 updates at batch 128) is "
+        f"{fleet.flops:.3g} operations in {fleet.num_layer_steps:,} layer steps. A million runs "
+        f"are {num_fleets:,} fleets, {num_fleets * fleet.flops:.3g} operations and about "
+        f"{disk:.0f} GB of Parquet.",
+        "",
+        *header("GPU", "peak, TFLOP/s", "a fleet, s", "a million on 1, hours", "on 64, hours"),
+    ]
     for name, peak in PEAKS.items():
         overhead = fleet.num_layer_steps * OVERHEAD_SECONDS["cuda"]
         taken = fleet.flops / (EFFICIENCY["cuda"] * peak) + overhead
         rounds = -(-num_fleets // 64)
         one, many = num_fleets * taken / 3600, rounds * taken / 3600
-        print(f"| {name} | {taken:.1f} | {one:.1f} | {many:.2f} |")
+        lines.append(f"| {name} | {peak / 1e12:g} | {taken:.2f} | {one:.1f} | {many:.2f} |")
+    return lines
+
+
+def written(page: str, name: str, lines: Table) -> str:
+    """Return a page with other lines between the marks of this name.
+
+    Raises:
+        ValueError: the page does not have them once each.
+    """
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    if not page.count(begin) == page.count(end) == 1 or page.index(begin) > page.index(end):
+        raise ValueError(f"there is no {begin} before {end} in the page")
+    before, after = page.partition(begin)[0], page.partition(end)[2]
+    return "\n".join([before + begin, "", *lines, "", end + after])
+
+
+def machine_line(device: str) -> str:
+    """Return what was measured on."""
+    made = machine.describe()
+    where = torch.cuda.get_device_name() if device == "cuda" else made["model"].rpartition(" ")[0]
+    cores, system = made["cores"], made["system"]
+    return f"Measured on {where}, {cores} cores, {system}, PyTorch {torch.__version__}."
 
 
 def main() -> None:
-    """Print every table."""
+    """Print every table, and write them where they are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=50)
@@ -163,25 +254,30 @@ def main() -> None:
     parser.add_argument(
         "--launchers", action="store_true", help="by the clock: needs a quiet machine"
     )
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="page with marks for the tables")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    steps, larger = options.steps, 16 if options.device == "cuda" else 1
-    tables = {
-        "runs a fleet": (
-            {str(n * larger): fleet_of(n * larger, steps) for n in FLEETS},
-            str(16 * larger),
-        ),
-        "depth": ({str(d): fleet_of(16 * larger, steps, depth=d) for d in DEPTHS}, "5"),
-        "width": ({str(w): fleet_of(16 * larger, steps, width=w) for w in WIDTHS}, "100"),
-    }
-    for name, (fleets, base) in tables.items():
-        print(f"\n| {name} | a run, ms | of {base} | operations, of {base} |\n|---|---|---|---|")
-        compare(fleets, base, options.rounds, options.device)
-    planning()
+    with tempfile.TemporaryDirectory(prefix="scaling-") as tempfile.tempdir:
+        measured, computed = tables(options)
+    print("\n".join([*measured, "", *computed]))
+    if options.write:
+        page = written(options.write.read_text(encoding="utf-8"), "measured", measured)
+        page = written(page, "computed", computed)
+        options.write.write_text(page, encoding="utf-8")
+
+
+def tables(options: argparse.Namespace) -> tuple[Table, Table]:
+    """Return what is measured, and what is computed."""
+    measured = [
+        machine_line(options.device),
+        "",
+        *shapes(options.rounds, options.steps, options.device),
+        *planning(),
+    ]
     if options.launchers:
-        launchers(options.rounds)
-    million()
+        measured += launchers(options.rounds)
+    return measured, million()
 
 
 if __name__ == "__main__":

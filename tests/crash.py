@@ -2,6 +2,7 @@
 
     python tests/crash.py --kills 200
     python tests/crash.py --fills 50     (mounts a small tmpfs: as root)
+    python tests/crash.py --nodes 10     (of a Ray cluster on this machine: pip install ray)
 
 Sweeps are killed and started again until they are done, and then compared with one that nobody
 disturbed: 0 runs lost, 0 doubled, 0 different; every file is readable at every moment. The test
@@ -264,14 +265,17 @@ def filled(
 
 
 def summary(tally: Counter[str]) -> str:
-    words = ("kills", "fills", "full", "sweeps", "looks", "lost", "doubled", "different")
-    return ", ".join(f"{word} {tally[word]}" for word in (*words, "unreadable"))
+    troubles = ("kills", "fills", "full", "nodes", "fleets lost")
+    words = [word for word in troubles if tally[word]]
+    words += ["sweeps", "looks", "lost", "doubled", "different", "unreadable"]
+    return ", ".join(f"{word} {tally[word]}" for word in words)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--fills", type=int, default=0)
+    parser.add_argument("--nodes", type=int, default=0)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}")
@@ -279,7 +283,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         calm = undisturbed(folder / "undisturbed")
-        for trouble, number in ((killed, arguments.kills), (filled, arguments.fills)):
+        troubles = [(killed, arguments.kills), (filled, arguments.fills)]
+        if arguments.nodes:
+            from crash_nodes import lost_nodes
+
+            troubles.append((lost_nodes, arguments.nodes))
+        for trouble, number in troubles:
             bad += trouble(folder, calm, number, arguments.seed, partial(print, flush=True))
     return int(any(bad[word] for word in ("lost", "doubled", "different", "unreadable")))
 

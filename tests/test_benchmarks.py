@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from benchmarks.peers import plain, vmap
 from benchmarks.peers.fleet import configurations, curves, sail
 from benchmarks.plot import draw
 from benchmarks.rounds import Cell
+from benchmarks.scaling import million, written
 from benchmarks.side_by_side import Chunk
 from benchmarks.table import markdown, rows
 from benchmarks.ways import WAYS, Way, chosen, missing
@@ -144,3 +146,23 @@ def test_ratios_are_drawn_where_there_are_any(tmp_path):
     draw([cell("fleet", 10.0)], tmp_path / "none.png")
     draw([cell("fleet", 10.0), cell("plain", 5.0), cell("process", 0.5)], tmp_path / "some.png")
     assert [file.name for file in tmp_path.iterdir()] == ["some.png"]
+
+
+def test_tables_of_cost_take_their_place_in_the_page_and_nothing_else():
+    page = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text(encoding="utf-8")
+    for name in ("measured", "computed"):
+        other = written(page, name, ["| 1 |"])
+        assert "| 1 |" in other
+        assert written(other, name, ["| 2 |"]) == written(page, name, ["| 2 |"])
+        assert other.partition(f"<!-- {name}: begin")[0] == page.partition(f"<!-- {name}: begin")[0]
+        assert other.partition(f"{name}: end -->")[2] == page.partition(f"{name}: end -->")[2]
+    with pytest.raises(ValueError, match="no <!-- mesured: begin"):
+        written(page, "mesured", [])
+
+
+def test_a_million_runs_are_computed_for_every_gpu():
+    lines = million()
+    assert "3,907 fleets" in lines[0]
+    rows = [line.split(" | ") for line in lines if "00 |" in line]
+    assert len(rows) == 2
+    assert all(float(one) > 50 * float(many.rstrip("| ")) for *_, one, many in rows)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ from relu_exp.store import Store
 
 import trainers
 from configs import make_run
+
+# one Ray cluster for all, whichever processes share out the tests
+pytestmark = pytest.mark.xdist_group("ray")
 
 NO_RAY = "Ray is not installed: pip install 'relu-exp[ray]'"
 NO_SLURM = "submitit is not installed: pip install 'relu-exp[slurm]'"
@@ -67,6 +71,11 @@ def cluster(here):
     cluster.shutdown()
 
 
+@pytest.fixture(params=["local-2", "ray-shared", "slurm"])
+def way_of_shared_results(request):
+    return sailing(request)
+
+
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv(trainers.NOTES, str(tmp_path))
@@ -90,8 +99,10 @@ def sailing(request):
         pytest.importorskip(module, reason=reason)
     request.getfixturevalue("cluster" if name == "ray" else "here")
 
-    def sail(fleets, store, tell=lambda event: None, session="session", train=trainers.train):
-        mission = Mission(store.root, session, "cpu")
+    def sail(
+        fleets, store, tell=lambda event: None, session="session", train=trainers.train, **more
+    ):
+        mission = Mission(store.root, session, "cpu", **more)
         LAUNCHERS[name].launch(fleets, mission, num_workers, tell, train, **settings)
 
     sail.name = request.param
@@ -181,6 +192,26 @@ def test_ctrl_c_keeps_what_was_saved_and_a_second_start_trains_only_the_rest(way
     assert parts == [part for part in store.part_ids() if part in parts]
     sessions = Counter(end.session for end in store.ends().values())
     assert sessions == {"session": len(kept), "second": len(runs) - len(kept)}
+
+
+def test_a_fleet_whose_process_is_killed_goes_on_from_its_checkpoint(
+    way_of_shared_results, store, expected
+):
+    """Where nodes write results they write checkpoints too; here a kill costs one of two lives."""
+    fleets, tables = expected
+    fleets = fleets[:2]
+    sail = partial(
+        way_of_shared_results, train=None, plugins=("dies_once",), checkpoint_seconds=0.0
+    )
+    sail(fleets, store)
+    if way_of_shared_results.name == "local-2":  # here it is the user who starts it again
+        done = store.finished()
+        sail([fleet for fleet in fleets if fleet.runs[0].run_id not in done], store)
+    died, continued = ((store.checkpoints / name).read_text() for name in ("died", "continued"))
+    assert int(died) == int(continued) > 0
+    assert not list(store.checkpoints.glob("*.pt"))
+    assert store.finished() == {run.run_id for fleet in fleets for run in fleet.runs}
+    assert set(rows(store)["curves"]) <= set(tables["curves"])
 
 
 def test_what_no_run_can_do_without_ends_the_launch_in_one_line(way, store):

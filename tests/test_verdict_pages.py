@@ -66,6 +66,20 @@ def test_text_is_escaped(judged: Judged) -> None:
     assert r"of true \| &amp; more" in text
 
 
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("relu-exp run 'a`<b>.yaml'", "again: `` relu-exp run 'a`<b>.yaml' ``"),
+        ("relu-exp run 'a", "again: `relu-exp run planted`"),
+    ],
+)
+def test_a_command_cannot_end_its_span_of_code(tmp_path: Path, command: str, shown: str) -> None:
+    synthetic.write(tmp_path / "planted", RUNS, command=command)
+    lines = build(tmp_path, CLAIMS[:1]).markdown.read_text().splitlines()
+    (line,) = [line for line in lines if "again: " in line]
+    assert line.endswith(shown)
+
+
 def test_the_map_of_a_conditional_claim_is_drawn(judged: Judged) -> None:
     text = judged.markdown.read_text()
     assert re.search(r"\| depth 2 \| ✓ 2\.07×", text)

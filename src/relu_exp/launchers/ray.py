@@ -61,7 +61,8 @@ def launch(
         tell: called with each `Progress` and each `Outcome`.
         train: what trains; the engine unless given. Nodes import it by its name.
         address: `auto` or HOST:PORT of a cluster; None starts one on this machine and stops it.
-        results: `driver`: parts come back and are written here; `shared`: nodes write them.
+        results: `driver`: parts come back and are written here, and a fleet that was lost starts
+            from the beginning; `shared`: nodes write them, and it goes on from its checkpoint.
         max_retries: how often a fleet that was lost starts again before it is written off.
         gpus: the share of a GPU that a fleet takes on cuda.
 
@@ -187,7 +188,9 @@ def _see_through(
                 return see_through(fleet, mission, on_step, train), {}
             with tempfile.TemporaryDirectory(prefix="relu-exp-") as folder:
                 here = Store(Path(folder))
-                outcome = see_through(fleet, replace(mission, results=here.root), on_step, train)
+                # a checkpoint would go with the folder, and no other node could see it
+                alone = replace(mission, results=here.root, checkpoint_seconds=None)
+                outcome = see_through(fleet, alone, on_step, train)
                 return outcome, here.pack_part(fleet.fleet_id)
     except UsageError as error:
         return error

@@ -131,7 +131,11 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
 
 def _called(experiment: str, command: str) -> str:
     """Return the file that a command ran an experiment from, or its name."""
-    files = [word for word in shlex.split(command) if word.endswith((".yaml", ".yml"))]
+    try:
+        words = shlex.split(command)
+    except ValueError:  # no command that a shell could have taken
+        return experiment
+    files = [word for word in words if word.endswith((".yaml", ".yml"))]
     return shlex.quote(files[0]) if files and "=" not in files[0] else experiment
 
 
