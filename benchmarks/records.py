@@ -14,7 +14,7 @@ from relu_exp.provenance import describe_machine
 
 __all__ = ["RESULTS", "save"]
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results" / "benchmarks"
 
 
 def save(file: Path, table: str, content: Mapping[str, Any]) -> None:
