@@ -27,6 +27,9 @@ OVERHEAD_SECONDS = {"cpu": 2.5e-4, "cuda": 1e-3}
 _OVERHEAD_FLOPS = 2e7
 """The same in operations, to compare fleets without measuring the machine."""
 
+_SEARCHED = 0.2
+"""Share of the training set that a search for dead units sees: few runs have any to search for."""
+
 _BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 100}
 _BYTES_PER_FLEET = 25_000
 """Compressed Parquet, as measured on the default experiment."""
@@ -191,7 +194,7 @@ def flops(run: RunConfig) -> float:
     # validation and test splits together are about a third of the training set
     evaluated = num_train / 3 + min(num_train, TRAIN_EVALUATION_SAMPLES)
     num_searches = len(set(run.probe_steps) & set(run.evaluation_steps))
-    num_seen = evaluated * len(run.evaluation_steps) + num_train * num_searches
+    num_seen = evaluated * len(run.evaluation_steps) + _SEARCHED * num_train * num_searches
     return float(learning * num_learned + forward * num_seen)
 
 
