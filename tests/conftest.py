@@ -6,6 +6,11 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes depends on what else the machine does
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # whoever started the tests in the background had Ctrl-C ignored, and so would every child
 signal.signal(signal.SIGINT, signal.default_int_handler)

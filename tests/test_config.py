@@ -382,14 +382,14 @@ def written(axes: dict[str, list[str]]) -> list[str]:
     return [f"{key}={','.join(values)}" for key, values in axes.items()]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(axes=some_axes)
 def test_the_number_of_runs_is_the_product_of_the_axes(base, axes):
     sweep = one(base, *written(axes))
     assert len(sweep.runs()) == sweep.num_runs == math.prod(map(len, axes.values()))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(axes=some_axes)
 def test_the_order_of_axes_does_not_change_the_runs(base, axes):
     expected = ids(runs_of(base, *written(axes)))
@@ -397,7 +397,7 @@ def test_the_order_of_axes_does_not_change_the_runs(base, axes):
         assert ids(runs_of(base, *order)) == expected
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(axes=some_axes, data=st.data())
 def test_a_value_more_on_an_axis_keeps_the_other_runs(base, axes, data):
     key = data.draw(st.sampled_from(list(axes)))
@@ -712,13 +712,13 @@ def what_is_said(name, overrides) -> str:
         return str(error)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=30) | st.from_regex(r"\A(depth|activation|probes\.steps)=.{0,12}\Z"))
 def test_no_text_whatever_raises_anything_but_a_usage_error(base, text):
     assert what_is_said(base, [text]).isprintable()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: f"title: {text}".encode()))
 def test_no_file_whatever_raises_anything_but_a_usage_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "anything.yaml"

@@ -134,7 +134,7 @@ def test_all_training_samples_are_used_unless_num_train_says_otherwise():
     assert torch.equal(train_indices(choose("mnist5k", num_train=4000), seed=3), torch.arange(4000))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(small=st.integers(10, 4000), large=st.integers(10, 4000), seed=st.integers(0, 2**40))
 def test_a_smaller_training_set_is_part_of_a_larger_one_and_balanced(small, large, seed):
     small, large = sorted((small, large))
@@ -147,7 +147,7 @@ def test_a_smaller_training_set_is_part_of_a_larger_one_and_balanced(small, larg
     assert counts.max() - counts.min() <= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sizes=st.lists(st.integers(1, 60), min_size=2, max_size=6), data=st.data())
 def test_every_head_of_the_order_has_all_classes_in_proportion(sizes, data):
     labels = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))

@@ -23,7 +23,7 @@ import synthetic
 
 RUNS = synthetic.configs(depths=(2,), learning_rates=(0.1, 1.0), seeds=(0, 1))
 
-LAW = settings(deadline=None, max_examples=25)
+LAW = settings(max_examples=25)
 
 
 @pytest.fixture(scope="module")

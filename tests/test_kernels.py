@@ -80,7 +80,7 @@ def test_an_elu_unit_far_below_zero_is_not_dead() -> None:
     st.integers(1, 40),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_bits_do_not_depend_on_the_fleet(
     name: str, runs: int, out: int, into: int, samples: int, is_shared: bool
 ) -> None:

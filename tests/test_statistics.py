@@ -16,7 +16,7 @@ from relu_exp.evidence.statistics import (
     summarize,
 )
 
-LAW = settings(deadline=None, max_examples=50)
+LAW = settings(max_examples=50)
 numbers = st.floats(-1e3, 1e3, allow_nan=False)
 
 
