@@ -118,3 +118,26 @@ def test_a_fleets_convolutions_are_those_of_each_run() -> None:
     assert z.shape == (2, 3, 4, 6, 6)
     expected = torch.nn.functional.conv2d(h[1], W[1], b[1, :, 0], padding=1)
     torch.testing.assert_close(z[1], expected)
+
+
+@pytest.mark.parametrize("width", [12, 10])
+@pytest.mark.parametrize("sizes", [None, (2, 1)])
+def test_the_way_back_takes_the_step_that_the_gradients_say(
+    width: int, sizes: tuple[int, ...] | None
+) -> None:
+    phi = Elementwise("tanh", ({},) * 3)
+    inputs = draw(2 if sizes else 3, 8, 20, seed=2)
+    h = Samples(inputs, torch.zeros(2, 20), sizes) if sizes else inputs
+    skip, rates = draw(3, width, 20, seed=3), draw(3, 1, 1, seed=4)
+
+    def step(descends: bool) -> list[Tensor]:
+        W, b = draw(3, width, 8).requires_grad_(), draw(3, width, 1, seed=1).requires_grad_()
+        loss = rates * dense(h, W, b, phi, skip, descends) * draw(3, width, 20, seed=9)
+        loss.sum().backward()
+        if descends:
+            assert W.grad is None
+            return [W.detach(), b.detach()]
+        return [each.detach() - each.grad for each in (W, b)]
+
+    for stepped, expected in zip(step(descends=True), step(descends=False), strict=True):
+        torch.testing.assert_close(stepped, expected, rtol=1e-5, atol=1e-5)

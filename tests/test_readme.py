@@ -67,3 +67,29 @@ def test_every_verdict_in_the_readme_is_the_committed_one():
     rows = re.findall(r"\(results/claims\.md#([^)]+)\) \| . ([a-z ]+) \|", TEXT)
     assert {claim for claim, _ in rows} == set(VERDICTS)
     assert [row for row in rows if VERDICTS[row[0]] != row[1]] == []
+
+
+def test_what_the_readme_says_was_measured_stands_in_the_claims_own_section():
+    sections = dict(
+        re.findall(
+            r'<a id="([^"]+)"></a>(.*?)(?=<a id=|\Z)',
+            (ROOT / "results" / "claims.md").read_text(),
+            re.S,
+        )
+    )
+    table = re.findall(r"claims\.md#([^)]+)\) \| . [a-z]+ \| (\D.*?) \|\n", TEXT)
+    said = [(claim, number) for claim, text in table for number in re.findall(r"\d[\d,.]*\d", text)]
+    assert len(said) > 20
+    assert [pair for pair in said if pair[1] not in sections[pair[0]]] == []
+
+
+def test_the_speed_in_the_readme_is_the_measured_one():
+    table = (ROOT / "results" / "benchmarks" / "cpu.md").read_text()
+    works = re.split(r"^\*\*W\d\*\*", table, flags=re.MULTILINE)[1:]
+    plain, jax = (
+        [re.findall(rf"^\| {way}.*?\| [^|]* \| ([\d.]+)", work, re.MULTILINE) for work in works]
+        for way in ("plain", "JAX")
+    )
+    (line,) = re.findall(r"\*\*Fleets are faster.*?make bench", TEXT, re.DOTALL)
+    said = re.findall(r"([\d.]+)\s+times", line)
+    assert said == [*plain[0], *jax[0], *plain[1], *plain[2]]

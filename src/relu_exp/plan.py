@@ -28,7 +28,8 @@ _OVERHEAD_FLOPS = 2e7
 """The same in operations, to compare fleets without measuring the machine."""
 
 _SEARCHED = 0.2
-"""Share of the training set that a search for dead units sees: few runs have any to search for."""
+"""Share of the training set that a search for dead units sees, with which the default experiment's
+estimate is its time: few runs have any to search for."""
 
 _BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 100}
 _BYTES_PER_FLEET = 25_000
