@@ -205,7 +205,7 @@ def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, other
             _layer_axis(axes, panel)
         _share_axis(axes, values["mean"].max())
 
-    grid.fill(sheet.axes, values, paint, empty="no dead units" if view.as_points else "no runs")
+    grid.fill(sheet.axes, values, paint, empty="none dead before" if view.as_points else "no runs")
     counts = ""
     if view is REVIVALS:
         revived, still = int(joined["revived"].sum()), int(joined["still_dead"].sum())
