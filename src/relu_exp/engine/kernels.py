@@ -18,7 +18,18 @@ from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
 
-__all__ = ["Elementwise", "Samples", "conv2d", "dense", "linear", "never_moves"]
+__all__ = [
+    "ROWS",
+    "RULES",
+    "Elementwise",
+    "Samples",
+    "conv2d",
+    "dense",
+    "groups_of",
+    "linear",
+    "never_moves",
+    "product",
+]
 
 aten = torch.ops.aten
 
@@ -26,8 +37,8 @@ aten = torch.ops.aten
 # scalar tail whose exp may differ in the last bit; a run's numbers would then depend on where in
 # its fleet it stands.
 _VECTOR = 64
-# Numbers in the smallest vector that a matrix product loads at once.
-_ROWS = 4
+ROWS = 4
+"""Numbers in the smallest vector that a matrix product loads at once."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +254,7 @@ def shared_product(W: Tensor, X: Tensor, sizes: Sequence[int]) -> Tensor:
     """
     out = torch.empty(*W.shape[:2], X.shape[2], device=W.device, dtype=W.dtype)
     is_whole = _is_whole(W)
-    for x, part in zip(X, _groups(sizes), strict=True):
+    for x, part in zip(X, groups_of(sizes), strict=True):
         if is_whole:
             torch.mm(W[part].flatten(0, 1), x, out=out[part].flatten(0, 1))
         else:
@@ -255,27 +266,27 @@ def shared_product(W: Tensor, X: Tensor, sizes: Sequence[int]) -> Tensor:
 def subtract_shared_product_(W: Tensor, A: Tensor, X: Tensor, sizes: Sequence[int]) -> None:
     """Subtract A X from W where runs share X, as `W -= shared_product(A, X, sizes)` does."""
     if _is_whole(A):
-        for x, part in zip(X, _groups(sizes), strict=True):
+        for x, part in zip(X, groups_of(sizes), strict=True):
             W[part].flatten(0, 1).addmm_(A[part].flatten(0, 1), x, alpha=-1)
     else:
         W -= shared_product(A, X, sizes)
 
 
-def _groups(sizes: Sequence[int]) -> list[slice]:
+def groups_of(sizes: Sequence[int]) -> list[slice]:
     """Return which runs belong to each group of consecutive runs."""
     ends = list(accumulate(sizes))
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
 def _is_whole(matrices: Tensor) -> bool:
-    return matrices.is_cuda or all(size % _ROWS == 0 for size in matrices.shape[1:])
+    return matrices.is_cuda or all(size % ROWS == 0 for size in matrices.shape[1:])
 
 
 def _has_whole_vectors(*stacks: Tensor) -> bool:
     """Return whether every row of stacked matrices, as stored, is a whole number of vectors."""
     stored = [each if each.is_contiguous() else each.transpose(1, 2) for each in stacks]
     return all(
-        each.is_cuda or (each.is_contiguous() and each.shape[2] % _ROWS == 0) for each in stored
+        each.is_cuda or (each.is_contiguous() and each.shape[2] % ROWS == 0) for each in stored
     )
 
 

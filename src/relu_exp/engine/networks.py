@@ -69,6 +69,9 @@ class Pass(Protocol):
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
         """Return W h + b, the output layer."""
 
+    def sequence(self, x: Samples) -> Tensor:
+        """Return what all layers make of x, one after another: `dense` ones and a `linear` one."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -139,10 +142,7 @@ def _mlp_layers(
 @register(_mlp_layers, reference="Rumelhart, Hinton, Williams 1986, Nature 323")
 def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     """Multilayer perceptron: `depth` hidden layers of `width` units (depth 0 is linear)."""
-    h: Tensor | Samples = x
-    for layer in range(net.num_layers - 1):
-        h = net.dense(layer, h)
-    return net.linear(net.num_layers - 1, h)
+    return net.sequence(x)
 
 
 @register(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS, gain
+from relu_exp.engine.chains import Chain
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.kernels import Elementwise, Samples, conv2d, dense, linear
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
@@ -88,6 +90,17 @@ class Stack:
         passing = _Pass(self, noise, tape, heard, descends)
         return self.network.forward(passing, x, self.settings)
 
+    @cached_property
+    def _chains(self) -> dict[tuple[int, ...], Chain]:
+        return {}
+
+    def chain(self, x: Samples) -> Chain:
+        """Return all layers as one chain, with buffers for batches like x."""
+        shape = (x.labels.shape[1], *x.sizes)
+        if shape not in self._chains:
+            self._chains[shape] = Chain(self.weights, self.biases, self.phi, x)
+        return self._chains[shape]
+
     def slope_of(self, layer: int) -> Mapping[str, Tensor]:
         """Return the learned keyword of a hidden layer's activation, or nothing."""
         entry = ACTIVATIONS[self.phi.name]
@@ -146,6 +159,15 @@ class _Pass:
         runs, channels, *places = z.shape
         a = self._activate(layer, z.reshape(runs, channels, -1))
         return a.reshape(runs, channels, *places).transpose(1, 2)
+
+    def sequence(self, x: Samples) -> Tensor:
+        stack = self.stack
+        if self.descends and stack.phi.is_fast and Chain.suits(stack.weights, x):
+            return stack.chain(x)(x)
+        h: Tensor | Samples = x
+        for layer in range(self.num_layers - 1):
+            h = self.dense(layer, h)
+        return self.linear(self.num_layers - 1, h)
 
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
         return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.descends)

@@ -1,0 +1,146 @@
+"""A whole multilayer perceptron as one node of autograd, in buffers that every update uses anew.
+
+`kernels.dense`, layer by layer, is the plain way and gives the same numbers to the last bit. What
+is saved is not arithmetic but what surrounds it: a node and new memory for every layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relu_exp.engine.kernels import ROWS, RULES, Elementwise, Samples, groups_of
+
+__all__ = ["Chain"]
+
+
+class Chain:
+    """Dense layers, the last of them linear, whose way back takes a step of gradient descent."""
+
+    def __init__(
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], phi: Elementwise, x: Samples
+    ) -> None:
+        """Make the buffers.
+
+        Args:
+            weights: (runs, out, in) of every layer; the way back updates them and the biases.
+            biases: (runs, out, 1) of every layer.
+            phi: the activation of all but the last, with a fast rule.
+            x: a batch of the shape that the chain is for.
+        """
+        linear = Elementwise("identity", ({},) * weights[0].shape[0])
+        rules = [*[phi] * (len(weights) - 1), linear]
+        layers = [
+            _Layer(W.detach(), b.detach(), rule, W.new_empty(*W.shape[:2], x.labels.shape[1]))
+            for W, b, rule in zip(weights, biases, rules, strict=True)
+        ]
+        self.first = _First(layers[0], x.sizes)
+        # gradients by layers of equal shape take turns in one buffer
+        buffers = {layer.a.shape: torch.empty_like(layer.a) for layer in layers}
+        self.linked = [
+            _Linked(layer, below.a, buffers[below.a.shape]) for below, layer in pairwise(layers)
+        ]
+        # what tells autograd that there is a way back
+        self.anchor = biases[0]
+
+    @staticmethod
+    def suits(weights: Sequence[Tensor], x: Samples) -> bool:
+        """Return whether every product may take its operands where they lie: `kernels.product`."""
+        sizes = [x.labels.shape[1], weights[0].shape[1], *(W.shape[2] for W in weights)]
+        return weights[0].is_cuda or all(size % ROWS == 0 for size in sizes)
+
+    def __call__(self, x: Samples) -> Tensor:
+        """Return the outputs (runs, units, samples), in memory that the next call overwrites."""
+        outputs: Tensor = _ThereAndBack.apply(self.anchor, self, x.inputs)
+        return outputs
+
+    def there(self, x: Tensor) -> Tensor:
+        """Return the outputs for inputs (groups, features, samples)."""
+        a = self.first.there(x)
+        for layer in self.linked:
+            a = layer.there()
+        return a
+
+    def back(self, grad: Tensor, x: Tensor) -> None:
+        """Subtract the gradients by weights and biases, given that by the outputs."""
+        for layer in reversed(self.linked):
+            grad = layer.back(grad)
+        self.first.back(grad, x)
+
+
+class _ThereAndBack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, anchor: Tensor, chain: Chain, x: Tensor) -> Tensor:
+        ctx.chain, ctx.x = chain, x
+        return chain.there(x).detach()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
+        ctx.chain.back(grads[0].contiguous(), ctx.x)
+        return None, None, None
+
+
+class _Layer:
+    """One layer's parameters, its activations, and what is done with them element by element."""
+
+    def __init__(self, W: Tensor, b: Tensor, phi: Elementwise, a: Tensor) -> None:
+        self.W, self.b, self.a, self.db = W, b, a, torch.empty_like(b)
+        self.rule = RULES[phi.name]
+        self.parts = [(part, a[part], settings) for part, settings in phi.slices(a)]
+
+    def activate(self) -> Tensor:
+        """Make a = φ(a + b)."""
+        self.a += self.b
+        for _, a, settings in self.parts:
+            self.rule.forward_(a, **settings)
+        return self.a
+
+    def descend(self, grad: Tensor) -> Tensor:
+        """Make a the gradient by φ's argument, given that by a, and update b."""
+        for part, a, settings in self.parts:
+            self.rule.backward(grad[part], a, a, **settings)
+        self.b -= torch.sum(self.a, -1, keepdim=True, out=self.db)
+        return self.a
+
+
+class _First:
+    """The layer whose inputs are shared by all runs of a group."""
+
+    def __init__(self, layer: _Layer, sizes: Sequence[int]) -> None:
+        self.layer = layer
+        # all runs of a group go in one large product
+        self.groups = [
+            (layer.W[part].flatten(0, 1), layer.a[part].flatten(0, 1)) for part in groups_of(sizes)
+        ]
+
+    def there(self, x: Tensor) -> Tensor:
+        for (W, a), inputs in zip(self.groups, x, strict=True):
+            torch.mm(W, inputs, out=a)
+        return self.layer.activate()
+
+    def back(self, grad: Tensor, x: Tensor) -> None:
+        self.layer.descend(grad)
+        for (W, dz), inputs in zip(self.groups, x, strict=True):
+            W.addmm_(dz, inputs.T, alpha=-1)
+
+
+class _Linked:
+    """A layer upon another."""
+
+    def __init__(self, layer: _Layer, h: Tensor, dh: Tensor) -> None:
+        self.layer, self.h, self.dh = layer, h, dh
+        self.Wt, self.ht = layer.W.transpose(1, 2), h.transpose(1, 2)
+
+    def there(self) -> Tensor:
+        torch.bmm(self.layer.W, self.h, out=self.layer.a)
+        return self.layer.activate()
+
+    def back(self, grad: Tensor) -> Tensor:
+        dz = self.layer.descend(grad)
+        torch.bmm(self.Wt, dz, out=self.dh)
+        self.layer.W.baddbmm_(dz, self.ht, alpha=-1)
+        return self.dh

@@ -1,0 +1,77 @@
+"""A chain of layers: to the bit what the layers give one by one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.chains import Chain
+from relu_exp.engine.kernels import RULES, Elementwise, Samples, dense, linear
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RUNS, FEATURES, SAMPLES, SIZES = 3, 16, 20, (2, 1)
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def batch(step: int) -> Samples:
+    labels = torch.zeros(len(SIZES), SAMPLES, dtype=torch.int64)
+    return Samples(draw(len(SIZES), FEATURES, SAMPLES, seed=100 + step), labels, SIZES)
+
+
+def parameters(widths: list[int]) -> tuple[list[Tensor], list[Tensor]]:
+    sizes = list(zip([FEATURES, *widths], [*widths, 3], strict=False))
+    weights = [draw(RUNS, out, into, seed=out).div_(into).requires_grad_() for into, out in sizes]
+    biases = [draw(RUNS, out, 1, seed=out + 1).requires_grad_() for _, out in sizes]
+    return weights, biases
+
+
+def layers(weights: list[Tensor], biases: list[Tensor], phi: Elementwise, x: Samples) -> Tensor:
+    h: Tensor | Samples = x
+    for W, b in zip(weights[:-1], biases[:-1], strict=True):
+        h = dense(h, W, b, phi, descends=True)
+    return linear(h, weights[-1], biases[-1], descends=True)
+
+
+def trained(widths: list[int], phi: Elementwise, is_chained: bool) -> list[Tensor]:
+    weights, biases = parameters(widths)
+    chain = Chain(weights, biases, phi, batch(0))
+    outputs = []
+    for step in range(4):
+        x = batch(step)
+        z = chain(x) if is_chained else layers(weights, biases, phi, x)
+        outputs.append(z.detach().clone())
+        torch.autograd.backward(z.square().mean((1, 2)), torch.tensor([0.01, 0.02, 0.03]))
+    return [*outputs, *weights, *biases]
+
+
+@pytest.mark.parametrize("widths", [[8], [8, 8, 8], [8, 12, 8]])
+@pytest.mark.parametrize("name", RULES)
+def test_a_chain_trains_as_its_layers_do_one_by_one(name: str, widths: list[int]) -> None:
+    phi = Elementwise(name, (dict(ACTIVATIONS.resolve(name, {}).settings),) * RUNS)
+    together, apart = trained(widths, phi, True), trained(widths, phi, False)
+    for ours, theirs in zip(together, apart, strict=True):
+        assert torch.isfinite(ours).all() and torch.equal(ours, theirs)
+
+
+def test_every_run_of_a_chain_keeps_its_own_slope() -> None:
+    phi = Elementwise("leaky_relu", tuple({"negative_slope": 0.1 * run} for run in range(RUNS)))
+    for ours, theirs in zip(trained([8], phi, True), trained([8], phi, False), strict=True):
+        assert torch.isfinite(ours).all() and torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("widths", [[6], [8, 6], [10, 8]])
+def test_a_chain_suits_whole_vectors_only(widths: list[int]) -> None:
+    assert not Chain.suits(parameters(widths)[0], batch(0))
+    assert Chain.suits(parameters([8, 12])[0], batch(0))
+
+
+def test_only_whole_batches_suit_a_chain() -> None:
+    x = batch(0)
+    odd = Samples(x.inputs[..., :-1], x.labels[:, :-1], SIZES)
+    assert not Chain.suits(parameters([8])[0], odd)
