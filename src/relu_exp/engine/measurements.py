@@ -66,7 +66,7 @@ def _unit_spread(rows: Tensor) -> Tensor:
     """
     # every n-th weight: those of a layer of many inputs cost as much as their update
     rows = rows.flatten(2)
-    rows = rows[:, :, :: -(-rows.shape[2] // _SPREAD_WEIGHTS)]
+    rows = rows[:, :, :: -(-rows.shape[2] // _SPREAD_WEIGHTS)].contiguous()
     # to scale: squares of gradients that vanished over many layers would underflow
     rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
     apart = _norm(rows - rows.mean(1, keepdim=True))
@@ -83,8 +83,8 @@ def _effective_rank(a: Tensor) -> Tensor:
     varies = (size > _ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
     centered = centered / size.clamp_min(torch.finfo(a.dtype).tiny)
     # the covariance of units and the products of samples have the same eigenvalues but for zeros
-    rows = centered if a.shape[1] <= a.shape[2] else centered.transpose(1, 2).contiguous()
-    covariance = product(rows, rows.transpose(1, 2))
+    rows, columns = centered, centered.transpose(1, 2)
+    covariance = product(rows, columns) if a.shape[1] <= a.shape[2] else product(columns, rows)
     trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
     rank = (trace / _norm(covariance).clamp_min(torch.finfo(a.dtype).tiny)).square()
     return torch.where(varies, rank, torch.zeros_like(rank))
@@ -180,11 +180,11 @@ def histogram(values: Tensor, kind: str) -> Tensor:
     """
     low, high, bins = HISTOGRAM_BINS[kind]
     runs = values.shape[0]
-    place = (values.flatten(1) - low) * (bins / (high - low))
+    place = (values.flatten(1) - low).mul_(bins / (high - low)).nan_to_num_(nan=float(bins))
     # clamp before the cast: a float beyond int32 has no defined integer
-    index = place.nan_to_num(nan=float(bins)).floor().clamp(-1, bins).int() + 1
-    offset = torch.arange(runs, device=values.device, dtype=torch.int32)[:, None] * (bins + 2)
-    counts = torch.bincount((index + offset).flatten(), minlength=runs * (bins + 2))
+    index = place.floor_().clamp_(-1, bins).int()
+    first = 1 + torch.arange(runs, device=values.device, dtype=torch.int32)[:, None] * (bins + 2)
+    counts = torch.bincount(index.add_(first).flatten(), minlength=runs * (bins + 2))
     return counts.reshape(runs, bins + 2).int()
 
 
