@@ -35,6 +35,7 @@ PLAIN: dict[str, Any] = {
     "probe_steps": (),
     "probe_samples": 64,
     "evaluation_steps": (4,),
+    "precision": "float32",
 }
 
 

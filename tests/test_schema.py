@@ -1,10 +1,12 @@
 """The words: a run's configuration as a row of a table, and back."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relu_exp.schema import PARTS, PLAIN_KEYS, TABLES, Choice, RunConfig, UsageError
+from relu_exp.schema import PARTS, PLAIN_KEYS, PRECISIONS, TABLES, Choice, RunConfig, UsageError
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | names | st.floats(allow_nan=False, width=64)
@@ -27,6 +29,7 @@ runs = st.builds(
     probe_steps=steps,
     probe_samples=whole,
     evaluation_steps=steps,
+    precision=st.sampled_from(PRECISIONS),
 )
 RUN = RunConfig(
     **{part: Choice("x", (("a", 1.5),)) for part in PARTS},
@@ -57,6 +60,12 @@ def test_a_row_of_the_table_has_more_columns_than_the_configuration():
     assert RunConfig.from_row(row) == RUN
 
 
+def test_runs_of_float32_are_named_as_before_there_was_another_precision():
+    named = {precision: replace(RUN, precision=precision).run_id for precision in PRECISIONS}
+    assert named["float32"] == RUN.run_id == "8683268adc7dde4a"
+    assert len({*named.values()}) == len(PRECISIONS)
+
+
 @pytest.mark.parametrize("column", list(RUN.as_row()))
 def test_a_row_without_a_column_is_no_run(column):
     row = RUN.as_row()
@@ -79,6 +88,7 @@ def test_a_row_without_a_column_is_no_run(column):
         ("activation_settings", '{"a": [1]}'),
         ("activation_settings", '{"a": {"b": 1}}'),
         ("learning_rate", 1),
+        ("precision", "float16"),
         ("probe_steps", "7"),
         ("probe_steps", "[1.5]"),
         ("probe_steps", "[true]"),
@@ -92,7 +102,14 @@ def test_a_value_of_a_wrong_type_is_no_run(column, value):
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("depth", 3), ("seed", 1), ("activation", "y"), ("probe_steps", "[0]"), ("run_id", "0" * 16)],
+    [
+        ("depth", 3),
+        ("seed", 1),
+        ("precision", "tf32"),
+        ("activation", "y"),
+        ("probe_steps", "[0]"),
+        ("run_id", "0" * 16),
+    ],
 )
 def test_a_row_that_was_changed_is_not_the_run_it_says(column, value):
     with pytest.raises(UsageError, match="changed after it was written"):

@@ -161,6 +161,7 @@ def _shape(run: RunConfig) -> Hashable:
         run.probe_steps,
         run.probe_samples,
         run.evaluation_steps,
+        run.precision,
     )
 
 

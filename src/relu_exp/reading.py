@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from relu_exp.registry import printable
-from relu_exp.schema import SCHEMA_VERSION, UsageError
+from relu_exp.schema import LATER_COLUMNS, SCHEMA_VERSION, UsageError
 
 __all__ = [
     "check_is_file",
@@ -55,6 +55,8 @@ def check_is_file(path: Path) -> None:
 def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
     """Return a Parquet file's table, checked to the last character.
 
+    A file from before there was a column (`LATER_COLUMNS`) has it here.
+
     Raises:
         UsageError: the file is damaged, of another schema version, or larger than the memory.
     """
@@ -63,13 +65,21 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
         # ParquetFile rather than read_table: no directory discovery, no partition guessing
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow
+            absent = _absent(path.stem, found, wanted)
             # the metadata carries the version: equal columns may still mean other things
-            if not found.equals(wanted) or found.metadata != wanted.metadata:
+            expected = pa.schema([each for each in wanted if each.name not in absent])
+            if not found.equals(expected) or found.metadata != wanted.metadata:
                 raise UsageError(
                     f"{path} was not written by schema version {SCHEMA_VERSION}: "
                     "choose another place with --results DIR"
                 )
-            table = _read(file, list(columns) if columns is not None else wanted.names)
+            names = list(columns) if columns is not None else wanted.names
+            table = _read(file, [name for name in names if name not in absent])
+            for place, name in enumerate(names):
+                if name in absent:
+                    value = pa.scalar(absent[name], wanted.field(name).type)
+                    column = pa.repeat(value, file.metadata.num_rows)
+                    table = table.add_column(place, wanted.field(name), column)
         table.validate(full=True)
     except _UNSOUND as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
@@ -78,6 +88,16 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
             "command again; only its runs are trained again"
         ) from error
     return table
+
+
+def _absent(table: str, found: pa.Schema, wanted: pa.Schema) -> dict[str, str]:
+    """Return the columns that a file of a table lacks because there was none, and their values."""
+    later = LATER_COLUMNS.get(table, {})
+    return {
+        name: value
+        for name, value in later.items()
+        if name in wanted.names and name not in found.names
+    }
 
 
 def _read(file: pq.ParquetFile, columns: list[str]) -> pa.Table:

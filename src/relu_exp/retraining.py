@@ -68,6 +68,8 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
     Raises:
         UsageError: its row is no run, or its data are not there.
     """
+    from relu_exp.engine.precision import check
+
     there = found.rows()
     (row,) = there["runs"].slice(0, 1).to_pylist()
     try:
@@ -76,6 +78,10 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
         raise UsageError(f"{found.store.root}, run {found.run_id}: {error}") from error
     made_on = str(row["device"])
     device = resolve_device("auto" if (device, made_on) == ("auto", "cuda") else device)
+    try:
+        check(run.precision, device)
+    except UsageError as error:
+        return "failed", f"cannot be trained here: {error}"
     with ready(Mission(found.store.root, found.session, device, tuple(plugins))):
         try:
             here = _train(run, device)

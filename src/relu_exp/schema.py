@@ -10,10 +10,13 @@ from functools import cached_property
 from typing import Any, Literal
 
 __all__ = [
+    "DEFAULT_PRECISION",
     "HISTOGRAM_BINS",
+    "LATER_COLUMNS",
     "PARTS",
     "PLACES",
     "PLAIN_KEYS",
+    "PRECISIONS",
     "QUANTITIES",
     "SCHEMA_VERSION",
     "SPLITS",
@@ -33,6 +36,12 @@ Scalar = str | int | float | bool | None
 Status = Literal["done", "diverged", "failed", "interrupted"]
 FINISHED: tuple[Status, ...] = ("done", "diverged")
 """Statuses that need no further training."""
+
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
+"""What the operands of matrix products and convolutions are rounded to."""
+DEFAULT_PRECISION = "float32"
+"""What every run before there was a choice had, and the only one that verdicts rest on."""
 
 
 class UsageError(Exception):
@@ -62,6 +71,7 @@ class RunConfig:
     has its own depth and no width. `probe_steps` and `evaluation_steps` are the steps (0 is before
     the first update, `num_steps` after the last) at which layers are measured and losses
     evaluated; `probe_samples` the size of the fixed probe batch, drawn from the training set.
+    `precision` is what the operands of its matrix products and convolutions are rounded to.
     """
 
     activation: Choice
@@ -78,15 +88,20 @@ class RunConfig:
     probe_steps: tuple[int, ...]
     probe_samples: int
     evaluation_steps: tuple[int, ...]
+    precision: str = DEFAULT_PRECISION
 
     @cached_property
     def run_id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the configuration and the schema version.
 
-        Where the data lie (`PLACES`) is left out: two machines give one run the same identity.
+        Where the data lie (`PLACES`) is left out: two machines give one run the same identity. So
+        is the default precision: runs are what they were before there was another.
         """
+        words = {key: value for key, value in vars(self).items() if key != "precision"}
+        if self.precision != DEFAULT_PRECISION:
+            words["precision"] = self.precision
         text = json.dumps(
-            [SCHEMA_VERSION, vars(self)], default=_identity, sort_keys=True, separators=(",", ":")
+            [SCHEMA_VERSION, words], default=_identity, sort_keys=True, separators=(",", ":")
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -130,6 +145,10 @@ class RunConfig:
         return run
 
 
+_KINDS: Mapping[str, type] = {"learning_rate": float, "precision": str}
+"""Of plain keys that are no whole numbers."""
+
+
 def _choice(row: Mapping[str, Any], part: str) -> Choice:
     settings = json.loads(_text(row, f"{part}_settings"))
     is_plain = isinstance(settings, dict) and all(
@@ -141,9 +160,11 @@ def _choice(row: Mapping[str, Any], part: str) -> Choice:
 
 
 def _plain(row: Mapping[str, Any], key: str) -> Any:
-    value, kind = row[key], float if key == "learning_rate" else int
+    value, kind = row[key], _KINDS.get(key, int)
     if not (type(value) is kind or (key == "width" and value is None)):
         raise TypeError(key)
+    if key == "precision" and value not in PRECISIONS:
+        raise ValueError(key)
     return value
 
 
@@ -182,6 +203,7 @@ PLAIN_KEYS = (
     "batch_size",
     "num_steps",
     "seed",
+    "precision",
     "probe_samples",
 )
 
@@ -227,6 +249,7 @@ _CONFIG_COLUMNS = {
     "batch_size": "int32",
     "num_steps": "int32",
     "seed": "int64",
+    "precision": "string",
     "probe_samples": "int32",
     "probe_steps": "string",
     "evaluation_steps": "string",
@@ -320,3 +343,6 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Column → Parquet type, for every table. A part of the results holds one file of each."""
+
+LATER_COLUMNS: Mapping[str, Mapping[str, str]] = {"runs": {"precision": DEFAULT_PRECISION}}
+"""Columns that parts of before lack: table → column → what all of their rows had."""

@@ -16,7 +16,7 @@ from relu_exp.launchers.task import Mission
 from relu_exp.memory import room_for_fleet
 from relu_exp.plan import FLEET_SIZES, Fleet, Plan, plan
 from relu_exp.provenance import describe_machine
-from relu_exp.schema import SCHEMA_VERSION, RunConfig, UsageError
+from relu_exp.schema import DEFAULT_PRECISION, SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.standing import Standing, standing
 from relu_exp.store import Store
 
@@ -127,8 +127,8 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
     """Compose and expand every sweep, so that whatever is wrong shows before the first trains.
 
     Raises:
-        UsageError: an experiment, an override or the device is not valid, or the sweeps are so
-            large that they need --yes.
+        UsageError: an experiment, an override or the device is not valid, the device cannot compute
+            in a precision, or the sweeps are so large that they need --yes.
     """
     from relu_exp.config import sweeps
 
@@ -143,11 +143,13 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
         is_elsewhere = LAUNCHERS[sweep.launcher.name].is_elsewhere
         device = _device_elsewhere(options.device) if is_elsewhere else here
         asked = options.num_workers or sweep.launcher.num_workers
+        runs = sweep.runs()
+        _check_precisions(runs, device, is_elsewhere)
         has_many = device == "cpu" or is_elsewhere
         tasks.append(
             Task(
                 sweep=sweep,
-                runs=sweep.runs(),
+                runs=runs,
                 store=Store(options.results / sweep.name),
                 device=device,
                 num_workers=(asked or local.num_cores()) if has_many else 1,
@@ -169,6 +171,17 @@ def _all_elsewhere(found: Sequence[Sweep]) -> bool:
 def _device_elsewhere(device: str) -> str:
     """Return the device of other machines, of which this one cannot tell what they have."""
     return "cpu" if device == "auto" else device
+
+
+def _check_precisions(runs: Sequence[RunConfig], device: str, is_elsewhere: bool) -> None:
+    """Raise a UsageError where a device cannot compute in a precision that a run asks for."""
+    asked = {run.precision for run in runs} - {DEFAULT_PRECISION}
+    # what GPUs other machines have they say themselves, before they train
+    if asked and not (is_elsewhere and device == "cuda"):
+        from relu_exp.engine.precision import check
+
+        for precision in sorted(asked):
+            check(precision, device)
 
 
 def _studies(sweep: Sweep, device: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from relu_exp.config.grammar import Pattern, Range, Values
 from relu_exp.config.groups import GROUPS, option_names
 from relu_exp.config.schedules import check_schedule
 from relu_exp.registry import Setting, nearest, shown
-from relu_exp.schema import UsageError
+from relu_exp.schema import DEFAULT_PRECISION, PRECISIONS, UsageError
 
 __all__ = ["PLAIN_KEYS", "SCHEDULE_KEYS", "THRESHOLD_KEYS", "check_key", "checked"]
 
@@ -25,6 +25,9 @@ PLAIN_KEYS: Mapping[str, Setting] = {
     "batch_size": Setting(1, "samples of a minibatch", at_least=1, at_most=10_000_000),
     "num_steps": Setting(0, "updates of the weights", at_least=0, at_most=100_000_000),
     "seed": Setting(0, "of every random number of a run", at_least=0, at_most=_MOST_INT64),
+    "precision": Setting(
+        DEFAULT_PRECISION, "of the operands of matrix products", choices=PRECISIONS
+    ),
     "probes.num_samples": Setting(
         1, "training samples that layers are measured on", at_least=1, at_most=10_000_000
     ),
@@ -46,6 +49,7 @@ _ALSO_CALLED = {
     "steps": "num_steps",
     "num_seeds": "seed",
     "model": "network",
+    "dtype": "precision",
 }
 
 

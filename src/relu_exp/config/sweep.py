@@ -126,6 +126,7 @@ def _run(values: Mapping[str, Any]) -> RunConfig:
         probe_samples=min(values["probes.num_samples"], num_train),
         # how a run ended is always known
         evaluation_steps=tuple(sorted({*evaluations, num_steps})),
+        precision=values["precision"],
     )
 
 

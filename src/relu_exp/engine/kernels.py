@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.precision import operand, rounded, rounds, with_rounded_grad
 
 __all__ = [
     "ROWS",
@@ -224,8 +225,13 @@ def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
         b: (runs, out, 1).
         padding: zeros added on each side.
     """
-    pairs = zip(h, W, b, strict=True)
-    return torch.stack([F.conv2d(x, w, bias[:, 0], padding=padding) for x, w, bias in pairs])
+    if rounds():
+        pairs = zip(rounded(h), rounded(W), strict=True)
+        z = torch.stack([F.conv2d(x, w, padding=padding) for x, w in pairs])
+        # biases are added to float32 sums, and so are the gradients by them
+        return with_rounded_grad(z) + b[:, None, :, :, None]
+    found = zip(h, W, b, strict=True)
+    return torch.stack([F.conv2d(x, w, bias[:, 0], padding=padding) for x, w, bias in found])
 
 
 def product(A: Tensor, B: Tensor) -> Tensor:
@@ -304,7 +310,8 @@ class _Dense(torch.autograd.Function):
         sizes: tuple[int, ...] | None,
         descends: bool,
     ) -> Tensor:
-        z = product(W, h) if sizes is None else shared_product(W, h, sizes)
+        left, right = operand(W), operand(h)
+        z = product(left, right) if sizes is None else shared_product(left, right, sizes)
         z += b
         if skip is not None:
             z += skip
@@ -320,9 +327,9 @@ class _Dense(torch.autograd.Function):
         out = a if ctx.descends else torch.empty_like(a)
         dz = ctx.phi.backward(grads[0].contiguous(), a, out)
         db = dz.sum(-1, keepdim=True)
-        dh = product(W.transpose(1, 2), dz) if ctx.sizes is None else None
         dskip = dz if ctx.has_skip else None
-        ht = h.transpose(1, 2)
+        ht, dz = operand(h).transpose(1, 2), operand(dz)
+        dh = product(operand(W).transpose(1, 2), dz) if ctx.sizes is None else None
         if not ctx.descends:
             dW = product(dz, ht) if ctx.sizes is None else shared_product(dz, ht, ctx.sizes)
             return dh, dW, db, dskip, None, None, None

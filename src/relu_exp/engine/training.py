@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.engine import measurements, theory
+from relu_exp.engine import measurements, precision, theory
 from relu_exp.engine.activations import largest_derivative
 from relu_exp.engine.batches import Batches
 from relu_exp.engine.checkpoints import NO_STATE, Keeper, continue_from
@@ -20,7 +20,7 @@ from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.records import Records
 from relu_exp.engine.stack import Noise, build
 from relu_exp.engine.streams import stream
-from relu_exp.schema import SPLITS, RunConfig
+from relu_exp.schema import DEFAULT_PRECISION, SPLITS, RunConfig
 
 __all__ = ["train_fleet"]
 
@@ -50,9 +50,11 @@ def train_fleet(
         Table → column → values, as in `schema.TABLES`; of `runs` all but `fleet_id` and `session`.
 
     Raises:
-        UsageError: a network, an output or a data set do not fit each other.
+        UsageError: a network, an output or a data set do not fit each other, or the device cannot
+            compute in the runs' precision.
     """
-    return _voyage(runs, device, keeper).sail(on_step, keeper)
+    with precision.in_use(runs[0].precision, device):
+        return _voyage(runs, device, keeper).sail(on_step, keeper)
 
 
 def _voyage(runs: Sequence[RunConfig], device: str, keeper: Keeper | None) -> _Voyage:
@@ -231,7 +233,9 @@ class _Voyage:
         probes = measurements.take_probe(
             self.stack, self.batches.probe(self.seeds), self.saturated_below
         )
-        self.records.layers(self.ids, step, measurements.measure(probes))
+        # what is rounded are the network's products, not those of a measurement
+        with precision.in_use(DEFAULT_PRECISION, self.device):
+            self.records.layers(self.ids, step, measurements.measure(probes))
         for layer, probe in enumerate(probes, start=1):
             for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
                 counts = measurements.histogram(tensor, kind)

@@ -19,7 +19,7 @@ from relu_exp.evidence.by_setting import Places, Rows, mean
 from relu_exp.evidence.figures.style import levels, looks, plain
 from relu_exp.evidence.frames import Frames, Open, find_results
 from relu_exp.evidence.packing import CODES, Array, Stream, log_codes
-from relu_exp.schema import HISTOGRAM_BINS
+from relu_exp.schema import DEFAULT_PRECISION, HISTOGRAM_BINS
 
 __all__ = ["CURVES", "QUANTITIES", "explorer_data"]
 
@@ -47,6 +47,7 @@ SPOKEN = {
     "batch_size": "batches of ",
     "num_steps": "updates: ",
     "probe_samples": "probe of ",
+    "precision": "precision ",
 }
 """What may tell settings apart that agree in all main axes, and how it is said."""
 MOST_BYTES = 5_500_000
@@ -234,6 +235,7 @@ def _facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
     """Return what all runs share: data, network, width and so on."""
     shown = [column for column in SPOKEN if column not in varying]
     same = [column for column in shown if runs[column].nunique() == 1]
+    same = [column for column in same if {*runs[column]} != {DEFAULT_PRECISION}]
     return " · ".join(f"{SPOKEN[column]}{_text(runs[column].dropna().iloc[0])}" for column in same)
 
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from relu_exp.evidence.labels import label_choices
 from relu_exp.evidence.soundness import check_rows
-from relu_exp.schema import PARTS, TABLES, UsageError
+from relu_exp.schema import PARTS, PRECISIONS, TABLES, UsageError
 from relu_exp.store import Store, arrow_schema
 
 __all__ = ["Frames", "Open", "Steps", "find_results", "revivals", "steps_to_threshold", "unpack"]
@@ -87,6 +87,18 @@ class Frames:
         order = {run_id: place for place, run_id in enumerate(asked)}
         place = runs["run_id"].map(order) if asked else pd.Series(runs.index, runs.index)
         return _described(runs.loc[place.sort_values(kind="stable").index].reset_index(drop=True))
+
+    def only(self, precision: str) -> Frames:
+        """Return these frames as if no runs of another precision had been asked for."""
+        runs = self.runs
+        others = {*runs.loc[runs["precision"] != precision, "run_id"]}
+        if not others:
+            return self
+        asked = self.manifest.get("run_ids") or runs["run_id"]
+        kept = [run_id for run_id in asked if run_id not in others]
+        if not kept:
+            return self.showing(runs.iloc[:0])
+        return Frames(self.store, {**self.manifest, "run_ids": kept})
 
     def showing(self, runs: pd.DataFrame) -> Frames:
         """Return these frames with other labels or fewer runs in `runs`."""
@@ -260,6 +272,7 @@ def _described(runs: pd.DataFrame) -> pd.DataFrame:
             [labels[pair] for pair in pairs], categories=list(dict.fromkeys(labels.values()))
         )
     runs = pd.concat([runs, pd.DataFrame(added, index=runs.index)], axis=1)
+    runs["precision"] = pd.Categorical(runs["precision"], categories=PRECISIONS)
     # a network of fixed shape has no width: whole numbers and nulls, not floats
     return runs.astype({"width": "Int32", "diverged_at": "Int32"})
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from relu_exp.evidence.claims.court import command, decide_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
+from relu_exp.schema import DEFAULT_PRECISION
 
 __all__ = ["MARKS", "Heard", "Map", "hear", "place_of", "shown_effect"]
 
@@ -141,16 +142,19 @@ def _map(verdict: Verdict, grid: Sequence[str]) -> Map | None:
 def _figures(root: Path, claim: Claim) -> list[str]:
     """Return the picture of the claim's figure, as a path below the results, if there is any.
 
-    Of several drawings one named for what the statement speaks of (`...-ReLU`) goes first.
+    Of several drawings one named for what the statement speaks of (`...-ReLU`) goes first, and of
+    several precisions the one that verdicts rest on.
     """
     if claim.figure is None or not claim.experiments:
         return []
     folder = root / claim.experiments[0] / "figures"
     words = set(re.findall(r"\w+", claim.statement))
 
-    def rank(path: Path) -> tuple[bool, str]:
+    def rank(path: Path) -> tuple[bool, bool, str]:
         named = set(re.split(r"[-_]", path.stem.removeprefix(claim.figure or "")))
-        return (not named & words, path.name)
+        precisions = {word for word in named if word.startswith("precision")}
+        is_other = bool(precisions) and f"precision{DEFAULT_PRECISION}" not in precisions
+        return (is_other, not named & words, path.name)
 
     found = sorted(folder.glob(f"{claim.figure}*.png"), key=rank)
     return [path.relative_to(root).as_posix() for path in found[:1]]

@@ -22,7 +22,7 @@ from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.slices import redraw_command
 from relu_exp.evidence.frames import Frames, Open, find_results
 from relu_exp.evidence.pages import asset, render, replace_text
-from relu_exp.schema import UsageError
+from relu_exp.schema import DEFAULT_PRECISION, UsageError
 
 __all__ = ["Built", "build", "build_index", "experiments", "find_results"]
 
@@ -212,11 +212,12 @@ def _fixed(frames: Frames) -> list[tuple[str, str]]:
         "batch_size": "batch size",
         "num_steps": "updates",
         "probe_samples": "probe samples",
+        "precision": "precision",
     }
     found = []
     for column, name in names.items():
         values = frames.runs[column].dropna().unique()
-        if len(values) == 1:
+        if len(values) == 1 and not (column == "precision" and values[0] == DEFAULT_PRECISION):
             value = values[0]
             found.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
     return found

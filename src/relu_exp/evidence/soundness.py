@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from relu_exp.registry import printable
-from relu_exp.schema import HISTOGRAM_BINS, PARTS, SPLITS, UsageError
+from relu_exp.schema import HISTOGRAM_BINS, PARTS, PRECISIONS, SPLITS, UsageError
 
 __all__ = ["check_rows"]
 
@@ -28,7 +28,12 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "layer": (1, 10_000),
     "num_units": (1, 100_000_000),
 }
-_WORDS = {"status": _STATUSES, "split": SPLITS, "kind": tuple(HISTOGRAM_BINS)}
+_WORDS = {
+    "status": _STATUSES,
+    "split": SPLITS,
+    "kind": tuple(HISTOGRAM_BINS),
+    "precision": PRECISIONS,
+}
 _NAMES = (*PARTS, "quantity", "check", "case")
 _OPTIONAL = ("width",)
 

@@ -35,6 +35,7 @@ ARM = [
     "width",
     "batch_size",
     "num_steps",
+    "precision",
 ]
 """All that tells one arm of a sweep from another, besides the learning rate."""
 HEADINGS = {
@@ -43,6 +44,7 @@ HEADINGS = {
     "dataset_label": "data",
     "depth": "depth",
     "width": "width",
+    "precision": "precision",
 }
 
 
@@ -169,7 +171,7 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
 
 
 def _row_axes(runs: pd.DataFrame) -> list[str]:
-    optional = ("network_label", "dataset_label", "depth", "width")
+    optional = ("network_label", "dataset_label", "depth", "width", "precision")
     return ["activation_label", *(a for a in optional if runs[a].nunique(dropna=False) > 1)]
 
 

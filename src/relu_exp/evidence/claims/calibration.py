@@ -17,7 +17,7 @@ from scipy import stats
 
 from relu_exp.evidence.claims.verdicts import ALPHA, Rule, Verdict, corrected, judge
 from relu_exp.evidence.frames import Frames, Open, find_results
-from relu_exp.schema import UsageError
+from relu_exp.schema import DEFAULT_PRECISION, UsageError
 
 __all__ = ["Check", "against_itself", "calibrate", "planted"]
 
@@ -184,7 +184,7 @@ def _arms(root: Path, opened: Open) -> list[Sequence[float]]:
         return found
     for folder in folders:
         try:
-            runs = opened(folder).runs
+            runs = opened(folder).only(DEFAULT_PRECISION).runs
         except UsageError:
             continue
         runs = runs[(runs["status"] == "done") & (runs["num_steps"] > 0)]

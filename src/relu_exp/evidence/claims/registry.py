@@ -14,7 +14,7 @@ from typing import Literal
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.frames import Frames
 from relu_exp.registry import nearest, shown
-from relu_exp.schema import UsageError
+from relu_exp.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.store import Store
 
 __all__ = ["Claim", "Evidence", "Literature", "Source", "all_claims", "claim", "find_claim"]
@@ -78,24 +78,38 @@ class MissingRunsError(Exception):
 
 @dataclass
 class Evidence:
-    """The result folders of all experiments, opened when a claim asks for them."""
+    """The result folders of all experiments, opened when a claim asks for them.
+
+    Claims see runs of the default precision and no others.
+    """
 
     root: Path
     _opened: dict[Path, Frames] = field(default_factory=dict)
+    _heard: dict[str, Frames] = field(default_factory=dict)
 
     def __getitem__(self, experiment: str) -> Frames:
-        """Return the frames of an experiment.
+        """Return the frames of an experiment, without runs that verdicts do not rest on.
 
         Raises:
-            MissingRunsError: it has not been run.
+            MissingRunsError: it has not been run, or not in the default precision.
         """
+        if experiment in self._heard:
+            return self._heard[experiment]
         folder = self.root / experiment
         if folder not in self._opened and not Store(folder).part_ids():
             raise MissingRunsError(f"{experiment} has not been run: relu-exp run {experiment}")
-        return self.at(folder)
+        every = self.at(folder)
+        frames = every.only(DEFAULT_PRECISION)
+        if frames.runs.empty and not every.runs.empty:
+            raise MissingRunsError(
+                f"{experiment} has no run of precision={DEFAULT_PRECISION}, the only one that "
+                f"verdicts rest on: relu-exp run {experiment}"
+            )
+        self._heard[experiment] = frames
+        return frames
 
     def at(self, folder: Path) -> Frames:
-        """Return the frames of a folder, opened once.
+        """Return the frames of a folder, every run of it, opened once.
 
         Raises:
             UsageError: there are no results in it, or they are damaged.

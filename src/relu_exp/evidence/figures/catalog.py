@@ -11,7 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from relu_exp.evidence.figures.slices import describe, redraw_command, with_pairs
+from relu_exp.evidence.figures.slices import describe, precision_words, redraw_command, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
 from relu_exp.evidence.frames import Frames
 from relu_exp.registry import Registry, Setting
@@ -104,6 +104,8 @@ def finished(
     where nothing was drawn at random; `labels` go to `Sheet.finish`.
     """
     num_seeds = int(runs["seed"].nunique()) if note is None else 0
+    if note is None and "precision" not in title:
+        title += precision_words(frames.runs, runs)
     command = f"redraw: {redraw_command(frames)}"
     note = f"{describe(runs, leave=leave) if note is None else note}\n{command}"
     return Drawing(

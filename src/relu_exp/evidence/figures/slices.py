@@ -13,6 +13,7 @@ import pandas as pd
 
 from relu_exp.evidence.figures.style import levels, plain
 from relu_exp.evidence.frames import Frames
+from relu_exp.schema import DEFAULT_PRECISION
 
 __all__ = [
     "AXES",
@@ -21,6 +22,7 @@ __all__ = [
     "axis_words",
     "before_training",
     "describe",
+    "precision_words",
     "redraw_command",
     "slices",
     "spread",
@@ -38,6 +40,7 @@ AXES = {
     "learning_rate": "learning rate",
     "batch_size": "batch size",
     "num_steps": "updates",
+    "precision": "precision",
 }
 """Every axis a sweep can have besides the seed, and its name in print."""
 TRAINING_AXES = ("optimizer_label", "learning_rate", "batch_size", "num_steps")
@@ -148,6 +151,13 @@ def with_pairs(frames: Frames) -> Frames:
     return frames.showing(changed)
 
 
+def precision_words(every: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Return what a title adds where not all runs have the default precision, or nothing."""
+    if {*every["precision"]} == {DEFAULT_PRECISION}:
+        return ""
+    return f" (precision {', '.join(levels(runs, 'precision'))})"
+
+
 def trained(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that made at least one update and did not fail."""
     return runs[(runs["num_steps"] > 0) & (runs["status"] != "failed")]
@@ -173,6 +183,8 @@ def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
         if axis in ("activation_label",):
             continue
         values = levels(runs, axis)
+        if axis == "precision" and values == [DEFAULT_PRECISION]:
+            continue
         if len(values) == 1 and pd.isna(values[0]):
             continue
         shown = [plain(v) if isinstance(v, (int, float)) else str(v) for v in values]
