@@ -56,13 +56,15 @@ def test_a_chain_trains_as_its_layers_do_one_by_one(name: str, widths: list[int]
     phi = Elementwise(name, (dict(ACTIVATIONS.resolve(name, {}).settings),) * RUNS)
     together, apart = trained(widths, phi, True), trained(widths, phi, False)
     for ours, theirs in zip(together, apart, strict=True):
-        assert torch.isfinite(ours).all() and torch.equal(ours, theirs)
+        assert torch.isfinite(ours).all()
+        assert torch.equal(ours, theirs)
 
 
 def test_every_run_of_a_chain_keeps_its_own_slope() -> None:
     phi = Elementwise("leaky_relu", tuple({"negative_slope": 0.1 * run} for run in range(RUNS)))
     for ours, theirs in zip(trained([8], phi, True), trained([8], phi, False), strict=True):
-        assert torch.isfinite(ours).all() and torch.equal(ours, theirs)
+        assert torch.isfinite(ours).all()
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("widths", [[6], [8, 6], [10, 8]])

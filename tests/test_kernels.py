@@ -14,7 +14,9 @@ from relu_exp.engine.kernels import (
     Elementwise,
     Samples,
     conv2d,
+    convolutions,
     dense,
+    grouped_convolution,
     linear,
     never_moves,
 )
@@ -118,6 +120,16 @@ def test_a_fleets_convolutions_are_those_of_each_run() -> None:
     assert z.shape == (2, 3, 4, 6, 6)
     expected = torch.nn.functional.conv2d(h[1], W[1], b[1, :, 0], padding=1)
     torch.testing.assert_close(z[1], expected)
+
+
+def test_one_grouped_convolution_is_the_convolutions_of_all_runs() -> None:
+    h, W, b = (
+        draw(*shape).requires_grad_() for shape in ((3, 5, 2, 6, 6), (3, 4, 2, 3, 3), (3, 4))
+    )
+    grouped = grads_of(grouped_convolution(h, W, b, 1), h, W, b)
+    apart = grads_of(convolutions(h, W, b, 1), h, W, b)
+    for ours, theirs in zip(grouped, apart, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("width", [12, 10])

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from relu_exp.engine.kernels import ROWS, RULES, Elementwise, Samples, groups_of
+from relu_exp.engine.precision import rounds
 
 __all__ = ["Chain"]
 
@@ -49,9 +50,10 @@ class Chain:
 
     @staticmethod
     def suits(weights: Sequence[Tensor], x: Samples) -> bool:
-        """Return whether every product may take its operands where they lie: `kernels.product`."""
+        """Return whether products take their operands as they are: unrounded, `kernels.product`."""
         sizes = [x.labels.shape[1], weights[0].shape[1], *(W.shape[2] for W in weights)]
-        return weights[0].is_cuda or all(size % ROWS == 0 for size in sizes)
+        has_whole_vectors = weights[0].is_cuda or all(size % ROWS == 0 for size in sizes)
+        return has_whole_vectors and not rounds()
 
     def __call__(self, x: Samples) -> Tensor:
         """Return the outputs (runs, units, samples), in memory that the next call overwrites."""

@@ -25,7 +25,9 @@ __all__ = [
     "Elementwise",
     "Samples",
     "conv2d",
+    "convolutions",
     "dense",
+    "grouped_convolution",
     "groups_of",
     "linear",
     "never_moves",
@@ -225,13 +227,30 @@ def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
         b: (runs, out, 1).
         padding: zeros added on each side.
     """
-    if rounds():
-        pairs = zip(rounded(h), rounded(W), strict=True)
-        z = torch.stack([F.conv2d(x, w, padding=padding) for x, w in pairs])
-        # biases are added to float32 sums, and so are the gradients by them
-        return with_rounded_grad(z) + b[:, None, :, :, None]
-    found = zip(h, W, b, strict=True)
-    return torch.stack([F.conv2d(x, w, bias[:, 0], padding=padding) for x, w, bias in found])
+    convolve = grouped_convolution if h.is_cuda else convolutions
+    if not rounds():
+        return convolve(h, W, b[:, :, 0], padding)
+    # biases are added to float32 sums, and so are the gradients by them
+    z = convolve(rounded(h), rounded(W), torch.zeros_like(b[:, :, 0]), padding)
+    return with_rounded_grad(z) + b[:, None, :, :, None]
+
+
+def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+    """Return the convolutions of `conv2d` with biases (runs, out), one run after another.
+
+    On a CPU a grouped one is faster for small maps and slower for large ones, and a run's last bits
+    may depend on its fleet: `benchmarks.convolutions` measures both.
+    """
+    pairs = zip(h, W, b, strict=True)
+    return torch.stack([F.conv2d(x, w, bias, padding=padding) for x, w, bias in pairs])
+
+
+def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+    """Return what `convolutions` returns, as one convolution with a group for every run."""
+    runs, samples, channels, *places = h.shape
+    x = h.transpose(0, 1).reshape(samples, runs * channels, *places)
+    z = F.conv2d(x, W.flatten(0, 1), b.flatten(), padding=padding, groups=runs)
+    return z.reshape(samples, runs, -1, *z.shape[2:]).transpose(0, 1)
 
 
 def product(A: Tensor, B: Tensor) -> Tensor:
