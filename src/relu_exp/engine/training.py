@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from relu_exp.engine import measurements, theory
-from relu_exp.engine.activations import largest_derivative
+from relu_exp.engine.activations import ACTIVATIONS, largest_derivative
 from relu_exp.engine.batches import Batches
 from relu_exp.engine.checkpoints import NO_STATE, Keeper, continue_from
 from relu_exp.engine.measurements import Probe
 from relu_exp.engine.networks import layers_of, parameter_count
 from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.records import Records
+from relu_exp.engine.replay import RECORDERS, Replay
 from relu_exp.engine.stack import Noise, build
 from relu_exp.engine.streams import stream
 from relu_exp.schema import SPLITS, RunConfig
@@ -99,6 +100,7 @@ class _Voyage:
         self.records = Records()
         self.observed = {*self.run.evaluation_steps, *self.run.probe_steps}
         self.unread: list[tuple[int, Tensor]] = []
+        self.replay = self._new_replay()
         self.window: list[tuple[Tensor, Tensor]] = []
         self.window_size = max(1, -(-self.run.num_steps // _NUM_BATCH_RECORDS))
         largest = [_SATURATED * largest_derivative(run.activation) for run in runs]
@@ -140,7 +142,7 @@ class _Voyage:
         have_left = self._look()
         if not self.alive:
             return
-        if have_left:
+        if have_left:  # the others go back through tensors of their own
             loss, _ = self._losses(self._places(step), self._noise(step))
         self._observe(step)
         before = self._weights_if_probed(step)
@@ -149,10 +151,14 @@ class _Voyage:
         self.step = step + 1
 
     def _take_steps(self) -> None:
-        """Take the steps until the next look; none waits for a number of another."""
+        """Take the steps until the next look at their losses; nothing between waits for one."""
         steps = self._until_next_look()
         for step, places in zip(steps, self.batches.places(self.seeds, steps), strict=True):
-            self.unread.append((step, self._take_step(places, self._noise(step))))
+            if self.replay:
+                numbers = self.replay.take(self._take_step, places)
+            else:
+                numbers = self._take_step(places, self._noise(step))
+            self.unread.append((step, numbers))
         self.step = steps.stop
         self._look()
 
@@ -162,21 +168,21 @@ class _Voyage:
         later = range(self.step + 1, end)
         return range(self.step, next((step for step in later if step in self.observed), end))
 
-    def _take_step(self, places: Tensor, noise: Noise | None) -> Tensor:
-        """Update on a minibatch; return its losses and shares correct before: (2, runs)."""
+    def _take_step(self, places: Tensor, noise: Noise | None = None) -> Tensor:
+        """Take one step; return the losses and shares correct before its update: (2, runs)."""
         loss, numbers = self._losses(places, noise)
         self._update(loss)
         return numbers
 
     def _losses(self, places: Tensor, noise: Noise | None) -> tuple[Tensor, Tensor]:
-        """Return the losses (runs,) on a minibatch, and for the record with the shares correct.
+        """Return the losses on a minibatch, to go back from and as they will be looked at.
 
         Args:
             places: the samples of every seed in the training set (seeds, samples).
             noise: random numbers for activations that want some.
 
         Returns:
-            Losses to go back from, and losses and shares correct as plain numbers (2, runs).
+            The losses (runs,), and beside them as plain numbers the shares correct (2, runs).
         """
         x = self.batches.at(self.seeds, places)
         outputs = self.stack.forward(x, noise=noise, descends=self.optimizer.descends)
@@ -189,9 +195,10 @@ class _Voyage:
         self.optimizer.step(loss, self.stack.parameters(), self._num_decaying)
 
     def _look(self) -> bool:
-        """Read what has not been read; runs leave where their loss was not finite.
+        """Look at the losses since the last look; return whether runs have left the fleet.
 
-        What they did after that step is nowhere recorded. Returns whether any have left.
+        A run leaves at the step at which its loss first was not finite: what it did after is
+        recorded nowhere.
         """
         steps = [step for step, _ in self.unread]
         numbers = torch.stack([each for _, each in self.unread]).cpu()  # (steps, 2, runs)
@@ -257,6 +264,13 @@ class _Voyage:
         if self.alive:
             self.stack = self.stack.keep(kept)
             self.optimizer.keep(index)
+            self.replay = self._new_replay()
+
+    def _new_replay(self) -> Replay | None:
+        """Return what replays the steps of this very fleet; None if they draw or must be taken."""
+        recorder = RECORDERS.get(self.device)
+        draws = ACTIVATIONS[self.run.activation.name].is_random
+        return None if recorder is None or draws else Replay(recorder())
 
     def _record_batch(self, step: int, loss: Tensor, correct: Tensor) -> None:
         """Record the mean over each window of minibatches, at its middle."""
