@@ -10,51 +10,13 @@ from relu_exp.engine import checkpoints, training
 from relu_exp.engine.checkpoints import Keeper, runs_under_way
 from relu_exp.engine.training import train_fleet
 
-from configs import make_run
+from fleets import FLEETS, NUM_STEPS, bits, fleet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-NUM_STEPS = 9
-RATES = (0.05, 1e9, 3e38, 30.0)
-"""One that learns, two whose losses are soon infinite, one that may go either way."""
-
-FLEETS = {
-    "plain": {},
-    "momentum": {"optimizer": ("sgd", {"momentum": 0.9, "weight_decay": 1e-3})},
-    "adam": {"optimizer": "adam"},
-    "learned slopes": {"activation": ("prelu", {"per": "unit"}), "optimizer": "adam"},
-    "noise": {"activation": "rrelu", "optimizer": ("sgd", {"momentum": 0.5})},
-    "settings of their own": {"activation": "leaky_relu", "network": "residual_mlp"},
-}
 
 
 class Stop(Exception):  # noqa: N818
     pass
-
-
-def fleet(**keys):
-    plain = {
-        "depth": 2,
-        "width": 8,
-        "batch_size": 16,
-        "num_steps": NUM_STEPS,
-        "probe_steps": (0, 1, 4, NUM_STEPS),
-        "evaluation_steps": (0, 3, NUM_STEPS),
-        "dataset": "digits",
-    }
-    return [
-        make_run(**{**plain, **keys}, learning_rate=rate, seed=seed)
-        for seed in range(2)
-        for rate in RATES
-    ]
-
-
-def bits(tables):
-    """Return every table but the seconds, in words that tell any two numbers apart."""
-    return {
-        name: {column: repr(values) for column, values in columns.items() if column != "seconds"}
-        for name, columns in tables.items()
-    }
 
 
 def stop_at(last):
@@ -91,12 +53,24 @@ def test_a_fleet_interrupted_at_any_step_continues_bit_for_bit(keys, keeper, mon
         keeper().drop()
 
 
-def test_a_fleet_interrupted_after_every_step_continues_bit_for_bit(keeper):
-    runs = fleet(optimizer=("sgd", {"momentum": 0.9}))
-    for step in range(1, NUM_STEPS + 1):
+@pytest.mark.parametrize("look_every", [1, 4])
+def test_a_fleet_interrupted_after_every_look_continues_bit_for_bit(
+    look_every, keeper, monkeypatch
+):
+    runs = fleet(optimizer=("sgd", {"momentum": 0.9}), num_steps=20)
+    whole = train_fleet(runs)
+    monkeypatch.setitem(training._LOOK_EVERY, "cpu", look_every)
+    looks = []
+
+    def stop(step):
+        looks.append(step)
+        raise Stop
+
+    while looks[-1:] != [20]:
         with pytest.raises(Stop):
-            train_fleet(runs, "cpu", stop_at(step), keeper())
-    assert bits(train_fleet(runs, "cpu", None, keeper())) == bits(train_fleet(runs))
+            train_fleet(runs, "cpu", stop, keeper())
+    assert looks == (list(range(1, 21)) if look_every == 1 else [1, 2, 3, 4, 5, 9, 10, 14, 18, 20])
+    assert bits(train_fleet(runs, "cpu", None, keeper())) == bits(whole)
 
 
 def test_the_time_before_the_interruption_counts(keeper, monkeypatch):

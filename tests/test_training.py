@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
+from relu_exp.engine import training
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.training import train_fleet
 from relu_exp.schema import TABLES, UsageError
 
 import oracle
 from configs import make_run
+from fleets import FLEETS as DIVERGING
+from fleets import bits, fleet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -135,6 +141,89 @@ def test_what_diverges_leaves_and_the_others_go_on_unchanged() -> None:
 def test_a_fleet_in_which_all_diverge_ends() -> None:
     runs = [make_run(learning_rate=rate) for rate in (1e25, 1e30)]
     assert train_fleet(runs)["runs"]["status"] == ["diverged", "diverged"]
+
+
+RARE: dict[str, Any] = {
+    "num_steps": 50,
+    "probe_steps": (0, 1, 20, 50),
+    "evaluation_steps": (0, 33, 50),
+}
+"""Stretches of up to twenty steps in which nothing is observed."""
+
+
+@pytest.mark.parametrize("look_every", [7, 32])
+@pytest.mark.parametrize("keys", DIVERGING.values(), ids=DIVERGING)
+def test_how_often_losses_are_looked_at_changes_nothing(
+    keys: dict[str, Any], look_every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_NUM_BATCH_RECORDS", 17)  # windows of three minibatches
+    runs = [make_run(**{**RARE, "dataset": "digits", **keys}, learning_rate=r) for r in (3, 30)]
+    runs += fleet(**{**RARE, **keys})
+    steps: list[int] = []
+    expected = train_fleet(runs, "cpu", steps.append)
+    assert steps == list(range(1, 51))
+    assert {"done", "diverged"} <= set(expected["runs"]["status"])
+    monkeypatch.setitem(training._LOOK_EVERY, "cpu", look_every)
+    looks: list[int] = []
+    assert bits(train_fleet(runs, "cpu", looks.append)) == bits(expected)
+    assert {1, 20, 33, 50} <= set(looks)
+    assert len(looks) < (14 if look_every == 7 else 8)
+
+
+def test_runs_that_diverge_between_two_looks_leave_at_their_own_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = {"optimizer": ("sgd", {"momentum": 0.9, "weight_decay": 1e-3}), "depth": 3}
+    rates = (0.05, 30.0, 1e9, 1e25)
+    runs = [make_run(**keys, dataset="digits", num_steps=60, learning_rate=rate) for rate in rates]
+    expected = train_fleet(runs)
+    assert len({*expected["runs"]["diverged_at"]}) == 4
+    monkeypatch.setitem(training._LOOK_EVERY, "cpu", 60)
+    assert bits(train_fleet(runs)) == bits(expected)
+
+
+class Reads(TorchFunctionMode):
+    """Notes where the host asks for numbers, or makes tensors of its own, in a step."""
+
+    asking = (
+        *(Tensor.item, Tensor.tolist, Tensor.cpu, Tensor.numpy, Tensor.nonzero, torch.nonzero),
+        *(Tensor.__bool__, Tensor.__int__, Tensor.__float__, Tensor.__index__, torch.tensor),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Any] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in self.asking:
+            self.found.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("keys", DIVERGING.values(), ids=DIVERGING)
+def test_between_two_looks_the_host_asks_for_no_number(
+    keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: dict[str, list[Any]] = {"_take_step": [], "_look": []}
+
+    def listen(name: str) -> Callable[..., Any]:
+        original = getattr(training._Voyage, name)
+
+        def heard(*args: Any) -> Any:
+            with Reads() as mode:
+                result = original(*args)
+            reads[name].append(mode.found)
+            return result
+
+        return heard
+
+    for name in reads:
+        monkeypatch.setattr(training._Voyage, name, listen(name))
+    monkeypatch.setitem(training._LOOK_EVERY, "cpu", 32)
+    train_fleet([run for run in fleet(**{**RARE, **keys}) if run.learning_rate < 1])
+    assert reads["_take_step"] == [[]] * (50 - 4)
+    # once for all steps since the last look, and what is then asked is asked of the host
+    assert [found.count(Tensor.cpu) for found in reads["_look"]] == [1] * 7
 
 
 def test_arms_of_a_seed_share_weight_draws_batches_and_probes() -> None:

@@ -49,14 +49,26 @@ class Batches:
         self._training_set = cache(self._draw_training_set)
         self._order = lru_cache(maxsize=256)(self._draw_order)
 
-    def minibatch(self, seeds: Sequence[int], step: int) -> Samples:
-        """Return what is learned at a step; every epoch is shuffled anew and its last rest left.
+    def places(self, seeds: Sequence[int], steps: range) -> Tensor:
+        """Return what is learned at each step, as places in the training set, in one transfer.
 
-        A batch size beyond the training set means the whole set at every step.
+        Every epoch is shuffled anew and its last rest left; a batch size beyond the training set
+        means the whole set at every step.
+
+        Returns:
+            (steps, groups, samples), a group for each seed.
         """
-        epoch, place = divmod(step, self.num_train // self.batch_size)
-        part = slice(place * self.batch_size, (place + 1) * self.batch_size)
-        return self._gather(seeds, lambda seed: self._order(seed, epoch)[part])
+        groups = [seed for seed, _ in groupby(seeds)]
+        minibatches = [self._minibatch(seed, step) for step in steps for seed in groups]
+        places = torch.stack(minibatches).reshape(len(steps), len(groups), self.batch_size)
+        return places.to(self.device)
+
+    def at(self, seeds: Sequence[int], places: Tensor) -> Samples:
+        """Return the training samples at each seed's own places (groups, samples)."""
+        train = self.splits["train"]
+        inputs, labels = train.inputs[places], train.labels[places]
+        sizes = tuple(len(list(group)) for _, group in groupby(seeds))
+        return Samples(inputs.transpose(1, 2), labels, sizes)
 
     def probe(self, seeds: Sequence[int]) -> Samples:
         """Return the fixed probe batch of every seed, drawn from its training set."""
@@ -84,13 +96,14 @@ class Batches:
     def _training_part(self, seeds: Sequence[int], part: slice) -> Samples:
         return self._gather(seeds, lambda seed: self._training_set(seed)[part])
 
-    def _gather(self, seeds: Sequence[int], index_of: Callable[[int], Tensor]) -> Samples:
-        """Return training samples by each seed's own index, stored once per seed."""
-        groups = [(seed, len(list(group))) for seed, group in groupby(seeds)]
-        index = torch.stack([index_of(seed) for seed, _ in groups]).to(self.device)
-        train = self.splits["train"]
-        inputs, labels = train.inputs[index], train.labels[index]
-        return Samples(inputs.transpose(1, 2), labels, tuple(size for _, size in groups))
+    def _gather(self, seeds: Sequence[int], places_of: Callable[[int], Tensor]) -> Samples:
+        """Return training samples by each seed's own places, stored once per seed."""
+        places = torch.stack([places_of(seed) for seed, _ in groupby(seeds)])
+        return self.at(seeds, places.to(self.device))
+
+    def _minibatch(self, seed: int, step: int) -> Tensor:
+        epoch, place = divmod(step, self.num_train // self.batch_size)
+        return self._order(seed, epoch)[place * self.batch_size : (place + 1) * self.batch_size]
 
     def _draw_training_set(self, seed: int) -> Tensor:
         """Return a seed's training set in random order, so that any part of it is a fair sample."""

@@ -39,7 +39,8 @@ class Voyage(Protocol):
     """A fleet under way: everything that changes as it trains, and nothing else.
 
     What depends on the configurations alone is built again. No random state is carried over, for
-    there is none: every draw comes from a stream of its own.
+    there is none: every draw comes from a stream of its own. What has been computed has been looked
+    at, and numbers for the record are on the host.
     """
 
     all_runs: list[RunConfig]
@@ -126,7 +127,7 @@ def continue_from(voyage: Voyage, state: State) -> None:
         name: pa.ipc.open_stream(packed.numpy().tobytes()).read_all().to_pydict()
         for name, packed in state["records"].items()
     }
-    voyage.window = [(loss, correct) for loss, correct in state["window"]]
+    voyage.window = [(loss.cpu(), correct.cpu()) for loss, correct in state["window"]]
     voyage.diverged_at, voyage.final = state["diverged_at"], state["final"]
     voyage.step = state["step"]
     voyage.started = time.perf_counter() - state["seconds"]

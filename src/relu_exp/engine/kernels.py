@@ -58,13 +58,16 @@ class Samples:
 
     def run_labels(self) -> Tensor:
         """Return the labels of every run: (runs, samples)."""
-        counts = torch.tensor(self.sizes, device=self.labels.device)
-        return self.labels.repeat_interleave(counts, dim=0, output_size=sum(self.sizes))
+        return self._of_runs(self.labels)
 
     def run_inputs(self) -> Tensor:
         """Return the inputs of every run: (runs, features, samples)."""
-        counts = torch.tensor(self.sizes, device=self.inputs.device)
-        return self.inputs.repeat_interleave(counts, dim=0, output_size=sum(self.sizes))
+        return self._of_runs(self.inputs)
+
+    def _of_runs(self, groups: Tensor) -> Tensor:
+        # no index, which a GPU would have to be sent at every step
+        pairs = zip(groups, self.sizes, strict=True)
+        return torch.cat([group.expand(size, *group.shape) for group, size in pairs])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ class Optimizer(Protocol):
     """Updates stacked parameters in place; keeps a state per run.
 
     Its attributes are tensors, lists of tensors and numbers, and all there is to its state: a
-    checkpoint holds them.
+    checkpoint holds them. What changes from step to step are tensors that change in place: a step
+    may be recorded and replayed (see `replay`).
     """
 
     @property
@@ -115,9 +116,14 @@ class Adam:
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.0
-    num_steps: int = 0
+    num_steps: Tensor = field(init=False)
     first: list[Tensor] = field(default_factory=list)
     second: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start to count."""
+        device = self.learning_rates.device
+        self.num_steps = torch.zeros((), dtype=torch.float64, device=device)
 
     @property
     def descends(self) -> bool:

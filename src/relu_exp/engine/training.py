@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from relu_exp.engine import measurements, precision, theory
-from relu_exp.engine.activations import largest_derivative
+from relu_exp.engine.activations import ACTIVATIONS, largest_derivative
 from relu_exp.engine.batches import Batches
 from relu_exp.engine.checkpoints import NO_STATE, Keeper, continue_from
-from relu_exp.engine.kernels import Samples
 from relu_exp.engine.measurements import Probe
 from relu_exp.engine.networks import layers_of, parameter_count
 from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.records import Records
+from relu_exp.engine.replay import RECORDERS, Replay
 from relu_exp.engine.stack import Noise, build
 from relu_exp.engine.streams import stream
 from relu_exp.schema import DEFAULT_PRECISION, SPLITS, RunConfig
@@ -29,6 +29,10 @@ __all__ = ["train_fleet"]
 _CHUNK_VALUES = 400_000
 _NUM_BATCH_RECORDS = 200
 _SATURATED = 0.05
+
+_LOOK_EVERY = {"cpu": 1, "cuda": 32}
+"""Steps between two looks at the losses: to look is to wait until the device has done all it was
+given, which on the CPU it always has."""
 
 
 def train_fleet(
@@ -43,7 +47,8 @@ def train_fleet(
         runs: configurations that differ only in initializer, learning rate, seed and the numeric
             settings of their activation; those of one seed consecutive.
         device: `cpu` or `cuda`.
-        on_step: called with the number of updates done, after each.
+        on_step: called with the number of updates done, whenever their losses have been looked at:
+            on the CPU after each.
         keeper: writes checkpoints; what it has written of these runs before is continued.
 
     Returns:
@@ -95,6 +100,9 @@ class _Voyage:
             index: dict(unknown) for index in self.alive
         }
         self.records = Records()
+        self.observed = {*self.run.evaluation_steps, *self.run.probe_steps}
+        self.unread: list[tuple[int, Tensor]] = []
+        self.replay = self._new_replay()
         self.window: list[tuple[Tensor, Tensor]] = []
         self.window_size = max(1, -(-self.run.num_steps // _NUM_BATCH_RECORDS))
         largest = [_SATURATED * largest_derivative(run.activation) for run in runs]
@@ -114,67 +122,133 @@ class _Voyage:
         """Train from the step it is at to the last and return the tables."""
         if self.step == 0:
             self._predict()
-        for step in range(self.step, self.run.num_steps):
-            loss = self._losses(step)
+        while self.step < self.run.num_steps:
+            if self.step in self.observed:
+                self._take_observed_step()
+            else:
+                self._take_steps()
             if not self.alive:
                 break
-            self._observe(step)
-            before = self._weights_if_probed(step)
-            self.optimizer.step(loss, self.stack.parameters(), self._num_decaying)
-            self._record_update(step, before)
-            self.step = step + 1
             if keeper:
                 keeper.offer(self)
             if on_step:
-                on_step(step + 1)
+                on_step(self.step)
         self._finish()
         return self._tables()
+
+    def _take_observed_step(self) -> None:
+        """Take one step; between its losses and its update the networks are observed."""
+        step = self.step
+        loss, numbers = self._losses(self._places(step), self._noise(step))
+        self.unread.append((step, numbers))
+        have_left = self._look()
+        if not self.alive:
+            return
+        if have_left:  # the others go back through tensors of their own
+            loss, _ = self._losses(self._places(step), self._noise(step))
+        self._observe(step)
+        before = self._weights_if_probed(step)
+        self._update(loss)
+        self._record_update(step, before)
+        self.step = step + 1
+
+    def _take_steps(self) -> None:
+        """Take the steps until the next look at their losses; nothing between waits for one."""
+        steps = self._until_next_look()
+        for step, places in zip(steps, self.batches.places(self.seeds, steps), strict=True):
+            if self.replay:
+                numbers = self.replay.take(self._take_step, places)
+            else:
+                numbers = self._take_step(places, self._noise(step))
+            self.unread.append((step, numbers))
+        self.step = steps.stop
+        self._look()
+
+    def _until_next_look(self) -> range:
+        """Return the steps from this one to the next that is observed, or until it is time."""
+        end = min(self.step + _LOOK_EVERY[self.device], self.run.num_steps)
+        later = range(self.step + 1, end)
+        return range(self.step, next((step for step in later if step in self.observed), end))
+
+    def _take_step(self, places: Tensor, noise: Noise | None = None) -> Tensor:
+        """Take one step; return the losses and shares correct before its update: (2, runs)."""
+        loss, numbers = self._losses(places, noise)
+        self._update(loss)
+        return numbers
+
+    def _losses(self, places: Tensor, noise: Noise | None) -> tuple[Tensor, Tensor]:
+        """Return the losses on a minibatch, to go back from and as they will be looked at.
+
+        Args:
+            places: the samples of every seed in the training set (seeds, samples).
+            noise: random numbers for activations that want some.
+
+        Returns:
+            The losses (runs,), and beside them as plain numbers the shares correct (2, runs).
+        """
+        x = self.batches.at(self.seeds, places)
+        outputs = self.stack.forward(x, noise=noise, descends=self.optimizer.descends)
+        labels = x.run_labels()
+        loss = self.stack.output.loss(outputs, labels).mean(1)
+        correct = self.stack.output.correct(outputs.detach(), labels).float().mean(1)
+        return loss, torch.stack([loss.detach(), correct])
+
+    def _update(self, loss: Tensor) -> None:
+        self.optimizer.step(loss, self.stack.parameters(), self._num_decaying)
+
+    def _look(self) -> bool:
+        """Look at the losses since the last look; return whether runs have left the fleet.
+
+        A run leaves at the step at which its loss first was not finite: what it did after is
+        recorded nowhere.
+        """
+        steps = [step for step, _ in self.unread]
+        numbers = torch.stack([each for _, each in self.unread]).cpu()  # (steps, 2, runs)
+        self.unread = []
+        num_alive = len(self.alive)
+        for index, step in enumerate(steps):
+            is_finite = torch.isfinite(numbers[index, 0])
+            if self._drop(~is_finite, step):
+                numbers = numbers[:, :, is_finite]
+            loss, correct = numbers[index]
+            self._record_batch(step, loss, correct)
+        return len(self.alive) < num_alive
 
     def _finish(self) -> None:
         """Observe the trained networks; those that the last update broke have diverged too."""
         end = self.run.num_steps
         if self.alive and end:
-            x = self.batches.minibatch(self.seeds, end - 1)
             with torch.no_grad():
-                loss = self.stack.output.loss(self.stack.forward(x), x.run_labels()).mean(1)
-            self._drop(~torch.isfinite(loss), end)
+                loss, _ = self._losses(self._places(end - 1), noise=None)
+            self._drop(~torch.isfinite(loss).cpu(), end)
         self._observe(end)
+
+    def _places(self, step: int) -> Tensor:
+        """Return the samples of one step's minibatch in the training set: (seeds, samples)."""
+        return self.batches.places(self.seeds, range(step, step + 1))[0]
 
     @property
     def _num_decaying(self) -> int:
         """Weights and biases decay, the learned slopes of an activation do not (He et al. 2015)."""
         return len(self.stack.parameters()) - len(self.stack.slopes)
 
-    def _losses(self, step: int) -> Tensor:
-        """Return the losses on the minibatch of a step, of the runs that have not diverged."""
-        while self.alive:
-            x, descends = self.batches.minibatch(self.seeds, step), self.optimizer.descends
-            outputs = self.stack.forward(x, noise=self._noise(x, step), descends=descends)
-            labels = x.run_labels()
-            loss = self.stack.output.loss(outputs, labels).mean(1)
-            lost = ~torch.isfinite(loss.detach())
-            if not self._drop(lost, step):
-                correct = self.stack.output.correct(outputs.detach(), labels).float().mean(1)
-                self._record_batch(step, loss.detach(), correct)
-                return loss
-        return torch.empty(0, device=self.device)
-
-    def _noise(self, x: Samples, step: int) -> Noise:
+    def _noise(self, step: int) -> Noise:
         """Return uniform numbers in training, the same for all runs of a seed."""
 
         def draw(layer: int, shape: torch.Size) -> Tensor:
-            seeds = list(dict.fromkeys(self.seeds))
-            each = [
-                torch.rand(shape[1:], generator=stream(seed, "noise", step, layer))
-                for seed in seeds
-            ]
-            sizes = torch.tensor(x.sizes)
-            return torch.stack(each).repeat_interleave(sizes, dim=0).to(self.device)
+            each = {
+                seed: torch.rand(shape[1:], generator=stream(seed, "noise", step, layer))
+                for seed in dict.fromkeys(self.seeds)
+            }
+            return torch.stack([each[seed] for seed in self.seeds]).to(self.device)
 
         return draw
 
     def _drop(self, lost: Tensor, step: int) -> bool:
-        """Take the runs that have diverged out of the fleet; return whether there were any."""
+        """Take the runs that have diverged out of the fleet; return whether there were any.
+
+        `lost` is on the host: (runs,).
+        """
         if not bool(lost.any()):
             return False
         for place in torch.nonzero(lost)[:, 0].tolist():
@@ -184,13 +258,21 @@ class _Voyage:
 
     def retain(self, kept: Sequence[int]) -> None:
         """Take all runs but these out of the fleet, by their places in it."""
-        index = torch.tensor(kept, dtype=torch.int64, device=self.device)
+        places = torch.tensor(kept, dtype=torch.int64)
         self.alive = [self.alive[place] for place in kept]
-        self.window = [(loss[index], correct[index]) for loss, correct in self.window]
+        self.window = [(loss[places], correct[places]) for loss, correct in self.window]
+        index = places.to(self.device)
         self.saturated_below = self.saturated_below[index]
         if self.alive:
             self.stack = self.stack.keep(kept)
             self.optimizer.keep(index)
+            self.replay = self._new_replay()
+
+    def _new_replay(self) -> Replay | None:
+        """Return what replays the steps of this very fleet; None if they draw or must be taken."""
+        recorder = RECORDERS.get(self.device)
+        draws = ACTIVATIONS[self.run.activation.name].is_random
+        return None if recorder is None or draws else Replay(recorder())
 
     def _record_batch(self, step: int, loss: Tensor, correct: Tensor) -> None:
         """Record the mean over each window of minibatches, at its middle."""
