@@ -19,7 +19,10 @@ _train_fleet = training.train_fleet
 
 
 def train_fleet(
-    runs: Sequence[RunConfig], device: str = "cpu", on_step: Callable[[int], None] | None = None
+    runs: Sequence[RunConfig],
+    device: str = "cpu",
+    on_step: Callable[[int], None] | None = None,
+    *others: Any,
 ) -> Any:
     """Train as the engine does, and leave the note."""
 
@@ -30,7 +33,7 @@ def train_fleet(
         if on_step:
             on_step(step)
 
-    return _train_fleet(runs, device, heard)
+    return _train_fleet(runs, device, heard, *others)
 
 
 if NOTE in os.environ:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["KIND", "describe", "processor_model"]
+__all__ = ["KIND", "describe", "num_real_cores", "processor_model"]
 
 KIND = ("system", "processor", "model")
 """What of a machine's description decides on the bits of a run; the number of cores does not."""
@@ -44,3 +44,22 @@ def processor_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     vectors = sorted(word for word in words if word.startswith(_VECTORS))
     name = found.get("model name") or found.get("CPU implementer") or platform.processor()
     return f"{name} {hashlib.sha256(' '.join(vectors).encode()).hexdigest()[:6]}"
+
+
+def num_real_cores(cpus: Path = Path("/sys/devices/system/cpu")) -> int:
+    """Return the cores that this process may use, where two that share one count once.
+
+    Where the system does not say which do, each counts.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    usable = os.sched_getaffinity(0)
+    siblings = {_text(cpus / f"cpu{each}/topology/thread_siblings_list") for each in usable}
+    return len(usable) if None in siblings else len(siblings)
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return None

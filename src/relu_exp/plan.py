@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,23 +12,30 @@ from itertools import pairwise
 from relu_exp.memory import bytes_of
 from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, SPLITS, RunConfig
 
-__all__ = ["FLEET_SIZES", "Estimate", "Fleet", "Plan", "estimate", "flops", "plan"]
+__all__ = [
+    "FLEET_SIZES",
+    "TYPICAL_RATE",
+    "Fleet",
+    "Plan",
+    "flops",
+    "num_bytes",
+    "num_rows",
+    "plan",
+    "shape",
+]
 
 FLEET_SIZES = {"cpu": 16, "cuda": 256}
-"""Runs a fleet, by device: as many as still gain from being stacked."""
+"""Runs a fleet, by device, where nothing has been measured."""
 
-EFFICIENCY = {"cpu": 0.7, "cuda": 0.3}
-"""Share of a large matrix product's rate that training reaches, apart from the overhead."""
-
-OVERHEAD_SECONDS = {"cpu": 2.5e-4, "cuda": 1e-3}
-"""Time that a layer takes at every step of a fleet, however few and small its runs are."""
+TYPICAL_RATE = {"cpu": 4e10, "cuda": 5e12}
+"""Operations a second, where nothing has been measured: within a factor of two or three."""
 
 _OVERHEAD_FLOPS = 2e7
-"""The same in operations, to compare fleets without measuring the machine."""
+"""What a layer takes at every step of a fleet, however few and small its runs are: a guess, good
+enough to compare fleets on a machine of which nothing is known."""
 
 _SEARCHED = 0.2
-"""Share of the training set that a search for dead units sees, with which the default experiment's
-estimate is its time: few runs have any to search for."""
+"""Share of the training set that a search for dead units sees: few runs have any to search for."""
 
 _BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 100}
 _BYTES_PER_FLEET = 25_000
@@ -88,14 +94,6 @@ class Plan:
         return self.num_runs - self.num_finished
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a plan will take."""
-
-    seconds: float
-    num_bytes: int
-
-
 def plan(
     runs: Sequence[RunConfig],
     finished: Collection[str],
@@ -124,11 +122,11 @@ def plan(
         Fleet(tuple(due.pop(run_id) for run_id in run_ids))
         for run_ids in under_way
         if all(run_id in due for run_id in run_ids)
-        and len({_shape(due[run_id]) for run_id in run_ids}) == 1
+        and len({shape(due[run_id]) for run_id in run_ids}) == 1
     ]
     groups: dict[Hashable, list[RunConfig]] = {}
     for run in due.values():
-        groups.setdefault(_shape(run), []).append(run)
+        groups.setdefault(shape(run), []).append(run)
     size = max(1, min(fleet_size, math.ceil(len(due) / num_workers)))
     fleets = [
         fleet for group in groups.values() for fleet in _cut(group, _fitting(size, group[0], room))
@@ -143,7 +141,7 @@ def _fitting(size: int, run: RunConfig, room: float | None) -> int:
     return size if room is None else max(1, min(size, int(room / bytes_of(run))))
 
 
-def _shape(run: RunConfig) -> Hashable:
+def shape(run: RunConfig) -> Hashable:
     """Return what must be equal for two runs to be one tensor program."""
     words = tuple(
         (key, None if _is_number(value) else value) for key, value in run.activation.settings
@@ -200,56 +198,23 @@ def flops(run: RunConfig) -> float:
     return float(learning * num_learned + forward * num_seen)
 
 
-def estimate(fleets: Sequence[Fleet], device: str, num_workers: int) -> Estimate:
-    """Return the time and the disk that fleets will take, from a short measurement of this machine.
-
-    Args:
-        fleets: what is due.
-        device: `cpu` or `cuda`.
-        num_workers: fleets that train at the same time.
-    """
-    if not fleets:
-        return Estimate(0.0, 0)
-    rate = EFFICIENCY[device] * _flops_per_second(device)
-    times = [
-        fleet.flops / rate + fleet.num_layer_steps * OVERHEAD_SECONDS[device] for fleet in fleets
-    ]
-    # never faster than its longest fleet on one worker
-    seconds = max(sum(times) / num_workers, *times)
-    return Estimate(seconds, sum(_num_bytes(fleet) for fleet in fleets))
+def num_bytes(fleets: Iterable[Fleet]) -> int:
+    """Return the disk that fleets will take."""
+    return sum(_num_bytes(fleet) for fleet in fleets)
 
 
-def _num_bytes(fleet: Fleet) -> int:
+def num_rows(run: RunConfig) -> dict[str, int]:
+    """Return how many rows a run has, of the tables that have many."""
     from relu_exp.engine.networks import layers_of
 
-    run = fleet.runs[0]
     layer_probes = (len(layers_of(run)) - 1) * len(run.probe_steps)
-    rows = {
+    return {
         "curves": run.num_steps + len(run.evaluation_steps) * (len(SPLITS) - 1),
         "layers": layer_probes * len(QUANTITIES),
         "histograms": layer_probes * len(HISTOGRAM_BINS),
     }
-    per_run = sum(count * _BYTES_PER_ROW[table] for table, count in rows.items())
+
+
+def _num_bytes(fleet: Fleet) -> int:
+    per_run = sum(count * _BYTES_PER_ROW[table] for table, count in num_rows(fleet.runs[0]).items())
     return _BYTES_PER_FLEET + len(fleet.runs) * per_run
-
-
-def _flops_per_second(device: str, seconds: float = 0.3) -> float:
-    """Return the rate of one worker's stacked matrix products, measured for a moment."""
-    import torch
-
-    # on a CPU the processor's own time: what else this machine is doing does not count
-    clock = time.process_time if device == "cpu" else time.perf_counter
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        runs, units, batch = FLEET_SIZES[device], 256, 128
-        weights = torch.ones(runs, units, units, device=device)
-        inputs = torch.ones(runs, units, batch, device=device)
-        count, start = 0, clock()
-        while clock() - start < seconds:
-            torch.bmm(weights, inputs).sum().item()  # .item() waits for the device
-            count += 1
-        return count * 2.0 * runs * units * units * batch / (clock() - start)
-    finally:
-        torch.set_num_threads(threads)

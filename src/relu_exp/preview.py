@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from relu_exp.launchers.registry import LAUNCHERS
-from relu_exp.plan import estimate
+from relu_exp.plan import num_bytes
 from relu_exp.progress import duration
 from relu_exp.standing import Standing
 from relu_exp.tasks import Task
@@ -58,12 +58,15 @@ def show_plan(task: Task) -> float:
     task.store.check_version()
     found = task.standing()
     made = task.plan(found)
+    if made.fleets and not task.costs:
+        task = task.calibrated()
+        made = task.plan(found)
     print(task.sweep.title)
     for study, part_id in task.studies.items():
         print(f"  study    {study}: {'finished' if part_id in task.store.part_ids() else 'new'}")
     if not made.num_runs:
         return 0.0
-    cost = estimate(made.fleets, task.device, task.num_workers)
+    seconds = task.seconds(made)
     num_workers = max(1, min(task.num_workers, len(made.fleets)))
     processes = f"{num_workers} process{'es' if num_workers > 1 else ''}"
     where = processes if task.device == "cpu" else "the GPU"
@@ -74,9 +77,10 @@ def show_plan(task: Task) -> float:
     for line in kept_lines(task, found):
         print(f"           {line}")
     print(f"  fleets   {len(made.fleets):,} on {where}")
-    print(f"  time     about {duration(cost.seconds)}")
-    print(f"  disk     about {cost.num_bytes / 1e6:.1f} MB in {task.store.root}")
-    return cost.seconds
+    guess = "less if runs diverge" if task.costs else "guessed: this machine was not measured"
+    print(f"  time     about {duration(seconds)}, {guess}")
+    print(f"  disk     about {num_bytes(made.fleets) / 1e6:.1f} MB in {task.store.root}")
+    return seconds
 
 
 def show_claims(tasks: Sequence[Task]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relu_exp import calibration
+from relu_exp.costs import Costs, rough_seconds, sweep_seconds
 from relu_exp.launchers import local
 from relu_exp.launchers.local import Tell
 from relu_exp.launchers.registry import LAUNCHERS
@@ -60,15 +62,32 @@ class Task:
     runs: list[RunConfig]
     store: Store
     device: str
-    num_workers: int
-    """Fleets that train at once; of a cluster's size nothing is known, and this is a guess."""
     asked_workers: int | None
     command: str
     studies: Mapping[str, str]
     """Name → the part that holds it."""
     study_device: str
+    costs: Costs | None = None
+    """What this machine was measured to take; None: the defaults hold."""
     retry_failed: bool = False
     rerun_stale: bool = False
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its fleets may train on other machines."""
+        return LAUNCHERS[self.sweep.launcher.name].is_elsewhere
+
+    @property
+    def num_workers(self) -> int:
+        """Fleets that train at once; of a cluster's size nothing is known, and this is a guess."""
+        if self.device != "cpu" and not self.is_elsewhere:
+            return 1
+        measured = self.costs.num_workers if self.costs and not self.is_elsewhere else None
+        return self.asked_workers or measured or local.num_cores()
+
+    def calibrated(self) -> Task:
+        """Return the same with this machine measured, unless it was before or cannot be."""
+        return self if self.costs else replace(self, costs=calibration.calibrated(self.device))
 
     def standing(self) -> Standing:
         """Return where its runs stand at this moment."""
@@ -77,9 +96,18 @@ class Task:
     def plan(self, found: Standing) -> Plan:
         """Return the fleets that train what is due."""
         settled = found.settled(self.retry_failed, self.rerun_stale)
-        size = self.sweep.launcher.fleet_size or FLEET_SIZES[self.device]
+        measured = self.costs.fleet_size if self.costs else FLEET_SIZES[self.device]
+        size = self.sweep.launcher.fleet_size or measured
         room = room_for_fleet(self.device, self.num_workers)
         return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
+
+    def seconds(self, made: Plan) -> float:
+        """Return about how long training a plan takes."""
+        if self.costs is None:
+            return rough_seconds(made.fleets, self.device, self.num_workers)
+        # other machines are taken for as fast as this one, each worker with one to itself
+        speed = self.num_workers if self.is_elsewhere else self.costs.speed(self.num_workers)
+        return sweep_seconds(made.fleets, self.costs, speed)
 
     def _under_way(self) -> list[list[str]]:
         if not self.store.checkpoints.is_dir():
@@ -96,9 +124,8 @@ class Task:
                 not there or the results cannot be written.
         """
         config = self.sweep.launcher
-        launcher = LAUNCHERS[config.name]
-        num_workers = self.asked_workers if launcher.is_elsewhere else self.num_workers
-        launcher.launch(fleets, mission, num_workers, tell, **config.own)
+        num_workers = self.asked_workers if self.is_elsewhere else self.num_workers
+        LAUNCHERS[config.name].launch(fleets, mission, num_workers, tell, **config.own)
 
     def manifest(self, session: str) -> dict[str, Any]:
         """Return what a session writes down before it trains."""
@@ -142,21 +169,19 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
     for name, sweep in zip(names, found, strict=True):
         is_elsewhere = LAUNCHERS[sweep.launcher.name].is_elsewhere
         device = _device_elsewhere(options.device) if is_elsewhere else here
-        asked = options.num_workers or sweep.launcher.num_workers
         runs = sweep.runs()
         _check_precisions(runs, device, is_elsewhere)
-        has_many = device == "cpu" or is_elsewhere
         tasks.append(
             Task(
                 sweep=sweep,
                 runs=runs,
                 store=Store(options.results / sweep.name),
                 device=device,
-                num_workers=(asked or local.num_cores()) if has_many else 1,
-                asked_workers=asked,
+                asked_workers=options.num_workers or sweep.launcher.num_workers,
                 command=_command(name, overrides, options),
                 studies=_studies(sweep, here),
                 study_device=here,
+                costs=calibration.stored(device),
                 retry_failed=options.retry_failed,
                 rerun_stale=options.rerun_stale,
             )
