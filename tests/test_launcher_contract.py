@@ -287,9 +287,12 @@ def test_a_cluster_without_gpus_is_told_before_anything_waits(cluster, store):
         )
 
 
-def test_ray_nodes_are_lost_during_a_sweep_and_the_tables_are_equal(cluster, here, store, expected):
+def test_ray_nodes_are_lost_during_a_sweep_and_the_tables_are_equal(
+    cluster, here, store, expected, monkeypatch
+):
     fleets, tables = expected
-    # nodes know the folder of the time when they were started
+    # nodes know the folder of the time when they were started, new ones too
+    monkeypatch.setenv(trainers.NOTES, str(here))
     (here / "head").write_text(cluster.head_node.node_id)
     lost, is_over = [], threading.Event()
 

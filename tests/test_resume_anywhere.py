@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from relu_exp import cli, plan, session
+from relu_exp import cli, session
 from relu_exp.evidence.frames import Frames
 from relu_exp.store import Store
 
@@ -118,7 +118,6 @@ def test_the_tables_are_those_of_a_fresh_sweep_whichever_way_they_were_made(
         patch.chdir(tmp_path_factory.mktemp("sweeps"))
         # what only takes time: the reports, and the measurement of this machine
         patch.setattr(session, "report", lambda root: None)
-        patch.setattr(plan, "_flops_per_second", lambda device: 1e9)
         Path("tiny.yaml").write_text(TINY)
         worn, fresh = Path("worn"), Path("fresh")
         store, finished = Store(worn / "tiny"), set()
