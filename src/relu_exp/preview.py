@@ -66,7 +66,6 @@ def show_plan(task: Task) -> float:
         print(f"  study    {study}: {'finished' if part_id in task.store.part_ids() else 'new'}")
     if not made.num_runs:
         return 0.0
-    seconds = task.seconds(made)
     num_workers = max(1, min(task.num_workers, len(made.fleets)))
     processes = f"{num_workers} process{'es' if num_workers > 1 else ''}"
     where = processes if task.device == "cpu" else "the GPU"
@@ -76,7 +75,11 @@ def show_plan(task: Task) -> float:
     print(f"  runs     {made.num_runs:,}: {_counts(found)}")
     for line in kept_lines(task, found):
         print(f"           {line}")
+    if not made.fleets:
+        print("           nothing to train")
+        return 0.0
     print(f"  fleets   {len(made.fleets):,} on {where}")
+    seconds = task.seconds(made)
     guess = "less if runs diverge" if task.costs else "guessed: this machine was not measured"
     print(f"  time     about {duration(seconds)}, {guess}")
     print(f"  disk     about {num_bytes(made.fleets) / 1e6:.1f} MB in {task.store.root}")
