@@ -39,10 +39,12 @@ def network(work: Work, run: Run) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def train(work: Work, run: Run, num_steps: int, device: str = "cpu") -> list[float]:
+def train(
+    work: Work, run: Run, num_steps: int, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> list[float]:
     """Return the loss on the minibatch before every update; a run that diverges ends."""
     inputs, labels = (each.to(device) for each in training_set())
-    model = network(work, run).to(device)
+    inputs, model = inputs.to(dtype), network(work, run).to(device, dtype)
     optimizer = torch.optim.SGD(model.parameters(), lr=run.learning_rate)
     losses: list[float] = []
     for batch in batches(run.seed, num_steps):
