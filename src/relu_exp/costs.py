@@ -20,9 +20,6 @@ __all__ = ["PHASES", "Costs", "rough_seconds", "sweep_seconds", "work"]
 Amounts: TypeAlias = Mapping[str, float]
 """Kind of work → how much of it; the last word of some says of which activation or optimizer."""
 
-_ROWS = 4
-"""Products of sizes that are no multiple of this are computed run by run, see `kernels.product`."""
-
 _MANY_UNITS = 350
 """Units beyond which one of them is usually dead where any can be: seen in networks that learn."""
 
@@ -187,6 +184,8 @@ PHASES: Mapping[str, Callable[[Fleet], Amounts]] = {
 
 def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
     """Return the work of so many passes over so many samples; three are a training step."""
+    from relu_exp.engine.kernels import ROWS
+
     run, size = fleet.runs[0], len(fleet.runs)
     found: dict[str, float] = defaultdict(float)
     for index, layer in enumerate(layers := _layers(run)):
@@ -200,7 +199,8 @@ def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
             found[f"maps {done}"] += values
             continue
         found[f"flops {done}"] += flops
-        if layer.shape[1] % _ROWS or samples % _ROWS:
+        # products of other sizes are computed run by run, see `kernels.product`
+        if layer.shape[1] % ROWS or samples % ROWS:
             found[f"products {done}"] += size
         if index < len(layers) - 1:
             found[f"values {done} {run.activation.name}"] += values
