@@ -91,3 +91,12 @@ def test_a_plugin_that_takes_a_name_is_told(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UsageError, match="activation relu is registered twice"):
         load_plugins(["thief"])
+
+
+def test_how_good_estimates_are_is_what_was_measured():
+    table = (PAGES.parent / "results" / "benchmarks" / "estimates.md").read_text()
+    ratios = [float(each) for each in re.findall(r"\| ([\d.]+) \| \d+% \|$", table, re.MULTILINE)]
+    near = sum(0.75 <= ratio <= 1.25 for ratio in ratios)
+    words = {11: "eleven", 12: "twelve", 13: "thirteen"}
+    said = f"{words[near]} of {words[len(ratios)]} sweeps took what was said within"
+    assert said in (PAGES / "scaling.md").read_text()
