@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from relu_exp.launchers.processes import processes
+from relu_exp.launchers.processes import end_with_parent, processes
 from relu_exp.registry import load_plugins
 from relu_exp.schema import UsageError
 
@@ -140,39 +140,57 @@ def show_verdicts(results: Path) -> None:
 
 
 class Reports:
-    """Reports that are built one after the other, each in a process, while others train.
+    """Reports that one process builds in turn, while this one trains on.
 
-    Leaving the context waits for the last one, or gives it up where something went wrong.
+    Leaving the context waits for all of them, or gives them up where something went wrong.
     """
 
     def __init__(self, plugins: Sequence[str]) -> None:
         self.plugins = tuple(plugins)
-        self.building: tuple[BaseProcess, Connection] | None = None
+        self.num_begun = 0
+        self.builder: tuple[BaseProcess, Connection] | None = None
 
     def begin(self, root: Path) -> None:
-        """Finish the report before, print what it says, and begin the next one.
+        """Have a report built after those begun before, and print what the finished ones say.
 
         Raises:
-            UsageError: the results of the one before cannot be read.
+            UsageError: the results of one before cannot be read.
         """
-        self.finish()
-        ours, theirs = multiprocessing.Pipe(duplex=False)
-        process = processes().Process(target=_build, args=(root, self.plugins, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        self.building = process, ours
+        if self.builder is None:
+            self.builder = self._start()
+        _, pipe = self.builder
+        while self.num_begun and pipe.poll():
+            self._show_next(pipe)
+        # a builder that died meanwhile is noticed when it is heard
+        with suppress(OSError):
+            pipe.send(root)
+        self.num_begun += 1
 
     def finish(self) -> None:
-        """Wait for the report that is being built, if any, and print what it says."""
-        if self.building is None:
+        """Wait for the reports that are being built, and print what they say."""
+        if self.builder is None:
             return
-        process, pipe = self.building
+        process, pipe = self.builder
+        while self.num_begun:
+            self._show_next(pipe)
+        pipe.close()
+        process.join()
+        self.builder = None
+
+    def _start(self) -> tuple[BaseProcess, Connection]:
+        ours, theirs = multiprocessing.Pipe()
+        process = processes().Process(target=_build_each, args=(theirs, self.plugins), daemon=True)
+        process.start()
+        # the last copy of their end is theirs: when the builder dies, our end says so
+        theirs.close()
+        return process, ours
+
+    def _show_next(self, pipe: Connection) -> None:
         try:
             built = pipe.recv()
-        except EOFError:
-            built = RuntimeError("the process that built a report has died")
-        process.join()
-        self.building = None
+        except (EOFError, OSError):
+            built = RuntimeError("the process that builds reports has died")
+        self.num_begun -= 1
         if isinstance(built, Exception):
             raise built
         _show(built)
@@ -187,24 +205,32 @@ class Reports:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the last report, or give it up."""
-        if kind is None:
-            self.finish()
-        elif self.building is not None:
-            self.building[0].terminate()
-
-
-def _build(root: Path, plugins: Sequence[str], pipe: Connection) -> None:
-    """Build a report in this process, and send what was built, or why not."""
-    from relu_exp.evidence.report import build
-
-    # Ctrl-C reaches this process too, and the parent says what there is to say
-    with suppress(KeyboardInterrupt):
+        """Finish all reports, or give them up."""
         try:
-            load_plugins(plugins)
-            pipe.send(build(root))
-        except Exception as error:
-            pipe.send(error)
+            if kind is None:
+                self.finish()
+        finally:
+            if self.builder is not None:
+                self.builder[0].terminate()
+
+
+def _build_each(pipe: Connection, plugins: Sequence[str]) -> None:
+    """Build each report that is asked for, until the pipe closes, and send it, or why not."""
+    end_with_parent()
+    # Ctrl-C reaches this process too, and the parent says what there is to say
+    with suppress(KeyboardInterrupt, EOFError, OSError):
+        while True:
+            pipe.send(_built(pipe.recv(), plugins))
+
+
+def _built(root: Path, plugins: Sequence[str]) -> Built | Exception:
+    try:
+        from relu_exp.evidence.report import build
+
+        load_plugins(plugins)
+        return build(root)
+    except Exception as error:
+        return error
 
 
 def _show(built: Built) -> None:

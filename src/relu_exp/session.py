@@ -61,7 +61,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
 
 
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
-    """Train several sweeps, each reported on while the next trains; return the runs lost."""
+    """Train several sweeps, each reported on while the next ones train; return the runs lost."""
     with Reports(options.plugins) as reports:
         num_lost = 0
         for task in tasks:
