@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -270,3 +274,16 @@ def test_losses_of_long_runs_are_means_over_windows() -> None:
 def test_parts_that_do_not_fit_are_named(keys: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         train_fleet([make_run(**keys)])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_first_update_does_not_wait_for_what_the_compiler_needs(optimizer):
+    program = (
+        "import sys; from configs import make_run;"
+        "from relu_exp.engine.training import train_fleet;"
+        f"train_fleet([make_run(dataset='digits', probe_steps=(0,), optimizer={optimizer!r})]);"
+        "sys.exit('sympy' in sys.modules)"
+    )
+    place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", program], env=place, check=False)
+    assert done.returncode == 0

@@ -57,8 +57,17 @@ def _like(vector: Tensor, parameter: Tensor) -> Tensor:
     return vector.reshape(-1, *[1] * (parameter.dim() - 1))
 
 
+def _total(loss: Tensor) -> Tensor:
+    """Return the sum of losses (runs,), each of which has the gradient it has alone.
+
+    To go back from one number loads half a second less of PyTorch than from several.
+    """
+    with torch.enable_grad():
+        return loss.sum()
+
+
 def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    return list(torch.autograd.grad(loss, parameters, torch.ones_like(loss)))
+    return list(torch.autograd.grad(_total(loss), parameters))
 
 
 def _decayed(parameter: Tensor, grad: Tensor, weight_decay: float) -> Tensor:
@@ -95,7 +104,9 @@ class Sgd:
 
     def _descend(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
         """Subtract the gradients of ηL, of all parameters that the way back has not updated."""
-        torch.autograd.backward(loss, self.learning_rates)
+        with torch.enable_grad():
+            scaled = loss * self.learning_rates
+        torch.autograd.backward(_total(scaled))
         for parameter in parameters:
             if parameter.grad is not None:
                 parameter -= parameter.grad
