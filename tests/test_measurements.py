@@ -123,6 +123,16 @@ def test_dead_on_the_training_set_implies_dead_on_the_probe_batch() -> None:
         assert all(dead <= on_probe for dead, on_probe in pairs)
 
 
+@pytest.mark.parametrize("activation", ["relu", "elu", "gelu"])
+def test_what_is_evaluated_does_not_depend_on_what_is_probed(activation: str) -> None:
+    alone, beside = (
+        train_fleet([make_run(activation=activation, depth=3, probe_steps=steps)])
+        for steps in ((), (4,))
+    )
+    assert alone["curves"]["loss"] == beside["curves"]["loss"]
+    assert alone["curves"]["accuracy"] == beside["curves"]["accuracy"]
+
+
 def test_dead_units_are_searched_where_a_probe_meets_an_evaluation() -> None:
     run = make_run(num_steps=8, probe_steps=(0, 1, 8), evaluation_steps=(1, 2, 8))
     found = zip(*(train_fleet([run])["layers"][key] for key in ("step", "quantity")), strict=True)

@@ -74,24 +74,28 @@ class Batches:
         """Return the fixed probe batch of every seed, drawn from its training set."""
         return self._gather(seeds, self._draw_probe)
 
-    def training_chunk(self, seeds: Sequence[int], index: int) -> Samples | None:
-        """Return the n-th chunk of every seed's training set, or None past its end."""
-        begin = index * self.chunk
-        if begin >= self.num_train:
-            return None
-        return self._training_part(seeds, slice(begin, begin + self.chunk))
-
     def evaluation(self, seeds: Sequence[int], split: str) -> Iterator[Samples]:
         """Yield a split in chunks: validation and test whole, of train a fixed part."""
         if split == "train":
-            whole = min(TRAIN_EVALUATION_SAMPLES, self.num_train)
-            for begin in range(0, whole, self.chunk):
-                yield self._training_part(seeds, slice(begin, min(begin + self.chunk, whole)))
+            for begin in range(0, self._num_evaluated, self.chunk):
+                end = min(begin + self.chunk, self._num_evaluated)
+                yield self._training_part(seeds, slice(begin, end))
             return
         inputs, labels = self.splits[split].inputs, self.splits[split].labels
         for begin in range(0, len(labels), self.chunk):
             part = slice(begin, begin + self.chunk)
             yield Samples(inputs[part].T[None], labels[part][None], (len(seeds),))
+
+    def unevaluated(self, seeds: Sequence[int], index: int) -> Samples | None:
+        """Return the n-th chunk of what an evaluation leaves of `train`, or None past its end."""
+        begin = self._num_evaluated + index * self.chunk
+        if begin >= self.num_train:
+            return None
+        return self._training_part(seeds, slice(begin, begin + self.chunk))
+
+    @property
+    def _num_evaluated(self) -> int:
+        return min(TRAIN_EVALUATION_SAMPLES, self.num_train)
 
     def _training_part(self, seeds: Sequence[int], part: slice) -> Samples:
         return self._gather(seeds, lambda seed: self._training_set(seed)[part])

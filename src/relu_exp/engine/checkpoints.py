@@ -51,7 +51,6 @@ class Voyage(Protocol):
     optimizer: Optimizer
     alive: list[int]
     diverged_at: dict[int, int]
-    final: dict[int, dict[str, float | None]]
     records: Records
     window: list[tuple[Tensor, Tensor]]
 
@@ -128,7 +127,7 @@ def continue_from(voyage: Voyage, state: State) -> None:
         for name, packed in state["records"].items()
     }
     voyage.window = [(loss.cpu(), correct.cpu()) for loss, correct in state["window"]]
-    voyage.diverged_at, voyage.final = state["diverged_at"], state["final"]
+    voyage.diverged_at = state["diverged_at"]
     voyage.step = state["step"]
     voyage.started = time.perf_counter() - state["seconds"]
 
@@ -143,7 +142,6 @@ def _state(voyage: Voyage) -> State:
         "seconds": time.perf_counter() - voyage.started,
         "alive": voyage.alive,
         "diverged_at": voyage.diverged_at,
-        "final": voyage.final,
         "window": voyage.window,
         "parameters": [parameter.detach() for parameter in voyage.stack.parameters()],
         "optimizer": dict(vars(voyage.optimizer)),

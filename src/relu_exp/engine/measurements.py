@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -12,7 +13,17 @@ from relu_exp.engine.kernels import Samples, never_moves, product
 from relu_exp.engine.stack import Stack, Tape
 from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 
-__all__ = ["MEASUREMENTS", "Probe", "dead_units", "histogram", "measure", "register", "take_probe"]
+__all__ = [
+    "MEASUREMENTS",
+    "Probe",
+    "dead_units",
+    "histogram",
+    "measure",
+    "never_moves",
+    "register",
+    "resting",
+    "take_probe",
+]
 
 
 @dataclass(frozen=True)
@@ -188,45 +199,47 @@ def histogram(values: Tensor, kind: str) -> Tensor:
     return counts.reshape(runs, bins + 2).int()
 
 
-def dead_units(
-    stack: Stack,
-    probes: Sequence[Probe],
-    training_chunk: Callable[[Sequence[int], int], Samples | None],
-) -> list[Tensor]:
-    """Return which units have a zero derivative on every training sample: (runs, units) a layer.
+def resting(stack: Stack, x: Samples) -> tuple[Tensor, list[Tensor]]:
+    """Return the outputs, and of each hidden layer which units never move on these samples.
 
-    Only units that are dead on the probe batch, itself part of the training set, can be; and only
-    runs that still have such units are sent through the next chunk.
-
-    Args:
-        stack: the fleet's networks.
-        probes: what the probe batch showed.
-        training_chunk: the n-th part of the training set for some of the runs, None past its end.
+    Never to move is to have a zero derivative on every sample: (runs, units) a layer.
     """
-    dead = [never_moves(probe.derivative) for probe in probes]
-    suspects, part, index = list(range(stack.num_runs)), stack, 0
-    while True:
-        left = [run for run in suspects if any(bool(layer[run].any()) for layer in dead)]
-        if left != suspects:
-            suspects, part = left, stack.keep(left)
-        x = training_chunk(suspects, index) if suspects else None
-        if x is None:
-            return dead
-        for layer, resting in enumerate(_resting(part, x)):
-            dead[layer][suspects] &= resting
-        index += 1
-
-
-def _resting(stack: Stack, x: Samples) -> list[Tensor]:
-    """Return which units have a zero derivative on all of these samples: (runs, units) a layer."""
     with torch.no_grad():
         if (rests := stack.phi.rests) is not None and stack.is_dense:
             found: list[Tensor] = []
-            stack.forward(x, heard=lambda a: found.append(rests(a)))
-            return found
+            outputs = stack.forward(x, heard=lambda a: found.append(rests(a)))
+            return outputs, found
         tape = Tape()
-        stack.forward(x, tape=tape)
-        return [
+        outputs = stack.forward(x, tape=tape)
+        pairs = enumerate(zip(tape.preactivations, tape.activations, strict=True))
+        return outputs, [
             never_moves(stack.phi.derivative(z, a, **stack.slope_of(layer)))
-            for layer, (z, a) in enumerate(zip(tape.preactivations, tape.activations, strict=True))
+            for layer, (z, a) in pairs
         ]
+
+
+def dead_units(
+    stack: Stack,
+    suspects: Sequence[Tensor],
+    samples: Callable[[Sequence[int], int], Samples | None],
+) -> list[Tensor]:
+    """Return which of some units never move on more samples either: (runs, units) a layer.
+
+    Only runs that still have such units are sent through the next samples.
+
+    Args:
+        stack: the fleet's networks.
+        suspects: the units that may be dead (runs, units) of each layer.
+        samples: the n-th part of the samples for some of the runs, None past the last.
+    """
+    dead, left, part = [layer.clone() for layer in suspects], list(range(stack.num_runs)), stack
+    for index in count():
+        still = [run for run in left if any(bool(layer[run].any()) for layer in dead)]
+        if still != left:
+            left, part = still, stack.keep(still)
+        x = samples(left, index) if left else None
+        if x is None:
+            break
+        for layer, quiet in zip(dead, resting(part, x)[1], strict=True):
+            layer[left] &= quiet
+    return dead

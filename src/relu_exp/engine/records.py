@@ -44,6 +44,17 @@ class Records:
             accuracy=accuracy.tolist(),
         )
 
+    def last_evaluations(self) -> dict[str, dict[str, float]]:
+        """Return, by run id, loss and accuracy of every split where it was evaluated last."""
+        curves = self.tables["curves"]
+        found: dict[str, dict[str, float]] = {}
+        columns = (curves[name] for name in ("run_id", "split", "loss", "accuracy"))
+        for run_id, split, loss, accuracy in zip(*columns, strict=True):
+            if split != "batch":
+                each = {f"final_{split}_loss": loss, f"final_{split}_accuracy": accuracy}
+                found.setdefault(run_id, {}).update(each)
+        return found
+
     def layers(self, ids: Sequence[str], step: int, values: Mapping[str, Tensor]) -> None:
         """Add quantity → values (runs, layers) at a step."""
         for quantity, tensor in values.items():

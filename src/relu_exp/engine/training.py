@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.engine import measurements, precision, theory
-from relu_exp.engine.activations import ACTIVATIONS, largest_derivative
+from relu_exp.engine import precision
+from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.batches import Batches
 from relu_exp.engine.checkpoints import NO_STATE, Keeper, continue_from
-from relu_exp.engine.measurements import Probe
 from relu_exp.engine.networks import layers_of, parameter_count
+from relu_exp.engine.observing import Observer
 from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.records import Records
 from relu_exp.engine.replay import RECORDERS, Replay
 from relu_exp.engine.stack import Noise, build
 from relu_exp.engine.streams import stream
-from relu_exp.schema import DEFAULT_PRECISION, SPLITS, RunConfig
+from relu_exp.schema import SPLITS, RunConfig
 
 __all__ = ["train_fleet"]
 
@@ -28,7 +28,6 @@ __all__ = ["train_fleet"]
 # size of its fleet.
 _CHUNK_VALUES = 400_000
 _NUM_BATCH_RECORDS = 200
-_SATURATED = 0.05
 
 _LOOK_EVERY = {"cpu": 1, "cuda": 32}
 """Steps between two looks at the losses: to look is to wait until the device has done all it was
@@ -93,37 +92,30 @@ class _Voyage:
         self.optimizer = entry.make(rates, **self.run.optimizer.as_dict())
         self.alive = list(range(len(runs)))
         self.diverged_at: dict[int, int] = {}
-        unknown = dict.fromkeys(
-            f"final_{split}_{metric}" for split in SPLITS[1:] for metric in ("loss", "accuracy")
-        )
-        self.final: dict[int, dict[str, float | None]] = {
-            index: dict(unknown) for index in self.alive
-        }
         self.records = Records()
-        self.observed = {*self.run.evaluation_steps, *self.run.probe_steps}
+        self.observer = Observer(self.run, self.batches, self.records, device)
         self.unread: list[tuple[int, Tensor]] = []
         self.replay = self._new_replay()
         self.window: list[tuple[Tensor, Tensor]] = []
         self.window_size = max(1, -(-self.run.num_steps // _NUM_BATCH_RECORDS))
-        largest = [_SATURATED * largest_derivative(run.activation) for run in runs]
-        self.saturated_below = torch.tensor(largest, device=device)
+
+    @property
+    def runs(self) -> list[RunConfig]:
+        """The runs that still train, in the order of the stack."""
+        return [self.all_runs[index] for index in self.alive]
 
     @property
     def seeds(self) -> list[int]:
-        return [self.all_runs[index].seed for index in self.alive]
-
-    @property
-    def ids(self) -> list[str]:
-        return [self.all_runs[index].run_id for index in self.alive]
+        return [run.seed for run in self.runs]
 
     def sail(
         self, on_step: Callable[[int], None] | None, keeper: Keeper | None
     ) -> dict[str, dict[str, list[Any]]]:
         """Train from the step it is at to the last and return the tables."""
         if self.step == 0:
-            self._predict()
+            self.observer.predict(self.all_runs, self.stack)
         while self.step < self.run.num_steps:
-            if self.step in self.observed:
+            if self.step in self.observer.steps:
                 self._take_observed_step()
             else:
                 self._take_steps()
@@ -146,10 +138,10 @@ class _Voyage:
             return
         if have_left:  # the others go back through tensors of their own
             loss, _ = self._losses(self._places(step), self._noise(step))
-        self._observe(step)
-        before = self._weights_if_probed(step)
+        self.observer.observe(step, self.stack, self.runs)
+        before = self.observer.weights(step, self.stack)
         self._update(loss)
-        self._record_update(step, before)
+        self.observer.compare(step, self.stack, self.runs, before)
         self.step = step + 1
 
     def _take_steps(self) -> None:
@@ -168,7 +160,7 @@ class _Voyage:
         """Return the steps from this one to the next that is observed, or until it is time."""
         end = min(self.step + _LOOK_EVERY[self.device], self.run.num_steps)
         later = range(self.step + 1, end)
-        return range(self.step, next((step for step in later if step in self.observed), end))
+        return range(self.step, next((step for step in later if step in self.observer.steps), end))
 
     def _take_step(self, places: Tensor, noise: Noise | None = None) -> Tensor:
         """Take one step; return the losses and shares correct before its update: (2, runs)."""
@@ -221,7 +213,7 @@ class _Voyage:
             with torch.no_grad():
                 loss, _ = self._losses(self._places(end - 1), noise=None)
             self._drop(~torch.isfinite(loss).cpu(), end)
-        self._observe(end)
+        self.observer.observe(end, self.stack, self.runs)
 
     def _places(self, step: int) -> Tensor:
         """Return the samples of one step's minibatch in the training set: (seeds, samples)."""
@@ -262,7 +254,6 @@ class _Voyage:
         self.alive = [self.alive[place] for place in kept]
         self.window = [(loss[places], correct[places]) for loss, correct in self.window]
         index = places.to(self.device)
-        self.saturated_below = self.saturated_below[index]
         if self.alive:
             self.stack = self.stack.keep(kept)
             self.optimizer.keep(index)
@@ -282,101 +273,27 @@ class _Voyage:
                 torch.stack(each).mean(0) for each in zip(*self.window, strict=True)
             )
             middle = step - (len(self.window) - 1) // 2
-            self.records.curve(self.ids, middle, "batch", losses, corrects)
+            self.records.curve([run.run_id for run in self.runs], middle, "batch", losses, corrects)
             self.window = []
-
-    def _observe(self, step: int) -> None:
-        """Evaluate and probe, where the schedule says so, before the update of a step."""
-        is_evaluated = step in self.run.evaluation_steps
-        if self.alive and is_evaluated:
-            self._evaluate(step)
-        if self.alive and step in self.run.probe_steps and self.stack.hidden:
-            probes = self._probe(step)
-            if is_evaluated:
-                self._search_dead_units(step, probes)
-
-    def _evaluate(self, step: int) -> None:
-        for split in SPLITS[1:]:
-            loss = torch.zeros(len(self.alive), device=self.device)
-            correct, samples = torch.zeros_like(loss), 0
-            with torch.no_grad():
-                for x in self.batches.evaluation(self.seeds, split):
-                    outputs, labels = self.stack.forward(x), x.run_labels()
-                    loss += self.stack.output.loss(outputs, labels).sum(1)
-                    correct += self.stack.output.correct(outputs, labels).sum(1)
-                    samples += labels.shape[1]
-            loss, correct = loss / samples, correct / samples
-            self.records.curve(self.ids, step, split, loss, correct)
-            for index, each, share in zip(self.alive, loss.tolist(), correct.tolist(), strict=True):
-                self.final[index][f"final_{split}_loss"] = each
-                self.final[index][f"final_{split}_accuracy"] = share
-
-    def _probe(self, step: int) -> list[Probe]:
-        probes = measurements.take_probe(
-            self.stack, self.batches.probe(self.seeds), self.saturated_below
-        )
-        # what is rounded are the network's products, not those of a measurement
-        with precision.in_use(DEFAULT_PRECISION, self.device):
-            self.records.layers(self.ids, step, measurements.measure(probes))
-        for layer, probe in enumerate(probes, start=1):
-            for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
-                counts = measurements.histogram(tensor, kind)
-                self.records.histograms(self.ids, step, layer, kind, counts)
-        return probes
-
-    def _search_dead_units(self, step: int, probes: Sequence[Probe]) -> None:
-        """Ask the whole training set which units are dead."""
-        seeds = self.seeds
-        dead = measurements.dead_units(
-            self.stack,
-            probes,
-            lambda runs, index: self.batches.training_chunk([seeds[run] for run in runs], index),
-        )
-        fractions = torch.stack([layer.float().mean(1) for layer in dead], dim=1)
-        self.records.layers(self.ids, step, {"dead_fraction": fractions})
-        for layer, mask in enumerate(dead, start=1):
-            self.records.dead(self.ids, step, layer, mask)
-
-    def _weights_if_probed(self, step: int) -> list[Tensor]:
-        if step not in self.run.probe_steps:
-            return []
-        return [W.detach().clone() for W in self.stack.weights[: len(self.stack.hidden)]]
-
-    def _record_update(self, step: int, before: Sequence[Tensor]) -> None:
-        """Record the size of the update that was just made, relative to the weights."""
-        if not before:
-            return
-        ratios = [
-            torch.linalg.vector_norm((after.detach() - W).flatten(1), dim=1)
-            / torch.linalg.vector_norm(W.flatten(1), dim=1)
-            for W, after in zip(before, self.stack.weights, strict=False)
-        ]
-        self.records.layers(self.ids, step, {"update_ratio": torch.stack(ratios, dim=1)})
-
-    def _predict(self) -> None:
-        """Write down what theory says of every run, and the activation functions themselves."""
-        fans = [(layer.fan_in, layer.fan_out) for layer in self.stack.hidden]
-        for run in self.all_runs:
-            squares = self.batches.probe([run.seed]).inputs[0].double().square().mean(0)
-            self.records.predictions(run.run_id, theory.predict(run, fans, squares.cpu()))
-        for choice in dict.fromkeys(run.activation for run in self.all_runs):
-            self.records.function(choice)
 
     def _tables(self) -> dict[str, dict[str, list[Any]]]:
         seconds = (time.perf_counter() - self.started) / len(self.all_runs)
         num_parameters = parameter_count(layers_of(self.run))
+        unknown = dict.fromkeys(
+            f"final_{split}_{metric}" for split in SPLITS[1:] for metric in ("loss", "accuracy")
+        )
+        found = self.records.last_evaluations()
         rows = []
         for index, run in enumerate(self.all_runs):
             diverged_at = self.diverged_at.get(index)
-            final = (
-                dict.fromkeys(self.final[index]) if diverged_at is not None else self.final[index]
-            )
+            final = found.get(run.run_id, {}) if diverged_at is None else {}
             rows.append(
                 {
                     **run.as_row(),
                     "status": "done" if diverged_at is None else "diverged",
                     "diverged_at": diverged_at,
                     "error": None,
+                    **unknown,
                     **final,
                     "num_parameters": num_parameters,
                     "seconds": seconds,
