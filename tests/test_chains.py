@@ -8,7 +8,8 @@ from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.chains import Chain
-from relu_exp.engine.kernels import RULES, Elementwise, Samples, dense, linear
+from relu_exp.engine.kernels import RULES, Elementwise, dense, linear
+from relu_exp.engine.products import Samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

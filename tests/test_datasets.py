@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from relu_exp.engine import datasets, image_files
 from relu_exp.engine.datasets import DATASETS, Layout, load, shape_of, train_indices
 from relu_exp.engine.image_files import idx_images, packaged_csv, read_idx
-from relu_exp.engine.splits import stratified_order
+from relu_exp.engine.splits import Split, stratified_order
 from relu_exp.engine.streams import stream
 from relu_exp.schema import Choice, RunConfig, UsageError
 
@@ -316,6 +316,33 @@ def rings():
     exec(compile(code, page, "exec"), {})
     yield
     del DATASETS._entries["rings"]
+
+
+@pytest.mark.parametrize("name", ["mnist5k", "digits"])
+def test_features_that_are_mostly_background_come_last(name):
+    data = load(choose(name))
+    by_use = data.by_use
+    assert sorted(by_use.order.tolist()) == list(range(data.train.inputs.shape[1]))
+    for split, part in data.splits.items():
+        assert torch.equal(by_use.splits[split].inputs, part.inputs[:, by_use.order])
+        for inputs, end in zip(by_use.splits[split].inputs, by_use.ends[split], strict=True):
+            places = (inputs != by_use.background).nonzero().flatten()
+            assert end == (places[-1] + 1 if len(places) else 0)
+    # in a tenth of the samples no feature of the last tenth is anything but background
+    assert by_use.ends["train"].float().quantile(0.1) < 0.9 * len(by_use.order)
+    usual = (by_use.splits["train"].inputs != by_use.background).float().mean(0) >= 0.5
+    assert usual.long().diff().max() == 0
+    assert by_use.order[usual].diff().min() > 0
+
+
+@pytest.mark.parametrize("name", ["gaussian", "moons"])
+def test_without_background_features_keep_their_order(name):
+    assert load(choose(name)).by_use is None
+
+
+def test_a_sample_of_nothing_but_background_ends_at_its_beginning():
+    part = Split(torch.tensor([[1.0, 2.0, 3.0], [0.0, 2.0, 3.0]]), torch.zeros(2))
+    assert part.ends(torch.tensor([1.0, 2.0, 3.0])).tolist() == [0, 1]
 
 
 @pytest.mark.usefixtures("rings")

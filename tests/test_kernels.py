@@ -12,7 +12,6 @@ from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.kernels import (
     RULES,
     Elementwise,
-    Samples,
     conv2d,
     convolutions,
     dense,
@@ -20,6 +19,7 @@ from relu_exp.engine.kernels import (
     linear,
     never_moves,
 )
+from relu_exp.engine.products import Samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -81,20 +81,24 @@ def test_an_elu_unit_far_below_zero_is_not_dead() -> None:
     st.integers(1, 40),
     st.integers(1, 40),
     st.booleans(),
+    st.integers(0, 40),
 )
 @settings(max_examples=150)
 def test_bits_do_not_depend_on_the_fleet(
-    name: str, runs: int, out: int, into: int, samples: int, is_shared: bool
+    name: str, runs: int, out: int, into: int, samples: int, is_shared: bool, num_used: int
 ) -> None:
     phi = Elementwise(name, (DEFAULTS[name],) * runs)
     W, b = draw(runs, out, into), draw(runs, out, 1, seed=1)
     labels = torch.zeros(1, samples, dtype=torch.int64)
     shared, own = draw(1, into, samples, seed=2), draw(runs, into, samples, seed=3)
+    background = draw(into, seed=4)
+    shared[0, num_used:] = background[num_used:, None]
 
     def through(part: slice, phi: Elementwise) -> list[Tensor]:
         w, c = W[part].clone().requires_grad_(), b[part].clone().requires_grad_()
         if is_shared:
-            output = dense(Samples(shared, labels, (len(w),)), w, c, phi)
+            x = Samples(shared, labels, (len(w),)).reaching([num_used], background)
+            output = dense(x, w, c, phi)
             return [output, *torch.autograd.grad(output.sum(), (w, c))]
         h = own[part].clone().requires_grad_()
         output = dense(h, w, c, phi)
@@ -105,6 +109,29 @@ def test_bits_do_not_depend_on_the_fleet(
         alone = through(slice(run, run + 1), phi.keep([run]))
         for ours, theirs in zip(together, alone, strict=True):
             assert torch.equal(ours[run : run + 1], theirs)
+
+
+@pytest.mark.parametrize(("out", "samples"), [(12, 20), (10, 20), (12, 5)])
+@pytest.mark.parametrize("descends", [False, True])
+def test_what_is_only_background_is_left_out_and_changes_nothing(
+    out: int, samples: int, descends: bool
+) -> None:
+    inputs, background, phi = draw(2, 24, samples), draw(24, seed=1), Elementwise("tanh", ({},) * 3)
+    inputs[0, 9:], inputs[1, 18:] = background[9:, None], background[18:, None]
+    labels, sizes = torch.zeros(2, samples), (2, 1)
+
+    def step(x: Samples) -> list[Tensor]:
+        W, b = draw(3, out, 24, seed=2).requires_grad_(), draw(3, out, 1, seed=3).requires_grad_()
+        a = dense(x, W, b, phi, descends=descends)
+        value = a.detach().clone()
+        (a * draw(3, out, samples, seed=4)).sum().backward()
+        return [value, *([W.detach(), b.detach()] if descends else [W.grad, b.grad])]
+
+    plain = Samples(inputs, labels, sizes)
+    x = plain.reaching([9, 18], background)
+    assert x.reach == (12, 20)
+    for ours, theirs in zip(step(x), step(plain), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
 def test_runs_of_several_seeds_get_their_own_inputs() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from relu_exp.engine import checkpoints, replay, training
+from relu_exp.engine import batches, checkpoints, replay, training
 from relu_exp.engine.checkpoints import Keeper
 from relu_exp.engine.training import train_fleet
 from relu_exp.schema import RunConfig
@@ -116,7 +116,8 @@ class Notes:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> type[Notes]:
-    """Record on the CPU, and look at losses every seven steps."""
+    """Record on the CPU, and look at losses every seven steps, as on a GPU."""
+    monkeypatch.setitem(batches._LEAVES_OUT, "cpu", False)
     monkeypatch.setattr(Notes, "made", [], raising=False)
     monkeypatch.setattr(training, "RECORDERS", {"cpu": Notes})
     monkeypatch.setitem(training._LOOK_EVERY, "cpu", 7)

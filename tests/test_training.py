@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from relu_exp.engine import training
+from relu_exp.engine import batches, training
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.training import train_fleet
 from relu_exp.schema import TABLES, UsageError
@@ -223,6 +223,7 @@ def test_between_two_looks_the_host_asks_for_no_number(
 
     for name in reads:
         monkeypatch.setattr(training._Voyage, name, listen(name))
+    monkeypatch.setitem(batches._LEAVES_OUT, "cpu", False)
     monkeypatch.setitem(training._LOOK_EVERY, "cpu", 32)
     train_fleet([run for run in fleet(**{**RARE, **keys}) if run.learning_rate < 1])
     assert reads["_take_step"] == [[]] * (50 - 4)

@@ -184,7 +184,7 @@ PHASES: Mapping[str, Callable[[Fleet], Amounts]] = {
 
 def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
     """Return the work of so many passes over so many samples; three are a training step."""
-    from relu_exp.engine.kernels import ROWS
+    from relu_exp.engine.products import ROWS
 
     run, size = fleet.runs[0], len(fleet.runs)
     found: dict[str, float] = defaultdict(float)
@@ -199,7 +199,7 @@ def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
             found[f"maps {done}"] += values
             continue
         found[f"flops {done}"] += flops
-        # products of other sizes are computed run by run, see `kernels.product`
+        # products of other sizes are computed run by run, see `products`
         if layer.shape[1] % ROWS or samples % ROWS:
             found[f"products {done}"] += size
         if index < len(layers) - 1:

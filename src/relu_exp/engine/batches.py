@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from relu_exp.engine.datasets import Split, load, shape_of, train_indices
-from relu_exp.engine.kernels import Samples
+from relu_exp.engine.networks import NETWORKS
+from relu_exp.engine.products import Samples
 from relu_exp.engine.streams import stream
 from relu_exp.schema import RunConfig
 
@@ -18,6 +19,10 @@ __all__ = ["TRAIN_EVALUATION_SAMPLES", "Batches"]
 
 TRAIN_EVALUATION_SAMPLES = 1000
 """Loss and accuracy on `train` are those of at most this many fixed training samples."""
+
+_LEAVES_OUT = {"cpu": True, "cuda": False}
+"""Whether products leave the background out: to know how far a batch reaches, one must wait for the
+device, and a step that is replayed always reaches as far."""
 
 
 class Batches:
@@ -36,13 +41,12 @@ class Batches:
         """
         self.run, self.device, self.chunk = run, device, chunk
         data = load(run.dataset)
+        takes_any_order = NETWORKS[run.network.name].takes_any_order
+        self.by_use = data.by_use if takes_any_order else None
+        splits = self.by_use.splits if self.by_use else data.splits
         self.splits = {
             name: Split(split.inputs.to(device), split.labels.to(device))
-            for name, split in {
-                "train": data.train,
-                "validation": data.validation,
-                "test": data.test,
-            }.items()
+            for name, split in splits.items()
         }
         self.num_train = shape_of(run.dataset).num_train
         self.batch_size = min(run.batch_size, self.num_train)
@@ -65,10 +69,8 @@ class Batches:
 
     def at(self, seeds: Sequence[int], places: Tensor) -> Samples:
         """Return the training samples at each seed's own places (groups, samples)."""
-        train = self.splits["train"]
-        inputs, labels = train.inputs[places], train.labels[places]
         sizes = tuple(len(list(group)) for _, group in groupby(seeds))
-        return Samples(inputs.transpose(1, 2), labels, sizes)
+        return self._samples("train", places, sizes)
 
     def probe(self, seeds: Sequence[int]) -> Samples:
         """Return the fixed probe batch of every seed, drawn from its training set."""
@@ -81,10 +83,9 @@ class Batches:
                 end = min(begin + self.chunk, self._num_evaluated)
                 yield self._training_part(seeds, slice(begin, end))
             return
-        inputs, labels = self.splits[split].inputs, self.splits[split].labels
-        for begin in range(0, len(labels), self.chunk):
-            part = slice(begin, begin + self.chunk)
-            yield Samples(inputs[part].T[None], labels[part][None], (len(seeds),))
+        whole = torch.arange(len(self.splits[split]), device=self.device)
+        for begin in range(0, len(whole), self.chunk):
+            yield self._samples(split, whole[None, begin : begin + self.chunk], (len(seeds),))
 
     def unevaluated(self, seeds: Sequence[int], index: int) -> Samples | None:
         """Return the n-th chunk of what an evaluation leaves of `train`, or None past its end."""
@@ -96,6 +97,15 @@ class Batches:
     @property
     def _num_evaluated(self) -> int:
         return min(TRAIN_EVALUATION_SAMPLES, self.num_train)
+
+    def _samples(self, split: str, places: Tensor, sizes: tuple[int, ...]) -> Samples:
+        """Return the samples of a split at each group's places (groups, samples)."""
+        inputs, labels = self.splits[split].inputs[places], self.splits[split].labels[places]
+        x = Samples(inputs.transpose(1, 2), labels, sizes)
+        if self.by_use is None or not _LEAVES_OUT[self.device]:
+            return x
+        ends = self.by_use.ends[split][places].amax(1)
+        return x.reaching(ends.tolist(), self.by_use.background)
 
     def _training_part(self, seeds: Sequence[int], part: slice) -> Samples:
         return self._gather(seeds, lambda seed: self._training_set(seed)[part])

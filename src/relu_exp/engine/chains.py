@@ -13,8 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.engine.kernels import ROWS, RULES, Elementwise, Samples, groups_of
+from relu_exp.engine.kernels import RULES, Elementwise
 from relu_exp.engine.precision import rounds
+from relu_exp.engine.products import (
+    ROWS,
+    Samples,
+    shared_bias,
+    shared_product,
+    subtract_shared_gradient_,
+)
 
 __all__ = ["Chain"]
 
@@ -39,7 +46,7 @@ class Chain:
             _Layer(W.detach(), b.detach(), rule, W.new_empty(*W.shape[:2], x.labels.shape[1]))
             for W, b, rule in zip(weights, biases, rules, strict=True)
         ]
-        self.first = _First(layers[0], x.sizes)
+        self.first = layers[0]
         # gradients by layers of equal shape take turns in one buffer
         buffers = {layer.a.shape: torch.empty_like(layer.a) for layer in layers}
         self.linked = [
@@ -50,33 +57,35 @@ class Chain:
 
     @staticmethod
     def suits(weights: Sequence[Tensor], x: Samples) -> bool:
-        """Return whether products take their operands as they are: unrounded, `kernels.product`."""
+        """Return whether products take their operands as they are: unrounded, see `products`."""
         sizes = [x.labels.shape[1], weights[0].shape[1], *(W.shape[2] for W in weights)]
         has_whole_vectors = weights[0].is_cuda or all(size % ROWS == 0 for size in sizes)
         return has_whole_vectors and not rounds()
 
     def __call__(self, x: Samples) -> Tensor:
         """Return the outputs (runs, units, samples), in memory that the next call overwrites."""
-        outputs: Tensor = _ThereAndBack.apply(self.anchor, self, x.inputs)
+        outputs: Tensor = _ThereAndBack.apply(self.anchor, self, x)
         return outputs
 
-    def there(self, x: Tensor) -> Tensor:
-        """Return the outputs for inputs (groups, features, samples)."""
-        a = self.first.there(x)
+    def there(self, x: Samples) -> Tensor:
+        """Return the outputs."""
+        first = self.first
+        shared_product(first.W, x, out=first.a)
+        a = first.activate(shared_bias(first.W, first.b, x))
         for layer in self.linked:
             a = layer.there()
         return a
 
-    def back(self, grad: Tensor, x: Tensor) -> None:
+    def back(self, grad: Tensor, x: Samples) -> None:
         """Subtract the gradients by weights and biases, given that by the outputs."""
         for layer in reversed(self.linked):
             grad = layer.back(grad)
-        self.first.back(grad, x)
+        subtract_shared_gradient_(self.first.W, self.first.descend(grad), x)
 
 
 class _ThereAndBack(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, anchor: Tensor, chain: Chain, x: Tensor) -> Tensor:
+    def forward(ctx: Any, anchor: Tensor, chain: Chain, x: Samples) -> Tensor:
         ctx.chain, ctx.x = chain, x
         return chain.there(x).detach()
 
@@ -94,9 +103,9 @@ class _Layer:
         self.rule = RULES[phi.name]
         self.parts = [(part, a[part], settings) for part, settings in phi.slices(a)]
 
-    def activate(self) -> Tensor:
+    def activate(self, b: Tensor) -> Tensor:
         """Make a = φ(a + b)."""
-        self.a += self.b
+        self.a += b
         for _, a, settings in self.parts:
             self.rule.forward_(a, **settings)
         return self.a
@@ -109,27 +118,6 @@ class _Layer:
         return self.a
 
 
-class _First:
-    """The layer whose inputs are shared by all runs of a group."""
-
-    def __init__(self, layer: _Layer, sizes: Sequence[int]) -> None:
-        self.layer = layer
-        # all runs of a group go in one large product
-        self.groups = [
-            (layer.W[part].flatten(0, 1), layer.a[part].flatten(0, 1)) for part in groups_of(sizes)
-        ]
-
-    def there(self, x: Tensor) -> Tensor:
-        for (W, a), inputs in zip(self.groups, x, strict=True):
-            torch.mm(W, inputs, out=a)
-        return self.layer.activate()
-
-    def back(self, grad: Tensor, x: Tensor) -> None:
-        self.layer.descend(grad)
-        for (W, dz), inputs in zip(self.groups, x, strict=True):
-            W.addmm_(dz, inputs.T, alpha=-1)
-
-
 class _Linked:
     """A layer upon another."""
 
@@ -139,7 +127,7 @@ class _Linked:
 
     def there(self) -> Tensor:
         torch.bmm(self.layer.W, self.h, out=self.layer.a)
-        return self.layer.activate()
+        return self.layer.activate(self.layer.b)
 
     def back(self, grad: Tensor) -> Tensor:
         dz = self.layer.descend(grad)

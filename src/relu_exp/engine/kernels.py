@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,20 +17,25 @@ from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.precision import operand, rounded, rounds, with_rounded_grad
+from relu_exp.engine.products import (
+    Samples,
+    product,
+    shared_bias,
+    shared_gradient,
+    shared_product,
+    subtract_product_,
+    subtract_shared_gradient_,
+)
 
 __all__ = [
-    "ROWS",
     "RULES",
     "Elementwise",
-    "Samples",
     "conv2d",
     "convolutions",
     "dense",
     "grouped_convolution",
-    "groups_of",
     "linear",
     "never_moves",
-    "product",
 ]
 
 aten = torch.ops.aten
@@ -40,34 +44,6 @@ aten = torch.ops.aten
 # scalar tail whose exp may differ in the last bit; a run's numbers would then depend on where in
 # its fleet it stands.
 _VECTOR = 64
-ROWS = 4
-"""Numbers in the smallest vector that a matrix product loads at once."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """A batch of inputs for a fleet, stored once for all runs of a seed.
-
-    `inputs` is (groups, features, samples), `labels` (groups, samples); `sizes` says how many
-    consecutive runs share each group.
-    """
-
-    inputs: Tensor
-    labels: Tensor
-    sizes: tuple[int, ...]
-
-    def run_labels(self) -> Tensor:
-        """Return the labels of every run: (runs, samples)."""
-        return self._of_runs(self.labels)
-
-    def run_inputs(self) -> Tensor:
-        """Return the inputs of every run: (runs, features, samples)."""
-        return self._of_runs(self.inputs)
-
-    def _of_runs(self, groups: Tensor) -> Tensor:
-        # no index, which a GPU would have to be sent at every step
-        pairs = zip(groups, self.sizes, strict=True)
-        return torch.cat([group.expand(size, *group.shape) for group, size in pairs])
 
 
 @dataclass(frozen=True)
@@ -216,8 +192,8 @@ def dense(
             and hands none on: what it is given must be the gradient of learning rate times loss.
             It works in the memory of what was returned.
     """
-    inputs, sizes = (h, None) if isinstance(h, Tensor) else (h.inputs, h.sizes)
-    result: Tensor = _Dense.apply(inputs, W, b, skip, phi, sizes, descends)
+    below, x = (h, None) if isinstance(h, Tensor) else (None, h)
+    result: Tensor = _Dense.apply(below, x, W, b, skip, phi, descends)
     return result
 
 
@@ -256,90 +232,34 @@ def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor
     return z.reshape(samples, runs, -1, *z.shape[2:]).transpose(0, 1)
 
 
-def product(A: Tensor, B: Tensor) -> Tensor:
-    """Return the matrix products A B of every run: (runs, m, k) by (runs, k, n) to (runs, m, n).
-
-    A product's last bits depend on where in memory its operands begin. Rows of whole vectors begin
-    alike in every fleet; others are copied to where a lone run's would be.
-    """
-    if _has_whole_vectors(A, B):
-        return A @ B
-    return torch.stack([a.clone() @ b.clone() for a, b in zip(A, B, strict=True)])
-
-
-def subtract_product_(W: Tensor, A: Tensor, B: Tensor) -> None:
-    """Subtract the matrix products A B from W: what `W -= product(A, B)` does, in one pass."""
-    if _has_whole_vectors(W, A, B):
-        W.baddbmm_(A, B, alpha=-1)
-    else:
-        W -= product(A, B)
-
-
-def shared_product(W: Tensor, X: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Return W X where runs share X: (runs, out, k) by (groups, k, n) to (runs, out, n).
-
-    All runs of a group go in one large product; see `product` for when they cannot.
-    """
-    out = torch.empty(*W.shape[:2], X.shape[2], device=W.device, dtype=W.dtype)
-    is_whole = _is_whole(W)
-    for x, part in zip(X, groups_of(sizes), strict=True):
-        if is_whole:
-            torch.mm(W[part].flatten(0, 1), x, out=out[part].flatten(0, 1))
-        else:
-            for run in range(part.start, part.stop):
-                out[run] = W[run].clone() @ x
-    return out
-
-
-def subtract_shared_product_(W: Tensor, A: Tensor, X: Tensor, sizes: Sequence[int]) -> None:
-    """Subtract A X from W where runs share X, as `W -= shared_product(A, X, sizes)` does."""
-    if _is_whole(A):
-        for x, part in zip(X, groups_of(sizes), strict=True):
-            W[part].flatten(0, 1).addmm_(A[part].flatten(0, 1), x, alpha=-1)
-    else:
-        W -= shared_product(A, X, sizes)
-
-
-def groups_of(sizes: Sequence[int]) -> list[slice]:
-    """Return which runs belong to each group of consecutive runs."""
-    ends = list(accumulate(sizes))
-    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-
-
-def _is_whole(matrices: Tensor) -> bool:
-    return matrices.is_cuda or all(size % ROWS == 0 for size in matrices.shape[1:])
-
-
-def _has_whole_vectors(*stacks: Tensor) -> bool:
-    """Return whether every row of stacked matrices, as stored, is a whole number of vectors."""
-    stored = [each if each.is_contiguous() else each.transpose(1, 2) for each in stacks]
-    return all(
-        each.is_cuda or (each.is_contiguous() and each.shape[2] % ROWS == 0) for each in stored
-    )
-
-
 class _Dense(torch.autograd.Function):
     """a = φ(W h + b + skip), keeping only h and a for the way back."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        h: Tensor,
+        h: Tensor | None,
+        x: Samples | None,
         W: Tensor,
         b: Tensor,
         skip: Tensor | None,
         phi: Elementwise,
-        sizes: tuple[int, ...] | None,
         descends: bool,
     ) -> Tensor:
-        left, right = operand(W), operand(h)
-        z = product(left, right) if sizes is None else shared_product(left, right, sizes)
-        z += b
+        left = operand(W)
+        if h is not None:
+            z = product(left, operand(h))
+            z += b
+        else:
+            assert x is not None
+            x = x.each(operand) if rounds() else x
+            z = shared_product(left, x)
+            z += shared_bias(left, b, x)
         if skip is not None:
             z += skip
         a = phi.forward_(z)
         ctx.save_for_backward(h, W, b, a)
-        ctx.phi, ctx.sizes, ctx.has_skip, ctx.descends = phi, sizes, skip is not None, descends
+        ctx.x, ctx.phi, ctx.has_skip, ctx.descends = x, phi, skip is not None, descends
         return a
 
     @staticmethod
@@ -348,16 +268,22 @@ class _Dense(torch.autograd.Function):
         # all that used a have used it by now, and a step down needs no outputs any more
         out = a if ctx.descends else torch.empty_like(a)
         dz = ctx.phi.backward(grads[0].contiguous(), a, out)
-        db = dz.sum(-1, keepdim=True)
-        dskip = dz if ctx.has_skip else None
-        ht, dz = operand(h).transpose(1, 2), operand(dz)
-        dh = product(operand(W).transpose(1, 2), dz) if ctx.sizes is None else None
-        if not ctx.descends:
-            dW = product(dz, ht) if ctx.sizes is None else shared_product(dz, ht, ctx.sizes)
-            return dh, dW, db, dskip, None, None, None
-        if ctx.sizes is None:
-            subtract_product_(W, dz, ht)
+        db, dskip = dz.sum(-1, keepdim=True), dz if ctx.has_skip else None
+        dz = operand(dz)
+        dh = dW = None
+        if h is None:
+            if ctx.descends:
+                subtract_shared_gradient_(W, dz, ctx.x)
+            else:
+                dW = shared_gradient(dz, ctx.x)
         else:
-            subtract_shared_product_(W, dz, ht, ctx.sizes)
-        b -= db
-        return dh, None, None, dskip, None, None, None
+            ht = operand(h).transpose(1, 2)
+            dh = product(operand(W).transpose(1, 2), dz)
+            if ctx.descends:
+                subtract_product_(W, dz, ht)
+            else:
+                dW = product(dz, ht)
+        if ctx.descends:
+            b -= db
+            db = None
+        return dh, None, dW, db, dskip, None, None

@@ -9,7 +9,8 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from relu_exp.engine.kernels import Samples, never_moves, product
+from relu_exp.engine.kernels import never_moves
+from relu_exp.engine.products import Samples, product
 from relu_exp.engine.stack import Stack, Tape
 from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from relu_exp.engine import datasets
-from relu_exp.engine.kernels import Samples
 from relu_exp.engine.outputs import OUTPUTS
+from relu_exp.engine.products import Samples
 from relu_exp.registry import Registry, Setting
 from relu_exp.schema import RunConfig, UsageError
 
@@ -90,6 +90,11 @@ class Network:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     fixed_depth: int | None = None
     image_shape: tuple[int, int, int] | None = None
+
+    @property
+    def takes_any_order(self) -> bool:
+        """Whether features may be reordered, if its first layer's weights are as well."""
+        return self.image_shape is None
 
 
 OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))

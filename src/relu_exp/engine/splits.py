@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from relu_exp.engine.image_files import Arrays
 from relu_exp.engine.streams import stream
 from relu_exp.schema import UsageError
 
-__all__ = ["Data", "Layout", "Split", "split", "stratified_order"]
+__all__ = ["ByUse", "Data", "Layout", "Split", "split", "stratified_order"]
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +48,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def of_features(self, order: Tensor) -> Split:
+        """Return the samples with their features in another order."""
+        return Split(self.inputs[:, order], self.labels)
+
+    def ends(self, background: Tensor) -> Tensor:
+        """Return how many leading features hold all that are not background: int64 (samples,)."""
+        differs = (self.inputs != background).flip(1)
+        ends = differs.shape[1] - differs.byte().argmax(1)
+        return ends.where(differs.any(1), 0)
+
 
 @dataclass(frozen=True)
 class Data:
@@ -56,6 +68,42 @@ class Data:
     test: Split
     num_classes: int
     image_shape: tuple[int, int, int] | None
+
+    @property
+    def splits(self) -> Mapping[str, Split]:
+        """The splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @cached_property
+    def by_use(self) -> ByUse | None:
+        """The samples with their features sorted; None where none is mostly background.
+
+        A feature's background is its smallest value in the training set, as at an image's border.
+        Those that are background in most training samples come last, and most often at the end.
+        """
+        background = self.train.inputs.amin(0)
+        uses = (self.train.inputs != background).sum(0)
+        order = uses.clamp(max=len(self.train) // 2).argsort(descending=True, stable=True)
+        if uses.min() > len(self.train) // 2:
+            return None
+        splits = {name: part.of_features(order) for name, part in self.splits.items()}
+        ends = {name: part.ends(background[order]) for name, part in splits.items()}
+        return ByUse(order, background[order], splits, ends)
+
+
+@dataclass(frozen=True)
+class ByUse:
+    """Samples whose features are in another order, those that are mostly background last.
+
+    `order` (features,) says which feature stands where; `background` (features,) is in that order,
+    as are the `splits`. `ends` (samples,) counts, for every split, the leading features that hold
+    all that is not background in a sample.
+    """
+
+    order: Tensor
+    background: Tensor
+    splits: Mapping[str, Split]
+    ends: Mapping[str, Tensor]
 
 
 def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) -> Data:

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS, gain
 from relu_exp.engine.chains import Chain
+from relu_exp.engine.datasets import load
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
-from relu_exp.engine.kernels import Elementwise, Samples, conv2d, dense, linear
+from relu_exp.engine.kernels import Elementwise, conv2d, dense, linear
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
 from relu_exp.engine.outputs import OUTPUTS, Output
+from relu_exp.engine.products import Samples
 from relu_exp.engine.streams import stream
 from relu_exp.schema import RunConfig
 
@@ -187,7 +189,8 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
     """Return the stack of a fleet at its initialization.
 
     The standard-normal draws of a layer depend on the seed and the layer's shape alone: arms of
-    one seed share them, whatever their initializer.
+    one seed share them, whatever their initializer. The first layer's weights come in the order in
+    which `Batches` has the features.
 
     Args:
         runs: configurations of equal shape, those of one seed consecutive.
@@ -197,16 +200,18 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         UsageError: the network does not fit the data set.
     """
     first = runs[0]
-    entry = ACTIVATIONS[first.activation.name]
+    entry, network = ACTIVATIONS[first.activation.name], NETWORKS[first.network.name]
     layers = tuple(layer for layer in layers_of(first) if layer.is_used)
     weights, biases = [], []
     for index, layer in enumerate(layers):
         pairs = [_draw(run, index, layer, is_hidden=index < len(layers) - 1) for run in runs]
+        if index == 0 and network.takes_any_order and (data := load(first.dataset).by_use):
+            pairs = [(W[:, data.order], b) for W, b in pairs]
         weights.append(torch.stack([W for W, _ in pairs]).to(device).requires_grad_())
         biases.append(torch.stack([b for _, b in pairs]).to(device).requires_grad_())
     settings = [run.activation.as_dict() for run in runs]
     return Stack(
-        network=NETWORKS[first.network.name],
+        network=network,
         settings=first.network.as_dict(),
         layers=layers,
         output=OUTPUTS[first.network["output"]],
