@@ -160,11 +160,11 @@ def _search(fleet: Fleet) -> Amounts:
     run, num_train = fleet.runs[0], shape_of(fleet.runs[0].dataset).num_train
     if not _can_rest(run.activation):
         return {}
-    # whether a unit rests is mostly seen from the first samples; if it is dead, from all alone
+    # whether a unit rests is mostly seen from what is evaluated; if it is dead, from all alone
     num_units = sum(layer.shape[0] for layer in _layers(run)[:-1])
     share = 1 - math.exp(-((num_units / _MANY_UNITS) ** 4))
-    first = min(num_train, TRAIN_EVALUATION_SAMPLES)
-    return _passes(fleet, round(first + share * (num_train - first)), 1, "seen")
+    rest = max(0, num_train - TRAIN_EVALUATION_SAMPLES)
+    return _passes(fleet, round(share * rest), 1, "seen")
 
 
 def _save(fleet: Fleet) -> Amounts:
