@@ -3,8 +3,12 @@
 import itertools
 
 import pytest
+import torch
 
 from relu_exp.costs import PHASES, Costs, rough_seconds, sweep_seconds, work
+from relu_exp.engine.batches import Batches
+from relu_exp.engine.optimizers import OPTIMIZERS
+from relu_exp.engine.stack import build
 from relu_exp.plan import Fleet, plan
 
 from configs import make_run
@@ -111,3 +115,27 @@ def test_a_network_is_predicted_once_however_many_learning_rates_it_has():
     rates = itertools.product((0.1, 0.2, 0.4), range(2))
     runs = tuple(make_run(learning_rate=rate, seed=seed) for rate, seed in rates)
     assert work(Fleet(runs))["predictions relu"] == work(fleet(2))["predictions relu"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"width": 18},
+        {"batch_size": 30},
+        {"depth": 0},
+        {"activation": "gelu"},
+        {"optimizer": "adam"},
+        {"optimizer__momentum": 0.9},
+        {"optimizer__weight_decay": 0.1},
+        {"network": "residual_mlp"},
+        {"network": "small_cnn", "depth": 3, "width": None},
+    ],
+)
+def test_layers_are_counted_together_where_a_step_takes_them_together(keys):
+    run = make_run(**keys)
+    batches, stack = Batches(run, "cpu", 64), build([run])
+    optimizer = OPTIMIZERS[run.optimizer.name].make(torch.ones(1), **run.optimizer.as_dict())
+    stack.forward(batches.at([0], batches.places([0], range(1))[0]), descends=optimizer.descends)
+    counted = "layers learned together" in work(Fleet((run,)))
+    assert counted == bool(stack._chains)

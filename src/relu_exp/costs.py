@@ -118,12 +118,10 @@ def _step(fleet: Fleet) -> Amounts:
 
     run, data = fleet.runs[0], shape_of(fleet.runs[0].dataset)
     batch = min(run.batch_size, data.num_train)
-    settings = run.optimizer.as_dict()
-    is_plain = not settings.get("momentum") and not settings.get("weight_decay")
-    optimizer = run.optimizer.name if is_plain else f"{run.optimizer.name}+"
+    optimizer = run.optimizer.name if _is_plain(run) else f"{run.optimizer.name}+"
     return {
         "steps": 1,
-        "layers learned": len(_layers(run)),
+        f"layers learned {'together' if _is_chained(run, batch) else 'apart'}": len(_layers(run)),
         "inputs learned": _num_seeds(fleet) * batch * data.num_features,
         f"updates {optimizer}": len(fleet.runs) * _num_weights(run),
         **_passes(fleet, batch, 3, "learned"),
@@ -217,6 +215,22 @@ def _can_rest(activation: Choice) -> bool:
 
     _, derivative = value_and_derivative(activation, torch.tensor([-1.0], dtype=torch.float64))
     return not derivative.any()
+
+
+def _is_plain(run: RunConfig) -> bool:
+    settings = run.optimizer.as_dict()
+    return not settings.get("momentum") and not settings.get("weight_decay")
+
+
+def _is_chained(run: RunConfig, batch: int) -> bool:
+    """Return whether a step is one node of autograd, which spares it some work for each layer."""
+    from relu_exp.engine.kernels import RULES
+    from relu_exp.engine.products import ROWS
+
+    sizes = [batch, *(layer.shape[1] for layer in _layers(run)), _layers(run)[0].shape[0]]
+    descends = run.optimizer.name == "sgd" and _is_plain(run)
+    is_whole = not any(size % ROWS for size in sizes)
+    return run.network.name == "mlp" and descends and run.activation.name in RULES and is_whole
 
 
 def _layers(run: RunConfig) -> list[Layer]:
