@@ -20,6 +20,7 @@ from benchmarks.peers.fleet import REFERENCE
 from benchmarks.records import RESULTS, save
 from benchmarks.rounds import ROOT, environment
 from benchmarks.work import WORKS, Work
+from relu_exp.calibration import calibrated
 
 _INTERVAL_SECONDS = 0.25
 
@@ -143,6 +144,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="overrides, such as num_steps=5")
     parser.add_argument("--out", type=Path, default=RESULTS / "memory.json")
     options = parser.parse_args()
+    # a long sweep measures the machine first, and what it finds sets the size of every fleet
+    calibrated("cpu")
     found = []
     for name in options.work.split(","):
         found.append(watch(WORKS[name], options.set))
