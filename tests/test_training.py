@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import subprocess
@@ -17,8 +18,9 @@ from torch.overrides import TorchFunctionMode
 
 from relu_exp.engine import batches, training
 from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.networks import NETWORKS, Network
 from relu_exp.engine.training import train_fleet
-from relu_exp.schema import TABLES, UsageError
+from relu_exp.schema import TABLES, Choice, UsageError
 
 import oracle
 from configs import make_run
@@ -288,3 +290,24 @@ def test_the_first_update_does_not_wait_for_what_the_compiler_needs(optimizer):
     place = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     done = subprocess.run([sys.executable, "-c", program], env=place, check=False)
     assert done.returncode == 0
+
+
+def test_a_network_that_does_not_say_otherwise_gets_the_pixels_in_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Tensor] = []
+
+    def looks(net: Any, x: Any, settings: Any) -> Tensor:
+        seen.append(x.run_inputs())
+        return net.sequence(x)
+
+    entry = NETWORKS["mlp"]
+    monkeypatch.setitem(
+        NETWORKS._entries, "looks", Network("looks", entry.layers, looks, "", "", entry.settings)
+    )
+    run = make_run(evaluation_steps=(0,), num_steps=0)
+    looking = dataclasses.replace(run, network=Choice("looks", run.network.settings))
+    plain, tables = (train_fleet([each])["curves"]["loss"] for each in (run, looking))
+    pixels = oracle.load(run.dataset).validation.inputs
+    assert any(torch.equal(x[0].T, pixels[: x.shape[2]]) for x in seen)
+    assert tables == pytest.approx(plain, rel=1e-5)

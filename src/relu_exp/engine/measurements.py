@@ -20,7 +20,6 @@ __all__ = [
     "dead_units",
     "histogram",
     "measure",
-    "never_moves",
     "register",
     "resting",
     "take_probe",

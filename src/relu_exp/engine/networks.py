@@ -79,7 +79,9 @@ class Network:
 
     `layers` gives every layer, the output layer last: one activation follows each but the last.
     `fixed_depth` is the number of hidden layers of a fixed architecture, None where `depth` and
-    `width` decide. `image_shape` is the input it needs, None where any will do.
+    `width` decide. `image_shape` is the input it needs, None where any will do. `takes_any_order`
+    says that the inputs go to layer 0 as they are and nowhere else: features may then be reordered,
+    if that layer's weights are as well.
     """
 
     name: str
@@ -90,11 +92,7 @@ class Network:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     fixed_depth: int | None = None
     image_shape: tuple[int, int, int] | None = None
-
-    @property
-    def takes_any_order(self) -> bool:
-        """Whether features may be reordered, if its first layer's weights are as well."""
-        return self.image_shape is None
+    takes_any_order: bool = False
 
 
 OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))
@@ -109,6 +107,7 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     fixed_depth: int | None = None,
     image_shape: tuple[int, int, int] | None = None,
+    takes_any_order: bool = False,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Register the decorated forward function `(net: Pass, x: Samples, settings) -> outputs`.
 
@@ -126,6 +125,7 @@ def register(
                 settings={"output": OUTPUT, **(settings or {})},
                 fixed_depth=fixed_depth,
                 image_shape=image_shape,
+                takes_any_order=takes_any_order,
             )
         )
         return forward
@@ -144,7 +144,11 @@ def _mlp_layers(
     return _chain([num_features, *[width] * depth, num_outputs])
 
 
-@register(_mlp_layers, reference="Rumelhart, Hinton, Williams 1986, Nature 323")
+@register(
+    _mlp_layers,
+    reference="Rumelhart, Hinton, Williams 1986, Nature 323",
+    takes_any_order=True,
+)
 def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     """Multilayer perceptron: `depth` hidden layers of `width` units (depth 0 is linear)."""
     return net.sequence(x)
@@ -153,6 +157,7 @@ def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
 @register(
     _mlp_layers,
     reference="He, Zhang, Ren, Sun 2016, CVPR (fully connected, without normalization)",
+    takes_any_order=True,
     settings={
         "block_size": Setting(2, "hidden layers that a skip connection spans", at_least=1),
         "branch_scale": Setting(

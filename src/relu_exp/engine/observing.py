@@ -10,6 +10,7 @@ from torch import Tensor
 from relu_exp.engine import measurements, precision, theory
 from relu_exp.engine.activations import largest_derivative
 from relu_exp.engine.batches import Batches
+from relu_exp.engine.kernels import never_moves
 from relu_exp.engine.measurements import Probe
 from relu_exp.engine.records import Records
 from relu_exp.engine.stack import Stack
@@ -133,7 +134,7 @@ class Observer:
     ) -> None:
         """Ask the rest of the training set which units are dead of those that may be."""
         may_be = [
-            measurements.never_moves(probe.derivative) & quiet
+            never_moves(probe.derivative) & quiet
             for probe, quiet in zip(probes, resting, strict=True)
         ]
         seeds = [run.seed for run in runs]
