@@ -114,6 +114,9 @@ FLEETS: list[list[dict[str, Any]]] = [
     [{"seed": seed, "dataset__num_train": 50} for seed in (0, 1, 2)],
     [{"optimizer": "adam", "learning_rate": rate} for rate in (1e-4, 1e-3, 1e-2)],
     [{"optimizer__momentum": 0.9, "learning_rate": rate} for rate in (0.001, 0.01, 0.02)],
+    [{"optimizer__momentum": 0.9, "width": 13, "seed": seed} for seed in (0, 1, 2)],
+    [{"activation": "leaky_relu", "seed": s, "width": 50, "batch_size": 10} for s in (0, 1, 2)],
+    [{"network": "residual_mlp", "width": 9, "batch_size": 5, "seed": s} for s in (0, 1, 2)],
     [{"network": "residual_mlp", "depth": 4, "seed": seed} for seed in (0, 1, 2)],
 ]
 
@@ -130,8 +133,14 @@ def test_a_run_gives_the_same_bits_in_every_fleet(fleet: list[dict[str, Any]]) -
                 assert rows(together, table, run.run_id) == rows(alone, table, run.run_id), table
 
 
-def test_what_diverges_leaves_and_the_others_go_on_unchanged() -> None:
-    keys: dict[str, Any] = {"num_steps": 8, "evaluation_steps": (0, 4, 8), "probe_steps": (0, 4)}
+@pytest.mark.parametrize("width", [16, 13])
+def test_what_diverges_leaves_and_the_others_go_on_unchanged(width: int) -> None:
+    keys: dict[str, Any] = {
+        "width": width,
+        "num_steps": 8,
+        "evaluation_steps": (0, 4, 8),
+        "probe_steps": (0, 4),
+    }
     calm, wild = make_run(learning_rate=0.05, **keys), make_run(learning_rate=1e30, **keys)
     tables = train_fleet([wild, calm])
     (row,) = rows(tables, "runs", wild.run_id)

@@ -213,7 +213,7 @@ def _samples() -> Iterator[tuple[RunConfig, int]]:
     yield _run(width=256, depth=3), 4
     yield _run(width=512, depth=2, batch_size=32), 2
     yield _run(width=48, depth=20, batch_size=32), 4
-    # of no whole vectors, and little to evaluate
+    # little to evaluate
     small = ("digits", {"num_train": 200})
     yield _run(width=50, depth=6, batch_size=64, dataset=small), 8
     yield _run(width=128, depth=6, batch_size=50, dataset=small), 4

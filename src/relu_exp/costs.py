@@ -121,7 +121,7 @@ def _step(fleet: Fleet) -> Amounts:
     optimizer = run.optimizer.name if _is_plain(run) else f"{run.optimizer.name}+"
     return {
         "steps": 1,
-        f"layers learned {'together' if _is_chained(run, batch) else 'apart'}": len(_layers(run)),
+        f"layers learned {'together' if _is_chained(run) else 'apart'}": len(_layers(run)),
         "inputs learned": _num_seeds(fleet) * batch * data.num_features,
         f"updates {optimizer}": len(fleet.runs) * _num_weights(run),
         **_passes(fleet, batch, 3, "learned"),
@@ -182,8 +182,6 @@ PHASES: Mapping[str, Callable[[Fleet], Amounts]] = {
 
 def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
     """Return the work of so many passes over so many samples; three are a training step."""
-    from relu_exp.engine.products import ROWS
-
     run, size = fleet.runs[0], len(fleet.runs)
     found: dict[str, float] = defaultdict(float)
     for index, layer in enumerate(layers := _layers(run)):
@@ -197,9 +195,6 @@ def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
             found[f"maps {done}"] += values
             continue
         found[f"flops {done}"] += flops
-        # products of other sizes are computed run by run, see `products`
-        if layer.shape[1] % ROWS or samples % ROWS:
-            found[f"products {done}"] += size
         if index < len(layers) - 1:
             found[f"values {done} {run.activation.name}"] += values
         else:
@@ -222,15 +217,12 @@ def _is_plain(run: RunConfig) -> bool:
     return not settings.get("momentum") and not settings.get("weight_decay")
 
 
-def _is_chained(run: RunConfig, batch: int) -> bool:
+def _is_chained(run: RunConfig) -> bool:
     """Return whether a step is one node of autograd, which spares it some work for each layer."""
     from relu_exp.engine.kernels import RULES
-    from relu_exp.engine.products import ROWS
 
-    sizes = [batch, *(layer.shape[1] for layer in _layers(run)), _layers(run)[0].shape[0]]
     descends = run.optimizer.name == "sgd" and _is_plain(run)
-    is_whole = not any(size % ROWS for size in sizes)
-    return run.network.name == "mlp" and descends and run.activation.name in RULES and is_whole
+    return run.network.name == "mlp" and descends and run.activation.name in RULES
 
 
 def _layers(run: RunConfig) -> list[Layer]:

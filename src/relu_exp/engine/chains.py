@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from relu_exp.engine.kernels import RULES, Elementwise
-from relu_exp.engine.precision import rounds
 from relu_exp.engine.products import (
-    ROWS,
     Samples,
+    new_stack,
     shared_bias,
     shared_product,
     subtract_shared_gradient_,
@@ -35,32 +34,27 @@ class Chain:
         """Make the buffers.
 
         Args:
-            weights: (runs, out, in) of every layer; the way back updates them and the biases.
+            weights: (runs, out, in) of every layer, in whole vectors; the way back updates them
+                and the biases.
             biases: (runs, out, 1) of every layer.
             phi: the activation of all but the last, with a fast rule.
             x: a batch of the shape that the chain is for.
         """
         linear = Elementwise("identity", ({},) * weights[0].shape[0])
+        num_samples = x.labels.shape[1]
         rules = [*[phi] * (len(weights) - 1), linear]
         layers = [
-            _Layer(W.detach(), b.detach(), rule, W.new_empty(*W.shape[:2], x.labels.shape[1]))
+            _Layer(W.detach(), b.detach(), rule, new_stack(W, W.shape[1], num_samples))
             for W, b, rule in zip(weights, biases, rules, strict=True)
         ]
         self.first = layers[0]
         # gradients by layers of equal shape take turns in one buffer
-        buffers = {layer.a.shape: torch.empty_like(layer.a) for layer in layers}
+        buffers = {layer.a.shape: new_stack(layer.a, *layer.a.shape[1:]) for layer in layers}
         self.linked = [
             _Linked(layer, below.a, buffers[below.a.shape]) for below, layer in pairwise(layers)
         ]
         # what tells autograd that there is a way back
         self.anchor = biases[0]
-
-    @staticmethod
-    def suits(weights: Sequence[Tensor], x: Samples) -> bool:
-        """Return whether products take their operands as they are: unrounded, see `products`."""
-        sizes = [x.labels.shape[1], weights[0].shape[1], *(W.shape[2] for W in weights)]
-        has_whole_vectors = weights[0].is_cuda or all(size % ROWS == 0 for size in sizes)
-        return has_whole_vectors and not rounds()
 
     def __call__(self, x: Samples) -> Tensor:
         """Return the outputs (runs, units, samples), in memory that the next call overwrites."""
@@ -91,7 +85,7 @@ class _ThereAndBack(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
-        ctx.chain.back(grads[0].contiguous(), ctx.x)
+        ctx.chain.back(grads[0], ctx.x)
         return None, None, None
 
 

@@ -1,7 +1,7 @@
 """Matrix products of a whole fleet: each run's bits are its own, and what all runs share is one.
 
-A product's last bits depend on where in memory its operands begin. Rows of whole vectors begin
-alike in every fleet; others are copied to where a lone run's would be.
+A product's last bits depend on where in memory the rows of its operands begin. On a CPU each row
+begins where a vector would: alike in every fleet.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ __all__ = [
     "ROWS",
     "Samples",
     "groups_of",
+    "in_whole_vectors",
+    "new_stack",
     "product",
     "shared_bias",
     "shared_gradient",
@@ -74,28 +76,42 @@ class Samples:
     def groups(self) -> Iterator[tuple[slice, Tensor, int]]:
         """The runs that share a group, its inputs (features, samples), and how far they reach."""
         reach = self.reach or (self.inputs.shape[1],) * len(self.sizes)
-        return zip(groups_of(self.sizes), self.inputs, reach, strict=True)
+        inputs = in_whole_vectors(self.inputs)
+        return zip(groups_of(self.sizes), inputs, reach, strict=True)
+
+
+def in_whole_vectors(stack: Tensor) -> Tensor:
+    """Return stacked matrices (runs, m, n) with every row in a whole number of vectors.
+
+    It is a copy, unless they are stored like that as it is, or as the transpose of such ones.
+    """
+    if stack.is_cuda or _are_in_whole_vectors(stack):
+        return stack
+    if _is_transposed(stack):
+        return in_whole_vectors(stack.transpose(1, 2)).transpose(1, 2)
+    return new_stack(stack, *stack.shape[1:]).copy_(stack)
+
+
+def new_stack(like: Tensor, m: int, n: int) -> Tensor:
+    """Return a stack like another, of m-by-n matrices in whole vectors that have no values yet."""
+    return like.new_empty(like.shape[0], m, -(-n // ROWS) * ROWS)[:, :, :n]
 
 
 def product(A: Tensor, B: Tensor) -> Tensor:
     """Return the matrix products A B of every run: (runs, m, k) by (runs, k, n) to (runs, m, n)."""
-    if _has_whole_vectors(A, B):
-        return A @ B
-    return torch.stack([a.clone() @ b.clone() for a, b in zip(A, B, strict=True)])
+    out = new_stack(A, A.shape[1], B.shape[2])
+    return torch.bmm(in_whole_vectors(A), in_whole_vectors(B), out=out)
 
 
 def subtract_product_(W: Tensor, A: Tensor, B: Tensor) -> None:
     """Subtract the matrix products A B from W: what `W -= product(A, B)` does, in one pass."""
-    if _has_whole_vectors(W, A, B):
-        W.baddbmm_(A, B, alpha=-1)
-    else:
-        W -= product(A, B)
+    W.baddbmm_(in_whole_vectors(A), in_whole_vectors(B), alpha=-1)
 
 
 def shared_product(W: Tensor, x: Samples, out: Tensor | None = None) -> Tensor:
     """Return the products of weights and inputs, less what the background adds.
 
-    All runs of a group go in one large product.
+    All runs of a group go in one large product, if the number of rows allows.
 
     Args:
         W: (runs, out, features).
@@ -106,13 +122,14 @@ def shared_product(W: Tensor, x: Samples, out: Tensor | None = None) -> Tensor:
         (runs, out, samples); with `shared_bias` added, W X + b of every run.
     """
     if out is None:
-        out = W.new_empty(*W.shape[:2], x.inputs.shape[2])
+        out = new_stack(W, W.shape[1], x.inputs.shape[2])
+    W = in_whole_vectors(W)
     for part, inputs, reach in x.groups:
-        if _is_whole(W):
-            torch.mm(W[part].flatten(0, 1)[:, :reach], inputs[:reach], out=out[part].flatten(0, 1))
+        w, z = W[part, :, :reach], out[part]
+        if _is_one_matrix(w):
+            torch.mm(_rows(w), inputs[:reach], out=_rows(z))
         else:
-            for z, w in zip(out[part], W[part], strict=True):
-                z.copy_(w[:, :reach].clone() @ inputs[:reach])
+            torch.bmm(w, inputs[:reach].expand(len(w), *inputs[:reach].shape), out=z)
     return out
 
 
@@ -130,30 +147,28 @@ def shared_bias(W: Tensor, b: Tensor, x: Samples) -> Tensor:
 
 def shared_gradient(dz: Tensor, x: Samples) -> Tensor:
     """Return the gradient by weights (runs, out, features), given that by their products."""
-    dW = dz.new_empty(*dz.shape[:2], x.inputs.shape[1])
-    for part, inputs, reach in x.groups:
-        if _is_whole(dz):
-            rows = dW[part].flatten(0, 1)[:, :reach]
-            torch.mm(dz[part].flatten(0, 1), inputs[:reach].T, out=rows)
-        else:
-            for w, grad in zip(dW[part], dz[part], strict=True):
-                w[:, :reach] = grad.clone() @ inputs[:reach].T
-        if x.background is not None:
-            dW[part, :, reach:] = dz[part].sum(-1, keepdim=True) * x.background[reach:]
+    dW = new_stack(dz, dz.shape[1], x.inputs.shape[1])
+    _add_shared_gradient_(dW, dz, x, beta=0, alpha=1)
     return dW
 
 
 def subtract_shared_gradient_(W: Tensor, dz: Tensor, x: Samples) -> None:
     """Subtract the gradient by weights: what `W -= shared_gradient(dz, x)` does, in one pass."""
+    _add_shared_gradient_(W, dz, x, beta=1, alpha=-1)
+
+
+def _add_shared_gradient_(W: Tensor, dz: Tensor, x: Samples, beta: int, alpha: int) -> None:
+    """Make W = beta · W + alpha · the gradient by weights."""
+    dz = in_whole_vectors(dz)
     for part, inputs, reach in x.groups:
-        rows, of_rows = W[part].flatten(0, 1), dz[part].flatten(0, 1)
-        if _is_whole(dz):
-            rows[:, :reach].addmm_(of_rows, inputs[:reach].T, alpha=-1)
+        w, grad, h = W[part, :, :reach], dz[part], inputs[:reach].T
+        if _is_one_matrix(grad):
+            _rows(w).addmm_(_rows(grad), h, beta=beta, alpha=alpha)
         else:
-            for w, grad in zip(W[part], dz[part], strict=True):
-                w[:, :reach] -= grad.clone() @ inputs[:reach].T
+            w.baddbmm_(grad, h.expand(len(w), *h.shape), beta=beta, alpha=alpha)
         if x.background is not None:
-            rows[:, reach:].addr_(of_rows.sum(1), x.background[reach:], alpha=-1)
+            rest = _rows(W[part, :, reach:])
+            rest.addr_(grad.flatten(0, 1).sum(1), x.background[reach:], beta=beta, alpha=alpha)
 
 
 def groups_of(sizes: Sequence[int]) -> list[slice]:
@@ -162,13 +177,22 @@ def groups_of(sizes: Sequence[int]) -> list[slice]:
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
-def _is_whole(matrices: Tensor) -> bool:
-    return matrices.is_cuda or all(size % ROWS == 0 for size in matrices.shape[1:])
+def _is_one_matrix(stack: Tensor) -> bool:
+    """Return whether all rows of a stack can be multiplied at once, and give what each run's do."""
+    is_whole = stack.shape[1] % ROWS == 0 and _are_in_whole_vectors(stack)
+    return stack.is_cuda or is_whole
 
 
-def _has_whole_vectors(*stacks: Tensor) -> bool:
-    """Return whether every row of stacked matrices, as stored, is a whole number of vectors."""
-    stored = [each if each.is_contiguous() else each.transpose(1, 2) for each in stacks]
-    return all(
-        each.is_cuda or (each.is_contiguous() and each.shape[2] % ROWS == 0) for each in stored
-    )
+def _rows(stack: Tensor) -> Tensor:
+    """Return the rows of all matrices of a stack as one matrix, in the same memory."""
+    return stack.view(stack.shape[0] * stack.shape[1], stack.shape[2])
+
+
+def _are_in_whole_vectors(stack: Tensor) -> bool:
+    stored = stack.transpose(1, 2) if _is_transposed(stack) else stack
+    *begins, step = stored.stride()
+    return step == 1 and not any(place % ROWS for place in (*begins, stored.storage_offset()))
+
+
+def _is_transposed(stack: Tensor) -> bool:
+    return stack.stride(1) == 1 and stack.stride(2) != 1

@@ -17,7 +17,8 @@ from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, unifor
 from relu_exp.engine.kernels import Elementwise, conv2d, dense, linear
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
 from relu_exp.engine.outputs import OUTPUTS, Output
-from relu_exp.engine.products import Samples
+from relu_exp.engine.precision import rounds
+from relu_exp.engine.products import Samples, in_whole_vectors
 from relu_exp.engine.streams import stream
 from relu_exp.schema import RunConfig
 
@@ -55,6 +56,11 @@ class Stack:
     weights: list[Tensor]
     biases: list[Tensor]
     slopes: list[Tensor]
+
+    def __post_init__(self) -> None:
+        """Have autograd follow all that is trained."""
+        for parameter in self.parameters():
+            parameter.requires_grad_()
 
     @property
     def num_runs(self) -> int:
@@ -115,19 +121,21 @@ class Stack:
         return replace(
             self,
             phi=self.phi.keep(runs),
-            weights=take(self.weights, runs),
-            biases=take(self.biases, runs),
-            slopes=take(self.slopes, runs),
+            weights=_stored(_some(self.weights, runs)),
+            biases=_some(self.biases, runs),
+            slopes=_some(self.slopes, runs),
         )
 
 
-def take(tensors: Sequence[Tensor], runs: Sequence[int]) -> list[Tensor]:
+def _some(tensors: Sequence[Tensor], runs: Sequence[int]) -> list[Tensor]:
     """Return copies of stacked tensors with some of their runs."""
     index = torch.tensor(list(runs), dtype=torch.int64)
-    return [
-        tensor.detach().index_select(0, index.to(tensor.device)).requires_grad_()
-        for tensor in tensors
-    ]
+    return [tensor.detach().index_select(0, index.to(tensor.device)) for tensor in tensors]
+
+
+def _stored(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Return weights, of which matrices are stored as products takes them."""
+    return [in_whole_vectors(W) if W.dim() == 3 else W for W in weights]
 
 
 class _Pass:
@@ -164,7 +172,7 @@ class _Pass:
 
     def sequence(self, x: Samples) -> Tensor:
         stack = self.stack
-        if self.descends and stack.phi.is_fast and Chain.suits(stack.weights, x):
+        if self.descends and stack.phi.is_fast and not rounds():
             return stack.chain(x)(x)
         h: Tensor | Samples = x
         for layer in range(self.num_layers - 1):
@@ -207,8 +215,8 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         pairs = [_draw(run, index, layer, is_hidden=index < len(layers) - 1) for run in runs]
         if index == 0 and network.takes_any_order and (data := load(first.dataset).by_use):
             pairs = [(W[:, data.order], b) for W, b in pairs]
-        weights.append(torch.stack([W for W, _ in pairs]).to(device).requires_grad_())
-        biases.append(torch.stack([b for _, b in pairs]).to(device).requires_grad_())
+        weights.append(torch.stack([W for W, _ in pairs]).to(device))
+        biases.append(torch.stack([b for _, b in pairs]).to(device))
     settings = [run.activation.as_dict() for run in runs]
     return Stack(
         network=network,
@@ -218,9 +226,9 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         phi=Elementwise(
             first.activation.name, tuple({} if entry.trained else each for each in settings)
         ),
-        weights=weights,
+        weights=_stored(weights),
         biases=biases,
-        slopes=[slope.to(device).requires_grad_() for slope in _slopes(runs, layers[:-1])],
+        slopes=[slope.to(device) for slope in _slopes(runs, layers[:-1])],
     )
 
 

@@ -84,7 +84,7 @@ class _Voyage:
         self.run = runs[0]
         self.stack = build(runs, device)
         values = sum(layer.shape[0] * layer.positions for layer in self.stack.layers)
-        # whole vectors, see `products`
+        # whole vectors of elements, see `kernels`
         chunk = min(1024, max(8, _CHUNK_VALUES // values // 64 * 64))
         self.batches = Batches(self.run, device, chunk)
         rates = torch.tensor([run.learning_rate for run in runs], device=device)
