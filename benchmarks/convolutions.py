@@ -1,6 +1,6 @@
 """A fleet's convolutions: one run after another, as one grouped convolution, or by `vmap`.
 
-python -m benchmarks.convolutions [--device cpu] [--rounds 5] [--runs 4,16] [--samples 64]
+python -m benchmarks.convolutions [--device cpu] [--rounds 5] [--runs 1,4,16] [--samples 64]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How cost grows with runs, depth, width and launchers; and, computed, what a million runs cost.
+"""How cost grows with runs, depth, width, batch and launchers; computed, what a million runs cost.
 
 Training is timed by the processor's own time on one thread, every row in turns with the row it is
 compared to, so that whatever else the machine does counts little: read the ratios. On a GPU, and
@@ -37,7 +37,8 @@ from relu_exp.store import Store
 from configs import make_run
 
 DEPTHS = (1, 5, 20, 50)
-WIDTHS = (32, 100, 256, 512)
+WIDTHS = (32, 50, 52, 100, 256, 512)
+BATCHES = (10, 32, 50, 52, 128, 512)
 FLEETS = (1, 4, 16, 64)
 RUNS = (1_000, 10_000, 100_000)
 PEAKS = {"A100": 19.5e12, "H100": 67e12}
@@ -56,14 +57,16 @@ WAYS: dict[str, tuple[str, int, dict[str, object]]] = {
 }
 
 
-def fleet_of(size: int, steps: int, depth: int = 5, width: int = 100) -> list[RunConfig]:
+def fleet_of(
+    size: int, steps: int, depth: int = 5, width: int = 100, batch: int = 128
+) -> list[RunConfig]:
     """Return runs of the default experiment's shape: four learning rates, and seeds."""
     rates = (0.01, 0.03, 0.1, 0.3)
     return [
         make_run(
             depth=depth,
             width=width,
-            batch_size=128,
+            batch_size=batch,
             num_steps=steps,
             learning_rate=rates[number % 4],
             seed=number // 4,
@@ -91,7 +94,7 @@ def header(*words: str) -> Table:
 
 
 def shapes(rounds: int, steps: int, device: str) -> Table:
-    """Return how the time of a run depends on the fleet's size, the depth and the width."""
+    """Return how the time of a run depends on the fleet's size, depth, width and batch."""
     larger = 16 if device == "cuda" else 1
     tables = {
         "runs a fleet": (
@@ -100,6 +103,7 @@ def shapes(rounds: int, steps: int, device: str) -> Table:
         ),
         "depth": ({str(d): fleet_of(16 * larger, steps, depth=d) for d in DEPTHS}, "5"),
         "width": ({str(w): fleet_of(16 * larger, steps, width=w) for w in WIDTHS}, "100"),
+        "batch": ({str(b): fleet_of(16 * larger, steps, batch=b) for b in BATCHES}, "128"),
     }
     lines: Table = []
     for name, (fleets, base) in tables.items():

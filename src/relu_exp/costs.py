@@ -221,8 +221,9 @@ def _is_chained(run: RunConfig) -> bool:
     """Return whether a step is one node of autograd, which spares it some work for each layer."""
     from relu_exp.engine.kernels import RULES
 
+    is_exact = run.precision != "bfloat16"
     descends = run.optimizer.name == "sgd" and _is_plain(run)
-    return run.network.name == "mlp" and descends and run.activation.name in RULES
+    return run.network.name == "mlp" and descends and is_exact and run.activation.name in RULES
 
 
 def _layers(run: RunConfig) -> list[Layer]:

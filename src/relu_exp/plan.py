@@ -180,7 +180,7 @@ def flops(run: RunConfig) -> float:
 
     A training step costs three forward passes (forward, gradient by inputs, gradient by weights),
     of which the first layer leaves one out. A probe does the same on its batch; an evaluation sees
-    parts of all splits, and with a probe every training sample, in search of dead units.
+    parts of all splits, and with a probe some of the training set, in search of dead units.
     """
     from relu_exp.engine.batches import TRAIN_EVALUATION_SAMPLES
     from relu_exp.engine.datasets import shape_of

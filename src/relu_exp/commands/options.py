@@ -82,7 +82,7 @@ Workers = Annotated[
         "--workers",
         metavar="N",
         parser=whole("--workers", 1, 10_000),
-        help="Processes on a CPU; one per core if not given.",
+        help="Processes on a CPU; as many as train fastest if not given.",
     ),
 ]
 Plugins = Annotated[

@@ -116,13 +116,13 @@ class Elementwise:
         return [(slice(run, run + 1), self.settings[run]) for run in range(runs)]
 
     def forward_(self, z: Tensor) -> Tensor:
-        """Overwrite contiguous z (runs, ...) with φ(z) by the fast rule."""
+        """Overwrite z (runs, ...) with φ(z) by the fast rule."""
         for part, settings in self.slices(z):
             RULES[self.name].forward_(z[part], **settings)
         return z
 
     def backward(self, grad: Tensor, a: Tensor, out: Tensor) -> Tensor:
-        """Write grad · φ′(z) to contiguous `out` by the fast rule, given a = φ(z); return it."""
+        """Write grad · φ′(z) to `out` by the fast rule, given a = φ(z); return it."""
         for part, settings in self.slices(a):
             RULES[self.name].backward(grad[part], a[part], out[part], **settings)
         return out

@@ -77,11 +77,11 @@ class Pass(Protocol):
 class Network:
     """A registered network: its layers' shapes and how a pass goes through them.
 
-    `layers` gives every layer, the output layer last: one activation follows each but the last.
-    `fixed_depth` is the number of hidden layers of a fixed architecture, None where `depth` and
-    `width` decide. `image_shape` is the input it needs, None where any will do. `takes_any_order`
-    says that the inputs go to layer 0 as they are and nowhere else: features may then be reordered,
-    if that layer's weights are as well.
+    `layers` gives the hidden layers, each followed by an activation, then the output layer, then
+    those never used. `fixed_depth` is the number of hidden layers of a fixed architecture, None
+    where `depth` and `width` decide. `image_shape` is the input it needs, None where any will do.
+    `takes_any_order` says that the inputs go to layer 0 as they are and nowhere else: features may
+    then be reordered, if that layer's weights are as well.
     """
 
     name: str

@@ -134,7 +134,7 @@ def _some(tensors: Sequence[Tensor], runs: Sequence[int]) -> list[Tensor]:
 
 
 def _stored(weights: Sequence[Tensor]) -> list[Tensor]:
-    """Return weights, of which matrices are stored as products takes them."""
+    """Return weights, of which matrices are stored as `products` takes them."""
     return [in_whole_vectors(W) if W.dim() == 3 else W for W in weights]
 
 

@@ -17,7 +17,8 @@ def stream(seed: int, name: str, *index: int) -> torch.Generator:
 
     Args:
         seed: the run's seed.
-        name: what the numbers are for: `weights`, `biases`, `batches`, `probe`, `noise`, `subset`.
+        name: what the numbers are for: `weights`, `biases`, `order`, `batches`, `probe`, `noise`,
+            `split`, `subset`, `samples`, or the name of a check.
         *index: which use of it, for instance the layer or the epoch.
     """
     words = "/".join([name, str(seed), *map(str, index)])

@@ -1,4 +1,4 @@
-"""The local launcher: one single-threaded process per core, or one worker on the GPU."""
+"""The local launcher: processes of one thread each, or one worker on the GPU."""
 
 from __future__ import annotations
 

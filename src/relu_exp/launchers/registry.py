@@ -76,7 +76,7 @@ LAUNCHERS.add(
     Launcher(
         name="local",
         target="relu_exp.launchers.local:launch",
-        summary="this machine: one process per core, or the GPU",
+        summary="this machine: processes of one thread, or the GPU",
         reference="Python's multiprocessing, with a fork server",
     )
 )
