@@ -74,3 +74,12 @@ def test_every_run_of_a_chain_keeps_its_own_slope() -> None:
     for ours, theirs in zip(trained([8], phi, True), trained([8], phi, False), strict=True):
         assert torch.isfinite(ours).all()
         assert torch.equal(ours, theirs)
+
+
+def test_a_pass_whose_activations_are_gone_has_no_way_back() -> None:
+    weights, biases = parameters([8])
+    chain = Chain(weights, biases, Elementwise("relu", ({},) * RUNS), batch(0, 20))
+    first = chain(batch(0, 20))
+    chain(batch(1, 20))
+    with pytest.raises(RuntimeError, match="overwritten"):
+        first.sum().backward()

@@ -101,6 +101,8 @@ def test_the_small_cnn_equals_a_lone_module(activation: str) -> None:
     assert batch_losses(train_fleet([run]), run.run_id) == pytest.approx(expected, rel=1e-3)
 
 
+BINARY: dict[str, Any] = {"dataset": "moons", "activation": "tanh", "num_steps": 30}
+
 FLEETS: list[list[dict[str, Any]]] = [
     [{"learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
     [{"initializer": name} for name in ("zeros", "xavier_uniform", "orthogonal", "torch_default")],
@@ -116,6 +118,9 @@ FLEETS: list[list[dict[str, Any]]] = [
     [{"optimizer__momentum": 0.9, "learning_rate": rate} for rate in (0.001, 0.01, 0.02)],
     [{"optimizer__momentum": 0.9, "width": 13, "seed": seed} for seed in (0, 1, 2)],
     [{"activation": "leaky_relu", "seed": s, "width": 50, "batch_size": 10} for s in (0, 1, 2)],
+    [BINARY | {"network__output": "sigmoid", "batch_size": 20, "seed": s} for s in (0, 1, 2, 3)],
+    [BINARY | {"network__output": "tanh", "batch_size": 100, "seed": s} for s in (0, 1, 2, 3)],
+    [{"activation": "identity", "width": 13, "seed": s, "probe_samples": 1} for s in (0, 1, 2)],
     [{"network": "residual_mlp", "width": 9, "batch_size": 5, "seed": s} for s in (0, 1, 2)],
     [{"network": "residual_mlp", "depth": 4, "seed": seed} for seed in (0, 1, 2)],
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
 from itertools import groupby
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from relu_exp.engine.datasets import Split, load, shape_of, train_indices
 from relu_exp.engine.networks import NETWORKS
-from relu_exp.engine.products import Samples
+from relu_exp.engine.products import Samples, in_whole_vectors
 from relu_exp.engine.streams import stream
 from relu_exp.schema import RunConfig
 
@@ -50,8 +49,8 @@ class Batches:
         }
         self.num_train = shape_of(run.dataset).num_train
         self.batch_size = min(run.batch_size, self.num_train)
-        self._training_set = cache(self._draw_training_set)
-        self._order = lru_cache(maxsize=256)(self._draw_order)
+        self._training_sets: dict[int, Tensor] = {}
+        self._orders: dict[int, tuple[int, Tensor]] = {}
 
     def places(self, seeds: Sequence[int], steps: range) -> Tensor:
         """Return what is learned at each step, as places in the training set, in one transfer.
@@ -101,7 +100,7 @@ class Batches:
     def _samples(self, split: str, places: Tensor, sizes: tuple[int, ...]) -> Samples:
         """Return the samples of a split at each group's places (groups, samples)."""
         inputs, labels = self.splits[split].inputs[places], self.splits[split].labels[places]
-        x = Samples(inputs.transpose(1, 2), labels, sizes)
+        x = Samples(in_whole_vectors(inputs.transpose(1, 2)), labels, sizes)
         if self.by_use is None or not _LEAVES_OUT[self.device]:
             return x
         ends = self.by_use.ends[split][places].amax(1)
@@ -119,14 +118,22 @@ class Batches:
         epoch, place = divmod(step, self.num_train // self.batch_size)
         return self._order(seed, epoch)[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def _draw_training_set(self, seed: int) -> Tensor:
+    def _training_set(self, seed: int) -> Tensor:
         """Return a seed's training set in random order, so that any part of it is a fair sample."""
-        own = train_indices(self.run.dataset, seed)
-        return own[torch.randperm(len(own), generator=stream(seed, "order"))]
+        if seed not in self._training_sets:
+            own = train_indices(self.run.dataset, seed)
+            order = torch.randperm(len(own), generator=stream(seed, "order"))
+            self._training_sets[seed] = own[order]
+        return self._training_sets[seed]
 
-    def _draw_order(self, seed: int, epoch: int) -> Tensor:
-        own = self._training_set(seed)
-        return own[torch.randperm(len(own), generator=stream(seed, "batches", epoch))]
+    def _order(self, seed: int, epoch: int) -> Tensor:
+        """Return a seed's training set in the order of an epoch; the last one asked for is kept."""
+        known = self._orders.get(seed)
+        if known is None or known[0] != epoch:
+            own = self._training_set(seed)
+            order = torch.randperm(len(own), generator=stream(seed, "batches", epoch))
+            known = self._orders[seed] = epoch, own[order]
+        return known[1]
 
     def _draw_probe(self, seed: int) -> Tensor:
         own = self._training_set(seed)

@@ -55,6 +55,7 @@ class Chain:
         ]
         # what tells autograd that there is a way back
         self.anchor = biases[0]
+        self.num_passes = 0
 
     def __call__(self, x: Samples) -> Tensor:
         """Return the outputs (runs, units, samples), in memory that the next call overwrites."""
@@ -63,6 +64,7 @@ class Chain:
 
     def there(self, x: Samples) -> Tensor:
         """Return the outputs."""
+        self.num_passes += 1
         first = self.first
         shared_product(first.W, x, out=first.a)
         a = first.activate(shared_bias(first.W, first.b, x))
@@ -80,11 +82,14 @@ class Chain:
 class _ThereAndBack(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, anchor: Tensor, chain: Chain, x: Samples) -> Tensor:
-        ctx.chain, ctx.x = chain, x
-        return chain.there(x).detach()
+        outputs = chain.there(x).detach()
+        ctx.chain, ctx.x, ctx.turn = chain, x, chain.num_passes
+        return outputs
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
+        if ctx.turn != ctx.chain.num_passes:
+            raise RuntimeError("a later pass has overwritten the activations of this one")
         ctx.chain.back(grads[0], ctx.x)
         return None, None, None
 

@@ -19,6 +19,7 @@ from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.precision import operand, rounded, rounds, with_rounded_grad
 from relu_exp.engine.products import (
     Samples,
+    new_stack,
     product,
     shared_bias,
     shared_gradient,
@@ -33,6 +34,7 @@ __all__ = [
     "conv2d",
     "convolutions",
     "dense",
+    "gives_same_bits",
     "grouped_convolution",
     "linear",
     "never_moves",
@@ -42,7 +44,7 @@ aten = torch.ops.aten
 
 # Elements that the widest vectorized loop takes at once. Elementwise loops over a tensor end in a
 # scalar tail whose exp may differ in the last bit; a run's numbers would then depend on where in
-# its fleet it stands.
+# its fleet it stands. On a GPU every element is computed alike.
 _VECTOR = 64
 
 
@@ -111,7 +113,7 @@ class Elementwise:
         """Return the runs of z (runs, ...) to be computed together, with their common settings."""
         runs = len(self.settings)
         uniform = all(settings == self.settings[0] for settings in self.settings)
-        if uniform and (runs == 1 or z[0].numel() % _VECTOR == 0):
+        if uniform and (runs == 1 or gives_same_bits(z)):
             return [(slice(0, runs), self.settings[0])]
         return [(slice(run, run + 1), self.settings[run]) for run in range(runs)]
 
@@ -158,6 +160,11 @@ class Elementwise:
     def keep(self, runs: Sequence[int]) -> Elementwise:
         """Return the same activation for some of the runs."""
         return Elementwise(self.name, tuple(self.settings[run] for run in runs))
+
+
+def gives_same_bits(z: Tensor) -> bool:
+    """Return whether an elementwise function gives each run of z (runs, ...) what it gets alone."""
+    return z.is_cuda or z[0].numel() % _VECTOR == 0
 
 
 def never_moves(derivative: Tensor) -> Tensor:
@@ -266,7 +273,7 @@ class _Dense(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         h, W, b, a = ctx.saved_tensors
         # all that used a have used it by now, and a step down needs no outputs any more
-        out = a if ctx.descends else torch.empty_like(a)
+        out = a if ctx.descends else new_stack(a, *a.shape[1:])
         dz = ctx.phi.backward(grads[0].contiguous(), a, out)
         db, dskip = dz.sum(-1, keepdim=True), dz if ctx.has_skip else None
         dz = operand(dz)

@@ -158,21 +158,26 @@ def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]
     num_hidden = len(tape.activations)
     wanted = [*tape.activations, *stack.weights[:num_hidden]]
     # a layer that the loss does not reach has no gradient: its norm is zero
-    grads = torch.autograd.grad(loss.sum(), wanted, allow_unused=True) if wanted else ()
-    filled = [
-        torch.zeros_like(tensor) if grad is None else grad
-        for tensor, grad in zip(wanted, grads, strict=True)
+    found = torch.autograd.grad(loss.sum(), wanted, allow_unused=True) if wanted else ()
+    # in one piece: sums over rows with gaps between them may go another way in a fleet than alone
+    grads = [
+        (torch.zeros_like(tensor) if grad is None else grad).contiguous()
+        for tensor, grad in zip(wanted, found, strict=True)
+    ]
+    passed = [
+        (z.detach().contiguous(), a.detach().contiguous())
+        for z, a in zip(tape.preactivations, tape.activations, strict=True)
     ]
     return [
         Probe(
-            z=z.detach(),
-            a=a.detach(),
-            derivative=stack.phi.derivative(z.detach(), a.detach(), **stack.slope_of(layer)),
-            activation_grad=filled[layer],
-            weight_grad=filled[num_hidden + layer],
+            z=z,
+            a=a,
+            derivative=stack.phi.derivative(z, a, **stack.slope_of(layer)),
+            activation_grad=grads[layer],
+            weight_grad=grads[num_hidden + layer],
             saturated_below=saturated_below.reshape(-1, 1, 1),
         )
-        for layer, (z, a) in enumerate(zip(tape.preactivations, tape.activations, strict=True))
+        for layer, (z, a) in enumerate(passed)
     ]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from relu_exp.engine.kernels import gives_same_bits
 
 __all__ = ["OUTPUTS", "Output"]
 
@@ -28,6 +31,14 @@ def _binary(z: Tensor) -> Tensor:
     return z[:, 0]
 
 
+def _cross_entropy(z: Tensor, y: Tensor) -> Tensor:
+    """Return the binary cross-entropy of logits z and labels y (runs, samples)."""
+    y = y.to(z.dtype)
+    parts = [(z, y)] if gives_same_bits(z) else zip(z[:, None], y[:, None], strict=True)
+    each = [F.binary_cross_entropy_with_logits(*part, reduction="none") for part in parts]
+    return torch.cat(each)
+
+
 OUTPUTS: Mapping[str, Output] = {
     "logits": Output(
         is_binary=False,
@@ -36,17 +47,13 @@ OUTPUTS: Mapping[str, Output] = {
     ),
     "sigmoid": Output(
         is_binary=True,
-        loss=lambda z, y: F.binary_cross_entropy_with_logits(
-            _binary(z), y.to(z.dtype), reduction="none"
-        ),
+        loss=lambda z, y: _cross_entropy(_binary(z), y),
         correct=lambda z, y: (_binary(z) > 0) == (y > 0),
     ),
     # The probability is (1 + tanh z) / 2 = σ(2z): cross-entropy fits, written so that it is stable.
     "tanh": Output(
         is_binary=True,
-        loss=lambda z, y: F.binary_cross_entropy_with_logits(
-            2 * _binary(z), y.to(z.dtype), reduction="none"
-        ),
+        loss=lambda z, y: _cross_entropy(2 * _binary(z), y),
         correct=lambda z, y: (_binary(z) > 0) == (y > 0),
     ),
     "linear": Output(

@@ -94,7 +94,8 @@ def in_whole_vectors(stack: Tensor) -> Tensor:
 
 def new_stack(like: Tensor, m: int, n: int) -> Tensor:
     """Return a stack like another, of m-by-n matrices in whole vectors that have no values yet."""
-    return like.new_empty(like.shape[0], m, -(-n // ROWS) * ROWS)[:, :, :n]
+    columns = n if like.is_cuda else -(-n // ROWS) * ROWS
+    return like.new_empty(like.shape[0], m, columns)[:, :, :n]
 
 
 def product(A: Tensor, B: Tensor) -> Tensor:

@@ -76,7 +76,13 @@ def _voyage(runs: Sequence[RunConfig], device: str, keeper: Keeper | None) -> _V
 
 
 class _Voyage:
-    """One fleet on its way: what still trains, and what has been recorded."""
+    """One fleet on its way: what still trains, and what has been recorded.
+
+    A step is `_losses` and `_update`. Steps at which something is observed are taken one by one,
+    those between as many as go before the next look (`_LOOK_EVERY`); until then their losses are
+    `unread`. `_look` reads them: runs whose loss is not finite leave, those of the others go into
+    `window`, and the mean of each full window into the records.
+    """
 
     def __init__(self, runs: Sequence[RunConfig], device: str) -> None:
         self.started = time.perf_counter()
@@ -186,6 +192,10 @@ class _Voyage:
         return loss, torch.stack([loss.detach(), correct])
 
     def _update(self, loss: Tensor) -> None:
+        """Go back from the losses and update the parameters.
+
+        Where the optimizer `descends`, dense layers update theirs on the way (see `kernels.dense`).
+        """
         self.optimizer.step(loss, self.stack.parameters(), self._num_decaying)
 
     def _look(self) -> bool:
