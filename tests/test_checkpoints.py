@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from relu_exp.engine import checkpoints, training
-from relu_exp.engine.checkpoints import Keeper, runs_under_way
+from relu_exp.engine.checkpoints import Keeper, clear, runs_under_way
 from relu_exp.engine.training import train_fleet
 
 from fleets import FLEETS, NUM_STEPS, bits, fleet
@@ -102,6 +102,30 @@ def test_a_checkpoint_names_the_runs_that_can_continue(begun):
     assert runs_under_way(path.parent / "absent") == []
 
 
+def test_a_checkpoint_of_runs_that_are_saved_is_cleared_and_others_stay(begun):
+    runs, path = begun
+    run_ids = [run.run_id for run in runs]
+    clear(path.parent, run_ids[1:])
+    assert path.exists()
+    clear(path.parent, run_ids)
+    assert not path.exists()
+
+
+def test_a_checkpoint_that_cannot_be_read_now_stays(begun, keeper, monkeypatch):
+    runs, path = begun
+
+    def fails(*arguments, **settings):
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", fails)
+        assert runs_under_way(path.parent) == []
+        clear(path.parent, ())
+        assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+    assert path.exists()
+    assert len(runs_under_way(path.parent)) == 1
+
+
 def test_other_runs_begin_anew(begun, keeper):
     runs, _ = begun
     assert bits(train_fleet(runs[:3], "cpu", None, keeper())) == bits(train_fleet(runs[:3]))
@@ -114,6 +138,9 @@ def test_another_version_of_the_code_begins_anew(begun, keeper, monkeypatch):
     train_fleet(runs, "cpu", steps.append, Keeper(path, 3600.0))
     assert steps[0] == 1
     assert runs_under_way(path.parent) == []
+    # who only asks deletes nothing: the other version may come back
+    assert path.exists()
+    clear(path.parent, ())
     assert not path.exists()
 
 

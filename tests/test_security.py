@@ -304,6 +304,15 @@ def elsewhere():
     Path("results/tiny").symlink_to("../../precious/tiny")
 
 
+def checkpoints_elsewhere():
+    """Have the checkpoints lie where somebody has old files of such names."""
+    for name in (".bashrc", "model.pt"):
+        Path("../precious", name).write_text("precious")
+        os.utime(Path("../precious", name), (0, 0))
+    shutil.rmtree("results/tiny/checkpoints", ignore_errors=True)
+    Path("results/tiny/checkpoints").symlink_to("../../../precious")
+
+
 def replace(path, make):
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     make(path)
@@ -491,6 +500,11 @@ DAMAGES = {
     ),
     "manifests elsewhere": (
         lambda: replace(Path("results/tiny/manifests"), link("../../../precious")),
+        ("run",),
+    ),
+    "checkpoints elsewhere": (checkpoints_elsewhere, ("run",)),
+    "lock elsewhere": (
+        lambda: replace(Path("results/tiny/.lock"), link("../../../precious/file")),
         ("run",),
     ),
     "experiment elsewhere": (elsewhere, ("verify", "report", "run")),

@@ -34,7 +34,7 @@ def alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
         OSError: the lock's file cannot be opened.
     """
     # one that is opened is not inherited by workers: they cannot hold it after their parent
-    file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         _acquire(file, folder, tell)
         yield

@@ -125,6 +125,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     name, store, session = task.sweep.name, task.store, new_session()
     # only now: the command that was waited for may have trained them all
     found = task.standing()
+    task.clear_checkpoints(found)
     made = task.plan(found)
     if not (task.costs or task.is_elsewhere) and task.seconds(made) > _CALIBRATED_FROM:
         task = task.calibrated()

@@ -95,7 +95,8 @@ class Store:
         Raises:
             UsageError: the place cannot be written, or holds results of another schema version.
         """
-        for path in (self.root, self.parts, self.manifests):
+        here = (self.root, self.parts, self.manifests, self.checkpoints, self.root / ".lock")
+        for path in here:
             # an archive may hold links to anywhere
             if path.is_symlink():
                 raise UsageError(

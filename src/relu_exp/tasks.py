@@ -98,7 +98,8 @@ class Task:
         settled = found.settled(self.retry_failed, self.rerun_stale)
         measured = self.costs.fleet_size if self.costs else FLEET_SIZES[self.device]
         size = self.sweep.launcher.fleet_size or measured
-        room = room_for_fleet(self.device, self.num_workers)
+        # of other machines' memory nothing is known: a fleet that has too little is halved there
+        room = None if self.is_elsewhere else room_for_fleet(self.device, self.num_workers)
         return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
 
     def seconds(self, made: Plan) -> float:
@@ -115,6 +116,13 @@ class Task:
         from relu_exp.engine.checkpoints import runs_under_way
 
         return runs_under_way(self.store.checkpoints)
+
+    def clear_checkpoints(self, found: Standing) -> None:
+        """Delete the checkpoints from which no fleet will continue; its results must be locked."""
+        if self.store.checkpoints.is_dir():
+            from relu_exp.engine.checkpoints import clear
+
+            clear(self.store.checkpoints, found.finished)
 
     def launch(self, fleets: Sequence[Fleet], mission: Mission, tell: Tell) -> None:
         """See fleets through, wherever this sweep trains.

@@ -6,7 +6,7 @@ import io
 import pickle
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +24,16 @@ from relu_exp.provenance import fingerprint
 from relu_exp.schema import TABLES, RunConfig
 from relu_exp.store import arrow_schema
 
-__all__ = ["NO_STATE", "Keeper", "Voyage", "continue_from", "runs_under_way"]
+__all__ = ["NO_STATE", "Keeper", "Voyage", "continue_from", "clear", "runs_under_way"]
 
 _MOST_SHARE = 0.05
 """Checkpoints that take long are written less often: they cost at most this share of the time."""
 
 NO_STATE = (KeyError, TypeError, ValueError, RuntimeError, IndexError, pa.ArrowException)
 """What `continue_from` raises where a state does not fit the fleet."""
+
+_NOT_READ = (OSError, MemoryError)
+"""What reading a file raises that may be sound: another time it may be read."""
 
 State = Mapping[str, Any]
 
@@ -80,7 +83,9 @@ class Keeper:
 
     def load(self, runs: Sequence[RunConfig], device: str) -> State | None:
         """Return the state that was written of these very runs by this very code, or None."""
-        state = _load(self.path, device)
+        state = None
+        with suppress(*_NOT_READ):
+            state = _load(self.path, device)
         if state is None or state["device"] != device:
             return None
         return state if state["run_ids"] == [run.run_id for run in runs] else None
@@ -92,19 +97,29 @@ class Keeper:
 
 
 def runs_under_way(folder: Path) -> list[list[str]]:
-    """Return the run_ids of each fleet that can continue from a checkpoint in a folder.
-
-    Files that no fleet can continue from, for they are damaged or of other code, are deleted.
-    """
+    """Return the run_ids of each fleet that can continue from a checkpoint in a folder."""
     found = []
-    for path in sorted(folder.glob("[!.]*.pt")):
-        state = _load(path, "cpu", lazily=True)
-        if state is None:
-            with suppress(OSError):
-                path.unlink()
-        else:
-            found.append(list(state["run_ids"]))
+    for path in _files(folder):
+        with suppress(*_NOT_READ):
+            if state := _load(path, "cpu", lazily=True):
+                found.append(list(state["run_ids"]))
     return found
+
+
+def clear(folder: Path, finished: Collection[str]) -> None:
+    """Delete the checkpoints from which no fleet will continue; the folder's lock must be held.
+
+    They are damaged, or of other code, or a kill came after all their runs were saved.
+    """
+    for path in _files(folder):
+        with suppress(*_NOT_READ):
+            state = _load(path, "cpu", lazily=True)
+            if state is None or all(run_id in finished for run_id in state["run_ids"]):
+                path.unlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*.pt"))
 
 
 def continue_from(voyage: Voyage, state: State) -> None:
@@ -159,13 +174,19 @@ def _packed(name: str, columns: Mapping[str, list[Any]]) -> Tensor:
 
 
 def _load(path: Path, device: str, *, lazily: bool = False) -> State | None:
-    """Return what a file holds, if it is a checkpoint of this code; nothing in it is executed."""
+    """Return what a file holds, if it is a checkpoint of this code; nothing in it is executed.
+
+    Raises:
+        OSError, MemoryError: it is not there, or cannot be read now.
+    """
     try:
         if not lazily and not _is_sound(path):
             return None
         state = torch.load(path, map_location=device, weights_only=True, mmap=lazily)
         run_ids = state["run_ids"]
         is_known = state["fingerprint"] == fingerprint() and len({*run_ids}) == len(run_ids) > 0
+    except _NOT_READ:
+        raise
     except Exception:  # a damaged file fails in as many ways as it can be damaged
         return None
     return state if is_known else None
