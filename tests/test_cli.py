@@ -299,6 +299,18 @@ def test_a_plan_says_what_is_due_and_writes_nothing(said, tiny, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
+def test_a_cluster_is_planned_without_asking_this_machine(said, monkeypatch):
+    for name in ("_free", "_left_to_group"):
+        monkeypatch.setattr(f"relu_exp.memory.{name}", lambda: 1e9)
+    words = ("run", "--plan", "launcher=slurm", "launcher.num_workers=50", "seed=range(4)")
+    for device in ("cpu", "cuda"):  # which this machine may not have
+        code, out, err = said(*words, "--device", device)
+        assert code == 0, err
+        found = [re.search(rf"{key} +(\d+)", out) for key in ("runs", "fleets")]
+        num_runs, num_fleets = (int(each[1]) for each in found)
+        assert num_fleets <= num_runs / 4
+
+
 def test_a_plan_for_everything_covers_every_experiment(said):
     from relu_exp.config import experiments
 

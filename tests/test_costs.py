@@ -38,6 +38,7 @@ def fleet(size=1, **keys):
         {"evaluation_steps": (0, 1, 4)},
         {"size": 2},
         {"network": "residual_mlp", "depth": 6},
+        {"precision": "bfloat16"},
     ],
 )
 def test_an_estimate_grows_with_everything_that_takes_time(changes):

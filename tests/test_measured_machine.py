@@ -86,6 +86,7 @@ def test_a_machine_is_measured_once(cache, measured, capsys):
     [
         ("machine.describe", {"model": "another"}),
         ("fingerprint", {"engine code": "another", "torch": "1", "schema": "1"}),
+        ("hash_of", "other estimates"),
         ("num_cores", 77),
     ],
 )
@@ -93,7 +94,7 @@ def test_another_machine_and_other_code_are_measured_anew(
     cache, measured, monkeypatch, name, answer
 ):
     again()
-    monkeypatch.setattr(f"relu_exp.calibration.{name}", lambda: answer)
+    monkeypatch.setattr(f"relu_exp.calibration.{name}", lambda *_: answer)
     again()
     assert len(measured) == len(list(cache.iterdir())) == 2
 
@@ -117,6 +118,16 @@ def test_a_cache_that_cannot_be_written_only_costs_time(cache, measured, said):
         calibration.calibrated.cache_clear()
         assert "time     about" in said("--plan").out
     assert len(measured) == 2
+
+
+def test_a_device_that_only_other_machines_have_is_not_measured(
+    cache, measured, monkeypatch, capsys
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    calibration.calibrated.cache_clear()
+    assert calibration.calibrated("cuda") is None
+    assert measured == []
+    assert capsys.readouterr().err == ""
 
 
 def test_a_machine_that_cannot_be_measured_trains_with_the_defaults(cache, monkeypatch, said):

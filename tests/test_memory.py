@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from relu_exp import memory
 from relu_exp.memory import available_bytes, bytes_of, room_for_fleet
 from relu_exp.plan import plan
 
@@ -75,3 +76,48 @@ def test_a_fleet_takes_no_more_than_was_estimated():
 
     taken, estimated = (peak(13) - peak(1)) / 12, bytes_of(make_run(**WIDE))
     assert estimated / 5 < taken < estimated
+
+
+def test_a_large_data_set_leaves_less_room(monkeypatch):
+    monkeypatch.setattr("relu_exp.memory.available_bytes", lambda device: 100e9)
+    digits, mnist = (make_run(dataset=name).dataset for name in ("digits", "mnist"))
+    without, small, large = (room_for_fleet("cpu", 2, sets) for sets in ((), [digits], [mnist]))
+    # 70,000 images of 784 numbers, and once more as they are sorted
+    assert without - large == pytest.approx(2 * 4 * 70_000 * 784)
+    assert 0 < without - small < 2e6
+    assert room_for_fleet("cpu", 2, [digits, mnist]) == large
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path)
+    monkeypatch.setattr(memory, "_OWN_GROUP", tmp_path / "own")
+
+    def make(name, **files):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        for key, value in files.items():
+            (tmp_path / name / f"memory.{key}").write_text(f"{value}\n")
+        return tmp_path
+
+    return make
+
+
+def test_a_container_may_take_what_its_limit_leaves(groups):
+    assert memory._left_to_group() is None
+    groups("", max="max", current=100, stat="inactive_file 3")
+    assert memory._left_to_group() is None
+    groups("", max=1000, current=800, stat="anon 100\ninactive_file 300\nfile 600")
+    # what was read from files is given up when it is wanted
+    assert memory._left_to_group() == 500
+
+
+def test_the_narrowest_of_a_jobs_groups_counts(groups):
+    groups("", max="max", current=0, stat="")
+    groups("slurm/job", max=700, current=300, stat="inactive_file 0")
+    groups("slurm/job/step", max=2000, current=100, stat="inactive_file 0")
+    root = groups("slurm", max=5000, current=1000, stat="inactive_file 50")
+    (root / "own").write_text("3:cpu:/elsewhere\n0::/slurm/job/step\n")
+    assert memory._left_to_group() == 400
+    # as a container sees it whose groups have other names outside
+    (root / "own").write_text("0::/host/of/ours\n")
+    assert memory._left_to_group() is None

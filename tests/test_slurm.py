@@ -213,3 +213,18 @@ def test_what_slurm_refuses_is_one_line(slurm, tmp_path):
     with pytest.raises(UsageError, match=r"Slurm refuses the jobs: .*partition") as caught:
         sail(fleets_of(0.1), tmp_path / "results", partition="nowhere")
     assert "\n" not in str(caught.value)
+
+
+def test_jobs_left_behind_that_do_not_end_are_named(tmp_path, monkeypatch):
+    (tmp_path / "session").mkdir()
+    (tmp_path / "session" / launcher._SUBMITTED).write_text("7_0 7_1 8_0")
+    cancelled = []
+    monkeypatch.setattr(launcher, "_in_queue", lambda: {"7_1", "9_0"})
+    monkeypatch.setattr(launcher, "_scancel", cancelled.append)
+    monkeypatch.setattr(launcher, "_CANCEL_SECONDS", 0.5)
+    with pytest.raises(UsageError, match="do not end: 7_1; wait"):
+        launcher._cancel_left_behind(tmp_path)
+    assert cancelled == [["7_1"]]
+    monkeypatch.setattr(launcher, "_in_queue", lambda: {"9_0"})
+    launcher._cancel_left_behind(tmp_path)
+    assert not list(tmp_path.glob(f"*/{launcher._SUBMITTED}"))

@@ -12,8 +12,15 @@ from scipy.integrate import quad
 
 from relu_exp.engine.activations import ACTIVATIONS, value_and_derivative
 from relu_exp.engine.initializers import INITIALIZERS
-from relu_exp.engine.theory import gaussian_mean, predict
+from relu_exp.engine.theory import gaussian_nodes, predict
 from relu_exp.schema import Choice, RunConfig
+
+
+def gaussian_mean(function, variances):
+    """Return E[f(√q z)] for each variance q."""
+    x, weights = gaussian_nodes(variances)
+    return (function(x) * weights).sum(dim=-1)
+
 
 VARIANCES = torch.logspace(-12, 6, 73, dtype=torch.float64)
 

@@ -25,14 +25,14 @@ from typing import Any
 from relu_exp import machine
 from relu_exp.atomic import write_whole
 from relu_exp.costs import PHASES, Amounts, Costs
-from relu_exp.launchers.local import num_cores
+from relu_exp.launchers.local import num_cores, resolve_device
 from relu_exp.launchers.processes import end_with_parent, processes, warm_up
 from relu_exp.launchers.task import Mission, ready
 from relu_exp.memory import bytes_of, room_for_fleet
 from relu_exp.plan import FLEET_SIZES, Fleet
-from relu_exp.provenance import fingerprint
+from relu_exp.provenance import fingerprint, hash_of
 from relu_exp.registry import Registry
-from relu_exp.schema import RunConfig
+from relu_exp.schema import RunConfig, UsageError
 from relu_exp.store import Store
 
 __all__ = ["OFF", "calibrated", "measure", "stored"]
@@ -52,11 +52,18 @@ _FIRST_SEEDS = itertools.count(step=10_000)
 
 @cache
 def calibrated(device: str) -> Costs | None:
-    """Return the costs of this machine: as stored, or measured now and stored; None if neither."""
+    """Return the costs of this machine: as stored, or measured now and stored; None if neither.
+
+    A device that other machines have and this one has not cannot be measured.
+    """
     if is_off():
         return None
     if (found := stored(device)) is not None:
         return found
+    try:
+        resolve_device(device)
+    except UsageError:
+        return None
     lasts = "about 10 s" if device == "cpu" else "about a minute"
     print(f"measuring this machine, once: {lasts}", file=sys.stderr, flush=True)
     try:
@@ -117,7 +124,8 @@ def _key(device: str) -> dict[str, Any]:
         import torch
 
         where["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"device": device, **where, **fingerprint()}
+    model = hash_of("costs.py", "calibration.py", "plan.py")[:16]
+    return {"device": device, **where, **fingerprint(), "cost model": model}
 
 
 def measure(device: str) -> Costs:
@@ -225,6 +233,8 @@ def _samples() -> Iterator[tuple[RunConfig, int]]:
     for optimizer in ("sgd", ("sgd", {"momentum": 0.9}), "adam"):
         yield _run(optimizer=optimizer), 4
         yield _run(optimizer=optimizer, width=48, batch_size=32), 4
+    for width in (100, 48):
+        yield _run(precision="bfloat16", width=width, batch_size=64), 4
     yield _run(network="small_cnn", batch_size=32, evaluation_steps=()), 4
     yield _run(network="small_cnn", batch_size=8), 2
     yield _run(network="document_cnn", batch_size=2, probe_samples=2, evaluation_steps=()), 1

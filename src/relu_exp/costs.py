@@ -195,6 +195,9 @@ def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
             found[f"maps {done}"] += values
             continue
         found[f"flops {done}"] += flops
+        if run.precision == "bfloat16":
+            # operands of each product: weights, and what goes in or comes back
+            found["values rounded"] += times * (values + size * math.prod(layer.shape))
         if index < len(layers) - 1:
             found[f"values {done} {run.activation.name}"] += values
         else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, RunConfig
+from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, Choice, RunConfig
 
 __all__ = ["available_bytes", "bytes_of", "room_for_fleet"]
 
@@ -15,7 +16,13 @@ _SHARE = {"cpu": 0.6, "cuda": 0.8}
 """Of the free memory, what fleets may take: others use the machine too, estimates are rough."""
 
 _PROCESS_BYTES = 750e6
-"""A worker process with torch and a data set, before it trains."""
+"""A worker process with torch, before it loads a data set and trains."""
+
+_DATA_COPIES = 2
+"""Samples as they are, and with their features sorted."""
+
+_GROUPS = Path("/sys/fs/cgroup")
+_OWN_GROUP = Path("/proc/self/cgroup")
 
 _PARAMETER_COPIES = 8
 """Weights, their gradients, two moments, the update, and what a step holds for a moment."""
@@ -61,14 +68,31 @@ def available_bytes(device: str) -> float | None:
     return min((found for found in (_free(), _left_to_group()) if found is not None), default=None)
 
 
-def room_for_fleet(device: str, num_workers: int) -> float | None:
-    """Return the bytes that each of so many fleets at a time may take, None where nobody knows."""
+def room_for_fleet(
+    device: str, num_workers: int, datasets: Collection[Choice] = ()
+) -> float | None:
+    """Return the bytes that each of so many fleets at a time may take, None where nobody knows.
+
+    Args:
+        device: where they train.
+        num_workers: processes, between which a CPU's memory is divided.
+        datasets: what a fleet may learn from, one of them at a time.
+    """
     free = available_bytes(device)
     if free is None:
         return None
-    if device == "cuda":
-        return _SHARE[device] * free
-    return max(0.0, _SHARE[device] * free / num_workers - _PROCESS_BYTES)
+    room = _SHARE[device] * free
+    if device == "cpu":
+        room = room / num_workers - _PROCESS_BYTES
+    return max(0.0, room - max((_bytes_of_data(dataset) for dataset in datasets), default=0.0))
+
+
+def _bytes_of_data(dataset: Choice) -> float:
+    from relu_exp.engine.datasets import DATASETS
+
+    entry = DATASETS[dataset.name]
+    layout = entry.layout(**entry.own(dataset))
+    return 4.0 * _DATA_COPIES * sum(layout.sizes) * layout.num_features
 
 
 def _free() -> float | None:
@@ -83,10 +107,21 @@ def _free() -> float | None:
 
 
 def _left_to_group() -> float | None:
-    """Return what the container may still take, if it has a limit (cgroup v2)."""
-    group = Path("/sys/fs/cgroup")
+    """Return what this process's groups, a container's or a job's, may still take (cgroup v2)."""
+    own = Path()
+    with suppress(OSError, StopIteration):
+        lines = _OWN_GROUP.read_text().splitlines()
+        own = Path(next(line[4:] for line in lines if line.startswith("0::/")))
+    left = [_left_to(_GROUPS / group) for group in (own, *own.parents)]
+    return min((each for each in left if each is not None), default=None)
+
+
+def _left_to(group: Path) -> float | None:
     with suppress(OSError, ValueError):
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":
-            return float(int(limit) - int((group / "memory.current").read_text()))
+            taken = int((group / "memory.current").read_text())
+            # files that were read stay in memory for as long as nobody wants it
+            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            return float(int(limit) - taken + int(stat.get("inactive_file", 0)))
     return None

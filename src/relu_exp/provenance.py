@@ -14,7 +14,7 @@ from typing import Any
 from relu_exp import machine
 from relu_exp.schema import SCHEMA_VERSION
 
-__all__ = ["changes", "describe_machine", "engine_code", "fingerprint", "working_diff"]
+__all__ = ["changes", "describe_machine", "engine_code", "fingerprint", "hash_of", "working_diff"]
 
 _PACKAGES = ("relu-exp", "torch", "torchvision", "numpy", "scipy", "pandas", "hydra-core")
 
@@ -24,9 +24,15 @@ _MOST_DIFF_BYTES = 1_000_000
 @cache
 def engine_code() -> str:
     """Return a hash of the engine's sources: of every file that can change a run's numbers."""
+    return hash_of("engine/*.py")
+
+
+def hash_of(*patterns: str) -> str:
+    """Return a hash of the package's sources that match."""
     digest = hashlib.sha256()
-    for path in sorted((Path(__file__).parent / "engine").glob("*.py")):
-        digest.update(path.read_bytes())
+    for pattern in patterns:
+        for path in sorted(Path(__file__).parent.glob(pattern)):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -99,7 +99,10 @@ class Task:
         measured = self.costs.fleet_size if self.costs else FLEET_SIZES[self.device]
         size = self.sweep.launcher.fleet_size or measured
         # of other machines' memory nothing is known: a fleet that has too little is halved there
-        room = None if self.is_elsewhere else room_for_fleet(self.device, self.num_workers)
+        room = None
+        if not self.is_elsewhere:
+            datasets = {run.dataset for run in self.runs}
+            room = room_for_fleet(self.device, self.num_workers, datasets)
         return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
 
     def seconds(self, made: Plan) -> float:

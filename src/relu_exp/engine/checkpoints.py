@@ -24,7 +24,7 @@ from relu_exp.provenance import fingerprint
 from relu_exp.schema import TABLES, RunConfig
 from relu_exp.store import arrow_schema
 
-__all__ = ["NO_STATE", "Keeper", "Voyage", "continue_from", "clear", "runs_under_way"]
+__all__ = ["NO_STATE", "Keeper", "Voyage", "clear", "continue_from", "runs_under_way"]
 
 _MOST_SHARE = 0.05
 """Checkpoints that take long are written less often: they cost at most this share of the time."""

@@ -33,10 +33,11 @@ def _binary(z: Tensor) -> Tensor:
 
 def _cross_entropy(z: Tensor, y: Tensor) -> Tensor:
     """Return the binary cross-entropy of logits z and labels y (runs, samples)."""
-    y = y.to(z.dtype)
-    parts = [(z, y)] if gives_same_bits(z) else zip(z[:, None], y[:, None], strict=True)
-    each = [F.binary_cross_entropy_with_logits(*part, reduction="none") for part in parts]
-    return torch.cat(each)
+    size, y = len(z) if gives_same_bits(z) else 1, y.to(z.dtype)
+    parts = [slice(begin, begin + size) for begin in range(0, len(z), size)]
+    return torch.cat(
+        [F.binary_cross_entropy_with_logits(z[p], y[p], reduction="none") for p in parts]
+    )
 
 
 OUTPUTS: Mapping[str, Output] = {

@@ -9,7 +9,7 @@ for networks near the linear regime Glorot, Bengio 2010, AISTATS).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import numpy as np
@@ -20,7 +20,7 @@ from relu_exp.engine.activations import value_and_derivative
 from relu_exp.engine.initializers import INITIALIZERS, weight_variance
 from relu_exp.schema import Choice, RunConfig
 
-__all__ = ["gaussian_mean", "predict"]
+__all__ = ["gaussian_nodes", "predict"]
 
 # Where φ(x) may bend: activations have their kinks at 0 or at a small whole number, change on the
 # scale of 1 and are straight far out. Where the density of z does: on the scale of 1, up to 9,
@@ -30,19 +30,15 @@ _LIMIT = 9
 _NODES_PER_PANEL = 8
 
 
-def gaussian_mean(function: Callable[[Tensor], Tensor], variances: Tensor) -> Tensor:
-    """Return E[f(√q z)], z ~ N(0, 1), for each variance q ≥ 0, float64 of the shape of `variances`.
+def gaussian_nodes(variances: Tensor) -> tuple[Tensor, Tensor]:
+    """Return values x (..., nodes) and weights w such that E[f(√q z)] = Σ w f(x), z ~ N(0, 1).
+
+    Both are float64, for each variance q ≥ 0 of `variances` (...).
 
     Gauss–Legendre quadrature on panels that end wherever the function or the density bends, so
     that kinks at 0 and saturation are met at every q: the relative error of the squares of all
     registered activations and of their derivatives is below 1e-12.
     """
-    x, weights = _gaussian_nodes(variances)
-    return (function(x) * weights).sum(dim=-1)
-
-
-def _gaussian_nodes(variances: Tensor) -> tuple[Tensor, Tensor]:
-    """Return values x (..., nodes) and weights w such that E[f(√q z)] = Σ w f(x)."""
     std = variances.double().sqrt().unsqueeze(-1)
     bends = torch.tensor((0.0, *_BENDS), dtype=torch.float64) / std.clamp(min=1e-300)
     units = torch.arange(_LIMIT + 1, dtype=torch.float64).expand(*variances.shape, -1)
@@ -120,7 +116,7 @@ def _recursion(
     preactivation_std, activation_mean, activation_std, slopes = [], [], [], []
     for weight_gain, bias_variance in layers:
         q = weight_gain * signal + bias_variance
-        x, weights = _gaussian_nodes(q)
+        x, weights = gaussian_nodes(q)
         value, derivative = value_and_derivative(activation, x)
         mean = (value * weights).sum(dim=-1).mean()
         signal = (value.square() * weights).sum(dim=-1)

@@ -32,6 +32,7 @@ _MOST_JOBS = 500
 """Of one array and of one command in the queue; Slurm's own limit is 1,001 unless changed."""
 
 _SUBMIT_SECONDS = 60
+_CANCEL_SECONDS = 300
 _NAME = "relu-exp"
 _SUBMITTED = "submitted"
 """File of the ids of a command's jobs, for the next command to cancel if this one is killed."""
@@ -268,10 +269,20 @@ def _scancel(job_ids: Sequence[str]) -> None:
 
 
 def _cancel_left_behind(folder: Path) -> None:
-    """Cancel the jobs of commands that were killed: the results are this command's alone."""
+    """Cancel the jobs of commands that were killed: the results are this command's alone.
+
+    Raises:
+        UsageError: jobs do not end, as those of a node that no longer answers.
+    """
     for submitted in folder.glob(f"*/{_SUBMITTED}"):
         job_ids = set(submitted.read_text().split())
+        until = time.monotonic() + _CANCEL_SECONDS
         while left := job_ids & (_in_queue() or set()):
+            if time.monotonic() > until:
+                raise UsageError(
+                    f"jobs of a command that was killed do not end: {', '.join(sorted(left))}; "
+                    "wait until squeue lists them no more"
+                )
             _scancel(sorted(left))
             time.sleep(1)
         submitted.unlink()
