@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relu_exp.engine.products import (
-    ROWS,
+    VECTOR,
     Samples,
     in_whole_vectors,
     product,
@@ -47,7 +47,7 @@ def test_every_row_begins_with_a_vector(runs: int, m: int, n: int, is_transposed
     stack = draw(runs, n, m).transpose(1, 2) if is_transposed else draw(runs, m, n)
     stored = in_whole_vectors(stack)
     assert torch.equal(stored, stack)
-    assert not any(place % ROWS for place in begins(stored))
+    assert not any(place % VECTOR for place in begins(stored))
     again = in_whole_vectors(stored)
     assert again.data_ptr() == stored.data_ptr()
     assert again.stride() == stored.stride()
@@ -88,4 +88,4 @@ def test_shared_products_are_those_of_every_run(
 def test_weights_are_stored_in_whole_vectors_also_those_of_runs_that_stay() -> None:
     stack = build([make_run(width=13, seed=seed) for seed in range(3)])
     for W in (*stack.weights, *stack.keep([0, 2]).weights):
-        assert not any(place % ROWS for place in begins(W))
+        assert not any(place % VECTOR for place in begins(W))

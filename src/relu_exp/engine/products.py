@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "ROWS",
+    "VECTOR",
     "Samples",
     "groups_of",
     "in_whole_vectors",
@@ -27,8 +27,8 @@ __all__ = [
     "subtract_shared_gradient_",
 ]
 
-ROWS = 4
-"""Numbers in the smallest vector that a matrix product loads at once."""
+VECTOR = 4
+"""Numbers that a matrix product loads at once, at the least."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Samples:
         """Return the samples, of which each group is background beyond its end."""
         # in whole vectors
         most = self.inputs.shape[1]
-        reach = tuple(min(most, -(-end // ROWS) * ROWS) for end in ends)
+        reach = tuple(min(most, -(-end // VECTOR) * VECTOR) for end in ends)
         return replace(self, reach=reach, background=background)
 
     def run_labels(self) -> Tensor:
@@ -94,7 +94,7 @@ def in_whole_vectors(stack: Tensor) -> Tensor:
 
 def new_stack(like: Tensor, m: int, n: int) -> Tensor:
     """Return a stack like another, of m-by-n matrices in whole vectors that have no values yet."""
-    columns = n if like.is_cuda else -(-n // ROWS) * ROWS
+    columns = n if like.is_cuda else -(-n // VECTOR) * VECTOR
     return like.new_empty(like.shape[0], m, columns)[:, :, :n]
 
 
@@ -180,7 +180,7 @@ def groups_of(sizes: Sequence[int]) -> list[slice]:
 
 def _is_one_matrix(stack: Tensor) -> bool:
     """Return whether all rows of a stack can be multiplied at once, and give what each run's do."""
-    is_whole = stack.shape[1] % ROWS == 0 and _are_in_whole_vectors(stack)
+    is_whole = stack.shape[1] % VECTOR == 0 and _are_in_whole_vectors(stack)
     return stack.is_cuda or is_whole
 
 
@@ -192,7 +192,7 @@ def _rows(stack: Tensor) -> Tensor:
 def _are_in_whole_vectors(stack: Tensor) -> bool:
     stored = stack.transpose(1, 2) if _is_transposed(stack) else stack
     *begins, step = stored.stride()
-    return step == 1 and not any(place % ROWS for place in (*begins, stored.storage_offset()))
+    return step == 1 and not any(place % VECTOR for place in (*begins, stored.storage_offset()))
 
 
 def _is_transposed(stack: Tensor) -> bool:
