@@ -96,6 +96,14 @@ def test_no_name_is_the_default_sweep_of_720_runs():
     assert list(sweep.axes) == ["activation", "initializer", "depth", "learning_rate", "seed"]
 
 
+@pytest.mark.parametrize("name", experiment_names())
+def test_the_full_budget_has_all_that_claims_may_ask_of_the_standard_one(name):
+    standard, full = (one(name, budget=budget).axes for budget in ("standard", "full"))
+    for axis, labels in standard.items():
+        if axis != "learning_rate":  # each arm gets its best of those tried
+            assert {*labels} <= {*full[axis]}, axis
+
+
 def test_the_standard_budget_has_at_least_eight_seeds_wherever_anything_is_random():
     for name in experiment_names():
         seeds = {run.seed for run in runs_of(name, budget="standard")}

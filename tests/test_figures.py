@@ -6,16 +6,20 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, draw
 from relu_exp.evidence.figures.histograms import AT_MOST
+from relu_exp.evidence.figures.lines import interval_words
 from relu_exp.evidence.figures.slices import before_training, slices, split, spread, with_pairs
 from relu_exp.evidence.figures.style import looks, plain
 from relu_exp.evidence.frames import Frames
+from relu_exp.evidence.statistics import summarize
 from relu_exp.registry import load_plugins
 from relu_exp.schema import Choice, UsageError
+from relu_exp.store import Store
 
 import synthetic
 
@@ -230,6 +234,116 @@ def test_where_every_run_diverged_the_figures_of_accuracy_say_so(tmp_path):
     with pytest.raises(DoesNotApply, match="every run diverged"):
         list(draw("learning_rate_sensitivity", frames))
     assert list(draw("loss_curves", frames))
+
+
+def add_lost(root, lost, status, asked):
+    """Add runs that ended before they had measured anything, to a sweep of the runs `asked`."""
+    tables = synthetic.empty_tables()
+    for run in lost:
+        synthetic.add_rows(
+            tables["runs"], **run.as_row(), status=status, session=synthetic.SESSION,
+            diverged_at=0 if status == "diverged" else None,
+        )  # fmt: skip
+    Store(root).write_part("lost", tables)
+    synthetic.write_manifest(Store(root), [run.run_id for run in asked])
+    return Frames.open(root)
+
+
+def names_of(name, frames):
+    try:
+        return {drawing.name for drawing in draw(name, frames)}
+    except DoesNotApply:
+        return set()
+
+
+@pytest.mark.parametrize("rates", [(0.1,), (0.1, 1.0)])
+@pytest.mark.parametrize("status", ["diverged", "interrupted"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_slice_in_which_no_run_measured_anything_keeps_no_other_from_being_drawn(
+    tmp_path, name, status, rates
+):
+    runs = synthetic.configs(("sigmoid", "relu"), (HE,), (2, 3), rates, (0,))
+    lost = [dataclasses.replace(run, optimizer=Choice("adam")) for run in runs]
+    root = synthetic.write(tmp_path, runs)
+    expected = names_of(name, Frames.open(root))
+    found = names_of(name, add_lost(root, lost, status, [*runs, *lost]))
+    assert expected <= {one.replace("-SGD", "") for one in found}
+
+
+@pytest.mark.parametrize("name", ["learning_rate_sensitivity", "loss_curves"])
+def test_a_drawing_without_a_finite_loss_says_that_runs_diverged_and_nothing_of_seeds(
+    tmp_path, name
+):
+    runs = synthetic.configs(("sigmoid", "relu"), (HE,), (2,), (0.1, 1.0), (0, 1, 2))
+    lost = [dataclasses.replace(run, optimizer=Choice("adam")) for run in runs]
+    frames = add_lost(synthetic.write(tmp_path, runs), lost, "diverged", [*runs, *lost])
+    found = [one for one in draw(name, frames) if "Adam" in one.name and "accuracy" not in one.name]
+    assert found
+    for drawing in found:
+        assert "diverged" in drawing.caption
+        assert "seed" not in drawing.caption
+        assert_nothing_leaves_the_page(drawing.figure)
+
+
+def test_where_no_run_has_a_validation_accuracy_no_learning_rate_is_best(tmp_path):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1, 1.0), (0,))
+    tables = synthetic.empty_tables()
+    for run in runs:
+        synthetic.add_run(tables, run, failed=False)
+    tables["runs"]["final_validation_accuracy"] = [None] * len(runs)
+    Store(synthetic.write(tmp_path, runs)).write_part("fleet000000", tables)
+    for name in ("loss_curves", "steps_to_threshold"):
+        with pytest.raises(DoesNotApply, match="no run has a validation accuracy"):
+            list(draw(name, Frames.open(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["histogram_grid", "gradient_by_layer"])
+def test_an_interrupted_run_does_not_stand_for_a_copy_that_was_probed(tmp_path, name):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1))
+    lost = [dataclasses.replace(run, learning_rate=0.01) for run in runs]
+    root = synthetic.write(tmp_path, runs)
+    frames = add_lost(root, lost, "interrupted", [*lost, *runs])
+    for drawing in draw(name, frames):
+        assert drawing.run_ids == tuple(run.run_id for run in runs)
+
+
+def test_seeds_that_are_exactly_zero_are_counted_in_the_caption(tmp_path):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), range(8))
+    tables = synthetic.empty_tables()
+    for run in runs:
+        synthetic.add_run(tables, run, failed=False)
+    layers, silent = tables["layers"], {run.run_id for run in runs[:3]}
+    layers["value"] = [
+        0.0 if run_id in silent and layer == 2 and quantity == "activation_std" else value
+        for run_id, layer, quantity, value in zip(
+            layers["run_id"], layers["layer"], layers["quantity"], layers["value"], strict=True
+        )
+    ]
+    Store(synthetic.write(tmp_path, runs)).write_part("fleet000000", tables)
+    (drawing,) = draw("signal_by_layer", Frames.open(tmp_path))
+    assert "geometric mean over 8 seeds" in drawing.caption
+    assert "left out: at most 3 of 8 at a point." in drawing.caption
+    assert "Not drawn" not in drawing.caption
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([1.0, 2.0, 3.0], "Lines are the geometric mean over 3 seeds, bands its 95% interval"),
+        # a point of which all seeds are 0 is not drawn, which the caption says elsewhere
+        ([0.0, 0.0, 0.0], ""),
+        ([np.inf, np.nan, np.inf], ""),
+        ([0.0, 0.0, 3.0], "at most 2 of 3 at a point."),
+        ([0.0, 3.0], "Lines are the geometric mean over 2 seeds; "),
+        ([3.0], "One seed: a point is one run, and there is no interval."),
+    ],
+)
+def test_the_caption_counts_the_seeds_that_are_there(values, says):
+    frame = pd.DataFrame({"arm": "a", "value": values})
+    told = interval_words(summarize(frame, ["arm"], "value", log=True), log=True)
+    assert says in told
+    assert bool(told) == bool(says)
+    assert ("exactly 0" in told) == (0.0 in values and any(value > 0 for value in values))
 
 
 def test_axes_that_go_together_are_one_slice(tmp_path):

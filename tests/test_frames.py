@@ -246,7 +246,15 @@ def test_revivals_count_every_unit_once(dead):
         assert found.empty
         return
     ever = np.zeros(5, dtype=bool)
+    seen_alive = {
+        unit
+        for unit in range(5)
+        for late, now in enumerate(dead)
+        if not now[unit] and any(before[unit] for before in dead[:late])
+    }
+    assert found["newly_revived"].sum() == len(seen_alive)
     for units, (_, row) in zip(dead, found.iterrows(), strict=True):
+        assert row["newly_revived"] <= row["revived"]
         assert row["newly_dead"] + row["still_dead"] == units.sum()
         assert row["still_dead"] + row["revived"] == ever.sum()
         ever |= units

@@ -1,10 +1,17 @@
 """Reports: complete, offline, escaped, the same bytes again, and never half written."""
 
+import errno
+import os
 import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from relu_exp.evidence import report
+from relu_exp.evidence.figures import FIGURES as KINDS
+from relu_exp.evidence.figures import FigureKind, draw
 from relu_exp.evidence.pages import escape_markdown
 from relu_exp.evidence.report import build, build_index
 from relu_exp.schema import Choice, UsageError
@@ -124,6 +131,145 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "report.html").mkdir()
     with pytest.raises(UsageError, match="the report cannot be written to"):
         build(tmp_path)
+
+
+def test_what_a_killed_report_left_behind_goes_with_the_next_one(tmp_path):
+    synthetic.write(tmp_path, SMALL, figures=["function_curves"])
+    left, mine = tmp_path / ".report-0123abcd", tmp_path / ".report-notes"
+    for path in (left, mine):
+        (path / "figures").mkdir(parents=True)
+        os.utime(path, (0, 0))
+    build(tmp_path)
+    assert mine.is_dir()
+    assert not left.exists()
+
+
+def test_a_report_that_takes_long_is_not_taken_for_one_that_was_killed(tmp_path, monkeypatch):
+    synthetic.write(tmp_path, SMALL, figures=["function_curves", "loss_curves"])
+    left = []
+
+    def slow(*arguments):
+        left.extend(tmp_path.glob(".report-*"))
+        os.utime(left[-1], (0, 0))
+        return save(*arguments)
+
+    def ends(*arguments):
+        # whoever trains next clears what is old
+        Store(tmp_path).open()
+        return render(*arguments)
+
+    save, render = report.save_png, report.render
+    monkeypatch.setattr(report, "save_png", slow)
+    monkeypatch.setattr(report, "render", ends)
+    assert all(path.is_file() for path in build(tmp_path).paths)
+    assert len(left) == 2
+
+
+def finished(results, word):
+    """Return a report that is finished and not yet in its place; every file of it is `word`."""
+    workshop = Store(results).begin_report()
+    (workshop / "figures").mkdir()
+    for name in ("report.html", "report.md", f"figures/{word}.svg"):
+        (workshop / name).write_text(word)
+    return workshop
+
+
+def words_of(results):
+    files = [results / "report.html", results / "report.md", *(results / "figures").iterdir()]
+    return {path.stem if path.suffix == ".svg" else path.read_text() for path in files}
+
+
+def test_of_reports_that_are_made_at_once_one_stays_whole(tmp_path):
+    def put(word):
+        for _ in range(30):
+            workshop = finished(tmp_path, word)
+            report._move(workshop, tmp_path)
+            shutil.rmtree(workshop)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(put, "abc"))
+    assert len(words_of(tmp_path)) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "figures", "report.html", "report.md",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", ["came", "went"])
+def test_a_report_whose_place_changes_under_its_hands_gets_there(tmp_path, monkeypatch, other):
+    report._move(finished(tmp_path, "first"), tmp_path)
+    # where folders cannot change places there is a moment between two renames
+    monkeypatch.setattr("relu_exp.atomic._exchange", lambda *_: False)
+    rename, target, theirs = Path.rename, tmp_path / "figures", finished(tmp_path, "theirs")
+    steps = [other]
+
+    def interleaved(path, to):
+        if path == target and steps == ["went"]:
+            steps.clear()
+            rename(path, theirs / "first")
+        moved = rename(path, to)
+        if path == target and steps == ["came"]:
+            steps.clear()
+            rename(theirs / "figures", target)
+        return moved
+
+    monkeypatch.setattr(Path, "rename", interleaved)
+    report._move(finished(tmp_path, "ours"), tmp_path)
+    assert not steps
+    assert words_of(tmp_path) == {"ours"}
+
+
+@pytest.fixture
+def kinds(monkeypatch):
+    """Return the catalog of figures, to which a test may add."""
+    monkeypatch.setattr(KINDS, "_entries", dict(KINDS._entries))
+    return KINDS
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no such\ncolumn <b>"), FileNotFoundError(errno.ENOENT, "no such file")]
+)
+def test_a_figure_that_fails_is_told_of_and_takes_no_other_down(tmp_path, kinds, error):
+    def half(frames):
+        yield from draw("loss_curves", frames)
+        raise error
+
+    kinds.add(FigureKind("of_a_plugin", "Half a figure", (), half))
+    synthetic.write(tmp_path, SMALL, figures=["of_a_plugin", "function_curves"])
+    built = build(tmp_path)
+    assert {path.stem for path in built.figures} == {"loss_curves", "function_curves"}
+    assert all(path.is_file() for path in built.figures)
+    said = " ".join(str(error).split())
+    told = f"no of_a_plugin: drawing it failed with {type(error).__name__}: {said}"
+    assert told in built.warnings
+    assert "drawing it failed with" in built.markdown.read_text()
+
+
+def test_a_figure_that_cannot_be_saved_is_no_fault_of_the_figure(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    synthetic.write(tmp_path, SMALL, figures=["function_curves"])
+    monkeypatch.setattr(report, "save_png", full)
+    with pytest.raises(UsageError, match=r"cannot be written to .*No space left"):
+        build(tmp_path)
+    assert not list(tmp_path.glob(".report-*"))
+
+
+@pytest.mark.parametrize("num_done", [0, 1])
+def test_runs_that_were_interrupted_end_no_report(tmp_path, num_done):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1, 1.0), (0,))
+    synthetic.write(tmp_path, runs)
+    tables = synthetic.empty_tables()
+    for run in runs[:num_done]:
+        synthetic.add_run(tables, run, failed=False)
+    for run in runs[num_done:]:
+        synthetic.add_rows(
+            tables["runs"], **run.as_row(), status="interrupted", session=synthetic.SESSION
+        )
+    Store(tmp_path).write_part("fleet000000", tables)
+    built = build(tmp_path)
+    assert bool(built.figures) == bool(num_done)
+    assert "drawing it failed" not in "".join(built.warnings)
 
 
 def test_one_seed_is_told_in_words_with_the_command_for_more(tmp_path):

@@ -155,6 +155,28 @@ def test_what_a_kill_left_behind_is_cleared_once_it_is_old(store):
     assert os.listdir(store.parts) == [".a-1234"]
 
 
+def test_reports_that_a_kill_left_behind_are_cleared_and_nothing_else_of_that_folder(store):
+    old = store.begin_report()
+    young = store.begin_report()
+    kept = [store.root / name for name in (".report-notes", ".report-0123abcd.bak", ".venv")]
+    for path in (old, young, *kept):
+        (path / "figures").mkdir(parents=True)
+        (path / "report.html").write_text("half")
+    files = [store.root / name for name in (".lock", ".env", ".report-89abcdef")]
+    for path in files:
+        path.write_text("mine")
+    link = store.root / ".report-01234567"
+    link.symlink_to(kept[0])
+    for path in (old, *kept, *files):
+        os.utime(path, (0, 0))
+    os.utime(link, (0, 0), follow_symlinks=False)
+    store.open()
+    assert not old.exists()
+    assert all((path / "report.html").read_text() == "half" for path in (young, *kept))
+    assert all(path.read_text() == "mine" for path in files)
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"not parquet at all" * 50])
 def test_a_damaged_part_is_named_with_its_remedy(store, damage):
     store.write_part("a", rows("1"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -142,10 +141,14 @@ def test_damaged_verdicts_say_how_to_write_them_again(tmp_path: Path) -> None:
 
 def test_the_standardized_effect_is_the_distance_in_half_widths() -> None:
     rule = Rule(measure="m", says="s", threshold=1.0, claimed_side="below")
-    assert standardized(Verdict("supported", "", 0.4, 0.2, 0.6), rule) == pytest.approx(3.0)
+    assert standardized(Verdict("supported", "", 0.4, 0.2, 0.6), rule) == pytest.approx((2, 3, 4))
     ratio = replace(RULE, threshold=1.0)
-    assert standardized(Verdict("supported", "", 4.0, 2.0, 8.0), ratio) == pytest.approx(2.0)
-    assert math.isnan(standardized(judge_exact(True, ""), rule))
+    assert standardized(Verdict("supported", "", 4.0, 2.0, 8.0), ratio) == pytest.approx((1, 2, 3))
+    # a count's bounds lie where they lie, not at equal distances from it
+    share = Rule(measure="m", says="s", threshold=0.9)
+    found = standardized(Verdict("refuted", "", 0.2, 0.0, 0.8), share)
+    assert found == pytest.approx((-2.25, -1.75, -0.25))
+    assert standardized(judge_exact(True, ""), rule) is None
 
 
 def test_an_effect_without_an_interval_is_shown_without() -> None:

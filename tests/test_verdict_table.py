@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.verdict_pages import MARKS
 from relu_exp.evidence.verdict_table import bar, show_verdicts
+from relu_exp.listing import show
 
 ABOVE = Rule(measure="m", says="s", threshold=1.0)
 BELOW = Rule(measure="m", says="s", threshold=1.0, claimed_side="below")
@@ -87,3 +91,19 @@ def test_where_a_screen_is_too_small_the_surprising_stay() -> None:
     assert "fourth" in text
     assert "first" not in text
     assert "and 2 more: relu-exp list claims" in text
+
+
+def test_a_terminal_lists_claims_that_have_no_verdict_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, *_ = all_claims()
+    # as another version wrote it
+    rows = [{"claim": first.id, "verdict": "refuted", "effect": 0.2, "low": 0.1, "high": 0.3}]
+    (tmp_path / "verdicts.json").write_text(json.dumps(rows))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "160")
+    show("claims", (), tmp_path)
+    lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if "-" in line}
+    assert "refuted" in lines[first.id]
+    assert "not decided" in lines[second.id]
+    assert len(lines.keys() & {claim.id for claim in all_claims()}) == len(list(all_claims()))

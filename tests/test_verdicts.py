@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, corrected, judge, judge_exact
+from relu_exp.evidence.claims import leaks
+from relu_exp.evidence.claims.convergence import RANKING
+from relu_exp.evidence.claims.grids import judge_cells
+from relu_exp.evidence.claims.parts import parts_of, seeds_until
+from relu_exp.evidence.claims.verdicts import (
+    Rule,
+    Verdict,
+    corrected,
+    judge,
+    judge_exact,
+    seeds_to_decide,
+)
 
 RULE = Rule(measure="a share", says="above one half", threshold=0.5)
 RATIO = Rule(measure="a ratio", says="above 1.1", threshold=1.1, ratio=True, unit="×")
@@ -156,3 +168,110 @@ def test_null_effects_are_called_decided_as_rarely_as_promised() -> None:
         effects = pd.DataFrame({"seed": range(8), "effect": 0.5 + generator.standard_normal(8)})
         wrong += judge(effects, RULE, scope="").name != "inconclusive"
     assert wrong / trials == pytest.approx(0.05, abs=0.02)
+
+
+STEPS = Rule(measure="a difference", says="above 0", threshold=0.0, resolution=0.01, grid=("part",))
+
+
+def grid(**means: float) -> pd.DataFrame:
+    """Return eight seeds of every part, spread by 0.1 around its mean."""
+    parts = [planted(mean, 0.1, seed=7).assign(part=part) for part, mean in means.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_a_seed_counts_once_in_every_part() -> None:
+    once = judge(grid(a=0.05, b=0.2), STEPS, scope="")
+    wider = pd.concat([grid(a=0.05, b=0.2).assign(width=width) for width in (10, 50, 100)])
+    thrice = judge(wider, STEPS, scope="")
+    assert [cell.num_seeds for cell in thrice.cells] == [8, 8]
+    for ours, theirs in zip(thrice.cells, once.cells, strict=True):
+        assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
+        assert ours.verdict == theirs.verdict
+    of_parts = parts_of(wider, ["part"])
+    assert of_parts["n"].tolist() == [8, 8]
+    assert of_parts["low"].tolist() == pytest.approx(parts_of(grid(a=0.05, b=0.2), ["part"])["low"])
+
+
+def test_seeds_that_agree_on_a_step_are_no_certainty_where_the_threshold_is_0() -> None:
+    equal = pd.DataFrame({"seed": [0, 1], "effect": [0.002, 0.002]})
+    rule = replace(RANKING, grid=())
+    assert judge(equal, rule, scope="").name == "inconclusive"
+
+
+def test_the_p_value_is_that_of_the_parts_that_decide() -> None:
+    some = judge_cells(grid(a=0.14, b=-5.0), STEPS, need="some", scope="")
+    assert some.name == "supported"
+    held, broken = some.cells
+    assert broken.p_value < 1e-6 < held.p_value
+    assert some.p_value == pytest.approx(2 * held.p_value)
+    every = judge_cells(grid(a=-0.14, b=0.001), STEPS, need="every", scope="")
+    assert every.name == "refuted"
+    assert every.p_value == pytest.approx(2 * every.cells[0].p_value)
+    assert judge_cells(grid(a=5.0, b=0.2), STEPS, need="every", scope="").p_value == pytest.approx(
+        judge_cells(grid(a=5.0, b=0.2), STEPS, need="every", scope="").cells[1].p_value
+    )
+
+
+@pytest.mark.parametrize(
+    ("need", "means", "decisive"),
+    [
+        # one part that leans to hold is enough; that others are nearer to be broken is no help
+        ("some", {"a": 0.02, "b": -0.08, "c": 0.06}, "c"),
+        ("some", {"a": -0.02, "b": -0.08}, "a"),
+        # one that leans to break it is enough, or all must hold
+        ("every", {"a": -0.04, "b": 0.08, "c": 0.01}, "a"),
+        ("every", {"a": 0.04, "b": 0.08}, "a"),
+    ],
+)
+def test_the_seeds_asked_for_are_those_of_the_parts_that_decide(
+    need: Literal["every", "some"], means: dict[str, float], decisive: str
+) -> None:
+    verdict = judge_cells(grid(**means), STEPS, need=need, scope="")
+    assert verdict.name == "inconclusive"
+    (cell,) = (cell for cell in verdict.cells if cell.where["part"] == decisive)
+    assert verdict.seeds_needed == seeds_to_decide(cell.p_value, 8, 0.05 / len(means))
+
+
+def test_a_conditional_verdict_pays_for_looks_too() -> None:
+    verdict = judge(grid(a=0.13, b=-0.13), STEPS, scope="")
+    assert verdict.name == "conditional"
+    level = max(cell.p_value for cell in verdict.cells) * 2
+    few, many = math.floor(0.05 / level), math.floor(0.05 / level) + 1
+    assert few >= 1
+    assert corrected({"c": verdict}, {"c": few})["c"].name == "conditional"
+    found = corrected({"c": verdict}, {"c": many})["c"]
+    assert found.name == "inconclusive"
+    assert f"{many} looks" in found.notes[-1]
+
+
+def counted(**means: float) -> pd.DataFrame:
+    """Return parts whose differences are known to a tenth of a point."""
+    every = [planted(mean, 0.0001, seed=7).assign(part=part) for part, mean in means.items()]
+    return parts_of(pd.concat(every, ignore_index=True), ["part"])
+
+
+@pytest.mark.parametrize(
+    ("means", "expected"),
+    [
+        ({"a": 0.006, "b": 0.009}, "refuted"),  # the same one everywhere
+        ({"a": 0.006, "b": 0.03}, "refuted"),  # also where it is by much
+        ({"a": 0.03, "b": -0.03}, "refuted"),  # nowhere little
+        ({"a": 0.006, "b": -0.004}, "supported"),
+        ({"a": 0.03, "b": -0.004}, "conditional"),
+        ({"a": 0.004, "b": 0.003}, "inconclusive"),
+    ],
+)
+def test_leaky_or_relu_depends_as_its_rule_says(means: dict[str, float], expected: str) -> None:
+    assert leaks._depends(counted(**means)) == expected
+
+
+def test_nine_parts_in_ten_are_almost_always() -> None:
+    nine = {f"p{number}": 0.02 for number in range(9)}
+    assert leaks._almost_always(counted(**nine, last=-0.02)) == "supported"
+    assert leaks._almost_always(counted(**nine, last=-0.02, more=-0.02)) == "refuted"
+    open_ = pd.concat([planted(0.006, 0.01, seed=7).assign(part=f"p{n}") for n in range(10)])
+    parts = parts_of(open_, ["part"])
+    assert leaks._almost_always(parts) == "inconclusive"
+    seeds = seeds_until(parts, leaks._almost_always)
+    assert seeds is not None
+    assert seeds > 8

@@ -56,12 +56,16 @@ def _show_verdicts(results: Path) -> bool:
     """Print every claim's verdict with its effect; return whether any was written."""
     from rich.console import Console
 
-    from relu_exp.evidence.verdict_pages import read_verdicts
+    from relu_exp.evidence.claims.registry import all_claims
+    from relu_exp.evidence.saved_verdicts import of_claim, read_verdicts
     from relu_exp.evidence.verdict_table import show_verdicts
 
-    if verdicts := read_verdicts(results):
-        show_verdicts(verdicts, Console(highlight=False))
-    return bool(verdicts)
+    verdicts = read_verdicts(results)
+    if not verdicts:
+        return False
+    every = {claim.id: of_claim(claim, verdicts) for claim in all_claims()}
+    show_verdicts(every, Console(highlight=False))
+    return True
 
 
 def _experiments() -> list[Mapping[str, str]]:

@@ -31,6 +31,9 @@ Columns = Mapping[str, Sequence[Any]]
 _LEFTOVER_SECONDS = 600
 """A part is written within seconds: an unfinished one of this age has lost its writer."""
 
+_REPORT_BEGUN = ".report-" + "[0-9a-f]" * 8
+"""The folders in which reports are made, among files that may be anybody's."""
+
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
     "bool": pa.bool_(),
@@ -117,16 +120,30 @@ class Store:
         self._clear_leftovers()
 
     def _clear_leftovers(self) -> None:
-        """Delete what was left unfinished; what is young may still be somebody's."""
-        folders = (self.parts, self.manifests, self.checkpoints)
-        for leftover in [path for folder in folders for path in folder.glob(".*")]:
-            with suppress(OSError):
-                if time.time() - leftover.lstat().st_mtime <= _LEFTOVER_SECONDS:
-                    continue
-                if leftover.is_dir() and not leftover.is_symlink():
-                    shutil.rmtree(leftover)
-                else:
-                    leftover.unlink()
+        """Delete what was left unfinished."""
+        for folder in (self.parts, self.manifests, self.checkpoints):
+            for leftover in list(folder.glob(".*")):
+                _clear(leftover)
+        self.clear_reports()
+
+    def begin_report(self) -> Path:
+        """Make a folder in which a report is made before it is put into its place.
+
+        Until then its time is to be renewed now and then: what is old was left by a kill.
+
+        Raises:
+            OSError: the place cannot be written.
+        """
+        self.clear_reports()
+        begun = self.root / f".report-{secrets.token_hex(4)}"
+        begun.mkdir()
+        return begun
+
+    def clear_reports(self) -> None:
+        """Delete what killed reports left behind, and nothing else of that folder."""
+        for leftover in list(self.root.glob(_REPORT_BEGUN)):
+            if leftover.is_dir() and not leftover.is_symlink():
+                _clear(leftover)
 
     def check_version(self) -> None:
         """Raise UsageError when the newest manifest was made by another schema version."""
@@ -276,6 +293,17 @@ class Store:
         if not (is_plain_name(session) and path.is_file()):
             return {}
         return read_manifest(path)
+
+
+def _clear(leftover: Path) -> None:
+    """Delete what was left unfinished; what is young may still be somebody's."""
+    with suppress(OSError):
+        if time.time() - leftover.lstat().st_mtime <= _LEFTOVER_SECONDS:
+            return
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 def _reason(error: OSError) -> str:

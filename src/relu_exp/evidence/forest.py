@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -24,26 +25,35 @@ LOOKS: Mapping[VerdictName, Look] = {
 TICKS = (-100, -10, -3, -1, 0, 1, 3, 10, 100)
 
 
-def standardized(verdict: Verdict, rule: Rule) -> float:
+class Place(NamedTuple):
+    """An interval and its effect as distances from the threshold, positive on the claimed side."""
+
+    low: float
+    effect: float
+    high: float
+
+
+def standardized(verdict: Verdict, rule: Rule) -> Place | None:
     """Return the distance of an effect from the threshold, in half-widths of its 95% interval.
 
-    Positive on the claimed side; beyond 1 the interval lies wholly there. NaN where there is no
-    interval. Ratios are measured in logarithms.
+    Beyond 1 an interval around its effect lies wholly on one side. None where there is no interval.
+    Ratios are measured in logarithms.
     """
     numbers = (verdict.effect, verdict.low, verdict.high, rule.threshold)
     if any(number is None or not math.isfinite(number) for number in numbers):
-        return math.nan
+        return None
     if rule.ratio and min(number for number in numbers if number is not None) <= 0:
-        return math.nan
+        return None
     effect, low, high, threshold = (
         math.log(number) if rule.ratio else float(number)
         for number in numbers
         if number is not None
     )
     if high <= low:
-        return math.nan
-    distance = (effect - threshold) / ((high - low) / 2)
-    return distance if rule.claimed_side == "above" else -distance
+        return None
+    unit = (high - low) / 2 * (1 if rule.claimed_side == "above" else -1)
+    places = sorted((low - threshold, high - threshold), key=lambda distance: distance / unit)
+    return Place(places[0] / unit, (effect - threshold) / unit, places[1] / unit)
 
 
 def draw_forest(
@@ -53,11 +63,11 @@ def draw_forest(
     found = {
         claim: place
         for claim, verdict in verdicts.items()
-        if verdict.name in LOOKS and not math.isnan(place := standardized(verdict, rules[claim]))
+        if verdict.name in LOOKS and (place := standardized(verdict, rules[claim]))
     }
     if not found:
         return False
-    order = sorted(found, key=lambda claim: -found[claim])
+    order = sorted(found, key=lambda claim: -found[claim].effect)
     with mpl.rc_context(RC):
         sheet = Sheet(1, 1, panel=(4.6, 0.17 * len(order) + 0.3))
         (axes,) = sheet.panels
@@ -65,12 +75,12 @@ def draw_forest(
         axes.axvspan(-1, 1, color="#f0f0f0", zorder=0)
         for row, claim in enumerate(order):
             place, look = found[claim], LOOKS[verdicts[claim].name]
-            axes.plot([place - 1, place + 1], [row, row], color=look.color, linewidth=1.3)
-            axes.plot([place], [row], color=look.color, marker=look.marker)
+            axes.plot([place.low, place.high], [row, row], color=look.color, linewidth=1.3)
+            axes.plot([place.effect], [row], color=look.color, marker=look.marker)
         axes.set_yticks(range(len(order)), order)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_xscale("symlog", linthresh=3, linscale=1.2)
-        reach = max(5.0, *(abs(place) + 2 for place in found.values()))
+        reach = max(5.0, *(abs(place.effect) + 2 for place in found.values()))
         axes.set_xlim(-reach, reach)
         axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if abs(tick) < reach]))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
@@ -81,7 +91,7 @@ def draw_forest(
             small_print=(
                 "Bars: 95% intervals over seeds. Outside the band the interval lies wholly on one "
                 "side of the threshold; Holm's correction may still leave the claim open.\n"
-                "A conditional claim's mark is its mean over the grid."
+                "A claim about the parts of a grid is decided by them: its mark is their mean."
             ),
             x="← against the claim     half-widths of the 95% interval     for it →",
             y="",

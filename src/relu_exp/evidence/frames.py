@@ -322,7 +322,8 @@ def revivals(dead_units: pd.DataFrame, probed: pd.DataFrame) -> pd.DataFrame:
     `probed` holds the run, step and layer of every probe (rows of `layers` of one quantity),
     because a layer without dead units has no row in `dead_units`. Layers that never had one are
     left out. Columns: `num_units`; `newly_dead` (dead for the first time), `still_dead` (dead now
-    and at some earlier probe), `revived` (dead at some earlier probe, alive now).
+    and at some earlier probe), `revived` (dead at some earlier probe, alive now), `newly_revived`
+    (those of them that are seen alive again for the first time).
     `newly_dead + still_dead` is the number of dead units, `still_dead + revived` that of the units
     that had been dead before.
     """
@@ -335,13 +336,14 @@ def revivals(dead_units: pd.DataFrame, probed: pd.DataFrame) -> pd.DataFrame:
     for key, group in dead_units.groupby(keys, observed=True, sort=False):
         num_units = int(group["num_units"].iloc[0])
         masks = dict(zip(group["step"], group["mask"], strict=True))
-        ever = np.zeros(num_units, dtype=bool)
+        ever, returned = np.zeros(num_units, dtype=bool), np.zeros(num_units, dtype=bool)
         for step in steps_of.get(key, np.sort(group["step"].to_numpy())):
             dead = unpack(masks[step], num_units) if step in masks else np.zeros_like(ever)
-            counts = (dead & ~ever, dead & ever, ever & ~dead)
+            alive = ever & ~dead
+            counts = (dead & ~ever, dead & ever, alive, alive & ~returned)
             rows.append((*key, int(step), num_units, *(int(count.sum()) for count in counts)))
-            ever |= dead
-    columns = [*keys, "step", "num_units", "newly_dead", "still_dead", "revived"]
+            ever, returned = ever | dead, returned | alive
+    columns = [*keys, "step", "num_units", "newly_dead", "still_dead", "revived", "newly_revived"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -6,16 +6,20 @@ The same data give the same bytes; nothing is half written.
 from __future__ import annotations
 
 import base64
+import errno
+import fcntl
 import os
-import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 
+from relu_exp.atomic import put_folder
 from relu_exp.evidence import summary
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
@@ -30,6 +34,9 @@ MOST_RUN_IDS = 1000
 """Run ids listed below one figure; of a larger sweep the manifest lists them."""
 SMALL_TABLE = 16
 """Rows that a terminal shows without scrolling the rest away."""
+_TRIES = 5
+_IN_BETWEEN = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
+"""What a rename says when another report's figures came or went just before it."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +78,17 @@ def build(results: Path, reload_seconds: int = 0) -> Built:
         UsageError: there are no results, a part is damaged, or the report cannot be written.
     """
     frames = Frames.open(results)
-    workshop = results / f".report-{secrets.token_hex(4)}"
+    with _writing(results):
+        workshop = frames.store.begin_report()
     try:
-        (workshop / "figures").mkdir(parents=True)
-        shown, skipped = _draw_all(frames, workshop / "figures")
-        words = _words(frames, shown, skipped)
-        words |= {"reload_seconds": reload_seconds, "reload_script": asset("reload.js")}
-        for name in ("report.html", "report.md"):
-            (workshop / name).write_text(render(name, words), encoding="utf-8")
-        _move(workshop, results)
-    except OSError as error:
-        raise UsageError(
-            f"the report cannot be written to {results}: {error.strerror or error}"
-        ) from error
+        with _writing(results):
+            (workshop / "figures").mkdir()
+            shown, skipped = _draw_all(frames, workshop)
+            words = _words(frames, shown, skipped)
+            words |= {"reload_seconds": reload_seconds, "reload_script": asset("reload.js")}
+            for name in ("report.html", "report.md"):
+                (workshop / name).write_text(render(name, words), encoding="utf-8")
+            _move(workshop, results)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     figures = tuple(
@@ -141,14 +146,28 @@ def experiments(root: Path, opened: Open = Frames.open) -> list[dict[str, str]]:
     return entries
 
 
-def _draw_all(frames: Frames, folder: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:
-    """Draw what the experiment asks for; a figure that does not apply says why."""
+@contextmanager
+def _writing(results: Path) -> Iterator[None]:
+    """Say in one line what keeps a report from being written."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written to {results}: {error.strerror or error}"
+        ) from error
+
+
+def _draw_all(frames: Frames, workshop: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:
+    """Draw what the experiment asks for; a figure that does not apply or fails says why."""
     shown: list[_Shown] = []
     skipped: list[tuple[str, str]] = []
     for name in frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES)):
         try:
             for drawing in draw(name, frames):
-                shown.append(_save(name, drawing, folder))
+                with _writing(frames.root):
+                    shown.append(_save(name, drawing, workshop / "figures"))
+                    # a sign of life: what is old is taken for what a kill left behind
+                    os.utime(workshop)
         except DoesNotApply as reason:
             skipped.append((name, str(reason)))
         except UsageError as error:
@@ -156,6 +175,10 @@ def _draw_all(frames: Frames, folder: Path) -> tuple[list[_Shown], list[tuple[st
             if name in FIGURES:
                 raise
             skipped.append((name, str(error)))
+        except Exception as error:
+            # a mistake in one figure, or results that nobody foresaw, must not end the report
+            message = " ".join(str(error).split())[:200]
+            skipped.append((name, f"drawing it failed with {type(error).__name__}: {message}"))
     return shown, skipped
 
 
@@ -232,9 +255,40 @@ def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
 
 def _move(workshop: Path, results: Path) -> None:
     """Put a finished report into its place; the old figures go as the new ones come."""
-    old = workshop / "old"
-    if (results / "figures").exists():
-        (results / "figures").rename(old)
-    (workshop / "figures").rename(results / "figures")
-    for name in ("report.html", "report.md"):
-        os.replace(workshop / name, results / name)
+    with _alone(results):
+        _put_figures(workshop, results / "figures")
+        for name in ("report.html", "report.md"):
+            os.replace(workshop / name, results / name)
+
+
+@contextmanager
+def _alone(results: Path) -> Iterator[None]:
+    """Wait until no other report is being put here, so that figures and pages are of one.
+
+    The system lets go of the lock when its holder ends, however it ends.
+    """
+    folder = os.open(results, os.O_RDONLY)
+    try:
+        # not every file system locks folders
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _put_figures(workshop: Path, target: Path) -> None:
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            # an archive may hold anything in their place
+            if target.is_symlink() or (target.exists() and not target.is_dir()):
+                target.rename(workshop / "old")
+            put_folder(workshop / "figures", target)
+            return
+        except OSError as error:
+            # without locks another report may come or go between two renames
+            if error.errno not in _IN_BETWEEN or not tries_left:
+                raise
+        # what `put_folder` may have moved aside already is in its way the next time
+        shutil.rmtree(workshop / "figures-replaced", ignore_errors=True)
+        time.sleep(0.05)

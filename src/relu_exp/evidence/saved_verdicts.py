@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relu_exp.reading import read_json
 from relu_exp.schema import UsageError
 
-__all__ = ["read_verdicts"]
+if TYPE_CHECKING:
+    from relu_exp.evidence.claims.registry import Claim
+
+__all__ = ["of_claim", "read_verdicts"]
 
 
 def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
@@ -42,6 +46,12 @@ def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
         ) from error
 
 
+def of_claim(claim: Claim, verdicts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a claim's row of verdicts that were read, or one that says it was not decided."""
+    blank = {**_DEFAULTS, "verdict": "not decided", "rule": asdict(claim.rule)}
+    return {**blank, **verdicts.get(claim.id, {}), "claim": claim.id, "group": claim.group}
+
+
 def _check(what: str, row: object, fields: Mapping[str, Callable[[Any], bool]]) -> None:
     if not isinstance(row, dict):
         raise ValueError(f"{what} is no mapping")
@@ -72,7 +82,8 @@ def _is_mapping(value: Any) -> bool:
 
 _EFFECT = dict.fromkeys(("effect", "low", "high"), _is_number)
 _FIELDS = {
-    **dict.fromkeys(("claim", "verdict", "says", "scope", "command", "statement"), _is_text),
+    **dict.fromkeys(("claim", "group", "verdict", "says", "scope", "command"), _is_text),
+    "statement": _is_text,
     **dict.fromkeys(("num_seeds", "num_runs"), _is_count),
     **dict.fromkeys(("notes", "experiments"), _are_texts),
     **_EFFECT,
@@ -80,9 +91,14 @@ _FIELDS = {
     "rule": lambda value: isinstance(value, dict),
     "cells": lambda value: isinstance(value, list),
 }
-_RULE = {"unit": _is_text, "measure": _is_text, "threshold": _is_number}
+_RULE = {
+    **dict.fromkeys(("measure", "says", "unit"), _is_text),
+    "threshold": _is_number,
+    "claimed_side": lambda value: value in ("above", "below"),
+    "ratio": lambda value: isinstance(value, bool),
+}
 _DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(("says", "scope", "command", "statement"), ""),
+    **dict.fromkeys(("group", "says", "scope", "command", "statement"), ""),
     **dict.fromkeys(("num_seeds", "num_runs"), 0),
     **dict.fromkeys(("effect", "low", "high", "seeds_needed")),
     "notes": [],
@@ -91,5 +107,10 @@ _DEFAULTS: Mapping[str, Any] = {
     "cells": [],
 }
 """What a field that another version did not write is taken for."""
-_RULE_DEFAULTS: Mapping[str, Any] = {"unit": "", "measure": "", "threshold": None}
+_RULE_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(("measure", "says", "unit"), ""),
+    "threshold": None,
+    "claimed_side": "above",
+    "ratio": False,
+}
 _CELL = {"where": _is_mapping, "verdict": _is_text, **_EFFECT}

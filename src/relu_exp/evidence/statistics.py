@@ -18,7 +18,6 @@ __all__ = [
     "best_learning_rates",
     "mean_interval",
     "median_steps",
-    "restricted_mean_steps",
     "score",
     "summarize",
 ]
@@ -84,32 +83,15 @@ def _half_width(std: Any, n: Any, confidence: float) -> Any:
     return stats.t.ppf((1 + confidence) / 2, degrees) * std / np.sqrt(np.maximum(n, 1))
 
 
-def restricted_mean_steps(
-    steps: ArrayLike, censored: ArrayLike, horizon: float | None = None
-) -> float:
-    """Return the mean of min(steps, horizon) under right censoring: the area below survival.
-
-    `censored` marks runs that had not arrived at `steps`. The horizon is the largest of the steps
-    unless said. Kaplan and Meier 1958; Irwin 1949 for the restricted mean.
-    """
-    survival, end = _survival(steps, censored), float(np.max(np.asarray(steps, dtype=float)))
-    end = end if horizon is None else horizon
-    times = survival.quantiles[survival.quantiles < end]
-    edges = np.concatenate([[0.0], times, [end]])
-    heights = np.concatenate([[1.0], survival.probabilities[: len(times)]])
-    return float(np.sum(np.diff(edges) * heights))
-
-
 def median_steps(steps: ArrayLike, censored: ArrayLike) -> float:
-    """Return the first step at which half of the runs have arrived; infinity if they never do."""
-    survival = _survival(steps, censored)
+    """Return the first step at which half of the runs have arrived; infinity if they never do.
+
+    `censored` marks runs that had not arrived at `steps`. Kaplan and Meier 1958.
+    """
+    times, late = np.asarray(steps, dtype=float), np.asarray(censored, dtype=bool)
+    survival = stats.ecdf(stats.CensoredData(uncensored=times[~late], right=times[late])).sf
     arrived = survival.quantiles[survival.probabilities <= 0.5 + 1e-12]
     return float(arrived[0]) if len(arrived) else np.inf
-
-
-def _survival(steps: ArrayLike, censored: ArrayLike) -> Any:
-    times, late = np.asarray(steps, dtype=float), np.asarray(censored, dtype=bool)
-    return stats.ecdf(stats.CensoredData(uncensored=times[~late], right=times[late])).sf
 
 
 def score(runs: pd.DataFrame, column: str) -> pd.Series[float]:

@@ -74,17 +74,17 @@ def forest(verdict: Verdict, rule: Rule) -> Strip | None:
 
 def distance_bar(verdict: Verdict, rule: Rule) -> Bar | None:
     """Return how far an effect lies from its threshold, between −30 and 30 half-widths."""
-    distance = standardized(verdict, rule)
-    if math.isnan(distance):
+    found = standardized(verdict, rule)
+    if found is None:
         return None
 
     def place(value: float) -> float:
         reach = math.asinh(min(abs(value), FARTHEST)) / math.asinh(FARTHEST)
         return round(50 + 50 * math.copysign(reach, value), 2)
 
-    low, high = distance - 1, distance + 1
-    is_cut = (low < -FARTHEST, high > FARTHEST)
-    return Bar({}, verdict.name, distance, place(distance), place(low), place(high), is_cut)
+    low, middle, high = map(place, found)
+    is_cut = (found.low < -FARTHEST, found.high > FARTHEST)
+    return Bar({}, verdict.name, found.effect, middle, low, high, is_cut)
 
 
 @dataclass(frozen=True)

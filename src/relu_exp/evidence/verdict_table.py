@@ -34,9 +34,11 @@ _STYLES = {
     "not decided": "dim",
 }
 _LEGEND = (
-    "│ threshold  ● effect (of a conditional claim: mean over its grid)  ━ 95% interval\n"
+    "│ threshold  ● effect (of a claim about parts of a grid: their mean)  ━ 95% interval\n"
     "To the right lies what is claimed; the distance is in half-widths of the interval."
 )
+_RULE = ("measure", "says", "threshold", "claimed_side", "ratio", "unit")
+"""What is read of a saved rule."""
 _FIRST = ("refuted", "conditional", "inconclusive", "supported", "not decided")
 """Whose lines stay where a screen is too small for all."""
 
@@ -84,9 +86,9 @@ def bar(verdict: Verdict, rule: Rule) -> str:
     Empty where there is no interval to draw, as for claims about formulas.
     """
     place = standardized(verdict, rule)
-    if math.isnan(place):
+    if place is None:
         return ""
-    low, middle, high = (_column(place + offset) for offset in (-1, 0, 1))
+    low, middle, high = map(_column, place)
     line = [" "] * (2 * _HALF + 1)
     line[low : high + 1] = "━" * (high + 1 - low)
     line[_HALF] = "┿" if line[_HALF] == "━" else "│"
@@ -110,7 +112,7 @@ def _kept(rows: Sequence[Mapping[str, Any]], most: int | None) -> list[Mapping[s
 
 def _cells(row: Mapping[str, Any]) -> Iterator[Text]:
     """Yield sign and claim, bar, effect, what is claimed and the verdict's word of one line."""
-    rule = Rule(**row["rule"])
+    rule = Rule(**{key: row["rule"][key] for key in _RULE})
     effect, low, high = (
         math.nan if row[key] is None else float(row[key]) for key in ("effect", "low", "high")
     )

@@ -174,6 +174,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "copied": ("Copied", "복사함"),
     "not_copied": ("Select and copy it by hand", "직접 선택해 복사하세요"),
     "over_seeds": ("over {n} seeds", "시드 {n}개"),
+    "over_repeats": ("over {n} repeats", "{n}회 반복"),
     "link": ("Link to this claim", "이 주장의 링크"),
     # experiments, errata, method
     "experiment": ("Experiment", "실험"),
@@ -218,14 +219,16 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "method_refuted": ("it lies wholly on the other side.", "구간 전체가 반대쪽에 있다."),
     "method_conditional": (
         "it holds in one declared part of the grid and fails in another, at a level corrected for "
-        "the number of parts.",
+        "the number of parts. Where a rule speaks of every part, of some or of how many, the parts "
+        "decide, and the effect shown is their mean.",
         "미리 정한 격자의 한 부분에서는 성립하고 다른 부분에서는 깨진다"
-        "(부분의 개수를 보정한 수준).",
+        "(부분의 개수를 보정한 수준). 규칙이 모든 부분, 어떤 부분, 부분의 개수를 말할 때는 "
+        "부분들이 판정을 정하며, 표시된 효과는 그 평균이다.",
     ),
     "method_inconclusive": (
-        "the interval covers the threshold, or Holm’s correction for the number of claims takes "
-        "the decision back.",
-        "구간이 문턱값을 포함하거나, 주장 수에 대한 Holm 보정 뒤에 판정이 취소된다.",
+        "an interval that must decide covers the threshold, or Holm’s correction for the number of "
+        "claims takes the decision back.",
+        "판정에 필요한 구간이 문턱값을 포함하거나, 주장 수에 대한 Holm 보정 뒤에 판정이 취소된다.",
     ),
     "method_not decided": (
         "the runs it needs are not there; the claim says which.",

@@ -138,7 +138,7 @@ def pairs(
     One row per seed and part of the grid in which both arms have a run.
 
     Raises:
-        MissingRunsError: there is no such pair.
+        MissingRunsError: there are runs, and no such pair.
     """
     keys = [*grid, "seed"]
     sides = [
@@ -146,7 +146,7 @@ def pairs(
         for arm, name in ((first, "first"), (second, "second"))
     ]
     found = sides[0].merge(sides[1], on=keys, validate="one_to_one")
-    if found.empty:
+    if found.empty and not runs.empty:
         raise MissingRunsError(f"no seed has runs of both {column}={first} and {column}={second}")
     return found
 

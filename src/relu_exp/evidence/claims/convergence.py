@@ -176,6 +176,7 @@ RANKING = Rule(
         "hold and others are reversed"
     ),
     threshold=0.0,
+    resolution=0.002,  # one of 500 test images
     grid=("step", "depth"),
 )
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
 from relu_exp.evidence.labels import NAMES
@@ -33,7 +34,10 @@ FASTER = Rule(
     ratio=True,
     unit="×",
     grid=("direction", "function", "numbers"),
+    over="repeat",
 )
+EACH = (FASTER,)
+"""The rules that every part of the grid must satisfy; of the others the mean over it decides."""
 
 
 @claim(
@@ -85,6 +89,7 @@ LIGHTER = Rule(
     ratio=True,
     unit="×",
     grid=("direction", "zeroed"),
+    over="repeat",
 )
 
 
@@ -121,6 +126,7 @@ MORE = Rule(
     ratio=True,
     unit="×",
     grid=("direction", "function", "width"),
+    over="repeat",
 )
 
 
@@ -207,9 +213,16 @@ def _judged(found: pd.DataFrame, rule: Rule, evidence: Evidence, scope: str) -> 
     words = [str(value) for value in (machine.get("machine") or {}).values()]
     torch = (machine.get("packages") or {}).get("torch", "?")
     place = f"one thread of this machine's CPU ({' '.join(words[:2]) or 'unknown'}), PyTorch"
-    effects = _on("cpu", found).rename(columns={"repeat": "seed"})
-    verdict = judge(effects, rule, scope=f"{scope}; {place} {torch}; repeats stand for seeds")
-    return replace(verdict, says=verdict.says.replace(" seeds", " repeats"))
+    return _of_repeats(
+        _on("cpu", found), rule, f"{scope}; {place} {torch}; repeats stand for seeds"
+    )
+
+
+def _of_repeats(found: pd.DataFrame, rule: Rule, scope: str) -> Verdict:
+    effects = found.rename(columns={"repeat": "seed"})
+    if rule in EACH:
+        return judge_cells(effects, rule, need="every", scope=scope)
+    return judge(effects, rule, scope=scope)
 
 
 def _elsewhere(found: pd.DataFrame, rule: Rule) -> list[str]:
@@ -217,7 +230,7 @@ def _elsewhere(found: pd.DataFrame, rule: Rule) -> list[str]:
     there = _on("cuda", found)
     if there.empty:
         return []
-    verdict = judge(there.rename(columns={"repeat": "seed"}), rule, scope="GPU")
+    verdict = _of_repeats(there, rule, "GPU")
     return [f"On the GPU, {verdict.name}: {verdict.says}"]
 
 

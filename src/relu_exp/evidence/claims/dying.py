@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import at_best_rate, choose, in_words, rates_in_words, scored
+from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.parts import noted, scope_of
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName, judge
@@ -236,9 +237,10 @@ def dying_grows_with_depth(evidence: Evidence) -> Verdict:
         f"Share of runs, all rates, in which more than half of the units are dead: {told}.",
         *(f"Depth {depth}, by rate: {_by_rate(part)}." for depth, part in runs.groupby("depth")),
     ]
-    verdict = judge(
+    verdict = judge_cells(
         effects.rename(columns={"rate": "learning_rate"}),
         GROWS_WITH_DEPTH,
+        need="every",
         scope=scope_of(ends),
         run_ids=sides["run_id"].unique().tolist(),
     )

@@ -13,6 +13,7 @@ from relu_exp.evidence.claims.probes import HE, UNIT, layer_factor, probed, with
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.frames import Frames
+from relu_exp.evidence.statistics import score
 
 __all__: list[str] = []
 
@@ -215,12 +216,13 @@ def identical_weights_stay_identical(evidence: Evidence) -> Verdict:
         raise MissingRunsError("symmetric-start lacks zeros, constant, he_normal or one-unit runs")
     layers = probed(frames, wide, "effective_rank", "weight_grad_spread", steps=None)
     equal = layers[layers["initializer"] != "he_normal"]
-    arms = ["activation", "initializer"]
+    arms, by = ["activation", "initializer"], ["activation", "initializer", "depth"]
     rank = (equal.groupby([*arms, "seed"])["effective_rank"].max() / 1.5).rename("effect")
-    tuned = at_best_rate(scored(wide), arms)
+    tuned = at_best_rate(scored(wide), by)
     alone = _best_single(scored(single))
-    one = alone[["activation", "seed", "accuracy"]].rename(columns={"accuracy": "one"})
-    both = tuned[tuned["initializer"] != "he_normal"].merge(one, on=["activation", "seed"])
+    keys = ["activation", "depth", "seed"]
+    one = alone[[*keys, "accuracy"]].rename(columns={"accuracy": "one"})
+    both = tuned[tuned["initializer"] != "he_normal"].merge(one, on=keys, validate="many_to_one")
     accuracy = both.assign(effect=both["accuracy"] / (1.1 * both["one"]), part="accuracy")
     effects = pd.concat([rank.reset_index().assign(part="rank"), accuracy], ignore_index=True)
     verdict = judge_cells(
@@ -239,15 +241,16 @@ def identical_weights_stay_identical(evidence: Evidence) -> Verdict:
         f"one unit {one['one'].mean():.1%}, random start {accuracies['he_normal']:.1%}.",
         "Equal units compute what one unit with larger outgoing weights computes: where they do "
         "better than one, it is by larger steps, not by more that they could express.",
-        rates_in_words(tuned, arms),
+        rates_in_words(tuned, by),
     )
     return replace(verdict, notes=notes)
 
 
 def _best_single(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the one-unit runs at the best rate and start of each activation, by validation."""
-    tuned = at_best_rate(runs, ["activation", "initializer"])
-    mean = tuned.groupby(["activation", "initializer"])["final_validation_accuracy"].mean()
-    best = mean.reset_index().sort_values("final_validation_accuracy", ascending=False)
-    best = best.drop_duplicates("activation")[["activation", "initializer"]]
-    return tuned.merge(best, on=["activation", "initializer"])
+    """Return each activation's and depth's one-unit runs at the best rate and start, validated."""
+    by = ["activation", "depth"]
+    tuned = at_best_rate(runs, [*by, "initializer"])
+    tuned = tuned.assign(validation=score(tuned, "final_validation_accuracy"))
+    mean = tuned.groupby([*by, "initializer"])["validation"].mean().reset_index()
+    best = mean.sort_values("validation", ascending=False).drop_duplicates(by)
+    return tuned.merge(best[[*by, "initializer"]], on=[*by, "initializer"])

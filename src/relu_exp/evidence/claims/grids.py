@@ -52,27 +52,37 @@ def judge_cells(
         name = "supported"
     elif broken:
         name = "conditional" if held else "refuted"
-    p_values = [1.0 if math.isnan(cell.p_value) else cell.p_value for cell in verdict.cells]
-    one_decides = (need == "some") == (name == "supported")
-    p_value = min(1.0, len(p_values) * min(p_values)) if one_decides else max(p_values)
+    if name == ("supported" if need == "some" else "refuted"):
+        # one part decides, and it might have been any
+        decisive = held if need == "some" else broken
+        p_value = min(1.0, len(verdict.cells) * min(cell.p_value for cell in decisive))
+    else:
+        p_value = max(1.0 if math.isnan(cell.p_value) else cell.p_value for cell in verdict.cells)
     says = (
         f"{rule.measure}, claimed {rule.claimed_side} {rule.threshold:g}{rule.unit} in {need} part "
         f"of the grid: holds in {len(held)} of {len(verdict.cells)} parts{_listed(held, rule)}, "
         f"fails in {len(broken)}{_listed(broken, rule)}."
     )
-    seeds = _seeds_needed(verdict.cells, need) if name == "inconclusive" else None
+    seeds = _seeds_needed(verdict.cells, need, rule) if name == "inconclusive" else None
     return replace(verdict, name=name, p_value=p_value, says=says, seeds_needed=seeds)
 
 
-def _seeds_needed(cells: Sequence[Cell], need: Literal["every", "some"]) -> int | None:
-    """Return the seeds that decide the parts still open: all of them, or the easiest."""
+def _seeds_needed(cells: Sequence[Cell], need: Literal["every", "some"], rule: Rule) -> int | None:
+    """Return the seeds that decide the claim if every open part goes the way it leans.
+
+    One part that holds (`some`) or breaks the rule (`every`) is enough; if none leans that way, all
+    must be decided.
+    """
+    assert rule.threshold is not None
     level = ALPHA / len(cells)
-    found = [
-        seeds_to_decide(cell.p_value, cell.num_seeds, level) or math.inf
-        for cell in cells
-        if cell.verdict == "inconclusive"
-    ]
-    seeds = max(found) if need == "every" else min(found)
+    enough: list[float] = []
+    others: list[float] = []
+    for cell in cells:
+        if cell.verdict == "inconclusive":
+            holds = (cell.effect > rule.threshold) == (rule.claimed_side == "above")
+            seeds = seeds_to_decide(cell.p_value, cell.num_seeds, level) or math.inf
+            (enough if holds == (need == "some") else others).append(seeds)
+    seeds = min(enough) if enough else max(others)
     return None if seeds == math.inf else int(seeds)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
@@ -105,15 +103,9 @@ def leaky_beats_relu_almost_always(evidence: Evidence) -> Verdict:
     parts = parts_of(effects, GRID)
     better, not_better = parts["low"] > MARGIN, parts["high"] < MARGIN
     low, high = float(better.mean()), float(1 - not_better.mean())
-    name: VerdictName = "inconclusive"
-    if low >= ALMOST_ALWAYS:
-        name = "supported"
-    elif high < ALMOST_ALWAYS:
-        name = "refuted"
+    name = _almost_always(parts)
     undecided = len(parts) - int(better.sum()) - int(not_better.sum())
-    seeds = None
-    if name == "inconclusive":
-        seeds = seeds_until(parts, math.floor(len(parts) * (1 - ALMOST_ALWAYS)), MARGIN)
+    seeds = seeds_until(parts, _almost_always) if name == "inconclusive" else None
     sides = _sides(better, not_better)
     return Verdict(
         name,
@@ -132,11 +124,21 @@ def leaky_beats_relu_almost_always(evidence: Evidence) -> Verdict:
     )
 
 
+def _almost_always(parts: pd.DataFrame) -> VerdictName:
+    """Apply the rule to parts with their intervals."""
+    if (parts["low"] > MARGIN).mean() >= ALMOST_ALWAYS:
+        return "supported"
+    if (parts["high"] >= MARGIN).mean() < ALMOST_ALWAYS:
+        return "refuted"
+    return "inconclusive"
+
+
 DEPENDS = Rule(
     measure="largest difference in test accuracy between leaky ReLU and ReLU in any part",
     says="leaky ReLU is surely better in one part of the grid and surely worse in another, and no "
     "difference is surely larger than 2 percentage points. Refuted where the same one is better "
-    "by half a point in 90% of the parts, or every difference is larger than 2 points",
+    "by half a point in 90% of the parts, or every difference is larger than 2 points; conditional "
+    "where otherwise one is surely larger and another surely smaller than that",
     threshold=LITTLE,
     claimed_side="below",
     grid=GRID,
@@ -161,20 +163,11 @@ def leaky_or_relu_depends(evidence: Evidence) -> Verdict:
     effects, matched, runs = _leaky_against_relu(evidence)
     parts = parts_of(effects, GRID)
     leaky, relu = parts["low"] > 0, parts["high"] < 0
-    large = (parts["low"] > LITTLE) | (parts["high"] < -LITTLE)
-    little = (parts["low"] > -LITTLE) & (parts["high"] < LITTLE)
-    one_wins = max((parts["low"] > MARGIN).mean(), (parts["high"] < -MARGIN).mean())
-    if large.all() or (one_wins >= ALMOST_ALWAYS and not large.any()):
-        name: VerdictName = "refuted"
-    elif large.any() and little.any():
-        name = "conditional"
-    elif leaky.any() and relu.any() and not large.any():
-        name = "supported"
-    else:
-        name = "inconclusive"
+    large, little = _large(parts), _little(parts)
+    name = _depends(parts)
     sizes = parts[["low", "high"]].abs()
     least = sizes.min(axis=1).where(leaky | relu, 0.0)
-    seeds = seeds_until(parts, 0, 0.0, LITTLE, -LITTLE) if name == "inconclusive" else None
+    seeds = seeds_until(parts, _depends) if name == "inconclusive" else None
     return Verdict(
         name,
         f"Of {len(parts)} parts of the grid leaky ReLU is surely better in {int(leaky.sum())}, "
@@ -191,6 +184,27 @@ def leaky_or_relu_depends(evidence: Evidence) -> Verdict:
         notes=_notes(effects, matched, runs),
         run_ids=tuple(runs["run_id"]),
     )
+
+
+def _depends(parts: pd.DataFrame) -> VerdictName:
+    """Apply the rule to parts with their intervals."""
+    large, little = _large(parts), _little(parts)
+    one_wins = max((parts["low"] > MARGIN).mean(), (parts["high"] < -MARGIN).mean())
+    if large.all() or one_wins >= ALMOST_ALWAYS:
+        return "refuted"
+    if large.any() and little.any():
+        return "conditional"
+    if (parts["low"] > 0).any() and (parts["high"] < 0).any() and not large.any():
+        return "supported"
+    return "inconclusive"
+
+
+def _large(parts: pd.DataFrame) -> pd.Series:
+    return (parts["low"] > LITTLE) | (parts["high"] < -LITTLE)
+
+
+def _little(parts: pd.DataFrame) -> pd.Series:
+    return (parts["low"] > -LITTLE) & (parts["high"] < LITTLE)
 
 
 def _sides(supported: pd.Series, refuted: pd.Series) -> list[VerdictName]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,42 +18,47 @@ __all__ = ["best_rates", "cells_of", "noted", "parts_of", "scope_of", "seeds_unt
 def parts_of(effects: pd.DataFrame, grid: Sequence[str]) -> pd.DataFrame:
     """Return mean, interval and seeds of each part: the grid's columns, `mean`, `std`, `n`.
 
-    `low` and `high` are Student's t at 95% / number of parts (Bonferroni): all intervals hold at
-    once, so that they may be counted. With one seed an interval is the whole line.
+    A seed counts once, with the mean of its rows. `low` and `high` are Student's t at 95% / number
+    of parts (Bonferroni): all intervals hold at once, so that they may be counted. With one seed an
+    interval is the whole line.
     """
-    groups = effects.dropna(subset=["effect"]).groupby(list(grid), observed=True, sort=True)
+    clean = effects.dropna(subset=["effect"])
+    of_seeds = clean.groupby([*grid, "seed"], observed=True)["effect"].mean().reset_index()
+    groups = of_seeds.groupby(list(grid), observed=True, sort=True)
     found = groups["effect"].agg(["mean", "std", "count"]).reset_index()
-    found = found.rename(columns={"count": "n"})
-    half = _half_width(found["std"], found["n"], len(found))
-    return found.assign(low=found["mean"] - half, high=found["mean"] + half)
+    return _with_intervals(found.rename(columns={"count": "n"}))
 
 
 def cells_of(
     parts: pd.DataFrame, grid: Sequence[str], sides: Sequence[VerdictName]
 ) -> tuple[Cell, ...]:
-    """Return the parts as cells of a verdict, each with its side."""
+    """Return the parts as cells of a verdict, each with its side and its own 95% interval."""
+    half = _half_width(parts["std"], parts["n"], num_parts=1)
     return tuple(
         Cell(
             {key: str(part[key]) for key in grid},
             part["mean"],
-            part["low"],
-            part["high"],
+            part["mean"] - own,
+            part["mean"] + own,
             int(part["n"]),
             side,
         )
-        for part, side in zip(parts.to_dict("records"), sides, strict=True)
+        for part, own, side in zip(parts.to_dict("records"), half, sides, strict=True)
     )
 
 
-def seeds_until(parts: pd.DataFrame, num_undecided: int, *thresholds: float) -> int | None:
-    """Return the seeds at which at most `num_undecided` parts still cover one of the thresholds.
+def seeds_until(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName]) -> int | None:
+    """Return the seeds at which a rule decides, if means and spreads are as measured.
 
-    If means and spreads are as measured; None if that takes more than 10,000.
+    Args:
+        parts: what `parts_of` returned.
+        name_of: the rule, given such parts.
+
+    Returns:
+        None if that takes more than 10,000.
     """
-    gaps = np.min([np.abs(parts["mean"] - threshold) for threshold in thresholds], axis=0)
     for seeds in np.unique(np.geomspace(parts["n"].max() + 1, 10_000, 400).round()):
-        covered = _half_width(parts["std"], pd.Series(seeds, parts.index), len(parts)) >= gaps
-        if covered.sum() <= num_undecided:
+        if name_of(_with_intervals(parts.assign(n=int(seeds)))) != "inconclusive":
             return int(seeds)
     return None
 
@@ -88,6 +93,11 @@ def scope_of(runs: pd.DataFrame) -> str:
         f"{values('optimizer_label')}, batches of {values('batch_size')}, "
         f"{values('num_steps')} updates."
     )
+
+
+def _with_intervals(parts: pd.DataFrame) -> pd.DataFrame:
+    half = _half_width(parts["std"], parts["n"], len(parts))
+    return parts.assign(low=parts["mean"] - half, high=parts["mean"] + half)
 
 
 def _half_width(std: pd.Series, n: pd.Series, num_parts: int) -> pd.Series:

@@ -58,7 +58,8 @@ def _prevents(evidence: Evidence, activation: str) -> Verdict:
     frames, relu = dying_runs(evidence)
     _, runs = dying_runs(evidence, activation)
     keys = ["depth", "learning_rate"]
-    lost = relu.groupby(keys)["dead"].mean().rename("lost").reset_index()
+    paired = relu.merge(runs[["seed", *keys]].drop_duplicates(), on=["seed", *keys])
+    lost = paired.groupby(keys)["dead"].mean().rename("lost").reset_index()
     runs = runs.merge(lost[lost["lost"] >= LOST], on=keys)
     if runs.empty:
         raise MissingRunsError(

@@ -86,7 +86,7 @@ def came_back(frames: Frames, name: str) -> pd.DataFrame:
     if counts.empty:
         return counts
     layers = counts.astype({"run_id": "str"}).groupby(["run_id", "layer"])
-    found = layers.agg(ever=("newly_dead", "sum"), revived=("revived", "max")).reset_index()
+    found = layers.agg(ever=("newly_dead", "sum"), revived=("newly_revived", "sum")).reset_index()
     found["place"] = found["layer"].map(lambda layer: "first" if layer == 1 else "deeper")
     found = found.merge(runs, on="run_id")
     return found.assign(optimizer=[_optimizer(run) for run in found.to_dict("records")])

@@ -28,6 +28,7 @@ from relu_exp.evidence.claims.probes import (
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.frames import Frames
+from relu_exp.evidence.statistics import score
 
 __all__: list[str] = []
 
@@ -310,7 +311,8 @@ def xavier_suits_sigmoid(evidence: Evidence) -> Verdict:
     frames = evidence["sigmoid-starts"]
     runs = scored(started(frames, ["sigmoid"], [SMALL, UNIT, XAVIER, HE]))
     tuned = at_best_rate(runs, ["start", "depth"])
-    validation = tuned.groupby(["depth", "start"])["final_validation_accuracy"].mean()
+    tuned = tuned.assign(validation=score(tuned, "final_validation_accuracy"))
+    validation = tuned.groupby(["depth", "start"])["validation"].mean()
     effects, chosen = [], []
     for depth, each in validation.groupby("depth"):
         other = str(each.droplevel("depth").drop(XAVIER).idxmax())

@@ -37,7 +37,8 @@ class Rule:
     refuted where it lies wholly on the other. `threshold` contains the minimum effect. With `ratio`
     effects are positive ratios: their geometric mean is taken. Seeds that agree to within less
     than `resolution` (of the logarithm, for ratios; 5% of the threshold unless said) are credited
-    with that spread, so that a few equal values are no certainty. An exact rule has no threshold.
+    with that spread, so that a few equal values are no certainty: where the threshold is 0 and
+    effects come in steps, it must be said. An exact rule has no threshold.
     """
 
     measure: str
@@ -48,6 +49,8 @@ class Rule:
     resolution: float | None = None
     unit: str = ""
     grid: tuple[str, ...] = ()
+    over: Literal["seed", "repeat"] = "seed"
+    """What stands for a seed: of timings it is a repeat."""
 
     @property
     def is_exact(self) -> bool:
@@ -100,8 +103,8 @@ def judge(effects: pd.DataFrame, rule: Rule, *, scope: str, run_ids: Sequence[st
     """Return the verdict of effects per seed.
 
     Args:
-        effects: columns `seed`, `effect` and those of `rule.grid`; one row per seed and cell. The
-            seed is the unit: a cell's rows are its seeds, the whole grid's are means over cells.
+        effects: columns `seed`, `effect` and those of `rule.grid`. The seed is the unit: in a cell
+            and in the whole grid it counts once, with the mean of its rows.
         rule: the rule.
         scope: the setting in which the verdict holds.
         run_ids: the runs that the effects were computed from.
@@ -149,9 +152,9 @@ def corrected(
     """Return the verdicts of a family of claims after Holm's correction for their number.
 
     A decided claim whose corrected p-value exceeds 5% becomes inconclusive and says so. A
-    conditional one is decided cell by cell, at levels already corrected, and stays. `looks` says
-    how often a claim was judged while seeds were added: each look is one more chance to err, so
-    its p-value counts that often (Bonferroni).
+    conditional one is decided cell by cell, at levels already corrected, and counts no more for
+    the number of claims. `looks` says how often a claim was judged while seeds were added: each
+    look is one more chance to err, so p-values, of cells too, count that often (Bonferroni).
     """
     looks = looks or {}
     tested = {
@@ -161,7 +164,10 @@ def corrected(
     }
     order = sorted(tested, key=lambda claim: tested[claim])
     family = sum(not math.isnan(verdict.p_value) for verdict in verdicts.values())
-    changed, largest = dict(verdicts), 0.0
+    changed = {
+        claim: _looked_at(verdict, looks.get(claim, 1)) for claim, verdict in verdicts.items()
+    }
+    largest = 0.0
     for rank, claim in enumerate(order):
         largest = max(largest, min(1.0, tested[claim] * (family - rank)))
         if largest > ALPHA:
@@ -182,6 +188,24 @@ def corrected(
     return changed
 
 
+def _looked_at(verdict: Verdict, looks: int) -> Verdict:
+    """Return a verdict that rests on cells as it is after so many looks."""
+    is_tested = not math.isnan(verdict.p_value)
+    if looks == 1 or (is_tested and verdict.name != "conditional"):
+        return verdict
+    if not is_tested:
+        if verdict.name in ("inconclusive", "not decided") or not verdict.cells:
+            return verdict
+        note = f"Judged {looks} times while seeds were added, which its intervals do not pay for."
+        return replace(verdict, notes=(*verdict.notes, note))
+    level = ALPHA / looks / len(verdict.cells)
+    sides = {cell.verdict for cell in verdict.cells if cell.p_value <= level}
+    if {"supported", "refuted"} <= sides:
+        return verdict
+    note = f"conditional on its own, but not after correcting for {looks} looks"
+    return replace(verdict, name="inconclusive", notes=(*verdict.notes, note))
+
+
 def _cells(
     clean: pd.DataFrame, grid: list[str], threshold: float, least: float, rule: Rule
 ) -> tuple[Cell, ...]:
@@ -189,7 +213,7 @@ def _cells(
     back = math.exp if rule.ratio else float
     found = []
     for key, group in groups:
-        values = group["_value"].to_numpy()
+        values = group.groupby("seed")["_value"].mean().to_numpy()
         mean, low, high = _interval(values, 1 - ALPHA, least)
         strict = _interval(values, 1 - ALPHA / len(groups), least)
         where = dict(zip(grid, map(str, key), strict=True))
@@ -250,7 +274,7 @@ def _in_words(verdict: Verdict, rule: Rule) -> str:
     def number(value: float) -> str:
         return f"{value:.3g}"
 
-    seeds = f"{verdict.num_seeds} seed" + ("s" if verdict.num_seeds != 1 else "")
+    seeds = f"{verdict.num_seeds} {rule.over}" + ("s" if verdict.num_seeds != 1 else "")
     if verdict.num_seeds < 2:
         shown = f"{number(verdict.effect)}{rule.unit} ({seeds}: no interval)"
     else:

@@ -28,7 +28,16 @@ from relu_exp.evidence.figures.lines import (
     interval_words,
 )
 from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, spread, trained
-from relu_exp.evidence.figures.style import INK, Sheet, levels, log_axis, looks, plain, rate_axis
+from relu_exp.evidence.figures.style import (
+    EMPTY_LIMITS,
+    INK,
+    Sheet,
+    levels,
+    log_axis,
+    looks,
+    plain,
+    rate_axis,
+)
 from relu_exp.evidence.frames import Frames
 from relu_exp.evidence.statistics import best_learning_rates, score, summarize
 
@@ -48,7 +57,9 @@ def _trained(frames: Frames) -> pd.DataFrame:
     runs = trained(frames.runs)
     if not runs.empty and (runs["status"] == "diverged").all():
         raise DoesNotApply("every run diverged")
-    if runs.empty or runs["final_validation_accuracy"].isna().all():
+    # an interrupted run has no result, and a slice of nothing else nothing to draw
+    runs = runs[score(runs, "final_validation_accuracy").notna()]
+    if (runs["status"] == "diverged").all():
         raise DoesNotApply("no run was trained and evaluated on validation data")
     return runs
 
@@ -76,9 +87,9 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
     grid = Grid.of(part.runs, "depth", "initializer_label")
     sheet = Sheet(len(grid.rows), len(grid.columns))
     finite = values["mean"].dropna()
-    low, largest = float(finite.min()), float(finite.max())
+    low, largest = (finite.min(), finite.max()) if len(finite) else EMPTY_LIMITS
     # one arm on the brink of divergence must not flatten all the others
-    high = min(largest, 10 * float(finite.median())) if is_loss else largest
+    high = min(largest, 10 * finite.median()) if is_loss and len(finite) else largest
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in shown.items():

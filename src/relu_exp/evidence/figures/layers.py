@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
 from relu_exp.evidence.figures.slices import TRAINING_AXES, Slice, before_training, slices
-from relu_exp.evidence.figures.style import INK, Sheet, log_axis, looks
+from relu_exp.evidence.figures.style import EMPTY_LIMITS, INK, Sheet, log_axis, looks
 from relu_exp.evidence.frames import Frames
 from relu_exp.evidence.statistics import summarize
 
@@ -129,7 +129,7 @@ def _drawing(
     theory = theory[theory["value"] >= SMALLEST]
     means = pd.concat([values["mean"], theory["value"]])
     means = means[means >= SMALLEST]
-    low, high = (means.min() / 3, means.max() * 3) if len(means) else (0.1, 1.0)
+    low, high = (means.min() / 3, means.max() * 3) if len(means) else EMPTY_LIMITS
     shown, words = looks(part.runs), QUANTITIES[quantity]
     grid = Grid.of(part.runs, "depth", "initializer_label")
     sheet = Sheet(len(grid.rows), len(grid.columns), share_x=False)

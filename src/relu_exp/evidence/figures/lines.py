@@ -125,15 +125,34 @@ def aside(line: pd.DataFrame, x: str, place: int, places: int) -> pd.DataFrame:
 
 
 def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = True) -> str:
-    """Return the sentence on means and intervals that the caption of such a figure needs."""
-    mean = "geometric mean" if log else "mean"
-    largest = int(summary["n"].max()) if len(summary) else 0
-    if largest <= 1:
+    """Return what the caption of such a figure says on means and intervals, if there are any.
+
+    With `log`, seeds that a geometric mean cannot take in are counted.
+    """
+    if not summary["n"].any():
+        return ""
+    mean, left_out = ("geometric mean", _zeros_left_out(summary)) if log else ("mean", "")
+    largest = int((summary["n"] + summary["num_zero"] if log else summary["n"]).max())
+    if largest == 1:
         return "One seed: a point is one run, and there is no interval."
     shape = "bands" if band else "bars"
     if largest == 2:
-        return f"Lines are the {mean} over 2 seeds; {shape} span both runs and are no interval."
-    return f"Lines are the {mean} over {largest} seeds, {shape} its 95% interval (Student's t)."
+        told = f"Lines are the {mean} over 2 seeds; {shape} span both runs and are no interval."
+    else:
+        told = f"Lines are the {mean} over {largest} seeds, {shape} its 95% interval (Student's t)."
+    return f"{told} {left_out}".rstrip()
+
+
+def _zeros_left_out(summary: pd.DataFrame) -> str:
+    """Return the sentence on points of which some seeds are 0 and the others a geometric mean."""
+    some = summary[(summary["num_zero"] > 0) & (summary["n"] > 0)]
+    if some.empty:
+        return ""
+    zeros, others = max(zip(some["num_zero"], some["n"], strict=True))
+    return (
+        "Seeds that are exactly 0 have no logarithm and are left out: "
+        f"at most {zeros} of {zeros + others} at a point."
+    )
 
 
 def handles(

@@ -13,7 +13,16 @@ from matplotlib.lines import Line2D
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
 from relu_exp.evidence.figures.slices import AXES, Slice, slices, spread, trained
-from relu_exp.evidence.figures.style import INK, Sheet, levels, log_axis, looks, plain, steps_axis
+from relu_exp.evidence.figures.style import (
+    EMPTY_LIMITS,
+    INK,
+    Sheet,
+    levels,
+    log_axis,
+    looks,
+    plain,
+    steps_axis,
+)
 from relu_exp.evidence.frames import Frames, steps_to_threshold
 from relu_exp.evidence.statistics import best_learning_rates, median_steps, summarize
 
@@ -30,11 +39,9 @@ def loss_curves(frames: Frames) -> Iterator[Drawing]:
     runs = trained(frames.runs)
     curves, split = _curves_of(frames, runs)
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
-    parts, left_out = slices(runs, drawn, AT_MOST)
-    for part in parts:
-        for chosen, stem, words in arms(part.runs):
-            arm = Slice(chosen, part.stem + stem, part.words)
-            yield _curves(frames, arm, curves, split, words, left_out)
+    parts, left_out = slices(_recorded(runs, curves), drawn, AT_MOST)
+    for arm, words in _arms_of(parts):
+        yield _curves(frames, arm, curves, split, words, left_out)
 
 
 def _curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -46,26 +53,49 @@ def _curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     raise DoesNotApply("no loss was recorded during training")
 
 
+def _recorded(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that have a curve, and those that diverged before they had one.
+
+    What was interrupted may have none; what diverged has a say in which learning rate is best.
+    """
+    return runs[runs["run_id"].isin(curves["run_id"]) | (runs["status"] == "diverged")]
+
+
+def _arms_of(parts: list[Slice]) -> list[tuple[Slice, str]]:
+    """Return the runs of each drawing, and the words that say at which learning rate they are."""
+    found = [
+        (Slice(chosen, part.stem + stem, part.words), words)
+        for part in parts
+        for chosen, stem, words in arms(part.runs)
+    ]
+    if not found:
+        raise DoesNotApply("no run has a validation accuracy to choose a learning rate by")
+    return found
+
+
 def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
-    """Yield the runs at each arm's best learning rate, then those at the best shared one."""
+    """Yield the runs at each arm's best learning rate, then those at the best shared one.
+
+    There is neither where no run has a validation accuracy.
+    """
     if runs["learning_rate"].nunique() == 1:
         rate = runs["learning_rate"].iloc[0]
         yield runs, "", f"at learning rate {plain(rate)}"
         return
     best = best_learning_rates(runs, ARMS)
+    if best.empty:
+        return
     yield (
         runs.merge(best[[*ARMS, "learning_rate"]], on=[*ARMS, "learning_rate"]),
         "-best_rate",
         "each at its best learning rate",
     )
-    shared = best_learning_rates(runs, [])
-    if not shared.empty:
-        rate = shared["learning_rate"].iloc[0]
-        yield (
-            runs[runs["learning_rate"] == rate],
-            "-shared_rate",
-            f"all at learning rate {plain(rate)}",
-        )
+    rate = best_learning_rates(runs, [])["learning_rate"].iloc[0]
+    yield (
+        runs[runs["learning_rate"] == rate],
+        "-shared_rate",
+        f"all at learning rate {plain(rate)}",
+    )
 
 
 _SPLITS = {
@@ -88,12 +118,13 @@ def _curves(
 ) -> Drawing:
     keys = ["activation_label", "initializer_label", "depth"]
     joined = curves.merge(part.runs[["run_id", *keys]], on="run_id")
+    joined = joined[np.isfinite(joined["loss"])]
     values = summarize(joined, [*keys, "step"], "loss", log=True)
     shown = looks(part.runs)
     grid = Grid.of(part.runs, "depth", "initializer_label")
     sheet = Sheet(len(grid.rows), len(grid.columns))
     stopped = part.runs[part.runs["status"] == "diverged"]
-    ends = joined[joined["run_id"].isin(stopped["run_id"]) & np.isfinite(joined["loss"])]
+    ends = joined[joined["run_id"].isin(stopped["run_id"])]
     ends = ends.sort_values("step").drop_duplicates("run_id", keep="last")
     low, high = _loss_limits(values)
     few = values["step"].nunique() <= 25
@@ -112,7 +143,7 @@ def _curves(
         log_axis(axes.yaxis, np.log10(high / low))
         axes.set_ylim(low, high)
 
-    grid.fill(sheet.axes, values, paint)
+    grid.fill(sheet.axes, values, paint, empty="no finite loss")
     entries = handles(shown)
     if len(stopped):
         entries.append(
@@ -149,6 +180,8 @@ def _curves(
 def _loss_limits(values: pd.DataFrame) -> tuple[float, float]:
     """Return the range of the means; a loss far above where training began is cut off."""
     means = values["mean"].dropna()
+    if means.empty:
+        return EMPTY_LIMITS
     begin = values.loc[values["step"] == values["step"].min(), "mean"].median()
     high = min(float(means.max()), 5 * float(begin))
     return max(float(means.min()), 1e-6) / 1.25, high * 1.25
@@ -166,12 +199,12 @@ def steps_to_threshold_figure(frames: Frames) -> Iterator[Drawing]:
     curves = frames.read("curves", run_ids=runs["run_id"], split=splits)
     if curves.empty:
         raise DoesNotApply("no loss was evaluated during training")
-    parts, left_out = slices(runs, ["activation_label", "depth", "learning_rate"], AT_MOST)
-    for part in parts:
-        for chosen, stem, words in arms(part.runs):
-            yield _thresholds(
-                frames, Slice(chosen, part.stem + stem, part.words), curves, pairs, words, left_out
-            )
+    drawn = ["activation_label", "depth", "learning_rate"]
+    parts, left_out = slices(_recorded(runs, curves), drawn, AT_MOST)
+    for arm, words in _arms_of(parts):
+        # where every run diverged before its first evaluation there is no point to draw
+        if arm.runs["run_id"].isin(curves["run_id"]).any():
+            yield _thresholds(frames, arm, curves, pairs, words, left_out)
 
 
 def _thresholds(

@@ -166,7 +166,9 @@ def trained(runs: pd.DataFrame) -> pd.DataFrame:
 def before_training(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one run per network and seed: before the first update the rest are its copies."""
     keys = [axis for axis in AXES if axis not in TRAINING_AXES]
-    return runs[runs["status"] != "failed"].drop_duplicates([*keys, "seed"])
+    # what was interrupted measured nothing, and must not stand for a copy that did
+    measured = runs[~runs["status"].isin(["failed", "interrupted"])]
+    return measured.drop_duplicates([*keys, "seed"])
 
 
 def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:

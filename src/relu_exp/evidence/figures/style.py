@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 __all__ = [
+    "EMPTY_LIMITS",
     "GRAY",
     "INK",
     "PNG_DPI",
@@ -38,6 +39,8 @@ __all__ = [
 INK = "#222222"
 GRAY = "#6b6b6b"
 PNG_DPI = 110
+EMPTY_LIMITS = (0.1, 1.0)
+"""The ends of a logarithmic axis on which there is nothing to draw."""
 
 RC: Any = {
     "font.size": 9.0,
