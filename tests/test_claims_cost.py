@@ -82,7 +82,8 @@ def test_cheaper_functions_are_told_from_dearer_ones(
     found = verdict(write(tmp_path, slower=slower), "relu-computes-faster")
     assert found.name == expected
     assert len(found.cells) == 2 * 3 * 2
-    assert "8 repeats" in found.says
+    assert found.num_seeds == 8
+    assert "repeats stand for seeds" in found.scope
 
 
 @pytest.mark.parametrize(("lighter", "expected"), [(1.5, "supported"), (1.0, "refuted")])
@@ -91,6 +92,7 @@ def test_zeros_make_a_network_lighter_or_do_not(
 ) -> None:
     found = verdict(write(tmp_path, slower={}, lighter=lighter), "relu-zeros-lighten-network")
     assert found.name == expected
+    assert "8 repeats" in found.says
     assert "50% 2×, 90% 10×" in " ".join(found.notes)
 
 
