@@ -204,6 +204,17 @@ def test_a_run_that_never_arrives_is_censored_not_dropped(status, losses, steps,
     assert (found["steps"], found["censored"], found["reason"]) == (steps, True, reason)
 
 
+def test_a_run_that_diverges_before_anything_is_evaluated_is_censored_too():
+    runs = pd.concat([run(run_id="a"), run("diverged", run_id="b"), run("failed", run_id="c")])
+    found = steps_to_threshold(curve([3.0, 0.9], run_id="a"), runs, "train", "loss", 1.0)
+    assert found["run_id"].tolist() == ["a", "b"]
+    assert found["reason"].tolist() == ["reached", "diverged"]
+    assert found["steps"].tolist()[1] == 100
+    # where nobody was evaluated, nothing is known
+    nothing = curve([3.0], run_id="a").iloc[:0]
+    assert steps_to_threshold(nothing, runs, "train", "loss", 1.0).empty
+
+
 def test_a_run_that_arrives_and_diverges_later_has_arrived():
     assert reach([3.0, 0.5, np.nan], status="diverged")["reason"] == "reached"
 

@@ -285,9 +285,9 @@ def steps_to_threshold(
     A loss reaches it from above, an accuracy from below; the step is interpolated linearly between
     the two evaluations around the crossing. A run that never gets there is censored, and so is
     one that diverges first: both at the end of the training they were given (`num_steps`), because
-    a divergence is no chance exit of somebody who would have arrived. `reason` says which:
-    `reached`, `not reached` or `diverged`. An interrupted run is censored at its last evaluation; a
-    failed one has no row.
+    a divergence is no chance exit of somebody who would have arrived, before the first evaluation
+    or after. `reason` says which: `reached`, `not reached` or `diverged`. An interrupted run is
+    censored at its last evaluation; a failed one has no row, nor has any where none was evaluated.
     """
     curve = curves.loc[curves["split"] == split, ["run_id", "step", metric]]
     curve = curve.astype({"run_id": "str"}).sort_values(["run_id", "step"], ignore_index=True)
@@ -301,7 +301,8 @@ def steps_to_threshold(
     last = curve.groupby("run_id")["step"].max()
 
     kept = runs.loc[runs["status"] != "failed", ["run_id", "status", "num_steps"]]
-    kept = kept[kept["run_id"].isin(last.index)]
+    was_lost = (kept["status"] == "diverged") & (not last.empty)
+    kept = kept[kept["run_id"].isin(last.index) | was_lost]
     steps = kept["run_id"].map(reached)
     censored = steps.isna()
     given = kept["num_steps"].where(kept["status"] != "interrupted", kept["run_id"].map(last))
