@@ -14,6 +14,7 @@ from fontTools.ttLib import TTFont
 
 from relu_exp.cli import main
 from relu_exp.evidence import page as page_module
+from relu_exp.evidence.claims.leaks import NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, judge_exact
 from relu_exp.evidence.page import build_page
 from relu_exp.evidence.pages import asset
@@ -174,6 +175,22 @@ def test_a_huge_interval_is_cut_and_says_so() -> None:
     assert strip is not None
     assert [bar.is_cut for bar in strip.bars] == [(True, True), (True, True)]
     assert strip.bars[0].middle != strip.threshold
+
+
+def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
+    cells = tuple(
+        Cell({"part": name}, mean, mean - 0.01, mean + 0.01, 8, "inconclusive")
+        for name, mean in (("a", 0.02), ("b", -0.02))
+    )
+    verdict = Verdict("refuted", "", 0.5, 0.0, 0.8, 8, cells=cells)
+    strip = forest(verdict, NEARLY_ALWAYS)
+    assert strip is not None
+    assert [bar.where for bar in strip.bars] == [{"part": "a"}, {"part": "b"}]
+    assert strip.limit == NEARLY_ALWAYS.part_threshold == 0.005
+    first, second = strip.bars
+    # apart on a scale of their own, not side by side on one that reaches to 90%
+    assert first.middle > strip.threshold + 10
+    assert second.middle < strip.threshold - 10
 
 
 def test_an_exact_claim_has_neither_strip_nor_distance() -> None:

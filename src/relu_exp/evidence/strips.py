@@ -37,8 +37,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Strip:
-    """Intervals on one scale, with the threshold's place, the claimed side and the ticks."""
+    """Intervals on one scale: what they measure, the threshold and its place, the claimed side."""
 
+    measure: str
+    limit: float
     bars: list[Bar]
     threshold: float
     shade: tuple[float, float]
@@ -46,16 +48,22 @@ class Strip:
 
 
 def forest(verdict: Verdict, rule: Rule) -> Strip | None:
-    """Return the intervals of a verdict and its cells on one scale; None where it has none."""
+    """Return the intervals of a verdict and its cells on one scale; None where it has none.
+
+    How many parts there are has no place on the scale that the parts are measured on.
+    """
     if rule.threshold is None:
         return None
+    measure, limit = rule.measure, rule.threshold
     found: list[Cell | Verdict] = [*verdict.cells, verdict]
+    if rule.part_threshold is not None:
+        measure, limit, found = rule.part_measure, rule.part_threshold, [*verdict.cells]
     found = [each for each in found if math.isfinite(each.effect)]
-    in_logs = rule.ratio and rule.threshold > 0 and all(each.effect > 0 for each in found)
+    in_logs = rule.ratio and limit > 0 and all(each.effect > 0 for each in found)
     if not found:
         return None
-    scale = _Scale.of(found, rule.threshold, in_logs)
-    threshold = scale.place(rule.threshold)
+    scale = _Scale.of(found, limit, in_logs)
+    threshold = scale.place(limit)
     bars = [
         Bar(
             where=each.where if isinstance(each, Cell) else {},
@@ -69,7 +77,7 @@ def forest(verdict: Verdict, rule: Rule) -> Strip | None:
         for each in found
     ]
     shade = (threshold, 100.0) if rule.claimed_side == "above" else (0.0, threshold)
-    return Strip(bars, threshold, shade, scale.ticks())
+    return Strip(measure, limit, bars, threshold, shade, scale.ticks())
 
 
 def distance_bar(verdict: Verdict, rule: Rule) -> Bar | None:

@@ -75,6 +75,8 @@ NEARLY_ALWAYS = Rule(
     "validated rate. Parts whose corrected interval covers that margin may count for either side",
     threshold=ALMOST_ALWAYS,
     grid=GRID,
+    part_measure="test accuracy of leaky ReLU less that of ReLU",
+    part_threshold=MARGIN,
 )
 
 

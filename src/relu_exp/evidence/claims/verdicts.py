@@ -51,6 +51,10 @@ class Rule:
     grid: tuple[str, ...] = ()
     over: Literal["seed", "repeat"] = "seed"
     """What stands for a seed: of timings it is a repeat."""
+    part_measure: str = ""
+    """What a part of the grid is measured by, where the claim is about how many parts there are."""
+    part_threshold: float | None = None
+    """From where such a part counts."""
 
     @property
     def is_exact(self) -> bool:
