@@ -52,8 +52,8 @@ def standardized(verdict: Verdict, rule: Rule) -> Place | None:
     if high <= low:
         return None
     unit = (high - low) / 2 * (1 if rule.claimed_side == "above" else -1)
-    places = sorted((low - threshold, high - threshold), key=lambda distance: distance / unit)
-    return Place(places[0] / unit, (effect - threshold) / unit, places[1] / unit)
+    first, last = sorted(((low - threshold) / unit, (high - threshold) / unit))
+    return Place(first, (effect - threshold) / unit, last)
 
 
 def draw_forest(
