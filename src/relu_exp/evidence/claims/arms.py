@@ -26,6 +26,7 @@ __all__ = [
     "ratios",
     "scored",
     "timed",
+    "with_gap",
 ]
 
 
@@ -54,6 +55,19 @@ def scored(runs: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     return runs.assign(
         accuracy=score(runs, f"final_{split}_accuracy"), loss=score(runs, f"final_{split}_loss")
     )
+
+
+def with_gap(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with `gap`, accuracy on training data minus that on test data, at the end.
+
+    And `loss_gap`, test loss minus training loss. A run that diverged has neither: it fits nothing.
+    """
+    runs = scored(runs).assign(
+        gap=runs["final_train_accuracy"] - runs["final_test_accuracy"],
+        loss_gap=runs["final_test_loss"] - runs["final_train_loss"],
+    )
+    ended = runs["status"] == "done"
+    return runs.assign(gap=runs["gap"].where(ended), loss_gap=runs["loss_gap"].where(ended))
 
 
 def at_best_rate(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -12,27 +12,12 @@ from relu_exp.evidence.claims.arms import (
     in_words,
     rates_in_words,
     scored,
+    with_gap,
 )
 from relu_exp.evidence.claims.dying import layer_means
 from relu_exp.evidence.claims.parts import best_rates, noted, scope_of
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
-
-__all__ = ["with_gap"]
-
-
-def with_gap(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with `gap`, accuracy on training data minus that on test data, at the end.
-
-    And `loss_gap`, test loss minus training loss. A run that diverged has neither: it fits nothing.
-    """
-    runs = scored(runs).assign(
-        gap=runs["final_train_accuracy"] - runs["final_test_accuracy"],
-        loss_gap=runs["final_test_loss"] - runs["final_train_loss"],
-    )
-    ended = runs["status"] == "done"
-    return runs.assign(gap=runs["gap"].where(ended), loss_gap=runs["loss_gap"].where(ended))
-
 
 SPARSE = Rule(
     measure="share of activations that are exactly 0 after training",

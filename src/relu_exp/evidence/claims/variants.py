@@ -8,8 +8,8 @@ import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
     in_words,
+    with_gap,
 )
-from relu_exp.evidence.claims.sparsity import with_gap
 
 __all__ = ["MARGIN", "XU", "described", "points_in_words"]
 
