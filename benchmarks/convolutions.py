@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.child import single_threaded
 from benchmarks.device import timed
 from benchmarks.records import RESULTS, save
-from relu_exp.engine.kernels import convolutions, grouped_convolution
+from relu_exp.engine.ops.kernels import convolutions, grouped_convolution
 
 LAYERS = {
     "small_cnn, first": ((1, 8, 28, 5, 0), False),

@@ -23,7 +23,7 @@ from benchmarks.peers.plain import train
 from benchmarks.records import RESULTS, save
 from benchmarks.work import NUM_STEPS, WORKS, gigaflop, prepare, runs_of
 from relu_exp.config import sweeps
-from relu_exp.schema import RunConfig
+from relu_exp.core.schema import RunConfig
 
 NAMES = ("default", *WORKS)
 

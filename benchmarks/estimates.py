@@ -15,15 +15,15 @@ import time
 from pathlib import Path
 
 from benchmarks.records import RESULTS, save
-from relu_exp.calibration import measure
 from relu_exp.config import sweeps
-from relu_exp.costs import Costs, sweep_seconds
-from relu_exp.engine.datasets import load
+from relu_exp.engine.data.datasets import load
 from relu_exp.launchers import local
 from relu_exp.launchers.task import Mission, Outcome
-from relu_exp.memory import room_for_fleet
-from relu_exp.plan import Fleet, plan
-from relu_exp.store import Store
+from relu_exp.planning.costs import Costs, sweep_seconds
+from relu_exp.planning.memory import room_for_fleet
+from relu_exp.planning.plan import Fleet, plan
+from relu_exp.results.store import Store
+from relu_exp.session.calibration import measure
 
 _CALM = "initializer=he_normal learning_rate=0.01,0.1"
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from relu_exp.core.schema import RunConfig
 from relu_exp.engine import training
-from relu_exp.schema import RunConfig
 
 NOTE = "BENCHMARK_FIRST_STEP"
 """The environment variable that names the file of the note."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from relu_exp.provenance import describe_machine
+from relu_exp.results.provenance import describe_machine
 
 __all__ = ["RESULTS", "save"]
 

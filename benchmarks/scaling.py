@@ -25,14 +25,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from relu_exp import machine
+from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.schema import RunConfig
 from relu_exp.engine.training import train_fleet
 from relu_exp.launchers.local import launch, num_cores
-from relu_exp.launchers.registry import LAUNCHERS
 from relu_exp.launchers.task import Mission
-from relu_exp.plan import FLEET_SIZES, Fleet, num_bytes, plan
-from relu_exp.schema import RunConfig
-from relu_exp.store import Store
+from relu_exp.planning.plan import FLEET_SIZES, Fleet, num_bytes, plan
+from relu_exp.results import machine
+from relu_exp.results.store import Store
 
 from configs import make_run
 

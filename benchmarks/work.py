@@ -123,8 +123,8 @@ def prepare() -> None:
     """Write the training set as tensors, for all processes that follow."""
     if _SAMPLES.exists():
         return
-    from relu_exp.engine.datasets import DATASETS, load
-    from relu_exp.schema import Choice
+    from relu_exp.core.schema import Choice
+    from relu_exp.engine.data.datasets import DATASETS, load
 
     settings = {key: each.default for key, each in DATASETS["mnist5k"].settings.items()}
     train = load(Choice("mnist5k", tuple(settings.items()))).train

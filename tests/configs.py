@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS
-from relu_exp.engine.datasets import DATASETS
+from relu_exp.engine.data.datasets import DATASETS
 from relu_exp.engine.initializers import INITIALIZERS
 from relu_exp.engine.networks import NETWORKS
 from relu_exp.engine.optimizers import OPTIMIZERS
-from relu_exp.schema import RunConfig
 
 REGISTRIES = {
     "activation": ACTIVATIONS,

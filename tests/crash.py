@@ -28,8 +28,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from relu_exp.schema import FINISHED, TABLES, UsageError
-from relu_exp.store import Store
+from relu_exp.core.schema import FINISHED, TABLES, UsageError
+from relu_exp.results.store import Store
 
 PROGRAM = Path(sys.executable).with_name("relu-exp")
 SWEEP = """

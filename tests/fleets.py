@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relu_exp.schema import RunConfig
+from relu_exp.core.schema import RunConfig
 
 from configs import make_run
 

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from relu_exp.engine.batches import TRAIN_EVALUATION_SAMPLES
-from relu_exp.engine.datasets import load, train_indices
+from relu_exp.core.schema import RunConfig
+from relu_exp.engine.data.datasets import load, train_indices
+from relu_exp.engine.fleet.batches import TRAIN_EVALUATION_SAMPLES
 from relu_exp.engine.streams import stream
-from relu_exp.schema import RunConfig
 
 MODULES = {
     "identity": lambda s: nn.Identity(),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from relu_exp.core.schema import Choice
 from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge, judge_exact
-from relu_exp.evidence.verdict_pages import Judged, build
-from relu_exp.schema import Choice
+from relu_exp.evidence.report.verdict_pages import Judged, build
 
 import synthetic
 

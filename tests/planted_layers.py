@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from relu_exp.schema import RunConfig
-from relu_exp.store import Store
+from relu_exp.core.schema import RunConfig
+from relu_exp.results.store import Store
 
 import synthetic
 

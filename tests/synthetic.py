@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from relu_exp.schema import HISTOGRAM_BINS, TABLES, Choice, RunConfig, histogram_edges
-from relu_exp.store import Store
+from relu_exp.core.schema import HISTOGRAM_BINS, TABLES, Choice, RunConfig, histogram_edges
+from relu_exp.results.store import Store
 
 NUM_CLASSES = 10
 PROBE_STEPS = (0, 1, 4, 16, 64, 256)

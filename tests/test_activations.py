@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relu_exp.core.schema import UsageError
 from relu_exp.engine.activations import ACTIVATIONS, gain, largest_derivative, value_and_derivative
-from relu_exp.schema import UsageError
 
 from oracle import MODULES
 

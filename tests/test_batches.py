@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 import torch
 
-from relu_exp.engine import batches
-from relu_exp.engine.batches import Batches
+from relu_exp.engine.fleet import batches
+from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.streams import stream
 
 from configs import make_run

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from relu_exp.core.schema import Choice
 from relu_exp.evidence.claims.calibration import Check, against_itself, calibrate, planted
-from relu_exp.schema import Choice
 
 import synthetic
 

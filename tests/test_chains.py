@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
-from relu_exp.engine.chains import Chain
-from relu_exp.engine.kernels import RULES, Elementwise, dense, linear
-from relu_exp.engine.products import Samples, in_whole_vectors
+from relu_exp.engine.fleet.chains import Chain
+from relu_exp.engine.ops.kernels import RULES, Elementwise, dense, linear
+from relu_exp.engine.ops.products import Samples, in_whole_vectors
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from planted_runs import ELU, HE, LEAKY, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
 
-from relu_exp.evidence.claims import convergence
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.arms import at_best_rate, at_matched_rate, choose, ratios
 from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.topics import convergence
 from relu_exp.evidence.claims.verdicts import Rule
-from relu_exp.evidence.frames import Frames
-from relu_exp.schema import Choice, RunConfig
+from relu_exp.evidence.data.frames import Frames
 
 ARMS = ((SIGMOID, XAVIER), (TANH, XAVIER), (RELU, HE), (LEAKY, HE), (ELU, HE))
 

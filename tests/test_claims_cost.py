@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from relu_exp.engine.timings import Arm, _elementwise, _networks
+from relu_exp.core.schema import TABLES
+from relu_exp.engine.studies.timings import Arm, _elementwise, _networks
 from relu_exp.evidence.claims.court import decide
 from relu_exp.evidence.claims.registry import Evidence, find_claim
 from relu_exp.evidence.claims.verdicts import Verdict
-from relu_exp.schema import TABLES
-from relu_exp.store import Store
+from relu_exp.results.store import Store
 
 import synthetic
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from planted_runs import HE, LEAKY, RELU, SIGMOID, SMALL, TANH, XAVIER, Truth, plant, runs
 
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
-from relu_exp.schema import Choice, RunConfig
 
 WIDE = Choice("xavier_normal", (("gain", 4.0),))
 SGD = Choice("sgd", (("momentum", 0.0), ("weight_decay", 0.0)))

@@ -10,9 +10,9 @@ import pytest
 from planted_layers import WIDTH, Layers, none_dead, plant
 from planted_runs import ELU, LEAKY, RELU, runs
 
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
 from relu_exp.evidence.claims.verdicts import Verdict
-from relu_exp.schema import Choice, RunConfig
 
 RATES = (0.1, 0.4)
 

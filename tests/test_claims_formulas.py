@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from relu_exp.engine.studies import STUDIES
+from relu_exp.engine.studies.registry import STUDIES
 from relu_exp.evidence.claims.court import decide
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.registry import Evidence, all_claims, find_claim
-from relu_exp.store import Columns, Store
+from relu_exp.results.store import Columns, Store
 
 import synthetic
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from planted_runs import ELU, HE, RELU, SIGMOID, SMALL, TANH, XAVIER
 
+from relu_exp.core.schema import HISTOGRAM_BINS, Choice, RunConfig
 from relu_exp.evidence.claims.probes import layer_factor, output_shares, probed, started
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
 from relu_exp.evidence.claims.verdicts import Verdict
-from relu_exp.evidence.frames import Frames
-from relu_exp.schema import HISTOGRAM_BINS, Choice, RunConfig
-from relu_exp.store import Store
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.results.store import Store
 
 import synthetic
 

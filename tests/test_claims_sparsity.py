@@ -9,9 +9,9 @@ import pytest
 from planted_layers import Layers, plant
 from planted_runs import ELU, LEAKY, RELU, runs
 
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
 from relu_exp.evidence.claims.verdicts import Verdict
-from relu_exp.schema import Choice, RunConfig
 
 CONTROLS = (LEAKY, Choice("leaky_relu", (("negative_slope", 0.2),)), ELU)
 FEW = Choice("mnist5k", (("num_train", 500.0),))

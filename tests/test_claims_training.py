@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from planted_runs import ELU, GELU, HE, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
 
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
-from relu_exp.schema import Choice, RunConfig
 
 STEPS = np.arange(200)
 SMOOTH = np.exp(-STEPS / 20) + 1e-4

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from planted_runs import HE, RELU, XAVIER, Truth, plant, runs
 
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
 from relu_exp.evidence.claims.verdicts import Verdict
-from relu_exp.schema import Choice, RunConfig
 
 PRELU = Choice("prelu", (("init", 0.25), ("per", "unit")))
 RRELU = Choice("rrelu", (("lower", 0.125), ("upper", 0.333333)))

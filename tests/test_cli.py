@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from relu_exp import __version__, cli
-from relu_exp.schema import TABLES, UsageError
-from relu_exp.store import Store, new_session
+from relu_exp.core.schema import TABLES, UsageError
+from relu_exp.results.store import Store, new_session
 
 PROGRAM = Path(sys.executable).with_name("relu-exp")
 COMMANDS = ("run", "reproduce", "report", "list", "claim", "export")
@@ -210,7 +210,7 @@ def test_a_bug_is_one_line_and_exit_code_1(said, monkeypatch):
     def broken(*_):
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr("relu_exp.session.train", broken)
+    monkeypatch.setattr("relu_exp.session.session.train", broken)
     code, _, err = said("run")
     assert code == 1
     assert err == (
@@ -222,7 +222,7 @@ def test_ctrl_c_before_training_is_one_line_and_exit_code_130(said, monkeypatch)
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("relu_exp.session.train", interrupted)
+    monkeypatch.setattr("relu_exp.session.session.train", interrupted)
     assert said("run") == (130, "", "relu-exp: interrupted\n")
 
 
@@ -301,7 +301,7 @@ def test_a_plan_says_what_is_due_and_writes_nothing(said, tiny, tmp_path):
 
 def test_a_cluster_is_planned_without_asking_this_machine(said, monkeypatch):
     for name in ("_free", "_left_to_group"):
-        monkeypatch.setattr(f"relu_exp.memory.{name}", lambda: 1e9)
+        monkeypatch.setattr(f"relu_exp.planning.memory.{name}", lambda: 1e9)
     words = ("run", "--plan", "launcher=slurm", "launcher.num_workers=50", "seed=range(4)")
     for device in ("cpu", "cuda"):  # which this machine may not have
         code, out, err = said(*words, "--device", device)
@@ -405,7 +405,7 @@ def test_a_plugin_s_activation_is_listed_and_trained_like_any_other(tiny, tmp_pa
 
 
 def test_a_large_sweep_asks_for_yes(said, tiny, monkeypatch):
-    monkeypatch.setattr("relu_exp.tasks.ASK_FROM", 7)
+    monkeypatch.setattr("relu_exp.session.tasks.ASK_FROM", 7)
     code, _, err = said(*tiny)
     assert code == 2
     assert "8 runs: add --yes" in err

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from relu_exp import cli
-from relu_exp.store import Store
+from relu_exp.results.store import Store
 
 import synthetic
 

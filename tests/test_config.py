@@ -15,9 +15,9 @@ from relu_exp.config import Sweep, experiment_names, experiments, sweeps
 from relu_exp.config.files import BUDGETS
 from relu_exp.config.grammar import Range, parse_override
 from relu_exp.config.schedules import check_schedule, resolve_schedule
+from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.evidence.figures import FIGURES
-from relu_exp.schema import RunConfig, UsageError
 
 BASE = """
 title: a sweep

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.engine.activations import ACTIVATIONS, gain, value_and_derivative
-from relu_exp.engine.datasets import DATASETS, load, shape_of
+from relu_exp.engine.data.datasets import DATASETS, load, shape_of
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights
 from relu_exp.engine.networks import NETWORKS, forward_flops, layers_of
 from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.training import train_fleet
-from relu_exp.schema import TABLES, UsageError
 
 from configs import REGISTRIES, make_run
 

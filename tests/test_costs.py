@@ -5,11 +5,11 @@ import itertools
 import pytest
 import torch
 
-from relu_exp.costs import PHASES, Costs, rough_seconds, sweep_seconds, work
-from relu_exp.engine.batches import Batches
+from relu_exp.engine.fleet.batches import Batches
+from relu_exp.engine.fleet.stack import build
 from relu_exp.engine.optimizers import OPTIMIZERS
-from relu_exp.engine.stack import build
-from relu_exp.plan import Fleet, plan
+from relu_exp.planning.costs import PHASES, Costs, rough_seconds, sweep_seconds, work
+from relu_exp.planning.plan import Fleet, plan
 
 from configs import make_run
 
@@ -57,7 +57,7 @@ def test_the_work_of_a_fleet_is_that_of_its_phases():
 
 def test_operations_are_those_of_the_plan():
     """Two counts of the same thing, made for different ends, agree."""
-    from relu_exp.plan import flops
+    from relu_exp.planning.plan import flops
 
     run = make_run(probe_steps=(1, 2), evaluation_steps=(3, 4))
     counted = sum(n for kind, n in work(Fleet((run,))).items() if kind.startswith("flops"))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from relu_exp.core.schema import Choice
 from relu_exp.evidence.claims.court import can_decide, count, decide_all
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, Source
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge, judge_exact
-from relu_exp.schema import Choice
-from relu_exp.store import Store
+from relu_exp.results.store import Store
 
 import synthetic
 

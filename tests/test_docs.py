@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from relu_exp.engine.measurements import MEASUREMENTS
+from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.registry import load_plugins
+from relu_exp.core.schema import UsageError
+from relu_exp.engine.probes.measurements import MEASUREMENTS
 from relu_exp.engine.training import train_fleet
-from relu_exp.launchers.registry import LAUNCHERS
-from relu_exp.registry import load_plugins
-from relu_exp.schema import UsageError
-from relu_exp.session import Options, train
+from relu_exp.session.session import Options, train
 
 from configs import REGISTRIES, make_run
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from relu_exp.evidence import explorer
-from relu_exp.evidence.explorer import QUANTITIES, explorer_data
-from relu_exp.evidence.frames import Frames
-from relu_exp.evidence.packing import MISSING, ZERO, log_codes, share_codes
-from relu_exp.schema import HISTOGRAM_BINS, Choice
+from relu_exp.core.schema import HISTOGRAM_BINS, Choice
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.page import explorer
+from relu_exp.evidence.page.explorer import QUANTITIES, explorer_data
+from relu_exp.evidence.page.packing import MISSING, ZERO, log_codes, share_codes
 
 import synthetic
 

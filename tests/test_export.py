@@ -13,11 +13,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from relu_exp.cli import main
+from relu_exp.core.schema import HISTOGRAM_BINS, Choice, UsageError, histogram_edges
+from relu_exp.evidence.data.frames import Frames, unpack
 from relu_exp.evidence.export import export, tables
 from relu_exp.evidence.export.events import run_names
-from relu_exp.evidence.frames import Frames, unpack
-from relu_exp.schema import HISTOGRAM_BINS, Choice, UsageError, histogram_edges
-from relu_exp.store import Store
+from relu_exp.results.store import Store
 
 import synthetic
 

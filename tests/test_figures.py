@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from relu_exp.core.registry import load_plugins
+from relu_exp.core.schema import Choice, UsageError
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, draw
 from relu_exp.evidence.figures.histograms import AT_MOST
 from relu_exp.evidence.figures.lines import interval_words
 from relu_exp.evidence.figures.slices import before_training, slices, split, spread, with_pairs
 from relu_exp.evidence.figures.style import looks, plain
-from relu_exp.evidence.frames import Frames
-from relu_exp.evidence.statistics import summarize
-from relu_exp.registry import load_plugins
-from relu_exp.schema import Choice, UsageError
-from relu_exp.store import Store
+from relu_exp.results.store import Store
 
 import synthetic
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.evidence.frames import (
+from relu_exp.core.schema import Choice, UsageError
+from relu_exp.evidence.data.frames import (
     Frames,
     find_results,
     revivals,
     steps_to_threshold,
     unpack,
 )
-from relu_exp.evidence.labels import label_choices
-from relu_exp.schema import Choice, UsageError
-from relu_exp.store import Store
+from relu_exp.evidence.data.labels import label_choices
+from relu_exp.results.store import Store
 
 import synthetic
 

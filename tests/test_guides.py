@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 from relu_exp.cli import main
+from relu_exp.core.registry import load_plugins
+from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, TABLES, Choice, UsageError
 from relu_exp.evidence.claims import registry
 from relu_exp.evidence.claims.court import decide_all
 from relu_exp.evidence.claims.registry import find_claim
-from relu_exp.evidence.frames import Frames
-from relu_exp.evidence.verdict_pages import read_verdicts
-from relu_exp.registry import load_plugins
-from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, TABLES, Choice, UsageError
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.report.verdict_pages import read_verdicts
 
 import synthetic
 
@@ -72,7 +72,7 @@ def test_the_tutorial_leads_to_the_verdict_it_shows(
     text = page("tutorial.md")
     save_files(text, tmp_path)
     # how often the machinery errs is not told here, and takes as long as all the rest
-    monkeypatch.setattr("relu_exp.evidence.verdict_pages.calibrate", lambda *_: [])
+    monkeypatch.setattr("relu_exp.evidence.report.verdict_pages.calibrate", lambda *_: [])
     told = ""
     for words in commands(text):
         # in this very process: others would load torch once more

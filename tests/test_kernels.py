@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
-from relu_exp.engine.kernels import (
+from relu_exp.engine.ops.kernels import (
     RULES,
     Elementwise,
     conv2d,
@@ -19,7 +19,7 @@ from relu_exp.engine.kernels import (
     linear,
     never_moves,
 )
-from relu_exp.engine.products import Samples
+from relu_exp.engine.ops.products import Samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from relu_exp.core.launchers import COMMON, LAUNCHERS
+from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.launchers.local import Progress, launch
-from relu_exp.launchers.registry import COMMON, LAUNCHERS
 from relu_exp.launchers.task import Mission, Outcome
-from relu_exp.plan import plan
-from relu_exp.schema import TABLES, UsageError
-from relu_exp.store import Store
+from relu_exp.planning.plan import plan
+from relu_exp.results.store import Store
 
 import trainers
 from configs import make_run
@@ -246,9 +246,8 @@ def test_a_launcher_says_what_it_is_and_its_file_holds_its_defaults(name):
 def test_no_launcher_is_imported_before_its_turn():
     import subprocess
 
-    code = (
-        "import sys, relu_exp.session, relu_exp.config as c; c.sweeps(overrides=['launcher=ray'])"
-    )
+    code = "import sys, relu_exp.session.session, relu_exp.config as c"
+    code += "; c.sweeps(overrides=['launcher=ray'])"
     code += "; sys.exit(bool({'ray', 'submitit'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

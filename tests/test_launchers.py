@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.launchers.local import Progress, launch, num_cores, resolve_device
 from relu_exp.launchers.task import Mission, Outcome, see_through
-from relu_exp.plan import plan
-from relu_exp.schema import TABLES, UsageError
-from relu_exp.store import Store
+from relu_exp.planning.plan import plan
+from relu_exp.results.store import Store
 
 from configs import make_run
 
@@ -234,7 +234,7 @@ sys.path.insert(0, {tests!r})
 from test_launchers import WAITING, fake_train, runs_of
 from relu_exp.launchers.local import launch
 from relu_exp.launchers.task import Mission, Outcome
-from relu_exp.plan import Fleet
+from relu_exp.planning.plan import Fleet
 if __name__ == "__main__":
     fleets = [Fleet((run,)) for run in runs_of(0.1, WAITING)]
     def tell(event):

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from relu_exp.lock import alone
+from relu_exp.results.lock import alone
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from relu_exp.lock import alone
+from relu_exp.results.lock import alone
 with alone(Path(sys.argv[1]), print):
     print("held", flush=True)
     time.sleep(1000)
@@ -83,7 +83,7 @@ def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch):
     def none(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("relu_exp.lock.fcntl.flock", none)
+    monkeypatch.setattr("relu_exp.results.lock.fcntl.flock", none)
     said = []
     with alone(tmp_path, said.append):
         pass

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from relu_exp import calibration, cli, machine
-from relu_exp.calibration import _best_size, _enough, _solved
-from relu_exp.costs import Costs, sweep_seconds
+from relu_exp import cli
 from relu_exp.engine.training import train_fleet
-from relu_exp.plan import Fleet
+from relu_exp.planning.costs import Costs, sweep_seconds
+from relu_exp.planning.plan import Fleet
+from relu_exp.results import machine
+from relu_exp.session import calibration
+from relu_exp.session.calibration import _best_size, _enough, _solved
 
 from configs import make_run
 
@@ -94,7 +96,7 @@ def test_another_machine_and_other_code_are_measured_anew(
     cache, measured, monkeypatch, name, answer
 ):
     again()
-    monkeypatch.setattr(f"relu_exp.calibration.{name}", lambda *_: answer)
+    monkeypatch.setattr(f"relu_exp.session.calibration.{name}", lambda *_: answer)
     again()
     assert len(measured) == len(list(cache.iterdir())) == 2
 
@@ -166,7 +168,7 @@ def test_a_small_sweep_trains_at_once_and_a_large_one_measures_first(
 ):
     said("--results", "small")
     assert measured == []
-    monkeypatch.setattr("relu_exp.session._CALIBRATED_FROM", 0)
+    monkeypatch.setattr("relu_exp.session.session._CALIBRATED_FROM", 0)
     assert "measuring this machine" in said("--results", "large").err
     assert measured == ["cpu"]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from relu_exp.engine.batches import Batches
-from relu_exp.engine.measurements import MEASUREMENTS, histogram
+from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, RunConfig, histogram_edges
+from relu_exp.engine.fleet.batches import Batches
+from relu_exp.engine.probes.measurements import MEASUREMENTS, histogram
 from relu_exp.engine.streams import stream
 from relu_exp.engine.training import train_fleet
-from relu_exp.schema import HISTOGRAM_BINS, QUANTITIES, RunConfig, histogram_edges
 
 import oracle
 from configs import make_run

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from relu_exp import memory
-from relu_exp.memory import available_bytes, bytes_of, room_for_fleet
-from relu_exp.plan import plan
+from relu_exp.planning import memory
+from relu_exp.planning.memory import available_bytes, bytes_of, room_for_fleet
+from relu_exp.planning.plan import plan
 
 from configs import make_run
 
@@ -42,11 +42,11 @@ def test_a_small_shape_is_not_cut_for_a_large_one():
 
 
 def test_workers_share_what_is_free(monkeypatch):
-    monkeypatch.setattr("relu_exp.memory.available_bytes", lambda device: 10e9)
+    monkeypatch.setattr("relu_exp.planning.memory.available_bytes", lambda device: 10e9)
     one, two = (room_for_fleet("cpu", number) for number in (1, 2))
     assert 0 < two < one / 2 < 5e9
     assert room_for_fleet("cpu", 1000) == 0
-    monkeypatch.setattr("relu_exp.memory.available_bytes", lambda device: None)
+    monkeypatch.setattr("relu_exp.planning.memory.available_bytes", lambda device: None)
     assert room_for_fleet("cpu", 1) is None
 
 
@@ -79,7 +79,7 @@ def test_a_fleet_takes_no_more_than_was_estimated():
 
 
 def test_a_large_data_set_leaves_less_room(monkeypatch):
-    monkeypatch.setattr("relu_exp.memory.available_bytes", lambda device: 100e9)
+    monkeypatch.setattr("relu_exp.planning.memory.available_bytes", lambda device: 100e9)
     digits, mnist = (make_run(dataset=name).dataset for name in ("digits", "mnist"))
     without, small, large = (room_for_fleet("cpu", 2, sets) for sets in ((), [digits], [mnist]))
     # 70,000 images of 784 numbers, and once more as they are sorted

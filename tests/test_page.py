@@ -13,15 +13,15 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from relu_exp.cli import main
-from relu_exp.evidence import page as page_module
-from relu_exp.evidence.claims.leaks import NEARLY_ALWAYS
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.topics.leaks import NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, judge_exact
-from relu_exp.evidence.page import build_page
-from relu_exp.evidence.pages import asset
-from relu_exp.evidence.strips import distance_bar, forest
-from relu_exp.evidence.verdict_pages import Judged
-from relu_exp.evidence.words import WORDS
-from relu_exp.schema import UsageError
+from relu_exp.evidence.page import page as page_module
+from relu_exp.evidence.page.page import build_page
+from relu_exp.evidence.page.strips import distance_bar, forest
+from relu_exp.evidence.page.words import WORDS
+from relu_exp.evidence.report.pages import asset
+from relu_exp.evidence.report.verdict_pages import Judged
 
 import synthetic
 from planted_claims import CLAIMS, RULE, RUNS, write_planted
@@ -109,7 +109,7 @@ def test_every_word_is_in_both_languages_with_the_same_places() -> None:
 
 def test_every_word_that_the_scripts_ask_for_exists() -> None:
     for name in page_module.SCRIPTS:
-        script = asset(name)
+        script = asset(name, page_module.__package__)
         for key in re.findall(r'\bword\("(\w+)"[,)]', script):
             assert key in WORDS, f"{name}: {key}"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relu_exp.plan import Fleet, flops, num_bytes, plan
+from relu_exp.planning.plan import Fleet, flops, num_bytes, plan
 
 from configs import make_run
 

@@ -17,19 +17,19 @@ from torch import Tensor
 
 from relu_exp.cli import main
 from relu_exp.config import sweeps
-from relu_exp.engine import precision
-from relu_exp.engine.kernels import Elementwise, conv2d, dense
-from relu_exp.engine.products import Samples
+from relu_exp.core.schema import TABLES, UsageError
+from relu_exp.engine.ops import precision
+from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense
+from relu_exp.engine.ops.products import Samples
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.claims.court import decide
 from relu_exp.evidence.claims.registry import Claim, Evidence, Source
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
-from relu_exp.evidence.frames import Frames
-from relu_exp.evidence.report import build
-from relu_exp.plan import plan
-from relu_exp.schema import TABLES, UsageError
-from relu_exp.store import Store
-from relu_exp.verification import verify
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.report.report import build
+from relu_exp.planning.plan import plan
+from relu_exp.results.store import Store
+from relu_exp.session.verify.verification import verify
 
 import synthetic
 from configs import make_run

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from relu_exp.engine.products import (
+from relu_exp.engine.fleet.stack import build
+from relu_exp.engine.ops.products import (
     VECTOR,
     Samples,
     in_whole_vectors,
@@ -18,7 +19,6 @@ from relu_exp.engine.products import (
     subtract_product_,
     subtract_shared_gradient_,
 )
-from relu_exp.engine.stack import build
 
 from configs import make_run
 

@@ -15,11 +15,11 @@ import pyte
 import pytest
 from rich.console import Console
 
-from relu_exp import progress
 from relu_exp.launchers.local import Progress
 from relu_exp.launchers.task import Outcome
-from relu_exp.plan import Fleet
-from relu_exp.progress import Meter
+from relu_exp.planning.plan import Fleet
+from relu_exp.session import progress
+from relu_exp.session.progress import Meter
 
 from configs import make_run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from relu_exp import provenance
-from relu_exp.provenance import changes, describe_machine, fingerprint, working_diff
+from relu_exp.results import provenance
+from relu_exp.results.provenance import changes, describe_machine, fingerprint, working_diff
 
 
 def test_the_machine_is_described_in_json():

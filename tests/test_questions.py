@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from relu_exp.evidence.answers import MEASURES, answer
 from relu_exp.evidence.claims.arms import at_best_rate
 from relu_exp.evidence.claims.registry import Evidence, all_claims
-from relu_exp.evidence.questions import QUESTIONS, Question, View
-from relu_exp.evidence.words import WORDS
+from relu_exp.evidence.page.answers import MEASURES, answer
+from relu_exp.evidence.page.questions import QUESTIONS, Question, View
+from relu_exp.evidence.page.words import WORDS
 
 import synthetic
 

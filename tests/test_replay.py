@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from relu_exp.engine import batches, checkpoints, replay, training
+from relu_exp.core.schema import RunConfig
+from relu_exp.engine import checkpoints, training
 from relu_exp.engine.checkpoints import Keeper
+from relu_exp.engine.fleet import batches, replay
 from relu_exp.engine.training import train_fleet
-from relu_exp.schema import RunConfig
 
 from configs import make_run
 from fleets import FLEETS, bits, fleet

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from relu_exp.evidence import report
+from relu_exp.core.schema import Choice, UsageError
 from relu_exp.evidence.figures import FIGURES as KINDS
 from relu_exp.evidence.figures import FigureKind, draw
-from relu_exp.evidence.pages import escape_markdown
-from relu_exp.evidence.report import build, build_index
-from relu_exp.schema import Choice, UsageError
-from relu_exp.store import Store
+from relu_exp.evidence.report import report
+from relu_exp.evidence.report.pages import escape_markdown
+from relu_exp.evidence.report.report import build, build_index
+from relu_exp.results.store import Store
 
 import synthetic
 
@@ -198,7 +198,7 @@ def test_of_reports_that_are_made_at_once_one_stays_whole(tmp_path):
 def test_a_report_whose_place_changes_under_its_hands_gets_there(tmp_path, monkeypatch, other):
     report._move(finished(tmp_path, "first"), tmp_path)
     # where folders cannot change places there is a moment between two renames
-    monkeypatch.setattr("relu_exp.atomic._exchange", lambda *_: False)
+    monkeypatch.setattr("relu_exp.results.atomic._exchange", lambda *_: False)
     rename, target, theirs = Path.rename, tmp_path / "figures", finished(tmp_path, "theirs")
     steps = [other]
 

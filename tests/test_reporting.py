@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from relu_exp.reporting import Reports
-from relu_exp.schema import Choice, UsageError
+from relu_exp.core.schema import Choice, UsageError
+from relu_exp.session.reporting import Reports
 
 import synthetic
 

@@ -12,7 +12,7 @@ import pytest
 
 from relu_exp import cli
 from relu_exp.engine import training
-from relu_exp.store import Store
+from relu_exp.results.store import Store
 
 PROGRAM = Path(sys.executable).with_name("relu-exp")
 TINY = """

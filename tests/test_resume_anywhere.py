@@ -9,9 +9,10 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from relu_exp import cli, session
-from relu_exp.evidence.frames import Frames
-from relu_exp.store import Store
+from relu_exp import cli
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.results.store import Store
+from relu_exp.session import session
 
 TINY = """
 title: Tiny

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relu_exp.schema import PARTS, PLAIN_KEYS, PRECISIONS, TABLES, Choice, RunConfig, UsageError
+from relu_exp.core.schema import (
+    PARTS,
+    PLAIN_KEYS,
+    PRECISIONS,
+    TABLES,
+    Choice,
+    RunConfig,
+    UsageError,
+)
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | names | st.floats(allow_nan=False, width=64)

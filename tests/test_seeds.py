@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from relu_exp import session
 from relu_exp.cli import main
 from relu_exp.evidence.claims.verdicts import ALPHA, Verdict, corrected, seeds_to_decide
-from relu_exp.evidence.frames import Frames
-from relu_exp.seeds import MAX_LOOKS, more_seeds
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.session import session
+from relu_exp.session.seeds import MAX_LOOKS, more_seeds
 
 
 def verdict(name: str, needed: int | None, *experiments: str) -> dict[str, object]:

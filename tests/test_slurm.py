@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import launch
-from relu_exp.launchers.registry import LAUNCHERS
 from relu_exp.launchers.task import Mission, Outcome
-from relu_exp.plan import plan
-from relu_exp.schema import UsageError
-from relu_exp.store import Store
+from relu_exp.planning.plan import plan
+from relu_exp.results.store import Store
 
 import trainers
 from configs import make_run

@@ -2,10 +2,10 @@
 
 import pytest
 
-from relu_exp.provenance import fingerprint
-from relu_exp.schema import TABLES
-from relu_exp.standing import standing
-from relu_exp.store import Store
+from relu_exp.core.schema import TABLES
+from relu_exp.planning.standing import standing
+from relu_exp.results.provenance import fingerprint
+from relu_exp.results.store import Store
 
 from configs import make_run
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from relu_exp.evidence.statistics import (
+from relu_exp.evidence.data.statistics import (
     best_learning_rates,
     mean_interval,
     median_steps,

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relu_exp import reading
-from relu_exp.schema import TABLES, UsageError
-from relu_exp.store import Store, arrow_schema, new_session
+from relu_exp.core.schema import TABLES, UsageError
+from relu_exp.results import reading
+from relu_exp.results.store import Store, arrow_schema, new_session
 
 
 def rows(*run_ids, status="done"):
@@ -74,7 +74,7 @@ def test_a_part_of_the_same_name_is_replaced(store):
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_a_part_is_replaced_whole_or_not_at_all(store, monkeypatch, can_exchange):
     if not can_exchange:
-        monkeypatch.setattr("relu_exp.atomic._exchange", lambda *_: False)
+        monkeypatch.setattr("relu_exp.results.atomic._exchange", lambda *_: False)
     for number in range(3):
         store.write_part("a", rows(str(number)))
         assert store.finished() == {str(number)}
@@ -121,7 +121,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_store import rows
-from relu_exp.store import Store
+from relu_exp.results.store import Store
 store = Store(Path({str(store.root)!r}))
 print("ready", flush=True)
 for number in range(100_000):

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, value_and_derivative
 from relu_exp.engine.initializers import INITIALIZERS
-from relu_exp.engine.theory import gaussian_nodes, predict
-from relu_exp.schema import Choice, RunConfig
+from relu_exp.engine.probes.theory import gaussian_nodes, predict
 
 
 def gaussian_mean(function, variances):

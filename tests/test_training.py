@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from relu_exp.engine import batches, training
+from relu_exp.core.schema import TABLES, Choice, UsageError
+from relu_exp.engine import training
 from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.fleet import batches
 from relu_exp.engine.networks import NETWORKS, Network
 from relu_exp.engine.training import train_fleet
-from relu_exp.schema import TABLES, Choice, UsageError
 
 import oracle
 from configs import make_run

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from relu_exp.cli import main
-from relu_exp.evidence import verdict_pages
+from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge_exact
-from relu_exp.evidence.forest import standardized
-from relu_exp.evidence.heard import shown_effect
-from relu_exp.evidence.report import build_index
-from relu_exp.evidence.verdict_pages import Judged, build, read_verdicts
-from relu_exp.schema import UsageError
+from relu_exp.evidence.report import verdict_pages
+from relu_exp.evidence.report.forest import standardized
+from relu_exp.evidence.report.heard import shown_effect
+from relu_exp.evidence.report.report import build_index
+from relu_exp.evidence.report.verdict_pages import Judged, build, read_verdicts
 
 import synthetic
 from planted_claims import CLAIMS, RULE, RUNS, write_planted

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
-from relu_exp.evidence.verdict_pages import MARKS
-from relu_exp.evidence.verdict_table import bar, show_verdicts
-from relu_exp.listing import show
+from relu_exp.evidence.report.verdict_pages import MARKS
+from relu_exp.evidence.report.verdict_table import bar, show_verdicts
+from relu_exp.session.listing import show
 
 ABOVE = Rule(measure="m", says="s", threshold=1.0)
 BELOW = Rule(measure="m", says="s", threshold=1.0, claimed_side="below")

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.evidence.claims import leaks
-from relu_exp.evidence.claims.convergence import RANKING
 from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.parts import parts_of, seeds_until
+from relu_exp.evidence.claims.topics import leaks
+from relu_exp.evidence.claims.topics.convergence import RANKING
 from relu_exp.evidence.claims.verdicts import (
     Rule,
     Verdict,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from relu_exp import watching
 from relu_exp.cli import main
 from relu_exp.launchers.local import Progress
 from relu_exp.launchers.task import Outcome
-from relu_exp.plan import Fleet
-from relu_exp.store import Store
-from relu_exp.watching import Watch
+from relu_exp.planning.plan import Fleet
+from relu_exp.results.store import Store
+from relu_exp.session import watching
+from relu_exp.session.watching import Watch
 
 import synthetic
 

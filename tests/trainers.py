@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from relu_exp.core.schema import UsageError
 from relu_exp.engine.training import train_fleet
-from relu_exp.schema import UsageError
 
 FAILING, KILLING, WAITING, ABSENT, KILLED_ONCE, PREEMPTED_ONCE, STOPPED = (
     0.7,

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from benchmarks.child import Answer, Question, answer
 from benchmarks.work import Run, Work
 from relu_exp.config import sweeps
+from relu_exp.core.schema import RunConfig
 from relu_exp.launchers import local
 from relu_exp.launchers.processes import processes
 from relu_exp.launchers.task import Mission, Outcome
-from relu_exp.plan import FLEET_SIZES, plan
-from relu_exp.schema import RunConfig
-from relu_exp.store import Store
+from relu_exp.planning.plan import FLEET_SIZES, plan
+from relu_exp.results.store import Store
 
 __all__ = ["REFERENCE", "UNMEASURED", "configurations", "measure", "sail"]
 

@@ -12,9 +12,9 @@ from relu_exp.config.grammar import Values, check_distinct, parse_override, pars
 from relu_exp.config.groups import GROUPS, compose_options, registries
 from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, checked
 from relu_exp.config.sweep import Condition, LauncherConfig, Sweep
-from relu_exp.launchers.registry import COMMON, LAUNCHERS
-from relu_exp.registry import nearest, shown
-from relu_exp.schema import Choice, UsageError
+from relu_exp.core.launchers import COMMON, LAUNCHERS
+from relu_exp.core.registry import nearest, shown
+from relu_exp.core.schema import Choice, UsageError
 
 __all__ = ["sweeps"]
 

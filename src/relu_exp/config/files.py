@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from relu_exp.registry import nearest, printable, shown
-from relu_exp.schema import UsageError
+from relu_exp.core.registry import nearest, printable, shown
+from relu_exp.core.schema import UsageError
 
 __all__ = [
     "BUDGETS",

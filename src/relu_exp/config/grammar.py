@@ -21,8 +21,8 @@ from hydra.core.override_parser.types import (
     Sweep,
 )
 
-from relu_exp.registry import shown
-from relu_exp.schema import UsageError
+from relu_exp.core.registry import shown
+from relu_exp.core.schema import UsageError
 
 __all__ = [
     "LIST_KEYS",

@@ -16,9 +16,9 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from relu_exp.config.files import shipped
-from relu_exp.launchers.registry import LAUNCHERS
-from relu_exp.registry import Registry
-from relu_exp.schema import PARTS
+from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.registry import Registry
+from relu_exp.core.schema import PARTS
 
 __all__ = ["GROUPS", "Option", "compose_options", "option_names", "registries"]
 
@@ -38,7 +38,7 @@ def registries() -> Mapping[str, Registry[Any]]:
     """Return the registry behind each group of a run's configuration."""
     # torch takes a second to load: not before a configuration is composed
     from relu_exp.engine.activations import ACTIVATIONS
-    from relu_exp.engine.datasets import DATASETS
+    from relu_exp.engine.data.datasets import DATASETS
     from relu_exp.engine.initializers import INITIALIZERS
     from relu_exp.engine.networks import NETWORKS
     from relu_exp.engine.optimizers import OPTIMIZERS

@@ -9,8 +9,8 @@ from typing import TypeGuard
 from relu_exp.config.grammar import Pattern, Range, Values
 from relu_exp.config.groups import GROUPS, option_names
 from relu_exp.config.schedules import check_schedule
-from relu_exp.registry import Setting, nearest, shown
-from relu_exp.schema import DEFAULT_PRECISION, PRECISIONS, UsageError
+from relu_exp.core.registry import Setting, nearest, shown
+from relu_exp.core.schema import DEFAULT_PRECISION, PRECISIONS, UsageError
 
 __all__ = ["PLAIN_KEYS", "SCHEDULE_KEYS", "THRESHOLD_KEYS", "check_key", "checked"]
 

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from itertools import count, takewhile
 
-from relu_exp.registry import nearest, shown
-from relu_exp.schema import UsageError
+from relu_exp.core.registry import nearest, shown
+from relu_exp.core.schema import UsageError
 
 __all__ = ["Schedule", "check_schedule", "resolve_schedule"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from relu_exp.config.expansion import Dimension, group_of
 from relu_exp.config.schedules import resolve_schedule
-from relu_exp.schema import PARTS, Choice, RunConfig, Scalar, UsageError
+from relu_exp.core.schema import PARTS, Choice, RunConfig, Scalar, UsageError
 
 __all__ = ["Condition", "LauncherConfig", "Sweep"]
 
@@ -132,6 +132,6 @@ def _run(values: Mapping[str, Any]) -> RunConfig:
 
 @lru_cache(maxsize=1024)
 def _num_train(dataset: Choice) -> int:
-    from relu_exp.engine.datasets import shape_of
+    from relu_exp.engine.data.datasets import shape_of
 
     return shape_of(dataset).num_train

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.registry import Registry, Setting, settings_of
-from relu_exp.schema import Choice
+from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.schema import Choice
 
 __all__ = [
     "ACTIVATIONS",

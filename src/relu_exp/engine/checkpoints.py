@@ -16,13 +16,13 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from relu_exp.atomic import write_whole
+from relu_exp.core.schema import TABLES, RunConfig
+from relu_exp.engine.fleet.stack import Stack
 from relu_exp.engine.optimizers import Optimizer
-from relu_exp.engine.records import Records
-from relu_exp.engine.stack import Stack
-from relu_exp.provenance import fingerprint
-from relu_exp.schema import TABLES, RunConfig
-from relu_exp.store import arrow_schema
+from relu_exp.engine.probes.records import Records
+from relu_exp.results.atomic import write_whole
+from relu_exp.results.provenance import fingerprint
+from relu_exp.results.store import arrow_schema
 
 __all__ = ["NO_STATE", "Keeper", "Voyage", "clear", "continue_from", "runs_under_way"]
 

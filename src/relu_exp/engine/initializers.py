@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.schema import Choice
 from relu_exp.engine.activations import gain as gain_of
-from relu_exp.registry import Registry, Setting, settings_of
-from relu_exp.schema import Choice
 
 __all__ = ["INITIALIZERS", "Fan", "Initializer", "draw_weights", "register", "weight_variance"]
 

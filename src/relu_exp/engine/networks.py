@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.engine import datasets
+from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.schema import RunConfig, UsageError
+from relu_exp.engine.data import datasets
+from relu_exp.engine.ops.products import Samples
 from relu_exp.engine.outputs import OUTPUTS
-from relu_exp.engine.products import Samples
-from relu_exp.registry import Registry, Setting
-from relu_exp.schema import RunConfig, UsageError
 
 __all__ = [
     "NETWORKS",

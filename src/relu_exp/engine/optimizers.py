@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from relu_exp.registry import Registry, Setting
+from relu_exp.core.registry import Registry, Setting
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.engine.kernels import gives_same_bits
+from relu_exp.engine.ops.kernels import gives_same_bits
 
 __all__ = ["OUTPUTS", "Output"]
 

@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.engine import precision
+from relu_exp.core.schema import SPLITS, RunConfig
 from relu_exp.engine.activations import ACTIVATIONS
-from relu_exp.engine.batches import Batches
 from relu_exp.engine.checkpoints import NO_STATE, Keeper, continue_from
+from relu_exp.engine.fleet.batches import Batches
+from relu_exp.engine.fleet.replay import RECORDERS, Replay
+from relu_exp.engine.fleet.stack import Noise, build
 from relu_exp.engine.networks import layers_of, parameter_count
-from relu_exp.engine.observing import Observer
+from relu_exp.engine.ops import precision
 from relu_exp.engine.optimizers import OPTIMIZERS
-from relu_exp.engine.records import Records
-from relu_exp.engine.replay import RECORDERS, Replay
-from relu_exp.engine.stack import Noise, build
+from relu_exp.engine.probes.observing import Observer
+from relu_exp.engine.probes.records import Records
 from relu_exp.engine.streams import stream
-from relu_exp.schema import SPLITS, RunConfig
 
 __all__ = ["train_fleet"]
 

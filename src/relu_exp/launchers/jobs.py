@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from relu_exp.atomic import write_whole
+from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Progress, launch, paced
 from relu_exp.launchers.task import Mission, Outcome, Trainer, outcome_of, write_off
-from relu_exp.plan import Fleet
-from relu_exp.provenance import changes
-from relu_exp.schema import UsageError
-from relu_exp.store import Store
+from relu_exp.planning.plan import Fleet
+from relu_exp.results.atomic import write_whole
+from relu_exp.results.provenance import changes
+from relu_exp.results.store import Store
 
 __all__ = ["Job", "end_of", "error_in", "groups", "step_of"]
 

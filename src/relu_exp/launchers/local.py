@@ -15,10 +15,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
+from relu_exp.core.schema import UsageError
 from relu_exp.launchers.processes import end_with_parent, processes
 from relu_exp.launchers.task import Mission, Outcome, Trainer, ready, see_through, write_off
-from relu_exp.plan import Fleet
-from relu_exp.schema import UsageError
+from relu_exp.planning.plan import Fleet
 
 __all__ = ["Progress", "Tell", "launch", "num_cores", "paced", "resolve_device"]
 

@@ -17,12 +17,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Progress, Tell, num_cores, paced
 from relu_exp.launchers.task import Mission, Outcome, Trainer, ready, see_through, write_off
-from relu_exp.plan import Fleet
-from relu_exp.provenance import changes, fingerprint
-from relu_exp.schema import UsageError
-from relu_exp.store import Store
+from relu_exp.planning.plan import Fleet
+from relu_exp.results.provenance import changes, fingerprint
+from relu_exp.results.store import Store
 
 __all__ = ["launch"]
 

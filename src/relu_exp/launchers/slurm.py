@@ -18,12 +18,12 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedJobError
 
+from relu_exp.core.schema import UsageError
 from relu_exp.launchers.jobs import Job, end_of, error_in, groups, step_of
 from relu_exp.launchers.local import Progress, Tell, num_cores
 from relu_exp.launchers.task import Mission, Trainer, write_off
-from relu_exp.plan import Fleet
-from relu_exp.provenance import fingerprint
-from relu_exp.schema import UsageError
+from relu_exp.planning.plan import Fleet
+from relu_exp.results.provenance import fingerprint
 
 __all__ = ["launch"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from relu_exp.plan import Fleet
-from relu_exp.registry import load_plugins
-from relu_exp.schema import TABLES, RunConfig, Status, UsageError
-from relu_exp.store import Columns, Store
+from relu_exp.core.registry import load_plugins
+from relu_exp.core.schema import TABLES, RunConfig, Status, UsageError
+from relu_exp.planning.plan import Fleet
+from relu_exp.results.store import Columns, Store
 
 if TYPE_CHECKING:
     from relu_exp.engine.checkpoints import Keeper

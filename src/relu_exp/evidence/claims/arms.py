@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from relu_exp.evidence.claims.registry import MissingRunsError
-from relu_exp.evidence.frames import Frames, steps_to_threshold
-from relu_exp.evidence.statistics import best_learning_rates, mean_interval, score
+from relu_exp.evidence.data.frames import Frames, steps_to_threshold
+from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, score
 
 __all__ = [
     "at_best_rate",

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.evidence.claims.verdicts import ALPHA, Rule, Verdict, corrected, judge
-from relu_exp.evidence.frames import Frames, Open, find_results
-from relu_exp.schema import DEFAULT_PRECISION, UsageError
+from relu_exp.evidence.data.frames import Frames, Open, find_results
 
 __all__ = ["Check", "against_itself", "calibrate", "planted"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName, corrected
-from relu_exp.schema import UsageError
 
 __all__ = ["ORDER", "can_decide", "command", "count", "decide", "decide_all"]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from relu_exp.core.schema import histogram_edges
 from relu_exp.evidence.claims.registry import MissingRunsError
-from relu_exp.evidence.frames import Frames, Steps
-from relu_exp.schema import histogram_edges
+from relu_exp.evidence.data.frames import Frames, Steps
 
 __all__ = [
     "HE",

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from relu_exp.core.registry import nearest, shown
+from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
-from relu_exp.evidence.frames import Frames
-from relu_exp.registry import nearest, shown
-from relu_exp.schema import DEFAULT_PRECISION, UsageError
-from relu_exp.store import Store
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.results.store import Store
 
 __all__ = ["Claim", "Evidence", "Literature", "Source", "all_claims", "claim", "find_claim"]
 
@@ -184,8 +184,8 @@ def claim(
 
 @cache
 def _load() -> None:
-    """Import every topic of this package: a claim is added by being written down in one."""
-    import relu_exp.evidence.claims as topics
+    """Import every topic: a claim is added by being written down in one."""
+    import relu_exp.evidence.claims.topics as topics
 
     for module in sorted(pkgutil.iter_modules(topics.__path__), key=lambda found: found.name):
         importlib.import_module(f"{topics.__name__}.{module.name}")

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from relu_exp.evidence.frames import Frames, find_results
-from relu_exp.registry import nearest
-from relu_exp.schema import UsageError
+from relu_exp.core.registry import nearest
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.frames import Frames, find_results
 
 __all__ = ["KINDS", "export"]
 

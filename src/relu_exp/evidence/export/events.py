@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.frames import Frames
-from relu_exp.schema import PARTS, PLACES, PLAIN_KEYS, UsageError, histogram_edges
+from relu_exp.core.schema import PARTS, PLACES, PLAIN_KEYS, UsageError, histogram_edges
+from relu_exp.evidence.data.frames import Frames
 
 try:
     from tensorboard.compat.proto.event_pb2 import Event

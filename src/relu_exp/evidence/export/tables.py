@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from relu_exp.evidence.frames import Frames, unpack
-from relu_exp.schema import TABLES, histogram_edges
+from relu_exp.core.schema import TABLES, histogram_edges
+from relu_exp.evidence.data.frames import Frames, unpack
 
 __all__ = ["write"]
 

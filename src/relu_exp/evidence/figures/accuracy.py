@@ -18,6 +18,8 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.statistics import best_learning_rates, score, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import (
     ASIDE,
@@ -38,8 +40,6 @@ from relu_exp.evidence.figures.style import (
     plain,
     rate_axis,
 )
-from relu_exp.evidence.frames import Frames
-from relu_exp.evidence.statistics import best_learning_rates, score, summarize
 
 __all__ = ["accuracy_by_depth", "accuracy_map", "learning_rate_sensitivity"]
 

@@ -11,10 +11,10 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from relu_exp.core.registry import Registry, Setting
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.slices import describe, precision_words, redraw_command, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
-from relu_exp.evidence.frames import Frames
-from relu_exp.registry import Registry, Setting
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
 

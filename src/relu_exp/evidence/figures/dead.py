@@ -9,6 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from relu_exp.evidence.data.frames import Frames, revivals
+from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import Grid, aside, handles, interval_line, interval_words
 from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, spread, trained
@@ -20,8 +22,6 @@ from relu_exp.evidence.figures.style import (
     rate_axis,
     steps_axis,
 )
-from relu_exp.evidence.frames import Frames, revivals
-from relu_exp.evidence.statistics import summarize
 
 __all__ = ["dead_fraction"]
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import Drawing, figure, finished
 from relu_exp.evidence.figures.style import INK, Sheet, levels, looks
-from relu_exp.evidence.frames import Frames
 
 __all__ = ["function_curves"]
 

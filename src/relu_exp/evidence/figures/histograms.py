@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from relu_exp.core.schema import histogram_edges
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.slices import (
     TRAINING_AXES,
@@ -20,8 +22,6 @@ from relu_exp.evidence.figures.slices import (
     spread,
 )
 from relu_exp.evidence.figures.style import GRAY, Sheet, levels, looks
-from relu_exp.evidence.frames import Frames
-from relu_exp.schema import histogram_edges
 
 __all__ = ["histogram_grid", "preactivation_grid"]
 

@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from relu_exp.evidence.data.frames import Frames, steps_to_threshold
+from relu_exp.evidence.data.statistics import best_learning_rates, median_steps, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
 from relu_exp.evidence.figures.slices import AXES, Slice, slices, spread, trained
@@ -23,8 +25,6 @@ from relu_exp.evidence.figures.style import (
     plain,
     steps_axis,
 )
-from relu_exp.evidence.frames import Frames, steps_to_threshold
-from relu_exp.evidence.statistics import best_learning_rates, median_steps, summarize
 
 __all__ = ["loss_curves", "steps_to_threshold_figure"]
 

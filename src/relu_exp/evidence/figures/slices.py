@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from relu_exp.core.schema import DEFAULT_PRECISION
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.style import levels, plain
-from relu_exp.evidence.frames import Frames
-from relu_exp.schema import DEFAULT_PRECISION
 
 __all__ = [
     "AXES",

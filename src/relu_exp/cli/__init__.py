@@ -1,0 +1,80 @@
+"""The command line: one Typer program, its exit codes, and errors in one line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from relu_exp import __version__
+from relu_exp.cli.catalogue import claim, list_
+from relu_exp.cli.errors import explain
+from relu_exp.cli.options import Debug
+from relu_exp.cli.results import compare, export, report, verify
+from relu_exp.cli.training import reproduce, run
+from relu_exp.core.registry import printable
+
+__all__ = ["COMMANDS", "app", "main"]
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "run": run,
+    "reproduce": reproduce,
+    "report": report,
+    "verify": verify,
+    "compare": compare,
+    "list": list_,
+    "claim": claim,
+    "export": export,
+}
+
+# plain help: rich would take a third of the time that --help may take
+app = typer.Typer(
+    name="relu-exp",
+    help="Claims about activation functions and weight initialization, decided by experiment.",
+    epilog="Try: relu-exp run | relu-exp run depth=2,10 activation=relu,tanh 'seed=range(3)'",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"relu-exp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _relu_exp(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; an error is one line on stderr.
+
+    0: all well. 1: some run failed, or a bug. 2: bad usage or configuration. 130: interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        # without a command Typer would call its help an error
+        code = app(words or ["--help"], prog_name="relu-exp", standalone_mode=False)
+    except Exception as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        message, code = explain(error, words, [*COMMANDS])
+        print("relu-exp:", printable(" ".join(message.split())), file=sys.stderr)
+    else:
+        # Typer turns Ctrl-C into this code
+        if code == 130:
+            print("relu-exp: interrupted", file=sys.stderr)
+    return int(code or 0)

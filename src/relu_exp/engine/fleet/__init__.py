@@ -1,0 +1,1 @@
+"""Fleets: runs of equal shape that train as one tensor program."""

@@ -1,0 +1,257 @@
+"""A fleet's parameters stacked along a leading run axis, and its forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relu_exp.core.schema import RunConfig
+from relu_exp.engine.activations import ACTIVATIONS, gain
+from relu_exp.engine.data.datasets import load
+from relu_exp.engine.fleet.chains import Chain
+from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
+from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
+from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
+from relu_exp.engine.ops.precision import rounds
+from relu_exp.engine.ops.products import Samples, in_whole_vectors
+from relu_exp.engine.outputs import OUTPUTS, Output
+from relu_exp.engine.streams import stream
+
+__all__ = ["Noise", "Stack", "Tape", "build"]
+
+Noise = Callable[[int, torch.Size], Tensor]
+"""Uniform numbers for a hidden layer: (layer, shape of its pre-activations) → that shape."""
+
+
+@dataclass
+class Tape:
+    """The pre-activations and activations of every hidden layer of one pass, in order.
+
+    Each is (runs, units, samples); a convolution's unit is a channel, its samples all positions of
+    all samples.
+    """
+
+    preactivations: list[Tensor] = field(default_factory=list)
+    activations: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The networks of a fleet: one tensor per layer holds the weights of every run.
+
+    `weights` are (runs, out, in, ...), `biases` (runs, out, 1); `slopes` are the learned
+    parameters of the activation, (runs, 1 or units, 1): none, one in all, or one per layer.
+    """
+
+    network: Network
+    settings: Mapping[str, Any]
+    layers: tuple[Layer, ...]
+    output: Output
+    phi: Elementwise
+    weights: list[Tensor]
+    biases: list[Tensor]
+    slopes: list[Tensor]
+
+    def __post_init__(self) -> None:
+        """Have autograd follow all that is trained."""
+        for parameter in self.parameters():
+            parameter.requires_grad_()
+
+    @property
+    def num_runs(self) -> int:
+        """Runs in the fleet."""
+        return len(self.phi.settings)
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """The layers that an activation follows."""
+        return self.layers[:-1]
+
+    def parameters(self) -> list[Tensor]:
+        """Return every tensor that is trained: weights, biases, then slopes."""
+        return [*self.weights, *self.biases, *self.slopes]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every layer is dense, so that a pass hears of all activations as they come."""
+        return all(len(layer.shape) == 2 for layer in self.layers)
+
+    def forward(
+        self,
+        x: Samples,
+        noise: Noise | None = None,
+        tape: Tape | None = None,
+        heard: Callable[[Tensor], None] | None = None,
+        descends: bool = False,
+    ) -> Tensor:
+        """Return the outputs (runs, units, samples); with `noise`, as in training.
+
+        A tape makes every hidden layer go by the plain formula, so that autograd reaches it;
+        `heard` is called with the activations of each dense hidden layer and keeps the fast rules.
+        With `descends`, dense layers take their step on the way back (see `kernels.dense`).
+        """
+        passing = _Pass(self, noise, tape, heard, descends)
+        return self.network.forward(passing, x, self.settings)
+
+    @cached_property
+    def _chains(self) -> dict[tuple[int, ...], Chain]:
+        return {}
+
+    def chain(self, x: Samples) -> Chain:
+        """Return all layers as one chain, with buffers for batches like x."""
+        shape = (x.labels.shape[1], *x.sizes)
+        if shape not in self._chains:
+            self._chains[shape] = Chain(self.weights, self.biases, self.phi, x)
+        return self._chains[shape]
+
+    def slope_of(self, layer: int) -> Mapping[str, Tensor]:
+        """Return the learned keyword of a hidden layer's activation, or nothing."""
+        entry = ACTIVATIONS[self.phi.name]
+        if entry.trained is None:
+            return {}
+        return {entry.trained[0]: self.slopes[layer if len(self.slopes) > 1 else 0]}
+
+    def keep(self, runs: Sequence[int]) -> Stack:
+        """Return the stack of some of the runs."""
+        return replace(
+            self,
+            phi=self.phi.keep(runs),
+            weights=_stored(_some(self.weights, runs)),
+            biases=_some(self.biases, runs),
+            slopes=_some(self.slopes, runs),
+        )
+
+
+def _some(tensors: Sequence[Tensor], runs: Sequence[int]) -> list[Tensor]:
+    """Return copies of stacked tensors with some of their runs."""
+    index = torch.tensor(list(runs), dtype=torch.int64)
+    return [tensor.detach().index_select(0, index.to(tensor.device)) for tensor in tensors]
+
+
+def _stored(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Return weights, of which matrices are stored as `products` takes them."""
+    return [in_whole_vectors(W) if W.dim() == 3 else W for W in weights]
+
+
+class _Pass:
+    """One forward pass; what `networks.Pass` asks for."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        noise: Noise | None,
+        tape: Tape | None,
+        heard: Callable[[Tensor], None] | None,
+        descends: bool,
+    ) -> None:
+        self.stack, self.noise, self.tape, self.heard = stack, noise, tape, heard
+        self.descends = descends
+        self.num_layers = len(stack.layers)
+
+    def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
+        W, b, phi = self.stack.weights[layer], self.stack.biases[layer], self.stack.phi
+        if self.tape is None and phi.is_fast:
+            a = dense(h, W, b, phi, skip, self.descends)
+            if self.heard is not None:
+                self.heard(a)
+            return a
+        z = linear(h, W, b, self.descends)
+        return self._activate(layer, z if skip is None else z + skip)
+
+    def conv(self, layer: int, h: Tensor, padding: int = 0) -> Tensor:
+        W, b = self.stack.weights[layer], self.stack.biases[layer]
+        z = conv2d(h, W, b, padding).transpose(1, 2)
+        runs, channels, *places = z.shape
+        a = self._activate(layer, z.reshape(runs, channels, -1))
+        return a.reshape(runs, channels, *places).transpose(1, 2)
+
+    def sequence(self, x: Samples) -> Tensor:
+        stack = self.stack
+        if self.descends and stack.phi.is_fast and not rounds():
+            return stack.chain(x)(x)
+        h: Tensor | Samples = x
+        for layer in range(self.num_layers - 1):
+            h = self.dense(layer, h)
+        return self.linear(self.num_layers - 1, h)
+
+    def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
+        return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.descends)
+
+    def _activate(self, layer: int, z: Tensor) -> Tensor:
+        learned = dict(self.stack.slope_of(layer))
+        if self.noise is not None and ACTIVATIONS[self.stack.phi.name].is_random:
+            learned["noise"] = self.noise(layer, z.shape)
+        a = self.stack.phi.plain(z, **learned)
+        if self.tape is not None:
+            self.tape.preactivations.append(z)
+            self.tape.activations.append(a)
+        return a
+
+
+def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
+    """Return the stack of a fleet at its initialization.
+
+    The standard-normal draws of a layer depend on the seed and the layer's shape alone: arms of
+    one seed share them, whatever their initializer. The first layer's weights come in the order in
+    which `Batches` has the features.
+
+    Args:
+        runs: configurations of equal shape, those of one seed consecutive.
+        device: where the parameters live.
+
+    Raises:
+        UsageError: the network does not fit the data set.
+    """
+    first = runs[0]
+    entry, network = ACTIVATIONS[first.activation.name], NETWORKS[first.network.name]
+    layers = tuple(layer for layer in layers_of(first) if layer.is_used)
+    weights, biases = [], []
+    for index, layer in enumerate(layers):
+        pairs = [_draw(run, index, layer, is_hidden=index < len(layers) - 1) for run in runs]
+        if index == 0 and network.takes_any_order and (data := load(first.dataset).by_use):
+            pairs = [(W[:, data.order], b) for W, b in pairs]
+        weights.append(torch.stack([W for W, _ in pairs]).to(device))
+        biases.append(torch.stack([b for _, b in pairs]).to(device))
+    settings = [run.activation.as_dict() for run in runs]
+    return Stack(
+        network=network,
+        settings=first.network.as_dict(),
+        layers=layers,
+        output=OUTPUTS[first.network["output"]],
+        phi=Elementwise(
+            first.activation.name, tuple({} if entry.trained else each for each in settings)
+        ),
+        weights=_stored(weights),
+        biases=biases,
+        slopes=[slope.to(device) for slope in _slopes(runs, layers[:-1])],
+    )
+
+
+def _draw(run: RunConfig, index: int, layer: Layer, is_hidden: bool) -> tuple[Tensor, Tensor]:
+    """Return the initial weights (out, in, ...) and biases (out, 1) of one run's layer."""
+    fan = Fan(layer.fan_in, layer.fan_out, gain(run.activation) if is_hidden else 1.0)
+    z = torch.randn(layer.shape, generator=stream(run.seed, "weights", index))
+    bias = torch.zeros(layer.shape[0], 1)
+    if INITIALIZERS[run.initializer.name].draws_biases:
+        bias_z = torch.randn(layer.shape[0], 1, generator=stream(run.seed, "biases", index))
+        bias = uniform_from_normal(bias_z) / layer.fan_in**0.5
+    return draw_weights(run.initializer, z, fan), bias
+
+
+def _slopes(runs: Sequence[RunConfig], hidden: Sequence[Layer]) -> list[Tensor]:
+    """Return the learned parameters of the activation, if it has any: (runs, 1 or units, 1)."""
+    entry = ACTIVATIONS[runs[0].activation.name]
+    if entry.trained is None or not hidden:
+        return []
+    shared_by = runs[0].activation.as_dict().get("per", "layer")
+    first = torch.tensor([float(run.activation[entry.trained[1]]) for run in runs])
+    layers = hidden[:1] if shared_by == "network" else hidden
+    return [
+        first.reshape(-1, 1, 1).repeat(1, layer.shape[0] if shared_by == "unit" else 1, 1)
+        for layer in layers
+    ]

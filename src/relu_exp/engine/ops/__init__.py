@@ -1,0 +1,1 @@
+"""The tensor steps of a whole fleet: products, kernels and their precision."""

@@ -1,0 +1,296 @@
+"""The fast parts: linear map and activation of a whole fleet in one differentiable step.
+
+A fleet's tensors carry the run first and the sample last: activations are (runs, units, samples),
+weights (runs, out, in), biases (runs, out, 1). Beside every fast rule stands the plain formula of
+`activations`, which the tests hold it against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.ops.precision import operand, rounded, rounds, with_rounded_grad
+from relu_exp.engine.ops.products import (
+    Samples,
+    new_stack,
+    product,
+    shared_bias,
+    shared_gradient,
+    shared_product,
+    subtract_product_,
+    subtract_shared_gradient_,
+)
+
+__all__ = [
+    "RULES",
+    "Elementwise",
+    "conv2d",
+    "convolutions",
+    "dense",
+    "gives_same_bits",
+    "grouped_convolution",
+    "linear",
+    "never_moves",
+]
+
+aten = torch.ops.aten
+
+# Elements that the widest vectorized loop takes at once. Elementwise loops over a tensor end in a
+# scalar tail whose exp may differ in the last bit; a run's numbers would then depend on where in
+# its fleet it stands. On a GPU every element is computed alike.
+_VECTOR = 64
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An activation in place, and its derivative from its own output.
+
+    `forward_(z, **settings)` overwrites z with φ(z). `backward(grad, a, out, **settings)` writes
+    grad · φ′(z) to `out`, which may be a itself, given a = φ(z). `rests(a)`, where it is cheaper,
+    says of which units (..., units) φ′ is 0 on every sample.
+    """
+
+    forward_: Callable[..., Any]
+    backward: Callable[..., Any]
+    # whether φ′ from the output is as exact as from the input, also where the output rounds
+    is_exact: bool = True
+    rests: Callable[[Tensor], Tensor] | None = None
+
+
+RULES: Mapping[str, Rule] = {
+    "identity": Rule(lambda z: z, lambda grad, a, out: out.copy_(grad)),
+    "step": Rule(lambda z: z.copy_(z >= 0), lambda grad, a, out: out.zero_()),
+    "sigmoid": Rule(
+        torch.sigmoid_,
+        lambda grad, a, out: aten.sigmoid_backward.grad_input(grad, a, grad_input=out),
+    ),
+    "tanh": Rule(
+        torch.tanh_,
+        lambda grad, a, out: aten.tanh_backward.grad_input(grad, a, grad_input=out),
+    ),
+    "relu": Rule(
+        torch.relu_,
+        lambda grad, a, out: aten.threshold_backward.grad_input(grad, a, 0, grad_input=out),
+        rests=lambda a: a.amax(-1) <= 0,
+    ),
+    "leaky_relu": Rule(
+        lambda z, negative_slope: aten.leaky_relu_(z, negative_slope),
+        lambda grad, a, out, negative_slope: aten.leaky_relu_backward.grad_input(
+            grad, a, negative_slope, True, grad_input=out
+        ),
+    ),
+    "elu": Rule(
+        lambda z, alpha: aten.elu_(z, alpha),
+        lambda grad, a, out, alpha: aten.elu_backward.grad_input(
+            grad, alpha, 1.0, 1.0, True, a, grad_input=out
+        ),
+        is_exact=False,
+    ),
+}
+"""The activations with a rule; the others are differentiated by autograd from their formula."""
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """One activation with the settings of every run of a fleet."""
+
+    name: str
+    settings: tuple[Mapping[str, Any], ...]
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the activation has a rule."""
+        return self.name in RULES
+
+    def slices(self, z: Tensor) -> Sequence[tuple[slice, Mapping[str, Any]]]:
+        """Return the runs of z (runs, ...) to be computed together, with their common settings."""
+        runs = len(self.settings)
+        uniform = all(settings == self.settings[0] for settings in self.settings)
+        if uniform and (runs == 1 or gives_same_bits(z)):
+            return [(slice(0, runs), self.settings[0])]
+        return [(slice(run, run + 1), self.settings[run]) for run in range(runs)]
+
+    def forward_(self, z: Tensor) -> Tensor:
+        """Overwrite z (runs, ...) with φ(z) by the fast rule."""
+        for part, settings in self.slices(z):
+            RULES[self.name].forward_(z[part], **settings)
+        return z
+
+    def backward(self, grad: Tensor, a: Tensor, out: Tensor) -> Tensor:
+        """Write grad · φ′(z) to `out` by the fast rule, given a = φ(z); return it."""
+        for part, settings in self.slices(a):
+            RULES[self.name].backward(grad[part], a[part], out[part], **settings)
+        return out
+
+    def plain(self, z: Tensor, **learned: Any) -> Tensor:
+        """Return φ(z) by the plain formula, differentiable by autograd.
+
+        `learned` are tensors with a leading run axis: a trained slope, random numbers.
+        """
+        function = ACTIVATIONS[self.name].function
+        parts = [
+            function(z[part], **settings, **{key: value[part] for key, value in learned.items()})
+            for part, settings in self.slices(z)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def derivative(self, z: Tensor, a: Tensor, **learned: Any) -> Tensor:
+        """Return φ′(z), given a = φ(z), as training computes it."""
+        if self.is_fast and RULES[self.name].is_exact:
+            return self.backward(torch.ones_like(a), a, torch.empty_like(a))
+        with torch.enable_grad():
+            point = z.detach().requires_grad_()
+            value = self.plain(point, **learned)
+            return torch.autograd.grad(value.sum(), point)[0]
+
+    @property
+    def rests(self) -> Callable[[Tensor], Tensor] | None:
+        """What says, from activations (..., units, samples) alone, which units never move."""
+        if not self.is_fast or not RULES[self.name].is_exact:
+            return None
+        return RULES[self.name].rests or (lambda a: never_moves(self.derivative(a, a)))
+
+    def keep(self, runs: Sequence[int]) -> Elementwise:
+        """Return the same activation for some of the runs."""
+        return Elementwise(self.name, tuple(self.settings[run] for run in runs))
+
+
+def gives_same_bits(z: Tensor) -> bool:
+    """Return whether an elementwise function gives each run of z (runs, ...) what it gets alone."""
+    return z.is_cuda or z[0].numel() % _VECTOR == 0
+
+
+def never_moves(derivative: Tensor) -> Tensor:
+    """Return which units (..., units) have a derivative (..., units, samples) of 0 everywhere."""
+    # the largest magnitude is zero when all are, and found much faster than comparing each
+    return derivative.abs().amax(-1) == 0
+
+
+def linear(h: Tensor | Samples, W: Tensor, b: Tensor, descends: bool = False) -> Tensor:
+    """Return W h + b: (runs, out, samples), differentiable by autograd; see `dense`."""
+    identity = Elementwise("identity", ({},) * W.shape[0])
+    return dense(h, W, b, identity, descends=descends)
+
+
+def dense(
+    h: Tensor | Samples,
+    W: Tensor,
+    b: Tensor,
+    phi: Elementwise,
+    skip: Tensor | None = None,
+    descends: bool = False,
+) -> Tensor:
+    """Return φ(W h + b + skip): (runs, out, samples), for an activation with a fast rule.
+
+    Args:
+        h: activations of the layer below (runs, in, samples), or the inputs.
+        W: weights (runs, out, in).
+        b: biases (runs, out, 1).
+        phi: the activation.
+        skip: added to the pre-activations (runs, out, samples).
+        descends: the way back subtracts the gradients by W and b from them, where it finds them,
+            and hands none on: what it is given must be the gradient of learning rate times loss.
+            It works in the memory of what was returned.
+    """
+    below, x = (h, None) if isinstance(h, Tensor) else (None, h)
+    result: Tensor = _Dense.apply(below, x, W, b, skip, phi, descends)
+    return result
+
+
+def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+    """Return the convolutions of a fleet: (runs, samples, out, height, width).
+
+    Args:
+        h: (runs, samples, in, height, width).
+        W: (runs, out, in, kernel, kernel).
+        b: (runs, out, 1).
+        padding: zeros added on each side.
+    """
+    convolve = grouped_convolution if h.is_cuda else convolutions
+    if not rounds():
+        return convolve(h, W, b[:, :, 0], padding)
+    # biases are added to float32 sums, and so are the gradients by them
+    z = convolve(rounded(h), rounded(W), torch.zeros_like(b[:, :, 0]), padding)
+    return with_rounded_grad(z) + b[:, None, :, :, None]
+
+
+def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+    """Return the convolutions of `conv2d` with biases (runs, out), one run after another.
+
+    On a CPU a grouped one is faster for small maps and slower for large ones, and a run's last bits
+    may depend on its fleet: `benchmarks.convolutions` measures both.
+    """
+    pairs = zip(h, W, b, strict=True)
+    return torch.stack([F.conv2d(x, w, bias, padding=padding) for x, w, bias in pairs])
+
+
+def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+    """Return what `convolutions` returns, as one convolution with a group for every run."""
+    runs, samples, channels, *places = h.shape
+    x = h.transpose(0, 1).reshape(samples, runs * channels, *places)
+    z = F.conv2d(x, W.flatten(0, 1), b.flatten(), padding=padding, groups=runs)
+    return z.reshape(samples, runs, -1, *z.shape[2:]).transpose(0, 1)
+
+
+class _Dense(torch.autograd.Function):
+    """a = φ(W h + b + skip), keeping only h and a for the way back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        h: Tensor | None,
+        x: Samples | None,
+        W: Tensor,
+        b: Tensor,
+        skip: Tensor | None,
+        phi: Elementwise,
+        descends: bool,
+    ) -> Tensor:
+        left = operand(W)
+        if h is not None:
+            z = product(left, operand(h))
+            z += b
+        else:
+            assert x is not None
+            x = x.each(operand) if rounds() else x
+            z = shared_product(left, x)
+            z += shared_bias(left, b, x)
+        if skip is not None:
+            z += skip
+        a = phi.forward_(z)
+        ctx.save_for_backward(h, W, b, a)
+        ctx.x, ctx.phi, ctx.has_skip, ctx.descends = x, phi, skip is not None, descends
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        h, W, b, a = ctx.saved_tensors
+        # all that used a have used it by now, and a step down needs no outputs any more
+        out = a if ctx.descends else new_stack(a, *a.shape[1:])
+        dz = ctx.phi.backward(grads[0].contiguous(), a, out)
+        db, dskip = dz.sum(-1, keepdim=True), dz if ctx.has_skip else None
+        dz = operand(dz)
+        dh = dW = None
+        if h is None:
+            if ctx.descends:
+                subtract_shared_gradient_(W, dz, ctx.x)
+            else:
+                dW = shared_gradient(dz, ctx.x)
+        else:
+            ht = operand(h).transpose(1, 2)
+            dh = product(operand(W).transpose(1, 2), dz)
+            if ctx.descends:
+                subtract_product_(W, dz, ht)
+            else:
+                dW = product(dz, ht)
+        if ctx.descends:
+            b -= db
+            db = None
+        return dh, None, dW, db, dskip, None, None

@@ -1,0 +1,117 @@
+"""Tables under construction: what a fleet measures, gathered as columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from relu_exp.core.schema import TABLES, Choice
+from relu_exp.engine.activations import value_and_derivative
+
+__all__ = ["Records"]
+
+Columns = dict[str, list[Any]]
+
+
+class Records:
+    """Rows of every table but `runs`, added as they are measured; run ids come first."""
+
+    def __init__(self) -> None:
+        """Start with no rows."""
+        self.tables: dict[str, Columns] = {
+            name: {column: [] for column in columns} for name, columns in TABLES.items()
+        }
+
+    def _extend(self, table: str, **columns: Sequence[Any]) -> None:
+        for column, values in columns.items():
+            self.tables[table][column].extend(values)
+
+    def curve(
+        self, ids: Sequence[str], step: int, split: str, loss: Tensor, accuracy: Tensor
+    ) -> None:
+        """Add loss and accuracy (runs,) of a split at a step."""
+        self._extend(
+            "curves",
+            run_id=ids,
+            step=[step] * len(ids),
+            split=[split] * len(ids),
+            loss=loss.tolist(),
+            accuracy=accuracy.tolist(),
+        )
+
+    def last_evaluations(self) -> dict[str, dict[str, float]]:
+        """Return, by run id, loss and accuracy of every split where it was evaluated last."""
+        curves = self.tables["curves"]
+        found: dict[str, dict[str, float]] = {}
+        columns = (curves[name] for name in ("run_id", "split", "loss", "accuracy"))
+        for run_id, split, loss, accuracy in zip(*columns, strict=True):
+            if split != "batch":
+                each = {f"final_{split}_loss": loss, f"final_{split}_accuracy": accuracy}
+                found.setdefault(run_id, {}).update(each)
+        return found
+
+    def layers(self, ids: Sequence[str], step: int, values: Mapping[str, Tensor]) -> None:
+        """Add quantity → values (runs, layers) at a step."""
+        for quantity, tensor in values.items():
+            runs, layers = tensor.shape
+            self._extend(
+                "layers",
+                run_id=[run_id for run_id in ids for _ in range(layers)],
+                step=[step] * (runs * layers),
+                layer=list(range(1, layers + 1)) * runs,
+                quantity=[quantity] * (runs * layers),
+                value=tensor.flatten().tolist(),
+            )
+
+    def histograms(self, ids: Sequence[str], step: int, layer: int, kind: str, n: Tensor) -> None:
+        """Add the counts (runs, bins + 2) of a layer (from 1) at a step."""
+        self._extend(
+            "histograms",
+            run_id=ids,
+            step=[step] * len(ids),
+            layer=[layer] * len(ids),
+            kind=[kind] * len(ids),
+            counts=n.tolist(),
+        )
+
+    def dead(self, ids: Sequence[str], step: int, layer: int, dead: Tensor) -> None:
+        """Add which units (runs, units) of a layer (from 1) are dead, for runs that have any."""
+        packed = np.packbits(dead.cpu().numpy(), axis=1)
+        rows = [(ids[run], packed[run].tobytes()) for run in torch.nonzero(dead.any(1))[:, 0]]
+        self._extend(
+            "dead_units",
+            run_id=[run_id for run_id, _ in rows],
+            step=[step] * len(rows),
+            layer=[layer] * len(rows),
+            num_units=[dead.shape[1]] * len(rows),
+            mask=[mask for _, mask in rows],
+        )
+
+    def predictions(self, run_id: str, values: Mapping[str, Sequence[float]]) -> None:
+        """Add quantity → predicted values per layer of a run."""
+        for quantity, each in values.items():
+            self._extend(
+                "predictions",
+                run_id=[run_id] * len(each),
+                layer=range(1, len(each) + 1),
+                quantity=[quantity] * len(each),
+                value=each,
+            )
+
+    def function(self, choice: Choice) -> None:
+        """Add an activation's values and derivatives on a grid that holds 0."""
+        x = torch.linspace(-6, 6, 601, dtype=torch.float64)
+        value, derivative = value_and_derivative(choice, x)
+        self._extend(
+            "functions",
+            activation=[choice.name] * len(x),
+            activation_settings=[json.dumps(choice.as_dict(), sort_keys=True)] * len(x),
+            x=x.tolist(),
+            value=value.tolist(),
+            derivative=derivative.tolist(),
+        )

@@ -1,0 +1,1 @@
+"""Studies: what is computed or timed without any training."""

@@ -1,0 +1,200 @@
+"""Timings: what activations cost, alone and in a network, by `torch.utils.benchmark`.
+
+Every repeat measures all arms in turns, in an order of its own, so that whatever else the machine
+does meets all of them; only ratios within a repeat mean anything.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from relu_exp.core.schema import TABLES
+from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.results.store import Columns
+
+__all__ = ["Arm", "measure", "study"]
+
+REPEATS = {"quick": 8, "standard": 12, "full": 40}
+PASSES = 2
+"""Measurements of an arm in a repeat, of which the least counts: whatever disturbs, adds."""
+SECONDS = 1e-3
+"""Least time of one measurement: as many calls as fill it."""
+NUM_ELEMENTS = (12_800, 128_000, 1_280_000)
+"""Of elementwise timings: 100 units times a batch of 128, and ten and a hundred times that."""
+WIDTHS = (100, 300)
+DEPTH, BATCH, NUM_INPUTS, NUM_CLASSES = 5, 128, 784, 10
+IN_NETWORKS = ("relu", "elu", "tanh", "sigmoid")
+ZEROED = (0.5, 0.9)
+"""Shares of each hidden layer's units that output zero on every sample."""
+
+Function = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One thing that is timed: columns of the table `timings`, and the call itself."""
+
+    part: str
+    activation: str
+    direction: str
+    size: int
+    amount: float
+    call: Callable[[], object]
+
+
+def study(device: str, budget: str | None) -> Mapping[str, Columns]:
+    """Return the table `timings` of a CPU thread and, where `device` is `cuda`, of the GPU too."""
+    repeats = REPEATS[budget or "standard"]
+    rows = [row for where in dict.fromkeys(["cpu", device]) for row in measure(where, repeats)]
+    return {"timings": {column: [row[column] for row in rows] for column in TABLES["timings"]}}
+
+
+def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
+    """Yield one row of `timings` per arm and repeat, timed on one thread of a CPU or on a GPU."""
+    arms = [*_elementwise(device), *_networks(device)]
+    from torch.utils.benchmark import Timer  # brings in a compiler: only what times pays for it
+
+    timers = [Timer("call()", globals={"call": arm.call}, num_threads=1) for arm in arms]
+    # the first call pays for what is made once; the second says how many fill a measurement
+    numbers = [
+        max(1, min(1000, math.ceil(SECONDS / max(timer.timeit(1).mean, 1e-7)))) for timer in timers
+    ]
+    order, draw = list(range(len(arms))), random.Random(0)  # noqa: S311 - an order, no secret
+    for repeat in range(repeats):
+        least = [math.inf] * len(arms)
+        for _ in range(PASSES):
+            draw.shuffle(order)
+            for place in order:
+                seconds = timers[place].timeit(numbers[place]).mean
+                least[place] = min(least[place], seconds)
+        for arm, seconds in zip(arms, least, strict=True):
+            yield {
+                "part": arm.part,
+                "activation": arm.activation,
+                "direction": arm.direction,
+                "size": arm.size,
+                "amount": arm.amount,
+                "repeat": repeat,
+                "seconds": seconds,
+                "device": device,
+            }
+
+
+def _functions(device: str) -> dict[str, Function]:
+    """Return every activation as PyTorch offers it to its users, at its default settings."""
+    slope = torch.tensor([0.25], device=device)
+    native: dict[str, Function] = {
+        "leaky_relu": F.leaky_relu,
+        "prelu": lambda x: F.prelu(x, slope),
+        "rrelu": lambda x: F.rrelu(x, training=True),
+    }
+    plain = {name: entry.function for name, entry in ACTIVATIONS.items()}
+    return {**plain, **native}
+
+
+def _elementwise(device: str) -> Iterator[Arm]:
+    """Yield the functions alone, forward and backward, at several sizes."""
+    for name, function in _functions(device).items():
+        # one returns its input, and nobody learns through the other
+        if name in ("identity", "step"):
+            continue
+        # the largest size takes as long as all others: for those that a claim compares
+        for size in NUM_ELEMENTS if name in IN_NETWORKS else NUM_ELEMENTS[:-1]:
+            x = torch.randn(size, generator=torch.Generator().manual_seed(0)).to(device)
+            yield Arm("elementwise", name, "forward", size, 0.0, _forward(function, x))
+            yield Arm("elementwise", name, "backward", size, 0.0, _backward(function, x))
+
+
+def _forward(function: Function, x: Tensor) -> Callable[[], object]:
+    @torch.no_grad()
+    def call() -> object:
+        return function(x)
+
+    return call
+
+
+def _backward(function: Function, x: Tensor) -> Callable[[], object]:
+    point = x.clone().requires_grad_()
+    with torch.enable_grad():
+        y = function(point)
+    above = torch.ones_like(y)
+    return lambda: torch.autograd.grad(y, point, above, retain_graph=True)
+
+
+def _networks(device: str) -> Iterator[Arm]:
+    """Yield whole networks: with more and fewer activations, and with units zeroed or removed."""
+    functions = _functions(device)
+    for width in WIDTHS:
+        yield from _both("activations", "identity", width, 0, _network(width, None, 0), device)
+        for name in IN_NETWORKS:
+            for count in (DEPTH // 2, DEPTH):
+                network = _network(width, functions[name], count)
+                yield from _both("activations", name, width, count, network, device)
+    width, relu = max(WIDTHS), functions["relu"]
+    yield from _both("zeroed", "relu", width, 0.0, _network(width, relu, DEPTH), device)
+    for share in ZEROED:
+        network = _network(width, relu, DEPTH)
+        with torch.no_grad():
+            for layer in network.layers:
+                layer.bias[: round(share * width)] = -1e9
+        yield from _both("zeroed", "relu", width, share, network, device)
+        smaller = _network(round((1 - share) * width), relu, DEPTH)
+        yield from _both("removed", "relu", width, share, smaller, device)
+
+
+class _Network(nn.Module):
+    """A multilayer perceptron with an activation after the first `count` hidden layers."""
+
+    def __init__(self, width: int, function: Function | None, count: int) -> None:
+        super().__init__()
+        sizes = [NUM_INPUTS, *([width] * DEPTH)]
+        self.layers = [nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
+        self.hidden = nn.ModuleList(self.layers)
+        self.last = nn.Linear(width, NUM_CLASSES)
+        self.function, self.count = function, count
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits: (samples, classes)."""
+        for place, layer in enumerate(self.layers):
+            x = layer(x)
+            if self.function is not None and place < self.count:
+                x = self.function(x)
+        logits: Tensor = self.last(x)
+        return logits
+
+
+def _network(width: int, function: Function | None, count: int) -> _Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = _Network(width, function, count)
+        for layer in network.layers:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return network
+
+
+def _both(
+    part: str, name: str, width: int, amount: float, network: _Network, device: str
+) -> Iterator[Arm]:
+    """Yield a network's inference and its whole training step on one batch."""
+    network = network.to(device)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(BATCH, NUM_INPUTS, generator=generator).to(device)
+    labels = torch.randint(NUM_CLASSES, (BATCH,), generator=generator).to(device)
+    # so small a rate that the network stays what it is, however often it is timed
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-12)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(network(x), labels).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    yield Arm(part, name, "inference", width, float(amount), _forward(network, x))
+    yield Arm(part, name, "training step", width, float(amount), step)

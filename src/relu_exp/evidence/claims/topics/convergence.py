@@ -1,0 +1,224 @@
+"""Claims about speed: how many updates it takes to come to a given training loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import pandas as pd
+
+from relu_exp.evidence.claims.arms import (
+    at_best_rate,
+    at_fastest_rate,
+    at_matched_rate,
+    choose,
+    described,
+    differences,
+    in_words,
+    rates_in_words,
+    ratios,
+    scored,
+)
+from relu_exp.evidence.claims.grids import judge_cells
+from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.data.frames import Frames
+
+__all__ = ["compare_speed"]
+
+THRESHOLDS = (1.0, 0.5, 0.2)
+"""Training losses: early, middle and late in the training of ten classes."""
+
+
+def _faster(slow: str, fast: str, grid: tuple[str, ...] = ("depth", "threshold")) -> Rule:
+    return Rule(
+        measure=f"updates of {slow} over updates of {fast} to the same training loss",
+        says=(
+            f"with each at its best validated learning rate, {slow} needs at least 10% more "
+            f"updates than {fast} to training losses of 1, 0.5 and 0.2; a run that never arrives "
+            "counts with all the updates it was given"
+        ),
+        threshold=1.1,
+        ratio=True,
+        unit="×",
+        grid=grid,
+    )
+
+
+def compare_speed(
+    frames: Frames,
+    runs: pd.DataFrame,
+    rule: Rule,
+    *,
+    column: str,
+    slow: str,
+    fast: str,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> Verdict:
+    """Return the verdict of updates(slow) / updates(fast) by depth and threshold.
+
+    The notes hold what else a reader asks: the rates, the ratio at a shared rate, and that with
+    rates tuned for speed itself.
+    """
+    arms = [column, "depth"]
+
+    def effects(chosen: pd.DataFrame) -> pd.DataFrame:
+        return ratios(frames, chosen, column, slow, fast, thresholds, grid=["depth"])
+
+    tuned = at_best_rate(runs, arms)
+    matched = at_matched_rate(runs, column, ["depth"])
+    fastest = at_fastest_rate(frames, runs, arms, thresholds[len(thresholds) // 2])
+    found = effects(tuned)
+    verdict = judge(found, rule, scope=described(runs), run_ids=list(runs["run_id"]))
+    notes = [rates_in_words(tuned, arms)]
+    if not matched.empty:
+        notes.append(f"At one shared learning rate: {in_words(effects(matched), ratio=True)}.")
+    notes.append(f"At the rate fastest for each: {in_words(effects(fastest), ratio=True)}.")
+    unknown = int(found["effect"].isna().sum())
+    if unknown:
+        notes.append(f"In {unknown} of {len(found)} comparisons neither arrived: left out.")
+    return replace(verdict, notes=tuple(notes))
+
+
+def _by_activation(evidence: Evidence, rule: Rule, slow: str, fast: str) -> Verdict:
+    frames = evidence["convergence-speed"]
+    runs = choose(frames.runs, activation=[slow, fast])
+    return compare_speed(frames, runs, rule, column="activation", slow=slow, fast=fast)
+
+
+RELU_SIGMOID = _faster("sigmoid", "ReLU")
+
+
+@claim(
+    "relu-converges-faster-than-sigmoid",
+    group="C",
+    statement="A ReLU network needs fewer updates than a sigmoid network to the same loss.",
+    statement_ko="같은 손실까지 ReLU 신경망은 시그모이드 신경망보다 적은 업데이트로 간다.",
+    sources={"D0": "본문 2, 8", "D2": "2.3", "D4": "2"},
+    experiments="convergence-speed",
+    rule=RELU_SIGMOID,
+    figure="steps_to_threshold",
+)
+def relu_converges_faster_than_sigmoid(evidence: Evidence) -> Verdict:
+    """Decide it."""
+    return _by_activation(evidence, RELU_SIGMOID, "sigmoid", "relu")
+
+
+RELU_TANH = _faster("tanh", "ReLU")
+
+
+@claim(
+    "relu-converges-faster-than-tanh",
+    group="C",
+    statement="A ReLU network needs fewer updates than a tanh network to the same loss.",
+    statement_ko="같은 손실에 이르기까지 ReLU 신경망은 tanh 신경망보다 적은 업데이트로 충분하다.",
+    sources={"D2": "2.3"},
+    experiments="convergence-speed",
+    rule=RELU_TANH,
+    figure="steps_to_threshold",
+)
+def relu_converges_faster_than_tanh(evidence: Evidence) -> Verdict:
+    """Decide it."""
+    return _by_activation(evidence, RELU_TANH, "tanh", "relu")
+
+
+TANH_SIGMOID = _faster("sigmoid", "tanh")
+
+
+@claim(
+    "tanh-converges-faster-than-sigmoid",
+    group="C",
+    statement="tanh comes to a low loss in fewer updates than sigmoid.",
+    statement_ko="tanh는 시그모이드보다 적은 업데이트로 낮은 손실에 이른다.",
+    sources={"D3": "하이퍼볼릭 탄젠트 함수"},
+    experiments="convergence-speed",
+    rule=TANH_SIGMOID,
+    figure="steps_to_threshold",
+)
+def tanh_converges_faster_than_sigmoid(evidence: Evidence) -> Verdict:
+    """Decide it."""
+    return _by_activation(evidence, TANH_SIGMOID, "sigmoid", "tanh")
+
+
+ELU_RELU = _faster("ReLU", "ELU")
+
+
+@claim(
+    "elu-converges-faster-than-relu",
+    group="C",
+    statement="Because it is smooth, ELU comes to the same loss in fewer updates than ReLU.",
+    statement_ko="ELU는 매끄럽기 때문에 ReLU보다 적은 업데이트로 같은 손실에 이른다.",
+    sources={"D1": "ReLU 의 단점", "D2": "3.2"},
+    experiments="convergence-speed",
+    rule=ELU_RELU,
+    figure="steps_to_threshold",
+    literature=(
+        Literature(
+            "Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289",
+            "ELU networks learn faster than ReLU networks on MNIST autoencoders, CIFAR and "
+            "ImageNet, which the paper puts down to mean activations nearer zero",
+            "second-hand",
+        ),
+    ),
+)
+def elu_converges_faster_than_relu(evidence: Evidence) -> Verdict:
+    """Decide it."""
+    return _by_activation(evidence, ELU_RELU, "relu", "elu")
+
+
+ORDER = ("elu", "leaky_relu", "relu", "tanh", "sigmoid")
+RANKING = Rule(
+    measure="test accuracy of one activation less that of the next in the ranking",
+    says=(
+        "at their best validated learning rates each activation's test accuracy is higher than "
+        "the next one's: all four steps must hold at every depth; it is conditional where some "
+        "hold and others are reversed"
+    ),
+    threshold=0.0,
+    resolution=0.002,  # one of 500 test images
+    grid=("step", "depth"),
+)
+
+
+@claim(
+    "activation-ranking",
+    group="C",
+    statement="Activations are best in the order ELU, leaky ReLU, ReLU, tanh, sigmoid.",
+    statement_ko="활성화 함수는 ELU, 리키 ReLU, ReLU, tanh, 시그모이드의 순서로 좋다.",
+    sources={"D2": "TLDR"},
+    experiments="convergence-speed",
+    rule=RANKING,
+    figure="learning_rate_sensitivity",
+)
+def activation_ranking(evidence: Evidence) -> Verdict:
+    """Decide it."""
+    runs = choose(evidence["convergence-speed"].runs, activation=list(ORDER))
+
+    def steps(chosen: pd.DataFrame) -> pd.DataFrame:
+        found = [
+            differences(chosen, "activation", better, worse, "accuracy", ["depth"]).assign(
+                step=f"{better} over {worse}"
+            )
+            for better, worse in pairwise(ORDER)
+        ]
+        return pd.concat(found, ignore_index=True)
+
+    tuned = scored(at_best_rate(runs, ["activation", "depth"]))
+    verdict = judge_cells(
+        steps(tuned), RANKING, need="every", scope=described(runs), run_ids=list(runs["run_id"])
+    )
+    accuracy = tuned.groupby("activation")["accuracy"].mean().sort_values(ascending=False)
+    shared = scored(at_matched_rate(runs, "activation", ["depth"]))
+    notes = [
+        "Measured order: " + ", ".join(f"{one} {mean:.1%}" for one, mean in accuracy.items()) + ".",
+        rates_in_words(tuned, ["activation", "depth"]),
+    ]
+    if not shared.empty:
+        order = shared.groupby("activation")["accuracy"].mean().sort_values(ascending=False)
+        notes.append(
+            "At one shared learning rate: "
+            + ", ".join(f"{one} {mean:.1%}" for one, mean in order.items())
+            + "."
+        )
+    return replace(verdict, notes=tuple(notes))

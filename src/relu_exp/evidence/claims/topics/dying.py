@@ -1,0 +1,247 @@
+"""Claims about units that die: how many, and when.
+
+A unit is dead when its derivative is zero on every training sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from relu_exp.evidence.claims.arms import at_best_rate, choose, in_words, rates_in_words, scored
+from relu_exp.evidence.claims.grids import judge_cells
+from relu_exp.evidence.claims.parts import noted, scope_of
+from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName, judge
+from relu_exp.evidence.data.frames import Frames
+
+__all__ = ["dying_runs", "layer_means", "of_cells", "percent"]
+
+CS231N = Literature(
+    "Karpathy, CS231n course notes, Neural Networks part 1",
+    "as much as 40% of a network can be dead if the learning rate is set too high, dead on the "
+    "entire training set; with a proper rate it is less frequent. No experiment is given",
+    "second-hand",
+)
+
+
+def layer_means(
+    frames: Frames, runs: pd.DataFrame, quantity: str, step: str = "last"
+) -> pd.Series[float]:
+    """Return a quantity of each run at its first or last probe, the mean over hidden layers.
+
+    Layers are equally wide, so a share's mean over layers is the share of all hidden units. A run
+    that diverged has its last probe before that.
+
+    Raises:
+        MissingRunsError: the runs were not probed.
+    """
+    rows = frames.read(
+        "layers",
+        run_ids=runs["run_id"].tolist(),
+        steps="first" if step == "first" else "last",
+        quantity=[quantity],
+        columns=["run_id", "layer", "value"],
+    )
+    if rows.empty:
+        raise MissingRunsError(f"layers were not probed for {quantity} in {frames.root.name}")
+    found = runs["run_id"].map(rows.astype({"run_id": "str"}).groupby("run_id")["value"].mean())
+    return found.astype(float)
+
+
+def dying_runs(evidence: Evidence, activation: str = "relu") -> tuple[Frames, pd.DataFrame]:
+    """Return the runs of an activation with `dead`, the share of dead units at the end."""
+    frames = evidence["dying-relu"]
+    runs = scored(choose(frames.runs, activation=activation))
+    return frames, runs.assign(dead=layer_means(frames, runs, "dead_fraction"))
+
+
+def _survived(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return the runs at those rates that at least half of the runs of a part end at."""
+    done = runs.assign(_done=runs["status"] == "done")
+    share = done.groupby([*by, "learning_rate"])["_done"].transform("mean")
+    return runs[share >= 0.5]
+
+
+def percent(value: float) -> str:
+    """Return a share as a percentage with one decimal."""
+    return f"{value:.1%}"
+
+
+def _by_rate(runs: pd.DataFrame, column: str = "dead") -> str:
+    """Return the whole curve in words: the mean per rate, with test accuracy beside it."""
+    means = runs.groupby("learning_rate")[[column, "accuracy"]].mean()
+    return "; ".join(
+        f"{rate:g}: {percent(row[column])} (test accuracy {percent(row['accuracy'])})"
+        for rate, row in means.iterrows()
+    )
+
+
+def of_cells(cells: Sequence[Cell]) -> VerdictName:
+    """Return what exact cells say together."""
+    sides = {cell.verdict for cell in cells}
+    return "conditional" if len(sides) > 1 else next(iter(sides))
+
+
+KILLS_HALF = Rule(
+    measure="share of dead hidden units at the end, at the largest rate that most runs survive",
+    says="at least 40% of all hidden units, the number of the lecture notes behind the document, "
+    "are dead at the largest swept learning rate at which at least half of the runs of that depth "
+    "do not diverge",
+    threshold=0.4,
+    grid=("depth",),
+)
+
+
+@claim(
+    "high-learning-rate-kills-half",
+    group="D",
+    statement="Trained at a large learning rate, about half of a ReLU network's units are dead.",
+    statement_ko="학습률을 크게 잡고 학습하면 ReLU 신경망 유닛의 약 절반이 죽는다.",
+    sources={"D2": "3"},
+    experiments="dying-relu",
+    rule=KILLS_HALF,
+    figure="dead_fraction",
+    literature=(CS231N,),
+)
+def high_learning_rate_kills_half(evidence: Evidence) -> Verdict:
+    """Look at the largest rate that most runs survive, depth by depth."""
+    frames, runs = dying_runs(evidence)
+    if runs["learning_rate"].nunique() < 2:
+        raise MissingRunsError("one learning rate only: none of them is large")
+    survived = _survived(runs, ["depth"])
+    if survived.empty:
+        raise MissingRunsError("most runs diverged at every learning rate")
+    largest = survived.groupby("depth")["learning_rate"].transform("max")
+    large = survived[survived["learning_rate"] == largest]
+    notes = []
+    for depth, part in runs.groupby("depth"):
+        chosen = large.loc[large["depth"] == depth, "learning_rate"]
+        if not chosen.empty:
+            notes.append(f"Depth {depth}, judged at {chosen.iloc[0]:g}. By rate: {_by_rate(part)}.")
+    beside = {
+        "dead on one probe batch": "dead_on_probe_fraction",
+        "zero activations": "zero_fraction",
+    }
+    told = [
+        f"{name} {percent(layer_means(frames, large, quantity).mean())}"
+        for name, quantity in beside.items()
+    ]
+    dead = percent(large["dead"].mean())
+    notes.append(f"At those rates, by definition: dead on all data {dead}, {', '.join(told)}.")
+    best = at_best_rate(runs, ["depth"])
+    notes.append(f"At each depth's best validated rate {percent(best['dead'].mean())} are dead.")
+    verdict = judge(
+        large.assign(effect=large["dead"])[["seed", "depth", "effect"]],
+        KILLS_HALF,
+        scope=scope_of(large),
+        run_ids=large["run_id"].tolist(),
+    )
+    return noted(verdict, *notes)
+
+
+ONE_NEGATIVE = Rule(
+    measure="upper bound on the share of units with a negative sum at the start that end up dead",
+    says="at least 90% of the units that output 0 for some sample before training are dead after "
+    "it, at each depth's best validated rate. Their number is bounded from below by the share of "
+    "zero activations, so the measured share can only be too high",
+    threshold=0.9,
+    grid=("depth",),
+)
+
+
+@claim(
+    "one-negative-input-kills",
+    group="D",
+    statement="A ReLU unit whose weighted sum is negative once is lost for the rest of training.",
+    statement_ko="가중합이 한 번이라도 음수가 된 ReLU 유닛은 그 뒤로 학습에서 완전히 탈락한다.",
+    sources={"D2": "3", "D4": "ReLU", "D1": "ReLU 의 단점"},
+    experiments="dying-relu",
+    rule=ONE_NEGATIVE,
+    figure="dead_fraction",
+    literature=(CS231N,),
+)
+def one_negative_input_kills(evidence: Evidence) -> Verdict:
+    """Compare the units that were zero somewhere at the start with those dead at the end."""
+    frames, runs = dying_runs(evidence)
+    # a unit is zero for at most all samples: at least this share of units is zero for some
+    runs = runs.assign(zero=layer_means(frames, runs, "zero_fraction", "first"))
+    runs["effect"] = (runs["dead"] / runs["zero"].where(runs["zero"] > 0)).clip(upper=1.0)
+    tuned = at_best_rate(runs, ["depth"])
+    born, dead = tuned["zero"].mean(), tuned["dead"].mean()
+    ended = layer_means(frames, tuned, "zero_fraction").mean()
+    notes = [
+        f"At the start at least {percent(born)} of the units output 0 for some sample; after "
+        f"training {percent(dead)} are dead, while {percent(ended)} of the activations are 0: a "
+        "unit off for one sample still learns from the others.",
+        rates_in_words(tuned, ["depth"]),
+        f"Bound by matched rate, all depths: {_by_rate(runs, 'effect')}.",
+    ]
+    verdict = judge(
+        tuned[["seed", "depth", "effect"]],
+        ONE_NEGATIVE,
+        scope=scope_of(tuned),
+        run_ids=tuned["run_id"].tolist(),
+    )
+    return noted(verdict, *notes)
+
+
+GROWS_WITH_DEPTH = Rule(
+    measure="share of dead units in the deepest network minus that in the shallowest",
+    says="at least 5 percentage points more of the units are dead in the deepest network of the "
+    "sweep than in the shallowest: at each one's best validated rate, and at every shared rate "
+    "that most runs of both survive",
+    threshold=0.05,
+    grid=("learning_rate",),
+)
+
+
+@claim(
+    "dying-grows-with-depth",
+    group="D",
+    statement="The deeper a ReLU network, the larger the share of units that die, beyond half.",
+    statement_ko="ReLU 신경망이 깊을수록 죽는 유닛의 비율이 커지고, 절반을 넘기도 한다.",
+    sources={"D1": "ReLU 의 단점"},
+    experiments="dying-relu",
+    rule=GROWS_WITH_DEPTH,
+    figure="dead_fraction",
+    literature=(
+        Literature(
+            "Lu, Shin, Su, Karniadakis 2020, Commun. Comput. Phys. 28(5), arXiv:1903.06733",
+            "a ReLU network of fixed width is dead from the start with a probability that tends to "
+            "1 as its depth grows; from the abstract, which says nothing of training",
+            "second-hand",
+        ),
+    ),
+)
+def dying_grows_with_depth(evidence: Evidence) -> Verdict:
+    """Subtract the shallowest network's share from the deepest's, rate by rate and at the best."""
+    _, runs = dying_runs(evidence)
+    shallow, deep = runs["depth"].min(), runs["depth"].max()
+    if shallow == deep:
+        raise MissingRunsError(f"one depth only, {deep}: nothing to compare it with")
+    ends = runs[runs["depth"].isin([shallow, deep])]
+    tuned = at_best_rate(ends, ["depth"])
+    survived = _survived(ends, ["depth"])
+    matched = survived.assign(rate=survived["learning_rate"].map("{:g}".format))
+    sides = pd.concat([tuned.assign(rate="best of each"), matched])
+    table = sides.pivot_table(index=["rate", "seed"], columns="depth", values="dead")
+    effects = (table[deep] - table[shallow]).dropna().rename("effect").reset_index()
+    over = runs.assign(over=runs["dead"] > 0.5).groupby("depth")["over"].mean()
+    told = ", ".join(f"depth {depth}: {percent(share)}" for depth, share in over.items())
+    best = effects[effects["rate"] == "best of each"]
+    notes = [
+        f"At each depth's own best rate the difference is {in_words(best)}.",
+        rates_in_words(tuned, ["depth"]),
+        f"Share of runs, all rates, in which more than half of the units are dead: {told}.",
+        *(f"Depth {depth}, by rate: {_by_rate(part)}." for depth, part in runs.groupby("depth")),
+    ]
+    verdict = judge_cells(
+        effects.rename(columns={"rate": "learning_rate"}),
+        GROWS_WITH_DEPTH,
+        need="every",
+        scope=scope_of(ends),
+        run_ids=sides["run_id"].unique().tolist(),
+    )
+    return noted(verdict, *notes)

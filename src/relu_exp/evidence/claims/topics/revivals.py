@@ -1,0 +1,108 @@
+"""Claims about units that come back: counted exactly, unit by unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from relu_exp.evidence.claims.arms import choose
+from relu_exp.evidence.claims.parts import scope_of
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
+from relu_exp.evidence.claims.topics.dying import of_cells, percent
+from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName
+from relu_exp.evidence.data.frames import Frames, revivals
+from relu_exp.evidence.data.labels import NAMES
+
+__all__ = ["came_back"]
+
+NEVER_RECOVER = Rule(
+    measure="units that were dead at one probe and alive at a later one",
+    says="no dead unit is ever alive again, in any declared part: first layer or deeper, each "
+    "optimizer; one that is, is a counter-example to its part",
+    grid=("layer", "optimizer"),
+)
+
+
+@claim(
+    "dead-units-never-recover",
+    group="D",
+    statement="Once a ReLU unit is dead its weights are never updated again: it stays dead.",
+    statement_ko="한 번 죽은 ReLU 유닛은 가중치가 다시는 갱신되지 않아 계속 죽어 있다.",
+    sources={"D0": "렐루, note 1", "D2": "3", "D4": "ReLU"},
+    experiments=("revivals", "dying-relu"),
+    rule=NEVER_RECOVER,
+    figure="dead_fraction",
+)
+def dead_units_never_recover(evidence: Evidence) -> Verdict:
+    """Count exactly, unit by unit, who was dead and lives again."""
+    counted = [came_back(evidence[name], name) for name in ("revivals", "dying-relu")]
+    found = pd.concat([part for part in counted if not part.empty] or counted[:1])
+    if found.empty:
+        raise MissingRunsError("no unit died in any run: there is nothing that could come back")
+    cells = []
+    for (layer, optimizer), part in found.groupby(["place", "optimizer"], sort=True):
+        share = float(part["revived"].sum() / part["ever"].sum())
+        side: VerdictName = "refuted" if part["revived"].any() else "supported"
+        where = {"layer": str(layer), "optimizer": str(optimizer)}
+        cells.append(Cell(where, share, share, share, part["seed"].nunique(), side))
+    told = [
+        f"{cell.where['layer']}, {cell.where['optimizer']}: {percent(cell.effect)}"
+        for cell in cells
+    ]
+    revived, ever = int(found["revived"].sum()), int(found["ever"].sum())
+    return Verdict(
+        of_cells(cells),
+        f"Of {ever:,} units that were dead at a probe, {revived:,} were alive at a later one "
+        f"({'; '.join(told)}). One is enough to refute 'never'.",
+        effect=revived / ever,
+        num_seeds=found["seed"].nunique(),
+        scope=scope_of(found),
+        cells=tuple(cells),
+        notes=(
+            "The first layer's inputs never change: with no gradient nothing can move it back, "
+            "unless the optimizer moves it by itself. Deeper, the layers below move the inputs.",
+            "Probes are some updates apart: units that died and revived between two are not "
+            "seen, so the counts are lower bounds. A unit counts once, however often it returns. "
+            "Runs that diverged are left out.",
+        ),
+        run_ids=tuple(found["run_id"].unique()),
+    )
+
+
+def came_back(frames: Frames, name: str) -> pd.DataFrame:
+    """Return per run and layer the units that were ever dead, and of them those that came back."""
+    # in a run that is about to diverge everything comes and goes: it would prove little
+    runs = choose(frames.runs, activation="relu", status="done")
+    ids = runs["run_id"].tolist()
+    probed = frames.read(
+        "layers", run_ids=ids, quantity=["dead_fraction"], columns=["run_id", "layer", "step"]
+    )
+    if probed.groupby(["run_id", "layer"], observed=True)["step"].nunique().max() < 2:
+        raise MissingRunsError(f"{name} was probed once: a revival takes two probes to be seen")
+    counts = revivals(frames.read("dead_units", run_ids=ids), probed)
+    if counts.empty:
+        return counts
+    layers = counts.astype({"run_id": "str"}).groupby(["run_id", "layer"])
+    found = layers.agg(ever=("newly_dead", "sum"), revived=("newly_revived", "sum")).reset_index()
+    found["place"] = found["layer"].map(lambda layer: "first" if layer == 1 else "deeper")
+    found = found.merge(runs, on="run_id")
+    return found.assign(optimizer=[_optimizer(run) for run in found.to_dict("records")])
+
+
+def _optimizer(run: Mapping[Any, Any]) -> str:
+    """Return optimizer and what makes it move a weight without a gradient."""
+    told = [
+        f"{key} {run[f'optimizer.{key}']:g}"
+        for key in ("momentum", "weight_decay")
+        if isinstance(run.get(f"optimizer.{key}"), float) and run[f"optimizer.{key}"]
+        if not math.isnan(run[f"optimizer.{key}"])
+    ]
+    return ", ".join(
+        [
+            NAMES.get(str(run["optimizer"]), str(run["optimizer"])),
+            *(word.replace("_", " ") for word in told),
+        ]
+    )

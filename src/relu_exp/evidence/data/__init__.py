@@ -1,0 +1,1 @@
+"""Result folders as tables: checked, labelled and summarized."""

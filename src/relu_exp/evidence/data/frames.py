@@ -1,0 +1,374 @@
+"""Frames: one result folder as tidy DataFrames, read from Parquet part by part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from relu_exp.core.schema import PARTS, PRECISIONS, TABLES, UsageError
+from relu_exp.evidence.data.labels import label_choices
+from relu_exp.evidence.data.soundness import check_rows
+from relu_exp.results.store import Store, arrow_schema
+
+__all__ = ["Frames", "Open", "Steps", "find_results", "revivals", "steps_to_threshold", "unpack"]
+
+Steps = Literal["first", "last"] | Collection[int] | None
+"""Which steps to read: a run's first or last in the table, the ones named, or all."""
+
+_RANK = {"done": 0, "diverged": 0, "interrupted": 1, "failed": 2}
+"""Of several rows of one run the lowest counts: a finished one over one that is not."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The runs that the newest manifest of a result folder asks for, and what they measured.
+
+    Tables are properties, each read once and kept; `read` reads a selection and keeps nothing,
+    which is what large results need. Columns are those of `schema.TABLES`. `runs` also has one
+    column per setting (`activation.negative_slope`) and per label (`activation_label`).
+    """
+
+    store: Store
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, root: Path | str) -> Frames:
+        """Return the frames of the folder of one experiment's results.
+
+        Raises:
+            UsageError: there is no such folder, no results in it or none of this schema version.
+        """
+        root = Path(root)
+        if not root.is_dir():
+            raise UsageError(f"{root} does not exist: `relu-exp run` writes results to results/")
+        store = Store(root)
+        store.check_version()
+        if not store.part_ids():
+            raise UsageError(f"{root} holds no results: run an experiment first, `relu-exp run`")
+        frames = cls(store, store.latest_manifest() or {})
+        if frames.runs.empty and not frames.studies:
+            raise UsageError(
+                f"{root} holds no run that its newest manifest asks for: "
+                f"run `{frames.manifest.get('command', 'relu-exp run')}` again"
+            )
+        return frames
+
+    @property
+    def root(self) -> Path:
+        """The folder of the results."""
+        return self.store.root
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per run, in the order of the sweep; of repeated runs the finished one."""
+        asked = list(self.manifest.get("run_ids") or [])
+        found = []
+        for part_id in self.store.part_ids():
+            part = self._part(part_id, "runs")
+            if asked:
+                part = part.filter(pc.is_in(part["run_id"], value_set=pa.array(asked)))
+            if part.num_rows:
+                found.append(part.append_column("part", pa.array([part_id] * part.num_rows)))
+        if not found:
+            return pd.DataFrame(columns=[*TABLES["runs"], "part"])
+        runs = pa.concat_tables(found).to_pandas(integer_object_nulls=False)
+        runs["_rank"] = runs["status"].map(_RANK)
+        runs = runs.sort_values(["_rank", "session"], ascending=[True, False], kind="stable")
+        runs = runs.drop_duplicates("run_id").drop(columns="_rank")
+        order = {run_id: place for place, run_id in enumerate(asked)}
+        place = runs["run_id"].map(order) if asked else pd.Series(runs.index, runs.index)
+        return _described(runs.loc[place.sort_values(kind="stable").index].reset_index(drop=True))
+
+    def only(self, precision: str) -> Frames:
+        """Return these frames as if no runs of another precision had been asked for."""
+        runs = self.runs
+        others = {*runs.loc[runs["precision"] != precision, "run_id"]}
+        if not others:
+            return self
+        asked = self.manifest.get("run_ids") or runs["run_id"]
+        kept = [run_id for run_id in asked if run_id not in others]
+        if not kept:
+            return self.showing(runs.iloc[:0])
+        return Frames(self.store, {**self.manifest, "run_ids": kept})
+
+    def showing(self, runs: pd.DataFrame) -> Frames:
+        """Return these frames with other labels or fewer runs in `runs`."""
+        shown = Frames(self.store, self.manifest)
+        vars(shown)["runs"] = runs
+        return shown
+
+    def _part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        part = self.store.read_part(part_id, table, columns)
+        return check_rows(table, part, self.store.parts / part_id)
+
+    @property
+    def num_missing(self) -> int:
+        """How many runs the manifest asks for that have no row at all."""
+        return max(0, len(self.manifest.get("run_ids") or []) - len(self.runs))
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row per run, step and split."""
+        return self.read("curves")
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """One row per run, step, layer and quantity."""
+        return self.read("layers")
+
+    @cached_property
+    def histograms(self) -> pd.DataFrame:
+        """One row per run, step, layer and kind; `counts` is an array per row."""
+        return self.read("histograms")
+
+    @cached_property
+    def dead_units(self) -> pd.DataFrame:
+        """One row per run, step and layer with dead units; `mask` holds them as packed bits."""
+        return self.read("dead_units")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per run, layer and quantity: mean-field theory at step 0."""
+        return self.read("predictions")
+
+    @cached_property
+    def functions(self) -> pd.DataFrame:
+        """One row per activation with its settings and x; with its `activation_label`."""
+        keys = ["activation", "activation_settings"]
+        read = (self._part(part_id, "functions") for part_id in self.store.part_ids())
+        parts = [part.to_pandas() for part in read if part.num_rows]
+        if not parts:
+            return pd.DataFrame(columns=[*TABLES["functions"], "activation_label"])
+        every = pd.concat(parts, ignore_index=True).drop_duplicates([*keys, "x"])
+        known = self.runs[[*keys, "activation_label"]].drop_duplicates()
+        return known.merge(every, on=keys).sort_values([*keys, "x"], ignore_index=True)
+
+    @property
+    def studies(self) -> list[str]:
+        """The parts of the studies that the manifest asks for and that were made."""
+        made = set(self.store.part_ids())
+        asked: Mapping[str, str] = self.manifest.get("studies") or {}
+        return [part_id for part_id in asked.values() if part_id in made]
+
+    @cached_property
+    def checks(self) -> pd.DataFrame:
+        """One row per exact check and case, from the study of formulas."""
+        return self.studied("checks")
+
+    def studied(self, table: str) -> pd.DataFrame:
+        """Return the rows of a table that studies made."""
+        parts = [self._part(part_id, table) for part_id in self.studies]
+        found = [part for part in parts if part.num_rows] or [arrow_schema(table).empty_table()]
+        rows: pd.DataFrame = pa.concat_tables(found).to_pandas()
+        return rows
+
+    def has(self, table: str) -> bool:
+        """Return whether any of the runs' parts has a row in `table`."""
+        if table == "functions":
+            return not self.functions.empty
+        first = list(TABLES[table])[:1]
+        return any(
+            self.store.read_part(part_id, table, first).num_rows
+            for part_id in self.runs["part"].unique()
+        )
+
+    def read(
+        self,
+        table: str,
+        *,
+        run_ids: Collection[str] | None = None,
+        steps: Steps = None,
+        columns: Sequence[str] | None = None,
+        **equal: Collection[str],
+    ) -> pd.DataFrame:
+        """Return the rows of a table that belong to `run_ids` (all by default) and `steps`.
+
+        `equal` names further columns and the values to keep, as in `quantity=["dead_fraction"]`.
+        Repeated text comes as categories, so that a row costs some twenty bytes.
+
+        Raises:
+            UsageError: a part is damaged.
+        """
+        found = list(self._selected(table, run_ids, steps, columns, equal))
+        if not found:
+            kept = [column for column in columns or TABLES[table] if column != "run_id"]
+            found = [arrow_schema(table).empty_table().select(["run_id", *kept])]
+        # every part brings its own dictionary of words: one for all of them
+        table_read: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
+        return table_read
+
+    def parts(self, table: str) -> Iterator[pd.DataFrame]:
+        """Yield the runs' rows of a table, one part of the results at a time.
+
+        Raises:
+            UsageError: a part is damaged.
+        """
+        for part in self._selected(table, None, None, None, {}):
+            yield part.to_pandas()
+
+    def _selected(
+        self,
+        table: str,
+        run_ids: Collection[str] | None,
+        steps: Steps,
+        columns: Sequence[str] | None,
+        equal: Mapping[str, Collection[str]],
+    ) -> Iterator[pa.Table]:
+        everyone = pa.array(self.runs["run_id"].tolist(), pa.string())
+        wanted = self.runs if run_ids is None else self.runs[self.runs["run_id"].isin(run_ids)]
+        read = list(columns or TABLES[table])
+        needed = dict.fromkeys(["run_id", *read, *equal, *(["step"] if steps is not None else [])])
+        for part_id, owned in wanted.groupby("part", sort=True)["run_id"]:
+            part = self._part(str(part_id), table, list(needed))
+            part = part.filter(pc.is_in(part["run_id"], value_set=pa.array(owned.tolist())))
+            for column, values in equal.items():
+                part = part.filter(pc.is_in(part[column], value_set=pa.array(list(values))))
+            part = _at_steps(part, steps)
+            if not part.num_rows:
+                continue
+            codes = pc.index_in(part["run_id"], value_set=everyone).combine_chunks()
+            part = part.select(read) if "run_id" in read else part.select(["run_id", *read])
+            coded = pa.DictionaryArray.from_arrays(codes, everyone)
+            part = part.set_column(part.schema.get_field_index("run_id"), "run_id", coded)
+            for place, column in enumerate(part.schema):
+                if pa.types.is_string(column.type):
+                    part = part.set_column(place, column.name, part[place].dictionary_encode())
+            yield part
+
+
+Open = Callable[[Path], Frames]
+"""What opens a folder; whoever has opened it before may give that again."""
+
+
+def _at_steps(part: pa.Table, steps: Steps) -> pa.Table:
+    if steps is None or not part.num_rows:
+        return part
+    if not isinstance(steps, str):
+        return part.filter(pc.is_in(part["step"], value_set=pa.array(list(steps), pa.int32())))
+    found = part.select(["run_id", "step"]).to_pandas()
+    extreme = found.groupby("run_id")["step"].transform("min" if steps == "first" else "max")
+    return part.filter(pa.array(found["step"] == extreme))
+
+
+def _described(runs: pd.DataFrame) -> pd.DataFrame:
+    """Add a column per setting and a label per configuration group, and order the labels."""
+    added: dict[str, Any] = {}
+    for group in PARTS:
+        pairs = list(zip(runs[group], runs[f"{group}_settings"], strict=True))
+        parsed = {text: json.loads(text or "{}") for _, text in set(pairs)}
+        for key in sorted({key for settings in parsed.values() for key in settings}):
+            added[f"{group}.{key}"] = [parsed[text].get(key) for _, text in pairs]
+        labels = label_choices(pairs)
+        added[f"{group}_label"] = pd.Categorical(
+            [labels[pair] for pair in pairs], categories=list(dict.fromkeys(labels.values()))
+        )
+    runs = pd.concat([runs, pd.DataFrame(added, index=runs.index)], axis=1)
+    runs["precision"] = pd.Categorical(runs["precision"], categories=PRECISIONS)
+    # a network of fixed shape has no width: whole numbers and nulls, not floats
+    return runs.astype({"width": "Int32", "diverged_at": "Int32"})
+
+
+def steps_to_threshold(
+    curves: pd.DataFrame, runs: pd.DataFrame, split: str, metric: str, threshold: float
+) -> pd.DataFrame:
+    """Return per run the updates until a curve first reaches `threshold`: `steps`, `censored`.
+
+    A loss reaches it from above, an accuracy from below; the step is interpolated linearly between
+    the two evaluations around the crossing. A run that never gets there is censored, and so is
+    one that diverges first: both at the end of the training they were given (`num_steps`), because
+    a divergence is no chance exit of somebody who would have arrived, before the first evaluation
+    or after. `reason` says which: `reached`, `not reached` or `diverged`. An interrupted run is
+    censored at its last evaluation; a failed one has no row, nor has any where none was evaluated.
+    """
+    curve = curves.loc[curves["split"] == split, ["run_id", "step", metric]]
+    curve = curve.astype({"run_id": "str"}).sort_values(["run_id", "step"], ignore_index=True)
+    value, step = curve[metric], curve["step"].astype(float)
+    there = value <= threshold if metric == "loss" else value >= threshold
+    same = curve["run_id"].eq(curve["run_id"].shift())
+    before, begin = value.shift().where(same), step.shift().where(same)
+    crossing = begin + (threshold - before) / (value - before) * (step - begin)
+    curve["crossing"] = crossing.where(np.isfinite(crossing), step)
+    reached = curve[there].drop_duplicates("run_id").set_index("run_id")["crossing"]
+    last = curve.groupby("run_id")["step"].max()
+
+    kept = runs.loc[runs["status"] != "failed", ["run_id", "status", "num_steps"]]
+    was_lost = (kept["status"] == "diverged") & (not last.empty)
+    kept = kept[kept["run_id"].isin(last.index) | was_lost]
+    steps = kept["run_id"].map(reached)
+    censored = steps.isna()
+    given = kept["num_steps"].where(kept["status"] != "interrupted", kept["run_id"].map(last))
+    words = kept["status"].map({"diverged": "diverged"}).fillna("not reached")
+    return pd.DataFrame(
+        {
+            "run_id": kept["run_id"],
+            "steps": steps.where(~censored, given).astype(float),
+            "censored": censored,
+            "reason": words.where(censored, "reached"),
+        }
+    ).reset_index(drop=True)
+
+
+def revivals(dead_units: pd.DataFrame, probed: pd.DataFrame) -> pd.DataFrame:
+    """Count, per run, layer and step, units that were dead at an earlier probe and live again.
+
+    `probed` holds the run, step and layer of every probe (rows of `layers` of one quantity),
+    because a layer without dead units has no row in `dead_units`. Layers that never had one are
+    left out. Columns: `num_units`; `newly_dead` (dead for the first time), `still_dead` (dead now
+    and at some earlier probe), `revived` (dead at some earlier probe, alive now), `newly_revived`
+    (those of them that are seen alive again for the first time).
+    `newly_dead + still_dead` is the number of dead units, `still_dead + revived` that of the units
+    that had been dead before.
+    """
+    keys = ["run_id", "layer"]
+    steps_of = {
+        key: np.sort(group.to_numpy())
+        for key, group in probed.groupby(keys, observed=True, sort=False)["step"]
+    }
+    rows: list[tuple[Any, ...]] = []
+    for key, group in dead_units.groupby(keys, observed=True, sort=False):
+        num_units = int(group["num_units"].iloc[0])
+        masks = dict(zip(group["step"], group["mask"], strict=True))
+        ever, returned = np.zeros(num_units, dtype=bool), np.zeros(num_units, dtype=bool)
+        for step in steps_of.get(key, np.sort(group["step"].to_numpy())):
+            dead = unpack(masks[step], num_units) if step in masks else np.zeros_like(ever)
+            alive = ever & ~dead
+            counts = (dead & ~ever, dead & ever, alive, alive & ~returned)
+            rows.append((*key, int(step), num_units, *(int(count.sum()) for count in counts)))
+            ever, returned = ever | dead, returned | alive
+    columns = [*keys, "step", "num_units", "newly_dead", "still_dead", "revived", "newly_revived"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def unpack(mask: bytes, num_units: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return the units of a packed mask, first unit first, as booleans."""
+    bits = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), count=num_units)
+    return bits.astype(bool)
+
+
+def find_results(path: Path) -> list[Path]:
+    """Return the folders of experiments in `path`: itself, or those directly beneath it.
+
+    Raises:
+        UsageError: there is no such folder, or no results in it.
+    """
+    if not path.is_dir():
+        raise UsageError(f"{path} does not exist: `relu-exp run` writes results to results/")
+    for folders in ([path], sorted(folder for folder in path.iterdir() if folder.is_dir())):
+        found = [folder for folder in folders if Store(folder).part_ids()]
+        if links := [folder for folder in found if folder != path and folder.is_symlink()]:
+            raise UsageError(
+                f"{links[0]} is a link, and what is written stays within {path}: "
+                "name the folder itself"
+            )
+        if found:
+            return found
+    raise UsageError(f"{path} holds no results: run an experiment first, `relu-exp run`")

@@ -1,0 +1,124 @@
+"""Soundness: what rows must be before anything is computed from them or drawn."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from relu_exp.core.registry import printable
+from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, PRECISIONS, SPLITS, UsageError
+
+__all__ = ["check_rows"]
+
+_STATUSES = ("done", "diverged", "failed", "interrupted")
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "depth": (0, 10_000),
+    "width": (1, 2**31),
+    "learning_rate": (1e-300, 1e300),
+    "batch_size": (1, 2**31),
+    "num_steps": (0, 2**31),
+    "seed": (0, 2**63),
+    "probe_samples": (1, 2**31),
+    "step": (0, 2**31),
+    "layer": (1, 10_000),
+    "num_units": (1, 100_000_000),
+}
+_WORDS = {
+    "status": _STATUSES,
+    "split": SPLITS,
+    "kind": tuple(HISTOGRAM_BINS),
+    "precision": PRECISIONS,
+}
+_NAMES = (*PARTS, "quantity", "check", "case")
+_OPTIONAL = ("width",)
+
+
+def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
+    """Return the rows, as far as their columns were read, if they are what the engine writes.
+
+    Raises:
+        UsageError: they are not; `where` says what to delete.
+    """
+    for column in rows.column_names:
+        if problem := _problem(table, column, rows):
+            raise UsageError(
+                f"{where} is damaged ({column} of {table}: {problem}): delete it and run the same "
+                "command again; only its runs are trained again"
+            )
+    return rows
+
+
+def _problem(table: str, column: str, rows: pa.Table) -> str:
+    values = rows[column]
+    is_checked = column in (*_RANGES, *_WORDS, *_NAMES, "run_id", "counts", "mask")
+    is_text = column.endswith(("_settings", "_steps")) and column != "num_steps"
+    if not (is_checked or is_text) or table == "timings":
+        return ""
+    if values.null_count and column not in _OPTIONAL:
+        return "it is missing in some rows"
+    if column in _RANGES:
+        return _out_of_range(values, *_RANGES[column])
+    if column in ("counts", "mask"):
+        return _wrong_sizes(column, rows)
+    words = pc.unique(values).to_pylist()
+    if column in _WORDS:
+        return "" if {*words} <= {*_WORDS[column]} else f"unknown {column}"
+    if is_text:
+        is_sound = _is_steps if column.endswith("_steps") else _is_settings
+        return "" if all(map(is_sound, words)) else "no JSON of settings or steps"
+    return (
+        "" if all(0 < len(word) <= 200 and printable(word) == word for word in words) else "no name"
+    )
+
+
+def _out_of_range(values: Any, low: float, high: float) -> str:
+    found = pc.min_max(values).as_py()
+    least, most = found["min"], found["max"]
+    if least is None:
+        return ""
+    is_within = math.isfinite(least) and math.isfinite(most) and low <= least and most <= high
+    return "" if is_within and not pc.any(pc.is_nan(values)).as_py() else "out of range"
+
+
+def _wrong_sizes(column: str, rows: pa.Table) -> str:
+    if column == "counts":
+        sizes = {bins + 2 for _, _, bins in HISTOGRAM_BINS.values()}
+        found = {*pc.unique(pc.list_value_length(rows["counts"])).to_pylist()}
+        least = pc.min(pc.list_flatten(rows["counts"])).as_py()
+        return "" if found <= sizes and (least or 0) >= 0 else "no histogram"
+    if "num_units" not in rows.column_names:
+        return ""
+    needed = pc.divide(pc.add(rows["num_units"], 7), 8)
+    is_equal = pc.all(pc.equal(pc.binary_length(rows["mask"]), needed)).as_py()
+    return "" if is_equal in (True, None) else "no mask of the layer's units"
+
+
+def _parsed(text: str, is_sound: Callable[[Any], bool]) -> bool:
+    try:
+        return is_sound(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_settings(text: str) -> bool:
+    def is_sound(found: Any) -> bool:
+        return isinstance(found, dict) and all(
+            value is None
+            or isinstance(value, bool | int)
+            or (isinstance(value, float) and math.isfinite(value))
+            or (isinstance(value, str) and printable(value) == value)
+            for value in found.values()
+        )
+
+    return len(text) < 100_000 and _parsed(text, is_sound)
+
+
+def _is_steps(text: str) -> bool:
+    return _parsed(
+        text, lambda found: isinstance(found, list) and all(type(step) is int for step in found)
+    )

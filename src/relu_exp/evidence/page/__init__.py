@@ -1,0 +1,1 @@
+"""The page: everything that came out in one HTML file."""

@@ -1,0 +1,181 @@
+"""Answers: the few numbers that a question asks for, as means over seeds with their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.arms import at_best_rate, at_fastest_rate, choose, scored, timed
+from relu_exp.evidence.claims.probes import layer_factor, probed
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
+from relu_exp.evidence.claims.topics.dying import layer_means
+from relu_exp.evidence.claims.topics.revivals import came_back
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.statistics import mean_interval, score
+from relu_exp.evidence.figures.style import levels, plain
+from relu_exp.evidence.page.questions import Question
+
+__all__ = ["MEASURES", "Answer", "Number", "answer"]
+
+LEAST = 1e-37
+"""Ratios that underflow are shown as 0."""
+LOSS = 0.5
+"""Training loss to which updates are counted."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A mean over seeds with its interval, as people read them, and how many runs diverged."""
+
+    text: str
+    interval: str
+    num_diverged: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A table of numbers; `rows` and `columns` name its axes, a cell that was not run is None."""
+
+    rows: str
+    columns: str
+    heads: list[str]
+    lines: list[tuple[str, list[Number | None]]]
+    num_seeds: int
+
+
+def answer(evidence: Evidence, question: Question) -> Answer | None:
+    """Return the numbers that answer a question; None where its runs are not there."""
+    try:
+        frames = evidence[question.experiment]
+        runs = choose(frames.runs, **question.keep)
+        runs = _with_arm(runs[runs["num_steps"].gt(0) | (question.measure in AT_THE_START)])
+        values = MEASURES[question.measure](frames, runs, question)
+    except (MissingRunsError, UsageError):
+        return None
+    axes = [question.rows, question.columns]
+    values = values.dropna(subset=[*axes, "value"])
+    if values.empty:
+        return None
+    cells = {
+        key: _number(part, question.measure) for key, part in values.groupby(axes, observed=True)
+    }
+    rows, columns = (levels(values, axis) for axis in axes)
+    return Answer(
+        rows=question.rows.removesuffix("_label"),
+        columns=question.columns.removesuffix("_label"),
+        heads=[_text(column) for column in columns],
+        lines=[(_text(row), [cells.get((row, column)) for column in columns]) for row in rows],
+        num_seeds=values["seed"].nunique(),
+    )
+
+
+def _number(part: pd.DataFrame, measure: str) -> Number:
+    """Return the mean over seeds; what else varies in a cell is averaged within a seed first."""
+    in_logs = measure in RATIOS
+    values = np.log(part["value"]) if in_logs else part["value"]
+    found = mean_interval(values.groupby(part["seed"]).mean())
+    write = _as_ratio if in_logs else _as_count if measure == "updates" else _as_share
+    ends = (math.exp(end) if in_logs else end for end in (found.mean, found.low, found.high))
+    mean, low, high = ends
+    if measure in SHARES:
+        low, high = max(low, 0.0), min(high, 1.0)
+    interval = f"{write(low)} … {write(high)}" if math.isfinite(low + high) else ""
+    lost = int((part["status"] == "diverged").sum()) if "status" in part else 0
+    # nothing is left of what diverged, and 0% would look like an accuracy that was measured
+    text = "" if measure == "accuracy" and lost == len(part) else write(mean)
+    return Number(text, "" if low == high else interval, lost)
+
+
+def _as_ratio(value: float) -> str:
+    return f"{plain(float(f'{value:.2g}'))}×" if value > LEAST else "0×"
+
+
+def _as_share(value: float) -> str:
+    return f"{100 * value:.2g}%" if value < 0.995 else "100%"
+
+
+def _as_count(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _text(value: object) -> str:
+    return plain(float(value)) if isinstance(value, int | float | np.number) else str(value)
+
+
+def _with_arm(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with `arm`, activation and network in one."""
+    pairs = zip(runs["activation_label"], runs["network_label"], strict=True)
+    return runs.assign(arm=[f"{activation}, {network}" for activation, network in pairs])
+
+
+# Measures: each returns the runs with `value` --------------------------------------------------
+
+
+def _signal(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
+    found = layer_factor(probed(frames, runs, "activation_std"), "activation_std", whole=True)
+    return found.assign(value=found["effect"])
+
+
+def _gradient(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
+    name = "activation_grad_norm"
+    found = layer_factor(probed(frames, runs, name), name, backward=True, whole=True)
+    return found.assign(value=found["effect"])
+
+
+def _dead(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
+    return runs.assign(value=layer_means(frames, runs, "dead_fraction"))
+
+
+def _saturated(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
+    return runs.assign(value=layer_means(frames, runs, "saturated_fraction", "first"))
+
+
+def _accuracy(_: Frames, runs: pd.DataFrame, question: Question) -> pd.DataFrame:
+    axes = [question.rows, question.columns]
+    best = at_best_rate(scored(runs), _arms(question))
+    # of several initializations the better one, by validation as well
+    best = best.assign(_score=score(best, "final_validation_accuracy"))
+    arms = best.groupby(_arms(question), observed=True)["_score"]
+    best = best.assign(_mean=arms.transform("mean"))
+    top = best.groupby(axes, observed=True)["_mean"].transform("max")
+    chosen = best[best["_mean"] == top]
+    return chosen.assign(value=chosen["accuracy"])
+
+
+def _updates(frames: Frames, runs: pd.DataFrame, question: Question) -> pd.DataFrame:
+    times = timed(frames, at_fastest_rate(frames, runs, _arms(question), LOSS), LOSS)
+    return times.assign(value=times["steps"])
+
+
+def _arms(question: Question) -> list[str]:
+    """Return what tells the arms of a question apart, each of which has its own best rate."""
+    return list(dict.fromkeys([question.rows, question.columns, "initializer_label"]))
+
+
+def _revived(frames: Frames, _: pd.DataFrame, question: Question) -> pd.DataFrame:
+    counts = came_back(frames, question.experiment)
+    if counts.empty:
+        raise MissingRunsError("no unit died")
+    keys = [question.rows, question.columns, "seed"]
+    sums = counts.groupby(keys, as_index=False)[["ever", "revived"]].sum()
+    return sums.assign(value=sums["revived"] / sums["ever"])
+
+
+MEASURES: Mapping[str, Callable[[Frames, pd.DataFrame, Question], pd.DataFrame]] = {
+    "signal": _signal,
+    "gradient": _gradient,
+    "dead": _dead,
+    "saturated": _saturated,
+    "accuracy": _accuracy,
+    "updates": _updates,
+    "revived": _revived,
+}
+"""What is measured, by the name under which `words` says it."""
+AT_THE_START: Sequence[str] = ("signal", "gradient", "saturated")
+RATIOS: Sequence[str] = ("signal", "gradient")
+SHARES: Sequence[str] = ("dead", "saturated", "accuracy", "revived")

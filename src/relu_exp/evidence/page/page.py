@@ -1,0 +1,158 @@
+"""The page: everything that came out in one HTML file, for people who never type a command."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from relu_exp.core.registry import nearest
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.figures import FIGURES
+from relu_exp.evidence.page.answers import answer
+from relu_exp.evidence.page.explorer import explorer_data
+from relu_exp.evidence.page.questions import QUESTIONS, Question
+from relu_exp.evidence.page.strips import distance_bar, forest
+from relu_exp.evidence.page.words import LANGUAGES, WORDS
+from relu_exp.evidence.report.heard import Heard, place_of
+from relu_exp.evidence.report.pages import asset, render, replace_text
+from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
+from relu_exp.evidence.report.verdict_pages import Judged
+
+__all__ = ["build_page", "check_language"]
+
+STYLES = ("page.css", "claims.css", "explorer.css")
+SCRIPTS = (
+    "state.js",
+    "page.js",
+    "table.js",
+    "pictures.js",
+    "chart.js",
+    "explorer_data.js",
+    "explorer_view.js",
+    "explorer.js",
+)
+"""In this order: each says on its first lines what it uses of those before it."""
+
+
+def build_page(judged: Judged, language: str = "en") -> Path:
+    """Write `report.html` beside the verdicts and return its path; `language` is seen first.
+
+    One file that needs no network. The same results give the same bytes.
+
+    Raises:
+        UsageError: there is no such language, or the page cannot be written.
+    """
+    check_language(language)
+    root: Path = judged.root
+    heard = [one for _, _, part in judged.words["groups"] for one in part]
+    pictures = _pictures(root, heard)
+    explorer = explorer_data(root, opened=judged.evidence.at)
+    explored = {experiment["id"] for experiment in explorer["experiments"]}
+    words = {
+        **judged.words,
+        "pictures": pictures,
+        "language": language,
+        "languages": LANGUAGES,
+        "w": WORDS,
+        "forest": lambda one: forest(one.verdict, one.claim.rule),
+        "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
+        "alt": _alternative,
+        "place": place_of,
+        "questions": [(each, answer(judged.evidence, each)) for each in QUESTIONS],
+        "view": lambda question: _view(question, explored),
+        "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
+        "claims_by_id": {one.claim.id: one for one in heard},
+        "claim_ids": {one.claim.id for one in heard},
+        "experiments": experiments(root, judged.evidence.at),
+        "documents": sorted({source.document for one in heard for source in one.claim.sources}),
+        "most_run_ids": MOST_RUN_IDS,
+        "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
+        "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
+        "font": base64.b64encode(
+            files(__package__).joinpath("assets/hangul.woff2").read_bytes()
+        ).decode(),
+        "data": {
+            "words": _json(WORDS),
+            "pictures": _json({path: picture.packed for path, picture in pictures.items()}),
+            "explorer": _json(explorer),
+        },
+    }
+    target = root / "report.html"
+    try:
+        replace_text(target, render("page.html", words, __package__))
+    except OSError as error:
+        raise UsageError(
+            f"the page cannot be written to {target}: {error.strerror or error}"
+        ) from error
+    return target
+
+
+def check_language(language: str) -> None:
+    """Accept a language of the page.
+
+    Raises:
+        UsageError: the page does not speak it.
+    """
+    if language not in LANGUAGES:
+        raise UsageError(
+            f"--language {language} is not valid{nearest(language, LANGUAGES)}; "
+            f"valid: {', '.join(LANGUAGES)}"
+        )
+
+
+def _json(value: Any) -> Markup:
+    """Return JSON that may stand in a script element: no text can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as the page embeds it: its SVG, deflated, in base64; its size in pixels."""
+
+    packed: str
+    width: int
+    height: int
+
+    @classmethod
+    def read(cls, path: Path) -> Picture:
+        """Read an SVG; one that does not say its size gets that of most of ours."""
+        svg = path.read_bytes()
+        box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg[:2000])
+        width, height = map(float, box.groups()) if box else (640.0, 420.0)
+        packed = base64.b64encode(zlib.compress(svg, 9)).decode()
+        return cls(packed, round(width), round(height))
+
+
+def _pictures(root: Path, heard: Sequence[Heard]) -> dict[str, Picture]:
+    """Return each picture that a claim shows, once, by its path."""
+    paths = sorted({path for one in heard for path in one.figures})
+    vectors = {path: (root / path).with_suffix(".svg") for path in paths}
+    return {path: Picture.read(svg) for path, svg in vectors.items() if svg.is_file()}
+
+
+def _view(question: Question, explored: Collection[str]) -> str:
+    """Return the address of a question in the explorer; empty where its runs are not there."""
+    if not question.views or any(view.experiment not in explored for view in question.views):
+        return ""
+    sides = {key: view.address for key, view in zip("ab", question.views, strict=True)}
+    return f"#explorer?{urlencode({**sides, 'compare': 'yes'})}"
+
+
+def _alternative(one: Heard) -> str:
+    """Return what a claim's picture shows, and what it shows for the claim."""
+    name = one.claim.figure or ""
+    shown = FIGURES[name].summary if name in FIGURES else name.replace("_", " ").capitalize()
+    return f"{shown}; experiment {one.claim.experiments[0]}. {one.says}"

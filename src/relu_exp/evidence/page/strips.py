@@ -1,0 +1,152 @@
+"""Strips: intervals as places between 0 and 100 on a scale, for a page to draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName
+from relu_exp.evidence.figures.style import plain
+from relu_exp.evidence.report.forest import standardized
+
+__all__ = ["Bar", "Strip", "distance_bar", "forest"]
+
+FARTHEST = 30.0
+"""Half-widths from the threshold at which the scale of distances ends."""
+NUM_TICKS = 4
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One interval: its part of the grid (empty: all of it), verdict and places in percent.
+
+    `is_cut` says of the lower and the upper end whether the interval goes on beyond the scale.
+    """
+
+    where: dict[str, str]
+    verdict: VerdictName
+    effect: Cell | Verdict | float
+    middle: float
+    low: float
+    high: float
+    is_cut: tuple[bool, bool]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Intervals on one scale: what they measure, the threshold and its place, the claimed side."""
+
+    measure: str
+    limit: float
+    bars: list[Bar]
+    threshold: float
+    shade: tuple[float, float]
+    ticks: list[tuple[float, str]]
+
+
+def forest(verdict: Verdict, rule: Rule) -> Strip | None:
+    """Return the intervals of a verdict and its cells on one scale; None where it has none.
+
+    How many parts there are has no place on the scale that the parts are measured on.
+    """
+    if rule.threshold is None:
+        return None
+    measure, limit = rule.measure, rule.threshold
+    found: list[Cell | Verdict] = [*verdict.cells, verdict]
+    if rule.part_threshold is not None:
+        measure, limit, found = rule.part_measure, rule.part_threshold, [*verdict.cells]
+    found = [each for each in found if math.isfinite(each.effect)]
+    in_logs = rule.ratio and limit > 0 and all(each.effect > 0 for each in found)
+    if not found:
+        return None
+    scale = _Scale.of(found, limit, in_logs)
+    threshold = scale.place(limit)
+    bars = [
+        Bar(
+            where=each.where if isinstance(each, Cell) else {},
+            verdict=each.verdict if isinstance(each, Cell) else each.name,
+            effect=each,
+            middle=scale.place(each.effect),
+            low=scale.place(each.low),
+            high=scale.place(each.high),
+            is_cut=(scale.is_below(each.low), scale.is_above(each.high)),
+        )
+        for each in found
+    ]
+    shade = (threshold, 100.0) if rule.claimed_side == "above" else (0.0, threshold)
+    return Strip(measure, limit, bars, threshold, shade, scale.ticks())
+
+
+def distance_bar(verdict: Verdict, rule: Rule) -> Bar | None:
+    """Return how far an effect lies from its threshold, between −30 and 30 half-widths."""
+    found = standardized(verdict, rule)
+    if found is None:
+        return None
+
+    def place(value: float) -> float:
+        reach = math.asinh(min(abs(value), FARTHEST)) / math.asinh(FARTHEST)
+        return round(50 + 50 * math.copysign(reach, value), 2)
+
+    low, middle, high = map(place, found)
+    is_cut = (found.low < -FARTHEST, found.high > FARTHEST)
+    return Bar({}, verdict.name, found.effect, middle, low, high, is_cut)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From values to percent of a strip's width."""
+
+    low: float
+    high: float
+    in_logs: bool
+
+    @classmethod
+    def of(cls, found: Sequence[Cell | Verdict], threshold: float, in_logs: bool) -> _Scale:
+        """Return a scale with every effect and the threshold, and as much of the intervals as fits.
+
+        One huge interval must not press all others together.
+        """
+
+        def known(values: Sequence[float]) -> list[float]:
+            kept = [v for v in values if math.isfinite(v) and (v > 0 or not in_logs)]
+            return [math.log(v) for v in kept] if in_logs else kept
+
+        middles = known([*(each.effect for each in found), threshold])
+        low, high = min(middles), max(middles)
+        ends = known([end for each in found for end in (each.low, each.high)])
+        span = (high - low) or max((abs(end - low) for end in ends), default=0.0) or 1.0
+        low = max(low - span, min([low, *ends]))
+        high = min(high + span, max([high, *ends]))
+        margin = 0.05 * (high - low or span)
+        return cls(low - margin, high + margin, in_logs)
+
+    def place(self, value: float) -> float:
+        """Return a value's place in percent, at the edge where it lies beyond."""
+        if self.in_logs:
+            value = math.log(value) if value > 0 else -math.inf
+        share = (value - self.low) / (self.high - self.low)
+        return round(100 * min(1.0, max(0.0, share)), 2)
+
+    def is_below(self, value: float) -> bool:
+        return self.place(value) <= 0
+
+    def is_above(self, value: float) -> bool:
+        return self.place(value) >= 100
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Return places and labels of a few round values."""
+        values: list[float] = []
+        if self.in_logs and self.high - self.low > math.log(20):
+            low, high = math.exp(self.low), math.exp(self.high)
+            values = list(LogLocator(numticks=NUM_TICKS + 2).tick_values(low, high))
+        else:
+            low, high = (
+                (math.exp(self.low), math.exp(self.high)) if self.in_logs else (self.low, self.high)
+            )
+            values = list(MaxNLocator(NUM_TICKS).tick_values(low, high))
+        return [
+            (self.place(value), plain(round(value, 12))) for value in values if low <= value <= high
+        ]

@@ -1,0 +1,1 @@
+"""Reports of experiments and verdicts, as HTML, Markdown and tables."""

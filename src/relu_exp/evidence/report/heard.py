@@ -1,0 +1,168 @@
+"""What was heard: each claim with its verdict and all that a page shows beside them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from relu_exp.core.schema import DEFAULT_PRECISION
+from relu_exp.evidence.claims.court import command, decide_all
+from relu_exp.evidence.claims.registry import Claim, Evidence
+from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
+
+__all__ = ["MARKS", "Heard", "Map", "hear", "place_of", "shown_effect"]
+
+MARKS: Mapping[VerdictName, str] = {
+    "supported": "✓",
+    "refuted": "✗",
+    "conditional": "◐",
+    "inconclusive": "?",
+    "not decided": "–",
+}
+"""Beside each verdict's word, so that a map can be read in black and white."""
+NUM_PLACES = 3
+"""How many parts of a grid a list names; the claim's own map shows all."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """Where in the declared grid a claim holds: rows of cells under the last axis's values."""
+
+    axis: str
+    columns: list[str]
+    rows: list[tuple[str, list[Cell | None]]]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A claim with its verdict and what the page shows beside them."""
+
+    claim: Claim
+    verdict: Verdict
+    command: str
+    map: Map | None
+    figures: list[str]
+    reports: list[str]
+    other: Heard | None = None
+
+    @property
+    def mark(self) -> str:
+        """The verdict's sign."""
+        return MARKS[self.verdict.name]
+
+    @property
+    def effect(self) -> str:
+        """The effect with its unit and interval; empty where there is none."""
+        return shown_effect(self.verdict, self.claim.rule.unit)
+
+    @property
+    def claimed(self) -> str:
+        """What the rule asks of the effect, as in `> 1.1×`; empty where it is exact."""
+        rule = self.claim.rule
+        sign = ">" if rule.claimed_side == "above" else "<"
+        return "" if rule.threshold is None else f"{sign} {rule.threshold:.3g}{rule.unit}"
+
+    @property
+    def says(self) -> str:
+        """The evidence in a line; where a map follows, the parts of the grid are left to it."""
+        text = self.verdict.says
+        return text.split(" Holds at ")[0] if self.map else text
+
+    @property
+    def brief(self) -> str:
+        """What came out, short enough for a list: effect and claim, or where it holds and fails."""
+        if self.claim.rule.is_exact or not self.effect:
+            return self.verdict.says
+        if self.verdict.name != "conditional":
+            return f"{self.claim.rule.measure}: {self.effect}, claimed {self.claimed}."
+        words = []
+        for side, verb in (("supported", "holds"), ("refuted", "fails")):
+            cells = [cell for cell in self.verdict.cells if cell.verdict == side]
+            places = [place_of(cell) for cell in cells[:NUM_PLACES]]
+            more = [f"{len(cells) - NUM_PLACES} more"] if len(cells) > NUM_PLACES else []
+            words.append(f"{verb} in {len(cells)} ({'; '.join([*places, *more])})")
+        return f"of {len(self.verdict.cells)} parts of the grid it {' and '.join(words)}."
+
+
+def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
+    """Return an effect with its interval as people read it."""
+    if math.isnan(verdict.effect):
+        return ""
+    text = f"{verdict.effect:.3g}{unit}"
+    if not (math.isfinite(verdict.low) and math.isfinite(verdict.high)):
+        return text
+    return f"{text} [{verdict.low:.3g}, {verdict.high:.3g}]"
+
+
+def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
+    """Decide claims on the evidence; each comes with its figures, map and opposite."""
+    root, verdicts = evidence.root, decide_all(evidence, claims)
+    heard = {
+        claim.id: Heard(
+            claim=claim,
+            verdict=verdicts[claim.id],
+            command=command(claim, evidence),
+            map=_map(verdicts[claim.id], claim.rule.grid),
+            figures=_figures(root, claim),
+            reports=[name for name in claim.experiments if (root / name / "report.md").exists()],
+        )
+        for claim in claims
+    }
+    return [_beside(one, heard) for one in heard.values()]
+
+
+def _beside(one: Heard, heard: Mapping[str, Heard]) -> Heard:
+    """Return a claim with the one that says otherwise, whichever of the two names the other."""
+    for other in heard.values():
+        names = {one.claim.disagrees_with: other.claim.id, other.claim.disagrees_with: one.claim.id}
+        if any(name is not None and name == id for name, id in names.items()):
+            return Heard(**{**vars(one), "other": other})
+    return one
+
+
+def _map(verdict: Verdict, grid: Sequence[str]) -> Map | None:
+    if len(verdict.cells) < 2:
+        return None
+    *left, last = grid
+    columns = list(dict.fromkeys(cell.where[last] for cell in verdict.cells))
+    rows: dict[str, dict[str, Cell]] = {}
+    for cell in verdict.cells:
+        name = ", ".join(f"{key} {cell.where[key]}" for key in left)
+        rows.setdefault(name, {})[cell.where[last]] = cell
+    return Map(
+        last,
+        columns,
+        [(name, [cells.get(column) for column in columns]) for name, cells in rows.items()],
+    )
+
+
+def _figures(root: Path, claim: Claim) -> list[str]:
+    """Return the picture of the claim's figure, as a path below the results, if there is any.
+
+    Of several drawings one named for what the statement speaks of (`...-ReLU`) goes first, and of
+    several precisions the one that verdicts rest on.
+    """
+    if claim.figure is None or not claim.experiments:
+        return []
+    folder = root / claim.experiments[0] / "figures"
+    words = set(re.findall(r"\w+", claim.statement))
+
+    def rank(path: Path) -> tuple[bool, bool, str]:
+        named = set(re.split(r"[-_]", path.stem.removeprefix(claim.figure or "")))
+        precisions = {word for word in named if word.startswith("precision")}
+        is_other = bool(precisions) and f"precision{DEFAULT_PRECISION}" not in precisions
+        return (is_other, not named & words, path.name)
+
+    found = sorted(folder.glob(f"{claim.figure}*.png"), key=rank)
+    return [path.relative_to(root).as_posix() for path in found[:1]]
+
+
+def place_of(cell: Cell) -> str:
+    """Return where a part of the grid is; a bare number needs its axis's name, a word does not."""
+    return ", ".join(
+        value if value[:1].isalpha() else f"{axis.replace('_', ' ')} {value}"
+        for axis, value in cell.where.items()
+    )

@@ -1,0 +1,75 @@
+"""Pages: templates filled and escaped, files that appear whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from relu_exp.evidence.report.summary import plural
+
+__all__ = ["asset", "escape_markdown", "markdown_code", "render", "replace_text"]
+
+
+def render(name: str, words: Mapping[str, Any], room: str = __package__) -> str:
+    """Return a template of a room filled with words; those of an HTML page are escaped."""
+    is_html = name.endswith(".html")
+    environment = Environment(
+        loader=PackageLoader(room, "templates"),
+        autoescape=is_html,  # noqa: S701 - Markdown is escaped by its own filter
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"md": escape_markdown, "code": markdown_code, "runs": _runs}
+    rendered: str = environment.get_template(f"{name}.j2").render(**words)
+    return rendered
+
+
+def escape_markdown(value: object) -> str:
+    """Return text that Markdown shows as it is, on one line and inside a table's cell too."""
+    text = " ".join(str(value).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+
+
+def markdown_code(value: object) -> str:
+    """Return text as a span of code that nothing in it can end, on one line."""
+    text = " ".join(str(value).split()).replace("|", "\\|")
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    if not longest:
+        return f"`{text}`"
+    ticks = "`" * (longest + 1)
+    return f"{ticks} {text} {ticks}"
+
+
+def _runs(n: int) -> str:
+    return f"{n:,} {plural(n, 'run')}"
+
+
+def asset(name: str, room: str = __package__) -> Markup:
+    """Return a script or a style sheet of a room of ours, as it is."""
+    text = files(room).joinpath("assets", name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - a file of this package
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: the place cannot be written.
+    """
+    unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,294 @@
+"""The report of one experiment: one HTML file, one Markdown file and the figures beside them.
+
+The same data give the same bytes; nothing is half written.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
+from relu_exp.evidence.data.frames import Frames, Open, find_results
+from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
+from relu_exp.evidence.figures.files import save_png, save_svg
+from relu_exp.evidence.figures.slices import redraw_command
+from relu_exp.evidence.report import summary
+from relu_exp.evidence.report.pages import asset, render, replace_text
+from relu_exp.results.atomic import put_folder
+
+__all__ = ["Built", "build", "build_index", "experiments", "find_results"]
+
+MOST_RUN_IDS = 1000
+"""Run ids listed below one figure; of a larger sweep the manifest lists them."""
+SMALL_TABLE = 16
+"""Rows that a terminal shows without scrolling the rest away."""
+_TRIES = 5
+_IN_BETWEEN = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
+"""What a rename says when another report's figures came or went just before it."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was written, what a reader should be warned of, and a short table for the terminal.
+
+    `summary` holds a row per activation (and depth, where that stays short): heading → text.
+    """
+
+    html: Path
+    markdown: Path
+    figures: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    summary: tuple[dict[str, str], ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that was written."""
+        return (self.html, self.markdown, *self.figures)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A drawing as the templates see it."""
+
+    kind: str
+    drawing: Drawing
+    svg: str
+    width: int
+    run_ids: tuple[str, ...] = field(default=())
+
+
+def build(results: Path, reload_seconds: int = 0) -> Built:
+    """Write the report of one experiment's results beside them.
+
+    With `reload_seconds` it says that the runs go on, and reads itself again so often.
+
+    Raises:
+        UsageError: there are no results, a part is damaged, or the report cannot be written.
+    """
+    frames = Frames.open(results)
+    with _writing(results):
+        workshop = frames.store.begin_report()
+    try:
+        with _writing(results):
+            (workshop / "figures").mkdir()
+            shown, skipped = _draw_all(frames, workshop)
+            words = _words(frames, shown, skipped)
+            words |= {"reload_seconds": reload_seconds, "reload_script": asset("reload.js")}
+            for name in ("report.html", "report.md"):
+                (workshop / name).write_text(render(name, words), encoding="utf-8")
+            _move(workshop, results)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+    figures = tuple(
+        results / "figures" / f"{one.drawing.name}{ending}"
+        for one in shown
+        for ending in (".png", ".svg")
+    )
+    warnings = (*words["remarks"], *(f"no {name}: {reason}" for name, reason in skipped))
+    return Built(
+        results / "report.html", results / "report.md", figures, warnings, _short_table(frames)
+    )
+
+
+def build_index(
+    root: Path, verdicts: Mapping[str, Any] | None = None, opened: Open = Frames.open
+) -> Path:
+    """Write README.md, which links the reports of all experiments below `root`; return its path.
+
+    It begins with the summary of the verdicts, where claims were decided.
+
+    Raises:
+        UsageError: there are no results, they are damaged, or the index cannot be written.
+    """
+    words = {"entries": experiments(root, opened), "verdicts": verdicts}
+    try:
+        replace_text(root / "README.md", render("index.md", words))
+    except OSError as error:
+        raise UsageError(
+            f"the index cannot be written to {root}: {error.strerror or error}"
+        ) from error
+    return root / "README.md"
+
+
+def experiments(root: Path, opened: Open = Frames.open) -> list[dict[str, str]]:
+    """Return what an index says of each experiment below `root`.
+
+    Raises:
+        UsageError: there are no results, or they are damaged.
+    """
+    entries = []
+    for folder in find_results(root):
+        frames = opened(folder)
+        manifest = frames.manifest
+        entries.append(
+            {
+                "folder": folder.relative_to(root).as_posix(),
+                "title": str(manifest.get("title") or folder.name),
+                "question": str(manifest.get("question") or ""),
+                "endings": summary.endings(frames, brief=True),
+                "budget": str(manifest.get("budget") or ""),
+                "commit": str(manifest.get("commit") or "")[:10],
+                "dirty": "+" if manifest.get("dirty") else "",
+            }
+        )
+    return entries
+
+
+@contextmanager
+def _writing(results: Path) -> Iterator[None]:
+    """Say in one line what keeps a report from being written."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written to {results}: {error.strerror or error}"
+        ) from error
+
+
+def _draw_all(frames: Frames, workshop: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:
+    """Draw what the experiment asks for; a figure that does not apply or fails says why."""
+    shown: list[_Shown] = []
+    skipped: list[tuple[str, str]] = []
+    for name in frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES)):
+        try:
+            for drawing in draw(name, frames):
+                with _writing(frames.root):
+                    shown.append(_save(name, drawing, workshop / "figures"))
+                    # a sign of life: what is old is taken for what a kill left behind
+                    os.utime(workshop)
+        except DoesNotApply as reason:
+            skipped.append((name, str(reason)))
+        except UsageError as error:
+            # a figure of a plugin that is not loaded here; damaged parts are no such thing
+            if name in FIGURES:
+                raise
+            skipped.append((name, str(error)))
+        except Exception as error:
+            # a mistake in one figure, or results that nobody foresaw, must not end the report
+            message = " ".join(str(error).split())[:200]
+            skipped.append((name, f"drawing it failed with {type(error).__name__}: {message}"))
+    return shown, skipped
+
+
+def _save(kind: str, drawing: Drawing, folder: Path) -> _Shown:
+    stem = folder / drawing.name
+    with mpl.rc_context(RC):
+        save_png(drawing.figure, stem.with_name(f"{drawing.name}.png"))
+        svg = save_svg(drawing.figure, stem.with_name(f"{drawing.name}.svg"))
+    width = round(float(drawing.figure.get_size_inches()[0]) * 96)
+    encoded = base64.b64encode(svg.encode()).decode()
+    return _Shown(kind, drawing, encoded, width, drawing.run_ids[:MOST_RUN_IDS])
+
+
+def _words(
+    frames: Frames, shown: Sequence[_Shown], skipped: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    manifest, runs = frames.manifest, frames.runs
+    table = summary.best_results(frames)
+    return {
+        "title": manifest.get("title") or frames.root.name,
+        "question": manifest.get("question") or "",
+        "axes": [(axis, list(labels)) for axis, labels in (manifest.get("axes") or {}).items()],
+        "fixed": _fixed(frames),
+        "endings": summary.endings(frames),
+        "remarks": summary.remarks(frames, max((s.drawing.num_seeds for s in shown), default=None)),
+        "table": table,
+        "studies": summary.studies(frames),
+        "has_edge": any(cell.endswith("*") for row in table.rows for cell in row),
+        "figures": shown,
+        "skipped": skipped,
+        "failures": summary.failures(frames),
+        "sessions": summary.sessions(frames),
+        "manifest": manifest,
+        "command": manifest.get("command") or "relu-exp run",
+        "redraw": redraw_command(frames),
+        "num_runs": len(runs),
+        "num_seeds": int(runs["seed"].nunique()),
+        "num_parts": int(runs["part"].nunique()),
+        "most_run_ids": MOST_RUN_IDS,
+    }
+
+
+def _fixed(frames: Frames) -> list[tuple[str, str]]:
+    """Return what all runs share and no axis names."""
+    if frames.runs.empty:
+        return []
+    names = {
+        "dataset_label": "data",
+        "network_label": "network",
+        "depth": "depth",
+        "width": "width",
+        "optimizer_label": "optimizer",
+        "learning_rate": "learning rate",
+        "batch_size": "batch size",
+        "num_steps": "updates",
+        "probe_samples": "probe samples",
+        "precision": "precision",
+    }
+    found = []
+    for column, name in names.items():
+        values = frames.runs[column].dropna().unique()
+        if len(values) == 1 and not (column == "precision" and values[0] == DEFAULT_PRECISION):
+            value = values[0]
+            found.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
+    return found
+
+
+def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
+    table = summary.best_results(frames)
+    if len(table.rows) > SMALL_TABLE:
+        table = summary.best_results(frames, by=["activation_label"])
+    return tuple(table.as_dicts())
+
+
+def _move(workshop: Path, results: Path) -> None:
+    """Put a finished report into its place; the old figures go as the new ones come."""
+    with _alone(results):
+        _put_figures(workshop, results / "figures")
+        for name in ("report.html", "report.md"):
+            os.replace(workshop / name, results / name)
+
+
+@contextmanager
+def _alone(results: Path) -> Iterator[None]:
+    """Wait until no other report is being put here, so that figures and pages are of one.
+
+    The system lets go of the lock when its holder ends, however it ends.
+    """
+    folder = os.open(results, os.O_RDONLY)
+    try:
+        # not every file system locks folders
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _put_figures(workshop: Path, target: Path) -> None:
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            # an archive may hold anything in their place
+            if target.is_symlink() or (target.exists() and not target.is_dir()):
+                target.rename(workshop / "old")
+            put_folder(workshop / "figures", target)
+            return
+        except OSError as error:
+            # without locks another report may come or go between two renames
+            if error.errno not in _IN_BETWEEN or not tries_left:
+                raise
+        # what `put_folder` may have moved aside already is in its way the next time
+        shutil.rmtree(workshop / "figures-replaced", ignore_errors=True)
+        time.sleep(0.05)

@@ -1,0 +1,116 @@
+"""The verdicts as they were written, read again: what `verdicts.json` holds of every claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relu_exp.core.schema import UsageError
+from relu_exp.results.reading import read_json
+
+if TYPE_CHECKING:
+    from relu_exp.evidence.claims.registry import Claim
+
+__all__ = ["of_claim", "read_verdicts"]
+
+
+def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
+    """Return the verdicts written below `root`, by claim; none where nothing was written.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    path = root / "verdicts.json"
+    if not (path.exists() or path.is_symlink()):
+        return {}
+    try:
+        rows = read_json(path)
+        if not isinstance(rows, list):
+            raise ValueError("it is no list of claims")
+        for row in rows:
+            _check("a claim", row, {"claim": _is_text, "verdict": _is_text})
+        found = {row["claim"]: {**_DEFAULTS, **row} for row in rows}
+        for row in found.values():
+            _check("a claim", row, _FIELDS)
+            row["rule"] = {**_RULE_DEFAULTS, **row["rule"]}
+            _check("a rule", row["rule"], _RULE)
+            for cell in row["cells"]:
+                _check("a part", cell, _CELL)
+        return found
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} is damaged ({str(error)[:120]}): relu-exp report {root} writes it again "
+            "from the results"
+        ) from error
+
+
+def of_claim(claim: Claim, verdicts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a claim's row of verdicts that were read, or one that says it was not decided."""
+    blank = {**_DEFAULTS, "verdict": "not decided", "rule": asdict(claim.rule)}
+    return {**blank, **verdicts.get(claim.id, {}), "claim": claim.id, "group": claim.group}
+
+
+def _check(what: str, row: object, fields: Mapping[str, Callable[[Any], bool]]) -> None:
+    if not isinstance(row, dict):
+        raise ValueError(f"{what} is no mapping")
+    for key, is_sound in fields.items():
+        if key not in row or not is_sound(row[key]):
+            raise ValueError(f"the {key} of {what} is not what it should be")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or type(value) in (int, float)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+
+_EFFECT = dict.fromkeys(("effect", "low", "high"), _is_number)
+_FIELDS = {
+    **dict.fromkeys(("claim", "group", "verdict", "says", "scope", "command"), _is_text),
+    "statement": _is_text,
+    **dict.fromkeys(("num_seeds", "num_runs"), _is_count),
+    **dict.fromkeys(("notes", "experiments"), _are_texts),
+    **_EFFECT,
+    "seeds_needed": lambda value: value is None or _is_count(value),
+    "rule": lambda value: isinstance(value, dict),
+    "cells": lambda value: isinstance(value, list),
+}
+_RULE = {
+    **dict.fromkeys(("measure", "says", "unit"), _is_text),
+    "threshold": _is_number,
+    "claimed_side": lambda value: value in ("above", "below"),
+    "ratio": lambda value: isinstance(value, bool),
+}
+_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(("group", "says", "scope", "command", "statement"), ""),
+    **dict.fromkeys(("num_seeds", "num_runs"), 0),
+    **dict.fromkeys(("effect", "low", "high", "seeds_needed")),
+    "notes": [],
+    "experiments": [],
+    "rule": {},
+    "cells": [],
+}
+"""What a field that another version did not write is taken for."""
+_RULE_DEFAULTS: Mapping[str, Any] = {
+    **dict.fromkeys(("measure", "says", "unit"), ""),
+    "threshold": None,
+    "claimed_side": "above",
+    "ratio": False,
+}
+_CELL = {"where": _is_mapping, "verdict": _is_text, **_EFFECT}

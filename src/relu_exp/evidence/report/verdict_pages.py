@@ -1,0 +1,207 @@
+"""The verdicts in words: Markdown with a section per claim, tables for machines, one summary."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.calibration import Check, calibrate
+from relu_exp.evidence.claims.court import ORDER, count
+from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
+from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
+from relu_exp.evidence.report.forest import draw_forest
+from relu_exp.evidence.report.heard import MARKS, Heard, hear, shown_effect
+from relu_exp.evidence.report.pages import render, replace_text
+from relu_exp.evidence.report.saved_verdicts import read_verdicts
+
+__all__ = ["Judged", "build", "read_verdicts"]
+
+SURPRISING: tuple[VerdictName, ...] = ("refuted", "conditional")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was written, the summary of it, and the words that pages are filled with.
+
+    `summary` holds the counts by verdict and what surprises; `evidence` the results as they were
+    read, so that nobody reads them again.
+    """
+
+    root: Path
+    paths: tuple[Path, ...]
+    summary: Mapping[str, Any]
+    words: Mapping[str, Any]
+    evidence: Evidence
+
+    @property
+    def markdown(self) -> Path:
+        """The page with a section per claim."""
+        return self.root / "claims.md"
+
+
+def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
+    """Decide every claim on the results below `root`, and write what came out beside them.
+
+    `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`. The same results give the
+    same bytes.
+
+    Raises:
+        UsageError: the files cannot be written.
+    """
+    evidence = Evidence(root)
+    heard = hear(evidence, list(all_claims() if claims is None else claims))
+    verdicts = {one.claim.id: one.verdict for one in heard}
+    checks = calibrate(root, evidence.at)
+    words: dict[str, Any] = {
+        "groups": [(key, name, [one for one in heard if one.claim.group == key])
+                   for key, name in GROUPS.items()],
+        "marks": MARKS,
+        "shown": shown_effect,
+        "order": ORDER,
+        "checks": checks,
+        "errata": ERRATA,
+        "remarks": _remarks(evidence, heard, checks),
+        "summary": _summary(heard),
+    }  # fmt: skip
+    texts = {
+        "verdicts.csv": _as_csv(heard),
+        "verdicts.json": _as_json(heard),
+    }
+    try:
+        pictures = _draw(root, {one.claim.id: one.claim.rule for one in heard}, verdicts)
+        texts["claims.md"] = render("claims.md", {**words, "has_forest": bool(pictures)})
+        for name, text in texts.items():
+            replace_text(root / name, text)
+    except OSError as error:
+        raise UsageError(
+            f"the verdicts cannot be written to {root}: {error.strerror or error}"
+        ) from error
+    paths = (*(root / name for name in texts), *pictures)
+    return Judged(root, paths, words["summary"], words, evidence)
+
+
+def _summary(heard: Sequence[Heard]) -> dict[str, Any]:
+    counts = count(one.verdict for one in heard)
+    return {
+        "total": len(heard),
+        "counts": counts,
+        "surprising": [one for name in SURPRISING for one in heard if one.verdict.name == name],
+        "sentence": ", ".join(f"{number} {name}" for name, number in counts.items() if number),
+    }
+
+
+def _remarks(evidence: Evidence, heard: Sequence[Heard], checks: Sequence[Check]) -> list[str]:
+    """Return what a reader must know before trusting the verdicts."""
+    told = []
+    manifests, missing = [], 0
+    for experiment in sorted({name for one in heard for name in one.claim.experiments}):
+        try:
+            manifests.append(evidence[experiment].manifest)
+            missing += evidence[experiment].num_missing
+        except (MissingRunsError, UsageError):
+            continue
+    if missing:
+        told.append(f"{missing:,} of the runs asked for are missing: this is a part.")
+    budgets = sorted({str(manifest.get("budget") or "no") for manifest in manifests})
+    if budgets == ["quick"]:
+        told.append(
+            "Made at the quick budget, with few seeds: many claims stay open that "
+            "relu-exp reproduce --budget standard decides."
+        )
+    elif len(budgets) > 1:
+        told.append(f"The experiments were made at different budgets: {', '.join(budgets)}.")
+    if any(manifest.get("dirty") for manifest in manifests):
+        told.append("Made with uncommitted changes: the commit alone does not reproduce it.")
+    if lost := sum(one.verdict.name == "not decided" for one in heard):
+        told.append(f"{lost} of {len(heard)} claims are not decided; each says why.")
+    told += [
+        f"Calibration: {check.says} {check.rate:.1%} of the time, and {check.nominal:.1%} "
+        "lies outside the interval."
+        for check in checks
+        if not check.holds
+    ]
+    return told
+
+
+def _draw(
+    root: Path, rules: Mapping[str, Any], verdicts: Mapping[str, Verdict]
+) -> tuple[Path, ...]:
+    """Draw every standardized effect; each picture appears whole."""
+    targets = (root / "verdicts.svg", root / "verdicts.png")
+    unfinished = [target.with_name(f".{secrets.token_hex(4)}-{target.name}") for target in targets]
+    try:
+        if not draw_forest(rules, verdicts, unfinished):
+            return ()
+        for source, target in zip(unfinished, targets, strict=True):
+            os.replace(source, target)
+    finally:
+        for source in unfinished:
+            source.unlink(missing_ok=True)
+    return targets
+
+
+def _as_csv(heard: Sequence[Heard]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["claim", "verdict", "effect", "low", "high", "num_seeds", "experiment", "scope"]
+    )
+    for one in heard:
+        verdict = one.verdict
+        numbers = [
+            f"{value:.6g}" if math.isfinite(value) else ""
+            for value in (verdict.effect, verdict.low, verdict.high)
+        ]
+        experiments = " ".join(one.claim.experiments)
+        writer.writerow(
+            [one.claim.id, verdict.name, *numbers, verdict.num_seeds, experiments, verdict.scope]
+        )
+    return text.getvalue()
+
+
+def _as_json(heard: Sequence[Heard]) -> str:
+    rows = []
+    for one in heard:
+        claim, verdict = one.claim, asdict(one.verdict)
+        run_ids = verdict.pop("run_ids")
+        rows.append(
+            {
+                "claim": claim.id,
+                "group": claim.group,
+                "statement": claim.statement,
+                "statement_ko": claim.statement_ko,
+                "sources": {source.document: source.section for source in claim.sources},
+                "experiments": list(claim.experiments),
+                "rule": asdict(claim.rule),
+                "verdict": verdict.pop("name"),
+                **verdict,
+                "num_runs": len(run_ids),
+                "command": one.command,
+            }
+        )
+    return json.dumps(_finite(rows), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """Return the same with null for what JSON has no number for, and plain numbers for NumPy's."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, bool | str | None):
+        return value
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, float):
+        # what is written is what is shown, not the last bit of this machine's arithmetic
+        return float(f"{number:.6g}") if math.isfinite(number) else None
+    return number

@@ -1,0 +1,126 @@
+"""The verdicts on a terminal: a compact table per group, each effect drawn as a small bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from relu_exp.evidence.claims.registry import GROUPS
+from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.report.forest import standardized
+from relu_exp.evidence.report.heard import MARKS, shown_effect
+
+__all__ = ["bar", "show_verdicts"]
+
+_WIDE = 112
+"""Characters that a terminal needs for whole words."""
+_NARROW = {"claim": 35, "effect, 95% interval": 24}
+"""Widths of columns in a terminal of 80 characters."""
+_HALF = 7
+"""Characters of a bar on either side of its threshold."""
+_FAR = 30
+"""Half-widths from which on an effect stands at the end of its bar."""
+_STYLES = {
+    "supported": "blue",
+    "refuted": "red",
+    "conditional": "magenta",
+    "inconclusive": "default",
+    "not decided": "dim",
+}
+_LEGEND = (
+    "│ threshold  ● effect (of a claim about parts of a grid: their mean)  ━ 95% interval\n"
+    "To the right lies what is claimed; the distance is in half-widths of the interval."
+)
+_RULE = ("measure", "says", "threshold", "claimed_side", "ratio", "unit")
+"""What is read of a saved rule."""
+_FIRST = ("refuted", "conditional", "inconclusive", "supported", "not decided")
+"""Whose lines stay where a screen is too small for all."""
+
+
+def show_verdicts(
+    verdicts: Mapping[str, Mapping[str, Any]], console: Console, most_rows: int | None = None
+) -> None:
+    """Print verdicts as they were written, group by group.
+
+    Args:
+        verdicts: by claim, as `read_verdicts` returns them.
+        console: where to; colors only where it is a terminal.
+        most_rows: of a group; the surprising ones stay, and a line says how many are left out.
+    """
+    for group, name in GROUPS.items():
+        rows = [row for row in verdicts.values() if row["group"] == group]
+        if not rows:
+            continue
+        kept = _kept(rows, most_rows)
+        console.print(_table(f"{group}. {name}", kept, console.width < _WIDE))
+        if len(kept) < len(rows):
+            console.print(f"and {len(rows) - len(kept)} more: relu-exp list claims", style="dim")
+    console.print(_LEGEND, style="dim", highlight=False)
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]], is_narrow: bool) -> Table:
+    """Return the table of a group; a narrow one has signs for words and leaves out the rule."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.pad_edge = False
+    most = _NARROW if is_narrow else {}
+    for heading in ["claim", "against│for", "effect, 95% interval"]:
+        width = most.get(heading)
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=width)
+    if not is_narrow:
+        table.add_column("claimed", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
+    for row in rows:
+        table.add_row(*list(_cells(row))[: len(table.columns)])
+    return table
+
+
+def bar(verdict: Verdict, rule: Rule) -> str:
+    """Return where an effect and its interval lie from the threshold, in a line of characters.
+
+    Empty where there is no interval to draw, as for claims about formulas.
+    """
+    place = standardized(verdict, rule)
+    if place is None:
+        return ""
+    low, middle, high = map(_column, place)
+    line = [" "] * (2 * _HALF + 1)
+    line[low : high + 1] = "━" * (high + 1 - low)
+    line[_HALF] = "┿" if line[_HALF] == "━" else "│"
+    line[middle] = "●"
+    return "".join(line)
+
+
+def _column(place: float) -> int:
+    """Return the character that stands for a distance in half-widths, on a logarithmic scale."""
+    far = math.copysign(math.log1p(min(abs(place), _FAR)) / math.log1p(_FAR), place)
+    return _HALF + round(far * _HALF)
+
+
+def _kept(rows: Sequence[Mapping[str, Any]], most: int | None) -> list[Mapping[str, Any]]:
+    """Return the rows in their order, without the least surprising of more than `most`."""
+    if most is None or len(rows) <= most:
+        return list(rows)
+    order = sorted(range(len(rows)), key=lambda place: _FIRST.index(rows[place]["verdict"]))
+    return [rows[place] for place in sorted(order[:most])]
+
+
+def _cells(row: Mapping[str, Any]) -> Iterator[Text]:
+    """Yield sign and claim, bar, effect, what is claimed and the verdict's word of one line."""
+    rule = Rule(**{key: row["rule"][key] for key in _RULE})
+    effect, low, high = (
+        math.nan if row[key] is None else float(row[key]) for key in ("effect", "low", "high")
+    )
+    verdict = Verdict(row["verdict"], "", effect, low, high)
+    style = _STYLES[verdict.name]
+    yield Text.assemble((MARKS[verdict.name], style), " ", row["claim"])
+    yield Text(bar(verdict, rule), style)
+    yield Text(shown_effect(verdict, rule.unit))
+    sign = ">" if rule.claimed_side == "above" else "<"
+    yield Text("exact" if rule.threshold is None else f"{sign} {rule.threshold:.3g}{rule.unit}")
+    yield Text(verdict.name, style)

@@ -1,0 +1,1 @@
+"""What is due, what it costs, and which runs train together."""

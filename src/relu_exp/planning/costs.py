@@ -1,0 +1,253 @@
+"""Costs: what a fleet is made of, what each part of it takes on one machine, and so an estimate."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from relu_exp.core.schema import Choice, RunConfig
+from relu_exp.planning.plan import TYPICAL_RATE, Fleet, num_rows, shape
+
+if TYPE_CHECKING:
+    from relu_exp.engine.networks import Layer
+
+__all__ = ["PHASES", "Costs", "rough_seconds", "sweep_seconds", "work"]
+
+Amounts: TypeAlias = Mapping[str, float]
+"""Kind of work → how much of it; the last word of some says of which activation or optimizer."""
+
+_MANY_UNITS = 350
+"""Units beyond which one of them is usually dead where any can be: seen in networks that learn."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """How fast one machine trains, and what that makes the best way to train on it."""
+
+    seconds: Mapping[str, float]
+    """Kind of work → what one of it takes a worker that has the machine to itself."""
+    fleet_size: int
+    """Runs a fleet: more would hardly gain."""
+    num_workers: int
+    """Processes of one thread each: more would hardly gain."""
+    speeds: Mapping[int, float]
+    """Processes → how much faster than one they train together."""
+    start_seconds: float
+    """The time until the first worker process trains."""
+
+    def fleet(self, fleet: Fleet) -> float:
+        """Return what a fleet takes a worker that has the machine to itself."""
+        return sum(amount * self._of_kind(kind) for kind, amount in work(fleet).items())
+
+    def speed(self, num_workers: int) -> float:
+        """Return how much faster than one so many processes train together."""
+        counts = [1, *sorted(count for count in self.speeds if count > 1)]
+        speeds = [1.0, *(self.speeds[count] for count in counts[1:])]
+        place = bisect_left(counts, num_workers)
+        if place in (0, len(counts)):
+            # processes beyond those of the machine take turns
+            return speeds[min(place, len(counts) - 1)]
+        share = (num_workers - counts[place - 1]) / (counts[place] - counts[place - 1])
+        return (1 - share) * speeds[place - 1] + share * speeds[place]
+
+    def _of_kind(self, kind: str) -> float:
+        if kind in self.seconds:
+            return self.seconds[kind]
+        # what was not measured, such as a plugin's activation, is taken for the dearest of its like
+        like = kind.rpartition(" ")[0]
+        alike = [s for other, s in self.seconds.items() if other.startswith(f"{like} ")]
+        return max(alike, default=0.0)
+
+
+def sweep_seconds(fleets: Sequence[Fleet], costs: Costs, speed: float) -> float:
+    """Return the time that fleets take where together they train `speed` times as fast as one."""
+    if not fleets:
+        return 0.0
+    known: dict[Hashable, float] = {}
+    times = []
+    for fleet in fleets:
+        key = (shape(fleet.runs[0]), len(fleet.runs), _num_seeds(fleet), _num_drawn(fleet))
+        if key not in known:
+            known[key] = costs.fleet(fleet)
+        times.append(known[key])
+    # never faster than its longest fleet on one worker
+    return costs.start_seconds + max(sum(times) / speed, *times)
+
+
+def rough_seconds(fleets: Sequence[Fleet], device: str, num_workers: int) -> float:
+    """Return the time on a machine of which nothing is known: wrong by a factor of two or three."""
+    times = [fleet.cost / TYPICAL_RATE[device] for fleet in fleets]
+    return max(sum(times) / num_workers, *times) if times else 0.0
+
+
+def work(fleet: Fleet) -> Amounts:
+    """Return how much of each kind of work a fleet is, from its start to its saved part."""
+    run = fleet.runs[0]
+    probes, evaluations = set(run.probe_steps), set(run.evaluation_steps)
+    times = {
+        "start": 1,
+        "step": run.num_steps,
+        "evaluation": len(evaluations),
+        "probe": len(probes),
+        "search": len(probes & evaluations),
+        "save": 1,
+    }
+    found: dict[str, float] = defaultdict(float)
+    for phase, number in times.items():
+        for kind, amount in PHASES[phase](fleet).items():
+            found[kind] += number * amount
+    return found
+
+
+def _start(fleet: Fleet) -> Amounts:
+    run, size = fleet.runs[0], len(fleet.runs)
+    has_theory = run.network.name == "mlp"
+    return {
+        "starts": 1,
+        "weights drawn": size * _num_weights(run),
+        f"predictions {run.activation.name}": has_theory * _num_drawn(fleet) * _num_hidden(run),
+    }
+
+
+def _step(fleet: Fleet) -> Amounts:
+    from relu_exp.engine.data.datasets import shape_of
+
+    run, data = fleet.runs[0], shape_of(fleet.runs[0].dataset)
+    batch = min(run.batch_size, data.num_train)
+    optimizer = run.optimizer.name if _is_plain(run) else f"{run.optimizer.name}+"
+    return {
+        "steps": 1,
+        f"layers learned {'together' if _is_chained(run) else 'apart'}": len(_layers(run)),
+        "inputs learned": _num_seeds(fleet) * batch * data.num_features,
+        f"updates {optimizer}": len(fleet.runs) * _num_weights(run),
+        **_passes(fleet, batch, 3, "learned"),
+    }
+
+
+def _evaluation(fleet: Fleet) -> Amounts:
+    from relu_exp.engine.data.datasets import DATASETS, shape_of
+    from relu_exp.engine.fleet.batches import TRAIN_EVALUATION_SAMPLES
+
+    run = fleet.runs[0]
+    entry, data = DATASETS[run.dataset.name], shape_of(run.dataset)
+    from_train = min(TRAIN_EVALUATION_SAMPLES, data.num_train)
+    others = sum(entry.layout(**entry.own(run.dataset)).sizes[1:])
+    inputs = _num_seeds(fleet) * from_train * data.num_features
+    seen = _passes(fleet, from_train + others, 1, "seen")
+    return {"evaluations": 1, "inputs seen": inputs, **seen}
+
+
+def _probe(fleet: Fleet) -> Amounts:
+    run, size = fleet.runs[0], len(fleet.runs)
+    return {
+        "layers probed": len(_layers(run)),
+        "rows probed": size * len(_layers(run)),
+        "weights probed": size * _num_weights(run),
+        **_passes(fleet, run.probe_samples, 3, "probed"),
+    }
+
+
+def _search(fleet: Fleet) -> Amounts:
+    from relu_exp.engine.data.datasets import shape_of
+    from relu_exp.engine.fleet.batches import TRAIN_EVALUATION_SAMPLES
+
+    run, num_train = fleet.runs[0], shape_of(fleet.runs[0].dataset).num_train
+    if not _can_rest(run.activation):
+        return {}
+    # whether a unit rests is mostly seen from what is evaluated; if it is dead, from all alone
+    num_units = sum(layer.shape[0] for layer in _layers(run)[:-1])
+    share = 1 - math.exp(-((num_units / _MANY_UNITS) ** 4))
+    rest = max(0, num_train - TRAIN_EVALUATION_SAMPLES)
+    return _passes(fleet, round(share * rest), 1, "seen")
+
+
+def _save(fleet: Fleet) -> Amounts:
+    return {"parts": 1, "rows": len(fleet.runs) * sum(num_rows(fleet.runs[0]).values())}
+
+
+PHASES: Mapping[str, Callable[[Fleet], Amounts]] = {
+    "start": _start,
+    "step": _step,
+    "evaluation": _evaluation,
+    "probe": _probe,
+    "search": _search,
+    "save": _save,
+}
+"""What a fleet goes through, and what work one of it is."""
+
+
+def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
+    """Return the work of so many passes over so many samples; three are a training step."""
+    run, size = fleet.runs[0], len(fleet.runs)
+    found: dict[str, float] = defaultdict(float)
+    for index, layer in enumerate(layers := _layers(run)):
+        # the first layer has no gradient by its inputs
+        times = passes - 1 if index == 0 and passes > 1 else passes
+        flops = size * times * 2 * math.prod(layer.shape) * layer.positions * samples
+        values = size * layer.shape[0] * layer.positions * samples
+        if len(layer.shape) > 2:
+            # large convolutions take too long to be seen whole: their rate is that of learning
+            found["flops convolved"] += flops
+            found[f"maps {done}"] += values
+            continue
+        found[f"flops {done}"] += flops
+        if run.precision == "bfloat16":
+            # operands of each product: weights, and what goes in or comes back
+            found["values rounded"] += times * (values + size * math.prod(layer.shape))
+        if index < len(layers) - 1:
+            found[f"values {done} {run.activation.name}"] += values
+        else:
+            found[f"outputs {done}"] += values
+    return found
+
+
+def _can_rest(activation: Choice) -> bool:
+    """Return whether an activation has no slope where a unit may well stay."""
+    import torch
+
+    from relu_exp.engine.activations import value_and_derivative
+
+    _, derivative = value_and_derivative(activation, torch.tensor([-1.0], dtype=torch.float64))
+    return not derivative.any()
+
+
+def _is_plain(run: RunConfig) -> bool:
+    settings = run.optimizer.as_dict()
+    return not settings.get("momentum") and not settings.get("weight_decay")
+
+
+def _is_chained(run: RunConfig) -> bool:
+    """Return whether a step is one node of autograd, which spares it some work for each layer."""
+    from relu_exp.engine.ops.kernels import RULES
+
+    is_exact = run.precision != "bfloat16"
+    descends = run.optimizer.name == "sgd" and _is_plain(run)
+    return run.network.name == "mlp" and descends and is_exact and run.activation.name in RULES
+
+
+def _layers(run: RunConfig) -> list[Layer]:
+    # torch loads with the engine: only who estimates waits for it
+    from relu_exp.engine.networks import layers_of
+
+    return [layer for layer in layers_of(run) if layer.is_used]
+
+
+def _num_hidden(run: RunConfig) -> int:
+    return len(_layers(run)) - 1
+
+
+def _num_weights(run: RunConfig) -> int:
+    return sum(math.prod(layer.shape) for layer in _layers(run))
+
+
+def _num_seeds(fleet: Fleet) -> int:
+    return len({run.seed for run in fleet.runs})
+
+
+def _num_drawn(fleet: Fleet) -> int:
+    """Return how many different networks a fleet starts from, each with its own predictions."""
+    return len({(run.seed, run.initializer, run.activation) for run in fleet.runs})

@@ -1,0 +1,316 @@
+"""Results on disk: Parquet parts and manifests, each appearing whole by one atomic rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from relu_exp.core.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
+from relu_exp.results.atomic import flush, put_folder, write_whole
+from relu_exp.results.reading import is_plain_name, read_manifest, read_table
+
+__all__ = ["Columns", "End", "Store", "arrow_schema", "new_session"]
+
+Columns = Mapping[str, Sequence[Any]]
+"""A table as column → values, all of one length."""
+
+_LEFTOVER_SECONDS = 600
+"""A part is written within seconds: an unfinished one of this age has lost its writer."""
+
+_REPORT_BEGUN = ".report-" + "[0-9a-f]" * 8
+"""The folders in which reports are made, among files that may be anybody's."""
+
+_ARROW_TYPES: Mapping[str, pa.DataType] = {
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "binary": pa.binary(),
+    "list<int32>": pa.list_(pa.int32()),
+}
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Return the Parquet schema of a table, stamped with the schema version."""
+    fields = [(column, _ARROW_TYPES[kind]) for column, kind in TABLES[table].items()]
+    return pa.schema(fields, metadata={"relu_exp_schema": str(SCHEMA_VERSION)})
+
+
+class End(NamedTuple):
+    """How a run ended, in which session, and why if it did not finish."""
+
+    status: str
+    session: str
+    reason: str
+
+    @property
+    def rank(self) -> tuple[bool, str]:
+        """What counts more among the rows of one run."""
+        return self.status in FINISHED, self.session
+
+
+@dataclass(frozen=True)
+class Store:
+    """One result set: `parts/<fleet>/<table>.parquet` and `manifests/<session>.json` in a folder.
+
+    Beside them, while somebody trains, `checkpoints/<fleet>.pt` and what `lock` needs.
+
+    A part is all tables of one fleet, or of one study. It is written beside its place and renamed
+    into it, so a reader sees all of it or none of it, whenever the writer is stopped.
+    """
+
+    root: Path
+
+    @property
+    def parts(self) -> Path:
+        """The folder of the parts."""
+        return self.root / "parts"
+
+    @property
+    def manifests(self) -> Path:
+        """The folder of the manifests, one per command that was run."""
+        return self.root / "manifests"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the fleets under way, if there are any."""
+        return self.root / "checkpoints"
+
+    def open(self) -> None:
+        """Make the folders, check that they can be written and clear what a kill left behind.
+
+        Raises:
+            UsageError: the place cannot be written, or holds results of another schema version.
+        """
+        here = (self.root, self.parts, self.manifests, self.checkpoints, self.root / ".lock")
+        for path in here:
+            # an archive may hold links to anywhere
+            if path.is_symlink():
+                raise UsageError(
+                    f"{path} is a link, and results stay within {self.root.parent}: "
+                    "choose another place with --results DIR"
+                )
+        try:
+            self.parts.mkdir(parents=True, exist_ok=True)
+            self.manifests.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.parts):
+                pass
+        except OSError as error:
+            raise UsageError(
+                f"results cannot be written to {self.root}: {_reason(error)}; "
+                "choose another place with --results DIR"
+            ) from error
+        self.check_version()
+        self._clear_leftovers()
+
+    def _clear_leftovers(self) -> None:
+        """Delete what was left unfinished."""
+        for folder in (self.parts, self.manifests, self.checkpoints):
+            for leftover in list(folder.glob(".*")):
+                _clear(leftover)
+        self.clear_reports()
+
+    def begin_report(self) -> Path:
+        """Make a folder in which a report is made before it is put into its place.
+
+        Until then its time is to be renewed now and then: what is old was left by a kill.
+
+        Raises:
+            OSError: the place cannot be written.
+        """
+        self.clear_reports()
+        begun = self.root / f".report-{secrets.token_hex(4)}"
+        begun.mkdir()
+        return begun
+
+    def clear_reports(self) -> None:
+        """Delete what killed reports left behind, and nothing else of that folder."""
+        for leftover in list(self.root.glob(_REPORT_BEGUN)):
+            if leftover.is_dir() and not leftover.is_symlink():
+                _clear(leftover)
+
+    def check_version(self) -> None:
+        """Raise UsageError when the newest manifest was made by another schema version."""
+        manifest = self.latest_manifest()
+        version = manifest.get("schema_version") if manifest else SCHEMA_VERSION
+        if version != SCHEMA_VERSION:
+            raise UsageError(
+                f"{self.root} holds results of schema version {version}, this is version "
+                f"{SCHEMA_VERSION}: choose another place with --results DIR"
+            )
+
+    def write_part(self, part_id: str, tables: Mapping[str, Columns]) -> None:
+        """Write all tables of a fleet, whole or not at all; a part of the same name is replaced.
+
+        Raises:
+            UsageError: the disk is full or cannot be written.
+        """
+
+        def write(name: str, path: Path) -> None:
+            columns = tables.get(name) or {column: [] for column in TABLES[name]}
+            table = pa.table(dict(columns), schema=arrow_schema(name))
+            pq.write_table(table, path, compression="zstd")
+
+        self._place(part_id, write)
+
+    def pack_part(self, part_id: str) -> dict[str, bytes]:
+        """Return a part as its files' contents by table, to be sent to another machine."""
+        return {name: (self.parts / part_id / f"{name}.parquet").read_bytes() for name in TABLES}
+
+    def unpack_part(self, part_id: str, packed: Mapping[str, bytes]) -> None:
+        """Write a part that another machine packed, whole or not at all.
+
+        Raises:
+            UsageError: the disk is full or cannot be written.
+        """
+        self._place(part_id, lambda name, path: path.write_bytes(packed[name]))
+
+    def _place(self, part_id: str, write: Callable[[str, Path], object]) -> None:
+        """Let every table of a part be written beside its place, then put it there."""
+        # The leading dot keeps unfinished parts out of every reader's listing.
+        unfinished = self.parts / f".{part_id}-{secrets.token_hex(4)}"
+        try:
+            unfinished.mkdir(parents=True)
+            for name in TABLES:
+                path = unfinished / f"{name}.parquet"
+                write(name, path)
+                flush(path)
+            flush(unfinished)
+            put_folder(unfinished, self.parts / part_id)
+            flush(self.parts)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write results to {self.root}: {_reason(error)}; "
+                "what is finished is kept, run the same command to continue"
+            ) from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def part_ids(self) -> list[str]:
+        """Return the names of the finished parts, in order."""
+        if not self.parts.is_dir():
+            return []
+        return sorted(path.name for path in self.parts.iterdir() if not path.name.startswith("."))
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield a table's parts one by one.
+
+        Raises:
+            UsageError: a part is damaged, truncated or made by another schema version.
+        """
+        for part_id in self.part_ids():
+            yield self.read_part(part_id, table, columns)
+
+    def read_part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return one table of one part.
+
+        Raises:
+            UsageError: the part is damaged, truncated or made by another schema version.
+        """
+        path = self.parts / part_id / f"{table}.parquet"
+        return read_table(path, arrow_schema(table), columns)
+
+    def ends(self) -> dict[str, End]:
+        """Return how each run ended: of several rows of one the finished, then the newest one."""
+        found: dict[str, End] = {}
+        for part in self.read("runs", ["run_id", "status", "session", "error"]):
+            rows = (part[column].to_pylist() for column in ("run_id", "status", "session", "error"))
+            for run_id, status, session, error in zip(*rows, strict=True):
+                # the last line of a traceback names the error
+                reason = error.strip().splitlines()[-1] if error and error.strip() else ""
+                # a hundred thousand runs have a handful of words between them
+                end = End(sys.intern(status or ""), sys.intern(session or ""), sys.intern(reason))
+                if run_id not in found or end.rank > found[run_id].rank:
+                    found[run_id] = end
+        return found
+
+    def finished(self) -> set[str]:
+        """Return the run_ids that are done or diverged."""
+        return {run_id for run_id, end in self.ends().items() if end.status in FINISHED}
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> Path:
+        """Write the manifest of one command under its session's name, whole or not at all."""
+        target = self.manifests / f"{manifest['session']}.json"
+        self._write_text(target, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        return target
+
+    def write_diff(self, diff: str) -> str:
+        """Keep what a working tree changed beside the manifests, and return its file's name.
+
+        It is named by its content: a hundred commands from one tree keep it once.
+        """
+        target = self.manifests / f"{hashlib.sha256(diff.encode()).hexdigest()[:16]}.diff"
+        if not target.exists():
+            self._write_text(target, diff)
+        return target.name
+
+    def _write_text(self, target: Path, text: str) -> None:
+        try:
+            self.manifests.mkdir(parents=True, exist_ok=True)
+            write_whole(target, lambda file: file.write(text.encode()))
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {target}: {_reason(error)}; what is finished is kept, run the same "
+                "command to continue"
+            ) from error
+
+    def read_manifest(self, session: str) -> dict[str, Any] | None:
+        """Return the manifest of a session, or None where it is lost or damaged."""
+        try:
+            manifest = json.loads((self.manifests / f"{session}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return manifest if isinstance(manifest, dict) else None
+
+    def latest_manifest(self) -> dict[str, Any] | None:
+        """Return the newest manifest, or None where nothing was run yet.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        found = sorted(self.manifests.glob("[!.]*.json")) if self.manifests.is_dir() else []
+        return read_manifest(found[-1]) if found else None
+
+    def manifest_of(self, session: object) -> dict[str, Any]:
+        """Return the manifest of a session; an empty one where it is lost, or no session's name."""
+        path = self.manifests / f"{session}.json"
+        if not (is_plain_name(session) and path.is_file()):
+            return {}
+        return read_manifest(path)
+
+
+def _clear(leftover: Path) -> None:
+    """Delete what was left unfinished; what is young may still be somebody's."""
+    with suppress(OSError):
+        if time.time() - leftover.lstat().st_mtime <= _LEFTOVER_SECONDS:
+            return
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said; pyarrow puts words of its own before it."""
+    return error.strerror or str(error).rpartition("] ")[2]
+
+
+def new_session() -> str:
+    """Return a name for one command's work: its start in UTC, sortable, and four random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"

@@ -1,0 +1,1 @@
+"""What a command does: its sweeps, their training, reports and what it shows."""

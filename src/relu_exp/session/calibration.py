@@ -1,0 +1,343 @@
+"""The calibration: this machine measured once, by training small fleets, and kept for next time."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import multiprocessing
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+from relu_exp.core.registry import Registry
+from relu_exp.core.schema import RunConfig, UsageError
+from relu_exp.launchers.local import num_cores, resolve_device
+from relu_exp.launchers.processes import end_with_parent, processes, warm_up
+from relu_exp.launchers.task import Mission, ready
+from relu_exp.planning.costs import PHASES, Amounts, Costs
+from relu_exp.planning.memory import bytes_of, room_for_fleet
+from relu_exp.planning.plan import FLEET_SIZES, Fleet
+from relu_exp.results import machine
+from relu_exp.results.atomic import write_whole
+from relu_exp.results.provenance import fingerprint, hash_of
+from relu_exp.results.store import Store
+
+__all__ = ["OFF", "calibrated", "measure", "stored"]
+
+OFF = "RELU_EXP_CALIBRATION"
+"""With this environment variable set to `off` nothing is measured, and what was is not used."""
+
+_SIZES = {"cpu": (8, 16, 32, 64), "cuda": (256, 512, 1024, 2048, 4096)}
+_RUNS_A_SEED = {"cpu": 2, "cuda": 64}
+_ENOUGH = 0.93
+"""The share of the best rate at which fewer runs a fleet, or fewer processes, are enough."""
+
+_NUM_STEPS, _EVALUATED, _PROBED = 6, 2, 4
+_WAIT_SECONDS = 60
+_FIRST_SEEDS = itertools.count(step=10_000)
+
+
+@cache
+def calibrated(device: str) -> Costs | None:
+    """Return the costs of this machine: as stored, or measured now and stored; None if neither.
+
+    A device that other machines have and this one has not cannot be measured.
+    """
+    if is_off():
+        return None
+    if (found := stored(device)) is not None:
+        return found
+    try:
+        resolve_device(device)
+    except UsageError:
+        return None
+    lasts = "about 10 s" if device == "cpu" else "about a minute"
+    print(f"measuring this machine, once: {lasts}", file=sys.stderr, flush=True)
+    try:
+        found = measure(device)
+    except Exception as error:
+        # whatever it is, a sweep trains as well with the defaults
+        print(
+            f"it could not be measured ({error or type(error).__name__}): defaults are used",
+            file=sys.stderr,
+        )
+        return None
+    _keep(found, device)
+    return found
+
+
+def is_off() -> bool:
+    """Return whether the user wants neither measurement nor what was measured."""
+    return os.environ.get(OFF) == "off"
+
+
+def stored(device: str) -> Costs | None:
+    """Return what was measured on this kind of machine with this code, or None."""
+    if is_off():
+        return None
+    try:
+        found = json.loads(_file(device).read_text(encoding="utf-8"))["costs"]
+        return Costs(
+            seconds={str(kind): float(each) for kind, each in found["seconds"].items()},
+            fleet_size=max(1, int(found["fleet_size"])),
+            num_workers=max(1, int(found["num_workers"])),
+            speeds={int(count): float(each) for count, each in found["speeds"].items()},
+            start_seconds=float(found["start_seconds"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _keep(costs: Costs, device: str) -> None:
+    file = _file(device)
+    text = json.dumps({**_key(device), "costs": asdict(costs)}, indent=1, ensure_ascii=False)
+    # a folder that cannot be written costs the next command a measurement, and no more
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, lambda opened: opened.write(text.encode()))
+
+
+def _file(device: str) -> Path:
+    from relu_exp.engine.data.image_files import cache_folder
+
+    words = json.dumps(_key(device), sort_keys=True)
+    return cache_folder() / f"calibration-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
+
+
+def _key(device: str) -> dict[str, Any]:
+    """Return what a measurement holds for: another machine, torch or code is measured anew."""
+    where: dict[str, Any] = {"machine": machine.describe(), "usable cores": num_cores()}
+    if device == "cuda":
+        import torch
+
+        where["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    model = hash_of("planning/costs.py", "session/calibration.py", "planning/plan.py")[:16]
+    return {"device": device, **where, **fingerprint(), "cost model": model}
+
+
+def measure(device: str) -> Costs:
+    """Return the costs of this machine, which takes it some seconds.
+
+    On a CPU times are the processor's own: what else this machine is doing counts little.
+    """
+    start = time.process_time()  # of the command that measures: of the next one too
+    if device == "cpu":
+        warm_up()  # loads torch for the workers at the end, meanwhile
+    with ready(Mission(Path(), "", device)):
+        watch = _Watch(device)
+        for run in (_run(), _run(dataset="digits")):
+            watch.train(run, 2)  # loads data and code
+        watch.seen.clear()
+        size = _best_size(watch)
+        for run, runs in _samples():
+            watch.train(run, runs * FLEET_SIZES[device] // FLEET_SIZES["cpu"])
+        seconds = _solved(watch.seen)
+    if device == "cuda":
+        return Costs(seconds, size, num_workers=1, speeds={1: 1.0}, start_seconds=start)
+    speeds = _speeds()
+    return Costs(seconds, size, _enough(speeds), speeds, start)
+
+
+@dataclass
+class _Watch:
+    """Trains fleets and notes what each phase of theirs took."""
+
+    device: str
+    seen: list[tuple[Amounts, float]] = field(default_factory=list)
+
+    def now(self) -> float:
+        if self.device == "cpu":
+            return time.process_time()
+        import torch
+
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def train(self, run: RunConfig, size: int) -> float:
+        """Train a fleet of such runs, save it, and return what one of its steps took."""
+        from relu_exp.engine.training import train_fleet
+
+        fleet = _fleet(run, size, _RUNS_A_SEED[self.device])
+        stamps = [self.now()]
+        tables = train_fleet(fleet.runs, self.device, lambda step: stamps.append(self.now()))
+        lasted = [after - before for before, after in itertools.pairwise(stamps)]
+        observed = {0, *run.evaluation_steps, *run.probe_steps}
+        step = statistics.median(s for n, s in enumerate(lasted) if n not in observed)
+        self.note(fleet, "step", step)
+        self.note(fleet, "start", lasted[0] - step)
+        for phase, steps in (("evaluation", run.evaluation_steps), ("probe", run.probe_steps)):
+            for observed_step in steps:
+                self.note(fleet, phase, lasted[observed_step] - step)
+        with tempfile.TemporaryDirectory() as folder:
+            began = self.now()
+            Store(Path(folder)).write_part(fleet.fleet_id, tables | {"runs": {}})
+            self.note(fleet, "save", self.now() - began)
+        return step
+
+    def note(self, fleet: Fleet, phase: str, seconds: float) -> None:
+        self.seen.append((PHASES[phase](fleet), max(seconds, 1e-6)))
+
+
+def _best_size(watch: _Watch) -> int:
+    """Return the runs a fleet beyond which more would hardly gain."""
+    shapes = [
+        _run(evaluation_steps=(), probe_steps=()),
+        _run(evaluation_steps=(), probe_steps=(), dataset="digits", width=32),
+    ]
+    room = room_for_fleet(watch.device, num_cores())
+    largest = math.inf if room is None else room / bytes_of(shapes[0])
+    sizes = [size for size in _SIZES[watch.device] if size <= largest] or [1]
+    taken = [{size: watch.train(run, size) / size for size in sizes} for run in shapes]
+    return _enough({n: sum(min(each.values()) / each[n] for each in taken) for n in sizes})
+
+
+def _enough(rates: Mapping[int, float]) -> int:
+    """Return the smallest number whose rate is nearly the best."""
+    best = max(rates.values())
+    return min(number for number, rate in rates.items() if rate >= _ENOUGH * best)
+
+
+def _samples() -> Iterator[tuple[RunConfig, int]]:
+    """Yield what is trained to see what everything costs, and how many runs of each on a CPU."""
+    from relu_exp.engine import activations
+
+    yield _run(), 8
+    yield _run(), 1
+    yield _run(width=32), 8
+    yield _run(width=32, depth=10, batch_size=32), 2
+    yield _run(width=256, depth=3), 4
+    yield _run(width=512, depth=2, batch_size=32), 2
+    yield _run(width=48, depth=20, batch_size=32), 4
+    # little to evaluate
+    small = ("digits", {"num_train": 200})
+    yield _run(width=50, depth=6, batch_size=64, dataset=small), 8
+    yield _run(width=128, depth=6, batch_size=50, dataset=small), 4
+    yield _run(width=16, depth=6, batch_size=50, dataset=small), 16
+    for name, entry in activations.ACTIVATIONS.items():
+        # not those of a plugin: what is stored holds without it
+        if entry.function.__module__ == activations.__name__:
+            yield _run(depth=3, activation=name, dataset="digits"), 8
+    for optimizer in ("sgd", ("sgd", {"momentum": 0.9}), "adam"):
+        yield _run(optimizer=optimizer), 4
+        yield _run(optimizer=optimizer, width=48, batch_size=32), 4
+    for width in (100, 48):
+        yield _run(precision="bfloat16", width=width, batch_size=64), 4
+    yield _run(network="small_cnn", batch_size=32, evaluation_steps=()), 4
+    yield _run(network="small_cnn", batch_size=8), 2
+    yield _run(network="document_cnn", batch_size=2, probe_samples=2, evaluation_steps=()), 1
+
+
+def _run(**keys: Any) -> RunConfig:
+    """Return a run of the default experiment's shape but for some keys."""
+    from relu_exp.engine.activations import ACTIVATIONS
+    from relu_exp.engine.data.datasets import DATASETS
+    from relu_exp.engine.initializers import INITIALIZERS
+    from relu_exp.engine.networks import NETWORKS
+    from relu_exp.engine.optimizers import OPTIMIZERS
+
+    chosen: dict[str, tuple[Registry[Any], str]] = {
+        "activation": (ACTIVATIONS, "relu"),
+        "initializer": (INITIALIZERS, "he_normal"),
+        "network": (NETWORKS, "mlp"),
+        "dataset": (DATASETS, "mnist5k"),
+        "optimizer": (OPTIMIZERS, "sgd"),
+    }
+    parts: dict[str, Any] = {}
+    for part, (registry, default) in chosen.items():
+        asked = keys.pop(part, default)
+        name, settings = (asked, {}) if isinstance(asked, str) else asked
+        parts[part] = registry.resolve(name, settings)
+    fixed = NETWORKS[parts["network"].name].fixed_depth
+    plain = {
+        "depth": 5 if fixed is None else fixed,
+        "width": 100 if fixed is None else None,
+        "learning_rate": 0.01,
+        "batch_size": 128,
+        "num_steps": _NUM_STEPS,
+        "seed": 0,
+        "probe_steps": (_PROBED,),
+        "probe_samples": 64,
+        "evaluation_steps": (_EVALUATED,),
+    }
+    return RunConfig(**parts, **(plain | keys))
+
+
+def _fleet(run: RunConfig, size: int, runs_a_seed: int) -> Fleet:
+    """Return a fleet of seeds like no other's: what one has computed serves no other."""
+    first = next(_FIRST_SEEDS)
+    return Fleet(
+        tuple(
+            replace(run, seed=first + place // runs_a_seed, learning_rate=0.01 / (1 + place))
+            for place in range(size)
+        )
+    )
+
+
+def _solved(seen: Sequence[tuple[Amounts, float]]) -> dict[str, float]:
+    """Return what one of each kind of work takes, so that all times agree as nearly as possible.
+
+    Never less than nothing, and relative to the time: small fleets count as much as large ones.
+    """
+    import numpy as np
+    from scipy.optimize import nnls
+
+    kinds = sorted({kind for amounts, _ in seen for kind in amounts})
+    rows = np.array([[amounts.get(kind, 0) / taken for kind in kinds] for amounts, taken in seen])
+    largest = np.maximum(rows.max(axis=0), 1e-300)
+    solution, _ = nnls(rows / largest, np.ones(len(seen)))
+    return dict(zip(kinds, (solution / largest).tolist(), strict=True))
+
+
+def _speeds() -> dict[int, float]:
+    """Return how much faster than one several processes train: one per core, and per real core.
+
+    Two that share a core take longer each by the processor's own time too.
+    """
+    counts = sorted({1, machine.num_real_cores(), num_cores()})
+    alone, *_ = times = [statistics.mean(_side_by_side(count)) for count in counts]
+    return {count: count * alone / each for count, each in zip(counts, times, strict=True)}
+
+
+def _side_by_side(count: int) -> list[float]:
+    """Return what a step takes in each of so many processes that train at the same time."""
+    context = processes()
+    barrier = context.Barrier(count)
+    workers, pipes = [], []
+    try:
+        for _ in range(count):
+            ours, theirs = multiprocessing.Pipe(duplex=False)
+            worker = context.Process(target=_train_beside, args=(theirs, barrier), daemon=True)
+            worker.start()
+            theirs.close()
+            workers.append(worker)
+            pipes.append(ours)
+        return [float(pipe.recv()) for pipe in pipes]
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+
+
+def _train_beside(pipe: Connection, barrier: Barrier) -> None:
+    """Train when all others do, and tell what a step took."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = _run(dataset="digits")
+    with ready(Mission(Path(), "", "cpu")):
+        watch = _Watch("cpu")
+        watch.train(run, 2)
+        barrier.wait(_WAIT_SECONDS)
+        pipe.send(statistics.median(watch.train(run, FLEET_SIZES["cpu"]) for _ in range(3)))

@@ -1,0 +1,183 @@
+"""What there is: experiments, and the entries of every registry with settings and references."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from relu_exp.core.registry import Registry, load_plugins, nearest
+from relu_exp.core.schema import UsageError
+
+__all__ = ["KINDS", "show", "show_claim"]
+
+_REGISTRIES = {
+    "activations": ("relu_exp.engine.activations", "ACTIVATIONS"),
+    "initializers": ("relu_exp.engine.initializers", "INITIALIZERS"),
+    "networks": ("relu_exp.engine.networks", "NETWORKS"),
+    "datasets": ("relu_exp.engine.data.datasets", "DATASETS"),
+    "optimizers": ("relu_exp.engine.optimizers", "OPTIMIZERS"),
+    "launchers": ("relu_exp.core.launchers", "LAUNCHERS"),
+    "figures": ("relu_exp.evidence.figures", "FIGURES"),
+}
+
+KINDS = ("experiments", *_REGISTRIES, "claims")
+"""What can be listed."""
+
+
+def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results")) -> None:
+    """Print one kind, or all of them: tables on a terminal, tab-separated lines elsewhere.
+
+    Claims have the verdicts that were written to `results`.
+
+    Raises:
+        UsageError: there is no such kind, or a plugin cannot be imported.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"cannot list {kind!r}{nearest(kind, KINDS)}; valid: {', '.join(KINDS)}")
+    load_plugins(plugins)
+    if kind == "claims" and sys.stdout.isatty() and _show_verdicts(results):
+        return
+    for each in KINDS if kind is None else [kind]:
+        if each == "claims":
+            rows = _claims(results)
+        else:
+            rows = _experiments() if each == "experiments" else _entries(each)
+        if sys.stdout.isatty():
+            _show_table(each, rows)
+        else:
+            for row in rows:
+                print("\t".join([each, *row.values()]))
+
+
+def _show_verdicts(results: Path) -> bool:
+    """Print every claim's verdict with its effect; return whether any was written."""
+    from rich.console import Console
+
+    from relu_exp.evidence.claims.registry import all_claims
+    from relu_exp.evidence.report.saved_verdicts import of_claim, read_verdicts
+    from relu_exp.evidence.report.verdict_table import show_verdicts
+
+    verdicts = read_verdicts(results)
+    if not verdicts:
+        return False
+    every = {claim.id: of_claim(claim, verdicts) for claim in all_claims()}
+    show_verdicts(every, Console(highlight=False))
+    return True
+
+
+def _experiments() -> list[Mapping[str, str]]:
+    from relu_exp.config import experiments
+
+    return [
+        {"name": each.name, "title": each.title, "question": each.question}
+        for each in experiments()
+    ]
+
+
+def _claims(results: Path) -> list[Mapping[str, str]]:
+    from relu_exp.evidence.claims.registry import GROUPS, all_claims
+    from relu_exp.evidence.report.saved_verdicts import read_verdicts
+
+    verdicts = read_verdicts(results)
+    return [
+        {
+            "name": claim.id,
+            "group": f"{claim.group} {GROUPS[claim.group]}",
+            "verdict": str(verdicts.get(claim.id, {}).get("verdict", "")),
+            "statement": claim.statement,
+        }
+        for claim in all_claims()
+    ]
+
+
+def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
+    """Print a claim with its rule, and the verdict that was written to `results`.
+
+    Raises:
+        UsageError: there is no such claim (the nearest is named), the verdicts are damaged, or a
+            plugin cannot be imported.
+    """
+    from relu_exp.evidence.claims.registry import find_claim
+    from relu_exp.evidence.report.saved_verdicts import read_verdicts
+
+    load_plugins(plugins)
+    claim = find_claim(id)
+    found = read_verdicts(results).get(id, {})
+    said = ", ".join(f"{source.document} ({source.section})" for source in claim.sources)
+    rows = [("claim", claim.id), ("", claim.statement)]
+    if claim.statement_ko != claim.statement:
+        rows.append(("", claim.statement_ko))
+    rows += [("documents", said), ("rule", claim.rule.says)]
+    if not claim.rule.is_exact:
+        rows.append(("measure", claim.rule.measure))
+    if found:
+        rows += [("verdict", found["verdict"]), ("evidence", found["says"])]
+        rows += [("part", _part(cell, claim.rule.unit)) for cell in found["cells"]]
+        rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
+        rows += [("note", note) for note in found["notes"]]
+    else:
+        how = "relu-exp reproduce decides every claim, relu-exp report what has been run"
+        rows.append(("verdict", f"none in {results}: {how}"))
+    rows += [
+        ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
+        for paper in claim.literature
+    ]
+    rows.append(("command", found.get("command") or claim.command))
+    before = None
+    for name, text in rows:
+        if text:
+            print(f"{'' if name == before else name:12}{text}")
+        before = name
+
+
+def _part(cell: Mapping[str, Any], unit: str) -> str:
+    """Return one part of the grid, its verdict and effect, in a line."""
+    where = ", ".join(f"{key} {value}" for key, value in cell["where"].items())
+    if cell["effect"] is None:
+        return f"{where}: {cell['verdict']}"
+    text = f"{where}: {cell['verdict']}, {cell['effect']:.3g}{unit}"
+    if cell["low"] is None or cell["high"] is None:
+        return text
+    return f"{text} [{cell['low']:.3g}, {cell['high']:.3g}]"
+
+
+def _entries(kind: str) -> list[Mapping[str, str]]:
+    module, name = _REGISTRIES[kind]
+    registry: Registry[Any] = getattr(import_module(module), name)
+    return [
+        {
+            "name": entry.name,
+            "settings": " ".join(
+                f"{key}={_shown(setting.default)}" for key, setting in entry.settings.items()
+            ),
+            "summary": entry.summary,
+            "reference": entry.reference,
+        }
+        for entry in registry.values()
+    ]
+
+
+def _shown(value: object) -> str:
+    """Return a value as it is written in an override."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _show_table(kind: str, rows: Iterable[Mapping[str, str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    found = list(rows)
+    columns = [column for column in found[0] if any(row[column] for row in found)] if found else []
+    table = Table(title=kind, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, no_wrap=column == "name")
+    for row in found:
+        table.add_row(*(escape(row[column]) for column in columns))
+    Console().print(table)

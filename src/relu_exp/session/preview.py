@@ -1,0 +1,110 @@
+"""What stands before a sweep: what --plan shows, and what a command says it will not train."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.planning.plan import num_bytes
+from relu_exp.planning.standing import Standing
+from relu_exp.session.progress import duration
+from relu_exp.session.tasks import Task
+
+__all__ = ["kept_lines", "show_claims", "show_plan"]
+
+_MOST_REASONS = 5
+
+
+def kept_lines(task: Task, found: Standing) -> list[str]:
+    """Return in lines which runs are not trained although they might be, and what trains them."""
+    lines = []
+    if found.stale and not task.rerun_stale:
+        lines.append(
+            f"{_runs(found.stale)} finished before but stale ({_reasons(found.stale_reasons)}): "
+            "kept; --stale rerun trains them again"
+        )
+    if found.failed and not task.retry_failed:
+        lines.append(
+            f"{_runs(found.failed)} failed before ({_reasons(found.failures)}): "
+            "not trained; --retry failed trains them again"
+        )
+    return lines
+
+
+def _runs(run_ids: set[str]) -> str:
+    return f"{len(run_ids):,} run{'' if len(run_ids) == 1 else 's'}"
+
+
+def _reasons(counted: Counter[str]) -> str:
+    """Return the commonest reasons, in words."""
+    words = [reason for reason, _ in counted.most_common(_MOST_REASONS)]
+    if len(counted) > len(words):
+        words.append(f"and {len(counted) - len(words)} more")
+    return "; ".join(words)
+
+
+def _counts(found: Standing) -> str:
+    """Return how many runs stand where; what there is none of is left out."""
+    rare = {"stale": found.stale, "failed before": found.failed, "interrupted": found.interrupted}
+    words = [f"{len(found.new):,} new", f"{len(found.finished):,} finished"]
+    words += [f"{len(run_ids):,} {name}" for name, run_ids in rare.items() if run_ids]
+    return ", ".join(words)
+
+
+def show_plan(task: Task) -> float:
+    """Print what a sweep takes, and return the seconds of its training."""
+    task.store.check_version()
+    found = task.standing()
+    made = task.plan(found)
+    if made.fleets and not task.costs:
+        task = task.calibrated()
+        made = task.plan(found)
+    print(task.sweep.title)
+    for study, part_id in task.studies.items():
+        print(f"  study    {study}: {'finished' if part_id in task.store.part_ids() else 'new'}")
+    if not made.num_runs:
+        return 0.0
+    num_workers = max(1, min(task.num_workers, len(made.fleets)))
+    processes = f"{num_workers} process{'es' if num_workers > 1 else ''}"
+    where = processes if task.device == "cpu" else "the GPU"
+    launcher = LAUNCHERS[task.sweep.launcher.name]
+    if launcher.is_elsewhere:
+        where = f"{launcher.name} (time: if {num_workers} train at once, and as fast as here)"
+    print(f"  runs     {made.num_runs:,}: {_counts(found)}")
+    for line in kept_lines(task, found):
+        print(f"           {line}")
+    if not made.fleets:
+        print("           nothing to train")
+        return 0.0
+    print(f"  fleets   {len(made.fleets):,} on {where}")
+    seconds = task.seconds(made)
+    guess = "less if runs diverge" if task.costs else "guessed: this machine was not measured"
+    print(f"  time     about {duration(seconds)}, {guess}")
+    print(f"  disk     about {num_bytes(made.fleets) / 1e6:.1f} MB in {task.store.root}")
+    return seconds
+
+
+def show_claims(tasks: Sequence[Task]) -> None:
+    """Print how many claims these runs can decide, and what stands in the others' way."""
+    from relu_exp.evidence.claims.court import can_decide
+    from relu_exp.evidence.claims.registry import all_claims
+
+    num_seeds = {
+        # what is not trained has no seeds to be short of
+        task.sweep.name: len({run.seed for run in task.runs}) or math.inf
+        for task in tasks
+    }
+    claims = list(all_claims())
+    reasons = {claim.id: can_decide(claim, num_seeds) for claim in claims}
+    possible = [claim for claim in claims if reasons[claim.id] is None]
+    exact = sum(claim.rule.is_exact for claim in possible)
+    seeds = sorted(number for number in num_seeds.values() if number < math.inf)
+    print(f"{len(claims)} claims")
+    print(f"  decidable  {len(possible)}: {exact} exact, {len(possible) - exact} by statistics")
+    if seeds:
+        print(f"  seeds      {seeds[0]} to {seeds[-1]}, by experiment")
+    for claim, reason in reasons.items():
+        if reason is not None:
+            print(f"  open       {claim}: {reason}")

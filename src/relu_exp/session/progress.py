@@ -1,0 +1,160 @@
+"""How far a launch has come: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Column
+from rich.text import Text
+
+from relu_exp.core.schema import Status
+from relu_exp.launchers.local import Progress
+from relu_exp.launchers.task import Outcome
+from relu_exp.planning.plan import Fleet
+
+__all__ = ["Meter", "duration"]
+
+_LINE_SECONDS = 10
+"""Time between two plain lines."""
+_FORESEEN = 0.01
+"""Share of the work from which on it says how long the rest will take."""
+_MOST_NAMES = 3
+"""Kinds of networks under way that are named."""
+
+
+@dataclass
+class Meter:
+    """Hears what a launcher tells, counts, and shows it on the console.
+
+    Work is counted in floating-point operations, so that the time left is right although the
+    longest fleets come first.
+    """
+
+    title: str
+    fleets: Sequence[Fleet]
+    console: Console
+    counts: Counter[Status] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    _begun: float = field(default_factory=time.monotonic)
+    _shares: dict[str, float] = field(default_factory=dict)
+    _told: float = field(default_factory=time.monotonic)
+    _bar: Bar | None = None
+
+    def __enter__(self) -> Meter:
+        """Start the clock, and the bar where there is a terminal."""
+        self._begun = self._told = time.monotonic()
+        if self.console.is_terminal:
+            self._bar = _Bar(self.console, self.under_way)
+            self._bar.add_task(self.title, total=1.0, state=self.state())
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away and leave the last state as a line, unless something went wrong."""
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is None:
+            self._line()
+
+    def __call__(self, event: Progress | Outcome) -> None:
+        """Count an event, and show where things stand."""
+        fleet = event.fleet
+        if isinstance(event, Outcome):
+            self._shares[fleet.fleet_id] = 1.0
+            self.counts.update(event.counts)
+            self.reasons.update(event.reasons)
+        else:
+            self._shares[fleet.fleet_id] = min(event.step / max(fleet.num_steps, 1), 1.0)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._done(), state=self.state())
+        # the last line is left to the end, or it would stand there twice
+        elif self._done() < 1 and time.monotonic() - self._told >= _LINE_SECONDS:
+            self._line()
+
+    def state(self) -> str:
+        """Return counts, rate and time left, as in `12/720 runs, 5.1 runs/s, 2:19 left`."""
+        seconds = max(time.monotonic() - self._begun, 1e-9)
+        shares = [(self._shares.get(fleet.fleet_id, 0.0), fleet) for fleet in self.fleets]
+        runs = sum(share * len(fleet.runs) for share, fleet in shares)
+        words = [
+            f"{sum(self.counts.values())}/{sum(len(fleet.runs) for fleet in self.fleets)} runs",
+            f"{runs / seconds:.3g} runs/s",
+        ]
+        words += [
+            f"{self.counts[status]} {status}"
+            for status in ("diverged", "failed", "interrupted")
+            if self.counts[status]
+        ]
+        done = self._done()
+        if _FORESEEN <= done < 1:
+            words.append(f"{duration(seconds / done - seconds)} left")
+        elif done >= 1:
+            words.append(f"in {duration(seconds)}")
+        return ", ".join(words)
+
+    def under_way(self) -> str:
+        """Return what is being trained, as in `training relu (depth 20), tanh (depth 20)`."""
+        now = [fleet for fleet in self.fleets if 0 <= self._shares.get(fleet.fleet_id, -1) < 1]
+        names = list(dict.fromkeys(_name(fleet) for fleet in now))
+        if len(names) > _MOST_NAMES:
+            names[_MOST_NAMES:] = [f"and {len(names) - _MOST_NAMES} more"]
+        return f"training {', '.join(names)}" if names else ""
+
+    def _done(self) -> float:
+        """Return the share of the work that is done."""
+        total = sum(fleet.cost for fleet in self.fleets)
+        done = sum(self._shares.get(fleet.fleet_id, 0.0) * fleet.cost for fleet in self.fleets)
+        return done / total if total else 1.0
+
+    def _line(self) -> None:
+        self._told = time.monotonic()
+        words = "; ".join(filter(None, [self.state(), self.under_way()]))
+        # wrapping is for terminals, and those have the bar
+        self.console.print(f"{self.title}: {words}", markup=False, highlight=False, soft_wrap=True)
+
+
+class _Bar(Bar):
+    """One line with title, bar and numbers, and below it what is being trained."""
+
+    def __init__(self, console: Console, under_way: Callable[[], str]) -> None:
+        self._under_way = under_way
+        super().__init__(
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
+            TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
+            console=console,
+            transient=True,
+            expand=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self._under_way(), style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _name(fleet: Fleet) -> str:
+    """Return what the runs of a fleet have in common and a person can tell them by."""
+    run = fleet.runs[0]
+    return f"{run.activation.name} (depth {run.depth})"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people read them: `8 s`, `2:05`, `1:02:05`."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"

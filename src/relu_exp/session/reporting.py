@@ -1,0 +1,265 @@
+"""Reports, as a command asks for them: one now, or one beside the training of what comes next."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from relu_exp.core.registry import load_plugins
+from relu_exp.core.schema import UsageError
+from relu_exp.launchers.processes import end_with_parent, processes
+
+if TYPE_CHECKING:
+    from relu_exp.evidence.report.report import Built
+
+__all__ = [
+    "Interrupted",
+    "Reports",
+    "export",
+    "index",
+    "judge",
+    "report",
+    "report_all",
+    "show_verdicts",
+]
+
+
+class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
+    """Ctrl-C, with what was kept and how to go on."""
+
+    exit_code = 130
+
+
+def report(root: Path) -> None:
+    """Build the report of one experiment's results, and print what came out.
+
+    Raises:
+        UsageError: there are no results, or they cannot be read.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.report.report import build
+
+    try:
+        _show(build(root))
+    except KeyboardInterrupt:
+        again = shlex.join(["relu-exp", "report", str(root)])
+        raise Interrupted(f"interrupted: every run is kept, {again} builds the report") from None
+
+
+def report_all(results: Path, plugins: Sequence[str] = (), language: str | None = None) -> None:
+    """Build the report of one experiment's results, or those of all that lie in a folder.
+
+    `language` is what the page over all experiments is seen in first.
+
+    Raises:
+        UsageError: there are no results, they cannot be read, a plugin cannot be imported, or
+            there is no page in that language.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.page.page import check_language
+    from relu_exp.evidence.report.report import find_results
+
+    if language is not None:
+        check_language(language)
+    load_plugins(plugins)
+    roots = find_results(results)
+    if roots == [results] and language is not None:
+        raise UsageError(
+            f"--language is of the page over several experiments, and {results} holds one: "
+            f"relu-exp report {results.parent} --language {language}"
+        )
+    for root in roots:
+        report(root)
+    if roots != [results]:
+        judge(results, language or "en")
+
+
+def export(results: Path, kind: str, out: Path | None) -> None:
+    """Write results in another form, and print where they are.
+
+    Raises:
+        UsageError: there is no such kind, a package is missing, or the results cannot be read.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.export import export
+
+    try:
+        print(f"{kind}: {export(results, kind, out)}")
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: nothing was written") from None
+
+
+def index(results: Path) -> None:
+    """Write the page that links the reports of all experiments in a folder."""
+    from relu_exp.evidence.report.report import build_index
+
+    print(f"index: {build_index(results)}")
+
+
+def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
+    """Decide every claim on the experiments in a folder, and write verdicts, page and index.
+
+    Returns:
+        The verdicts as written, by claim.
+
+    Raises:
+        UsageError: the results cannot be read, or the pages cannot be written.
+    """
+    from relu_exp.evidence.page.page import build_page
+    from relu_exp.evidence.report.report import build_index
+    from relu_exp.evidence.report.verdict_pages import build, read_verdicts
+
+    judged = build(results)
+    print(f"claims: {judged.markdown} ({judged.summary['sentence']})")
+    build_index(results, judged.summary, judged.evidence.at)
+    print(f"all on one page: {build_page(judged, language)}")
+    return read_verdicts(results)
+
+
+def show_verdicts(results: Path) -> None:
+    """Print the verdicts that were written below `results`, at most a screen for each group."""
+    from relu_exp.evidence.report.verdict_pages import read_verdicts
+    from relu_exp.evidence.report.verdict_table import show_verdicts
+
+    is_terminal = sys.stdout.isatty()
+    console = Console(highlight=False) if is_terminal else Console(width=120, highlight=False)
+    show_verdicts(read_verdicts(results), console, console.height - 7 if is_terminal else None)
+
+
+class Reports:
+    """Reports that one process builds in turn, while this one trains on.
+
+    Leaving the context waits for all of them, or gives them up where something went wrong.
+    """
+
+    def __init__(self, plugins: Sequence[str]) -> None:
+        self.plugins = tuple(plugins)
+        self.num_begun = 0
+        self.builder: tuple[BaseProcess, Connection] | None = None
+
+    def begin(self, root: Path) -> None:
+        """Have a report built after those begun before, and print what the finished ones say.
+
+        Raises:
+            UsageError: the results of one before cannot be read.
+        """
+        if self.builder is None:
+            self.builder = self._start()
+        _, pipe = self.builder
+        while self.num_begun and pipe.poll():
+            self._show_next(pipe)
+        # a builder that died meanwhile is noticed when it is heard
+        with suppress(OSError):
+            pipe.send(root)
+        self.num_begun += 1
+
+    def finish(self) -> None:
+        """Wait for the reports that are being built, and print what they say."""
+        if self.builder is None:
+            return
+        process, pipe = self.builder
+        while self.num_begun:
+            self._show_next(pipe)
+        pipe.close()
+        process.join()
+        self.builder = None
+
+    def _start(self) -> tuple[BaseProcess, Connection]:
+        ours, theirs = multiprocessing.Pipe()
+        process = processes().Process(target=_build_each, args=(theirs, self.plugins), daemon=True)
+        process.start()
+        # the last copy of their end is theirs: when the builder dies, our end says so
+        theirs.close()
+        return process, ours
+
+    def _show_next(self, pipe: Connection) -> None:
+        try:
+            built = pipe.recv()
+        except (EOFError, OSError):
+            built = RuntimeError("the process that builds reports has died")
+        self.num_begun -= 1
+        if isinstance(built, Exception):
+            raise built
+        _show(built)
+
+    def __enter__(self) -> Reports:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish all reports, or give them up."""
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            if self.builder is not None:
+                self.builder[0].terminate()
+
+
+def _build_each(pipe: Connection, plugins: Sequence[str]) -> None:
+    """Build each report that is asked for, until the pipe closes, and send it, or why not."""
+    end_with_parent()
+    # Ctrl-C reaches this process too, and the parent says what there is to say
+    with suppress(KeyboardInterrupt, EOFError, OSError):
+        while True:
+            pipe.send(_built(pipe.recv(), plugins))
+
+
+def _built(root: Path, plugins: Sequence[str]) -> Built | Exception:
+    try:
+        from relu_exp.evidence.report.report import build
+
+        load_plugins(plugins)
+        return build(root)
+    except Exception as error:
+        return error
+
+
+def _show(built: Built) -> None:
+    _show_summary(built.summary)
+    errors = Console(stderr=True, highlight=False)
+    for warning in built.warnings:
+        errors.print(f"note: {warning}", markup=False, soft_wrap=True)
+    print(f"report: {built.html}")
+
+
+def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
+    """Print the table of what came out, with as many columns as there is room for."""
+    # elsewhere than on a terminal nobody wraps the lines
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160)
+    columns = [
+        column
+        for column in (rows[0] if rows else ())
+        if not (column in ("diverged", "failed") and all(row[column] == "0" for row in rows))
+        and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
+    ]
+    for spare in ("done", "n", "validation", "runs", "dead units", None):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            table.add_column(column, justify="right" if rows[0][column][:1].isdigit() else "left")
+        for row in rows:
+            table.add_row(*(escape(row[column]) for column in columns))
+        # no table measures wider than its console, so a wide one does the measuring
+        if Console(width=1000).measure(table).maximum <= console.width:
+            break
+        columns = [column for column in columns if column != spare]
+    if columns:
+        console.print(table)

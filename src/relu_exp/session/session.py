@@ -1,0 +1,184 @@
+"""A session: one command's work, from sweeps through fleets to reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.registry import load_plugins
+from relu_exp.core.schema import UsageError
+from relu_exp.launchers.task import CHECKPOINT_SECONDS, Mission
+from relu_exp.results.lock import alone
+from relu_exp.results.provenance import working_diff
+from relu_exp.results.store import new_session
+from relu_exp.session.preview import kept_lines, show_claims, show_plan
+from relu_exp.session.progress import Meter, duration
+from relu_exp.session.reporting import Interrupted, Reports, index, judge, report, show_verdicts
+from relu_exp.session.seeds import MAX_LOOKS, more_seeds
+from relu_exp.session.tasks import Options, Task, tasks_of
+from relu_exp.session.watching import Watch
+
+__all__ = ["Options", "train"]
+
+_CALIBRATED_FROM = 600
+"""Seconds of training from which on the few percent gained are worth measuring this machine."""
+
+
+def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> int:
+    """Train what is missing of some experiments, report on each, and return the exit code.
+
+    Raises:
+        UsageError: an experiment, an override, the device or the place of the results is not
+            valid, or the sweep is so large that it needs --yes.
+    """
+    load_plugins(options.plugins)
+    tasks = tasks_of(names or ["default"], overrides, options)
+    if options.only_plan:
+        seconds = sum(show_plan(task) for task in tasks)
+        if options.judges:
+            show_claims(tasks)
+            print(f"time in all about {duration(seconds)}, without studies and reports")
+        return 0
+    for task in tasks:
+        LAUNCHERS[task.sweep.launcher.name].check()
+    if len(tasks) == 1:
+        num_lost = _train(tasks[0], options)
+        report(tasks[0].store.root)
+        return 1 if num_lost else 0
+    num_lost = _train_all(tasks, options)
+    if not options.judges:
+        index(options.results)
+        return 1 if num_lost else 0
+    if options.max_seeds is None:
+        judge(options.results)
+    else:
+        num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
+    show_verdicts(options.results)
+    return 1 if num_lost else 0
+
+
+def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
+    """Train several sweeps, each reported on while the next ones train; return the runs lost."""
+    with Reports(options.plugins) as reports:
+        num_lost = 0
+        for task in tasks:
+            num_lost += _train(task, options, looks)
+            reports.begin(task.store.root)
+    return num_lost
+
+
+def _until_decided(
+    tasks: Sequence[Task], overrides: Sequence[str], options: Options, most: int
+) -> int:
+    """Judge, and give open claims' experiments more seeds, a few times; return the runs lost."""
+    num_seeds = {task.sweep.name: len({run.seed for run in task.runs}) for task in tasks}
+    num_lost = 0
+    for looks in range(2, MAX_LOOKS + 1):
+        grown = more_seeds(judge(options.results), num_seeds, most)
+        if not grown:
+            return num_lost
+        for name, seeds in grown.items():
+            print(f"{name}: {num_seeds[name]} seeds leave claims open, {seeds} may decide them")
+        more = [
+            task
+            for name, seeds in grown.items()
+            for task in tasks_of([name], [*overrides, f"seed=range({seeds})"], options)
+        ]
+        num_lost += _train_all(more, options, looks)
+        num_seeds.update(grown)
+    judge(options.results)
+    return num_lost
+
+
+def _train(task: Task, options: Options, looks: int = 1) -> int:
+    """Train what is due and return how many runs are lost: those that failed, now or before."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    task.store.open()
+    with _alone(task, console):
+        return _train_alone(task, options, looks, console)
+
+
+@contextmanager
+def _alone(task: Task, console: Console) -> Iterator[None]:
+    """Hold the sweep's results; a second command of it waits, and then finds all of it done."""
+
+    def tell(words: str) -> None:
+        console.print(f"{task.sweep.name}: {words}", markup=False)
+
+    try:
+        lock = alone(task.store.root, tell)
+        lock.__enter__()
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: nothing was begun") from None
+    except OSError as error:
+        raise UsageError(f"{task.store.root} cannot be locked: {error}") from error
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+def _train_alone(task: Task, options: Options, looks: int, console: Console) -> int:
+    name, store, session = task.sweep.name, task.store, new_session()
+    # only now: the command that was waited for may have trained them all
+    found = task.standing()
+    task.clear_checkpoints(found)
+    made = task.plan(found)
+    if not (task.costs or task.is_elsewhere) and task.seconds(made) > _CALIBRATED_FROM:
+        task = task.calibrated()
+        made = task.plan(found)
+    diff = working_diff()
+    kept = {"diff": store.write_diff(diff)} if diff else {}
+    store.write_manifest(task.manifest(session) | kept | {"looks": looks})
+    _study(task)
+    for line in kept_lines(task, found):
+        console.print(f"{name}: {line}", markup=False)
+    num_failed = 0 if task.retry_failed else len(found.failed)
+    if not made.num_runs:
+        return 0
+    if not made.fleets:
+        print(f"{name}: {made.num_runs} runs, all finished before: nothing to train")
+        return num_failed
+    seconds = task.sweep.launcher.checkpoint_seconds
+    mission = Mission(
+        store.root,
+        session,
+        task.device,
+        options.plugins,
+        CHECKPOINT_SECONDS if seconds is None else seconds,
+    )
+    meter = Meter(name, made.fleets, console)
+    try:
+        with meter, Watch(store.root, options.plugins, meter) as watch:
+            tell = watch if options.watches else meter
+            task.launch(made.fleets, mission, tell)
+    except KeyboardInterrupt:
+        num_kept = len(store.finished().intersection(run.run_id for run in task.runs))
+        raise Interrupted(
+            f"interrupted: kept {num_kept} finished runs; run the same command to continue"
+        ) from None
+    for reason, count in meter.reasons.items():
+        console.print(f"{name}: {reason} (fleets: {count})", markup=False)
+    return num_failed + meter.counts["failed"] + meter.counts["interrupted"]
+
+
+def _study(task: Task) -> None:
+    """Make the sweep's studies that are not there yet."""
+    if not task.studies:
+        return
+    from relu_exp.engine.studies.registry import STUDIES
+
+    for study, part_id in task.studies.items():
+        if part_id in task.store.part_ids():
+            print(f"{task.sweep.name}: study {study}, finished before")
+            continue
+        try:
+            tables = STUDIES[study].make(task.study_device, task.sweep.budget)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted: study {study} is not kept; run the same command to continue"
+            ) from None
+        task.store.write_part(part_id, tables)

@@ -1,0 +1,256 @@
+"""The tasks of a command: each sweep composed and checked before the first one trains."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.schema import DEFAULT_PRECISION, SCHEMA_VERSION, RunConfig, UsageError
+from relu_exp.launchers import local
+from relu_exp.launchers.local import Tell
+from relu_exp.launchers.task import Mission
+from relu_exp.planning.costs import Costs, rough_seconds, sweep_seconds
+from relu_exp.planning.memory import room_for_fleet
+from relu_exp.planning.plan import FLEET_SIZES, Fleet, Plan, plan
+from relu_exp.planning.standing import Standing, standing
+from relu_exp.results.provenance import describe_machine
+from relu_exp.results.store import Store
+from relu_exp.session import calibration
+
+if TYPE_CHECKING:
+    from relu_exp.config import Sweep
+
+__all__ = ["ASK_FROM", "Options", "Task", "tasks_of"]
+
+ASK_FROM = 100_000
+"""Sweeps of more runs than this need --yes."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command says beside its experiments and overrides."""
+
+    results: Path
+    device: str = "auto"
+    num_workers: int | None = None
+    plugins: tuple[str, ...] = ()
+    budget: str | None = None
+    only_plan: bool = False
+    yes: bool = False
+    watches: bool = False
+    """Whether reports on partial results are written while it trains."""
+    judges: bool = False
+    """Whether the claims are decided in the end."""
+    max_seeds: int | None = None
+    """Seeds up to which open claims get more of them; None: they stay open."""
+    retry_failed: bool = False
+    """Whether runs that failed are trained again; otherwise their rows stay."""
+    rerun_stale: bool = False
+    """Whether runs are trained again whose code, torch or schema has changed since."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sweep of a session: its runs, their place, where they train and how many at a time."""
+
+    sweep: Sweep
+    runs: list[RunConfig]
+    store: Store
+    device: str
+    asked_workers: int | None
+    command: str
+    studies: Mapping[str, str]
+    """Name → the part that holds it."""
+    study_device: str
+    costs: Costs | None = None
+    """What this machine was measured to take; None: the defaults hold."""
+    retry_failed: bool = False
+    rerun_stale: bool = False
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its fleets may train on other machines."""
+        return LAUNCHERS[self.sweep.launcher.name].is_elsewhere
+
+    @property
+    def num_workers(self) -> int:
+        """Fleets that train at once; of a cluster's size nothing is known, and this is a guess."""
+        if self.device != "cpu" and not self.is_elsewhere:
+            return 1
+        measured = self.costs.num_workers if self.costs and not self.is_elsewhere else None
+        return self.asked_workers or measured or local.num_cores()
+
+    def calibrated(self) -> Task:
+        """Return the same with this machine measured, unless it was before or cannot be."""
+        return self if self.costs else replace(self, costs=calibration.calibrated(self.device))
+
+    def standing(self) -> Standing:
+        """Return where its runs stand at this moment."""
+        return standing(self.runs, self.store)
+
+    def plan(self, found: Standing) -> Plan:
+        """Return the fleets that train what is due."""
+        settled = found.settled(self.retry_failed, self.rerun_stale)
+        measured = self.costs.fleet_size if self.costs else FLEET_SIZES[self.device]
+        size = self.sweep.launcher.fleet_size or measured
+        # of other machines' memory nothing is known: a fleet that has too little is halved there
+        room = None
+        if not self.is_elsewhere:
+            datasets = {run.dataset for run in self.runs}
+            room = room_for_fleet(self.device, self.num_workers, datasets)
+        return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
+
+    def seconds(self, made: Plan) -> float:
+        """Return about how long training a plan takes."""
+        if self.costs is None:
+            return rough_seconds(made.fleets, self.device, self.num_workers)
+        # other machines are taken for as fast as this one, each worker with one to itself
+        speed = self.num_workers if self.is_elsewhere else self.costs.speed(self.num_workers)
+        return sweep_seconds(made.fleets, self.costs, speed)
+
+    def _under_way(self) -> list[list[str]]:
+        if not self.store.checkpoints.is_dir():
+            return []
+        from relu_exp.engine.checkpoints import runs_under_way
+
+        return runs_under_way(self.store.checkpoints)
+
+    def clear_checkpoints(self, found: Standing) -> None:
+        """Delete the checkpoints from which no fleet will continue; its results must be locked."""
+        if self.store.checkpoints.is_dir():
+            from relu_exp.engine.checkpoints import clear
+
+            clear(self.store.checkpoints, found.finished)
+
+    def launch(self, fleets: Sequence[Fleet], mission: Mission, tell: Tell) -> None:
+        """See fleets through, wherever this sweep trains.
+
+        Raises:
+            UsageError: what the launcher needs is not installed, no cluster answers, a data set is
+                not there or the results cannot be written.
+        """
+        config = self.sweep.launcher
+        num_workers = self.asked_workers if self.is_elsewhere else self.num_workers
+        LAUNCHERS[config.name].launch(fleets, mission, num_workers, tell, **config.own)
+
+    def manifest(self, session: str) -> dict[str, Any]:
+        """Return what a session writes down before it trains."""
+        sweep = self.sweep
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "session": session,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": self.command,
+            "experiment": sweep.name,
+            "title": sweep.title,
+            "question": sweep.question,
+            "figures": list(sweep.figures),
+            "thresholds": {name: list(values) for name, values in sweep.thresholds.items()},
+            "axes": {axis: list(labels) for axis, labels in sweep.axes.items()},
+            "budget": sweep.budget,
+            "run_ids": [run.run_id for run in self.runs],
+            "studies": self.studies,
+            "device": self.device,
+            "launcher": sweep.launcher.name,
+            **describe_machine(),
+        }
+
+
+def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -> list[Task]:
+    """Compose and expand every sweep, so that whatever is wrong shows before the first trains.
+
+    Raises:
+        UsageError: an experiment, an override or the device is not valid, the device cannot compute
+            in a precision, or the sweeps are so large that they need --yes.
+    """
+    from relu_exp.config import sweeps
+
+    found = sweeps(names, overrides, options.budget)
+    total = sum(sweep.num_runs for sweep in found)
+    if total > ASK_FROM and not options.yes:
+        raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
+    _check_figures(names, found)
+    here = local.resolve_device("auto" if _all_elsewhere(found) else options.device)
+    tasks = []
+    for name, sweep in zip(names, found, strict=True):
+        is_elsewhere = LAUNCHERS[sweep.launcher.name].is_elsewhere
+        device = _device_elsewhere(options.device) if is_elsewhere else here
+        runs = sweep.runs()
+        _check_precisions(runs, device, is_elsewhere)
+        tasks.append(
+            Task(
+                sweep=sweep,
+                runs=runs,
+                store=Store(options.results / sweep.name),
+                device=device,
+                asked_workers=options.num_workers or sweep.launcher.num_workers,
+                command=_command(name, overrides, options),
+                studies=_studies(sweep, here),
+                study_device=here,
+                costs=calibration.stored(device),
+                retry_failed=options.retry_failed,
+                rerun_stale=options.rerun_stale,
+            )
+        )
+    return tasks
+
+
+def _all_elsewhere(found: Sequence[Sweep]) -> bool:
+    return all(LAUNCHERS[sweep.launcher.name].is_elsewhere for sweep in found)
+
+
+def _device_elsewhere(device: str) -> str:
+    """Return the device of other machines, of which this one cannot tell what they have."""
+    return "cpu" if device == "auto" else device
+
+
+def _check_precisions(runs: Sequence[RunConfig], device: str, is_elsewhere: bool) -> None:
+    """Raise a UsageError where a device cannot compute in a precision that a run asks for."""
+    asked = {run.precision for run in runs} - {DEFAULT_PRECISION}
+    # what GPUs other machines have they say themselves, before they train
+    if asked and not (is_elsewhere and device == "cuda"):
+        from relu_exp.engine.ops.precision import check
+
+        for precision in sorted(asked):
+            check(precision, device)
+
+
+def _studies(sweep: Sweep, device: str) -> dict[str, str]:
+    if not sweep.studies:
+        return {}
+    from relu_exp.engine.studies.registry import part_of  # torch loads only where there is a study
+
+    try:
+        return {study: part_of(study, device, sweep.budget) for study in sweep.studies}
+    except UsageError as error:
+        raise UsageError(f"{sweep.name}: {error}") from error
+
+
+def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
+    """Raise a UsageError for a figure that a file of the user's own names and there is not."""
+    from relu_exp.config import experiment_names
+
+    for name, sweep in zip(names, found, strict=True):
+        if name not in experiment_names() and sweep.figures:
+            from relu_exp.evidence.figures import FIGURES
+
+            for figure in sweep.figures:
+                try:
+                    FIGURES[figure]
+                except UsageError as error:
+                    raise UsageError(f"{name}: {error}") from error
+
+
+def _command(name: str, overrides: Sequence[str], options: Options) -> str:
+    """Return the command that trains these runs; where it ran and what it wrote to is left out."""
+    words = ["relu-exp", "run", name, *overrides]
+    if options.budget:
+        words += ["--budget", options.budget]
+    for plugin in options.plugins:
+        words += ["--plugin", plugin]
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""Finished runs trained again and compared."""

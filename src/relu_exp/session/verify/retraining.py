@@ -1,0 +1,206 @@
+"""Retraining: one finished run trained again from its row, alone, and compared with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from relu_exp.config.groups import registries
+from relu_exp.config.keys import PLAIN_KEYS
+from relu_exp.core.registry import shown
+from relu_exp.core.schema import PARTS, TABLES, Choice, RunConfig, UsageError
+from relu_exp.evidence.data.soundness import check_rows
+from relu_exp.launchers.local import resolve_device
+from relu_exp.launchers.task import Mission, ready
+from relu_exp.results import machine
+from relu_exp.results.provenance import changes
+from relu_exp.results.reading import memory
+from relu_exp.results.store import Store, arrow_schema
+from relu_exp.session.verify.agreement import (
+    LIMITS,
+    NOT_COMPARED,
+    Tables,
+    first_difference,
+    horizon,
+    numbers,
+    same,
+)
+
+__all__ = ["NUDGE", "Found", "Kind", "compare_nearly", "train_again", "trainable"]
+
+Kind = Literal["identical", "agrees", "differs", "failed"]
+
+NUDGE = 1e-4
+"""Relative change of the learning rate that a stable training hardly notices."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished run: whose results it is in, in which part, and which session trained it."""
+
+    store: Store
+    run_id: str
+    part_id: str
+    session: str
+
+    def rows(self) -> Tables:
+        """Return what the results hold of it."""
+        place = self.store.parts / self.part_id
+        tables = {
+            name: check_rows(name, self.store.read_part(self.part_id, name), place)
+            for name in TABLES
+        }
+        return _of_run(tables, self.run_id)
+
+
+def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind, str]:
+    """Return how a run compares with itself trained again, and what that rests on.
+
+    Args:
+        found: the run.
+        device: where to train it; `auto` is where it was trained, if that is there.
+        plugins: modules that it needs; they are loaded already.
+
+    Raises:
+        UsageError: its row is no run, or its data are not there.
+    """
+    from relu_exp.engine.ops.precision import check
+
+    there = found.rows()
+    (row,) = there["runs"].slice(0, 1).to_pylist()
+    try:
+        run = trainable(RunConfig.from_row(row))
+    except UsageError as error:
+        raise UsageError(f"{found.store.root}, run {found.run_id}: {error}") from error
+    made_on = str(row["device"])
+    device = resolve_device("auto" if (device, made_on) == ("auto", "cuda") else device)
+    try:
+        check(run.precision, device)
+    except UsageError as error:
+        return "failed", f"cannot be trained here: {error}"
+    with ready(Mission(found.store.root, found.session, device, tuple(plugins))):
+        try:
+            here = _train(run, device)
+            reasons = _unlike(found, made_on, device)
+            if not reasons:
+                return _compare_bits(there, here)
+            nudged = _train(replace(run, learning_rate=run.learning_rate * (1 + NUDGE)), device)
+        except (RuntimeError, MemoryError) as error:
+            return "failed", f"cannot be trained here: {' '.join(str(error).split())[:200]}"
+    return compare_nearly(there, here, nudged, reasons)
+
+
+def trainable(run: RunConfig) -> RunConfig:
+    """Return a run as it may be trained here: nothing is fetched because a row says so.
+
+    Raises:
+        UsageError: an entry or a value is not valid here, or the run does not fit into the memory.
+    """
+    from relu_exp.engine import networks
+    from relu_exp.engine.data import datasets
+
+    known: dict[str, Any] = {}
+    for part in PARTS:
+        choice: Choice = getattr(run, part)
+        settings = choice.as_dict()
+        if registries()[part].resolve(choice.name, settings) != choice:
+            raise UsageError(f"{part} {shown(choice.name)} has other settings here")
+        if "download" in settings:
+            settings["download"] = False
+        known[part] = Choice(choice.name, tuple(sorted(settings.items())))
+    for key, setting in PLAIN_KEYS.items():
+        if hasattr(run, key) and (key, run.width) != ("width", None):
+            setting.check(key, getattr(run, key))
+    run = replace(run, **known)
+    shape = datasets.shape_of(run.dataset)
+    for key in ("batch_size", "probe_samples"):
+        if not 0 < getattr(run, key) <= shape.num_train:
+            raise UsageError(f"{key}={getattr(run, key)} is not between 1 and {shape.num_train}")
+    # weights, gradients and the optimizer's own, and the samples as read and as scaled
+    num_values = 4 * networks.parameter_count(networks.layers_of(run))
+    num_values += 4 * shape.num_train * shape.num_features
+    if 4 * num_values > memory():
+        raise UsageError(f"it takes {4 * num_values / 1e9:,.0f} GB of memory: more than there is")
+    return run
+
+
+def _train(run: RunConfig, device: str) -> Tables:
+    from relu_exp.engine.training import train_fleet
+
+    columns = train_fleet([run], device)
+    columns["runs"] |= {"fleet_id": [""], "session": [""]}
+    tables = {name: pa.table(columns[name], schema=arrow_schema(name)) for name in columns}
+    return _of_run(tables, run.run_id)
+
+
+def _of_run(tables: Mapping[str, pa.Table], run_id: str) -> Tables:
+    """Return the rows of one run; of the functions, those of its activation."""
+    owned = {
+        name: table.filter(pc.equal(table["run_id"], run_id))
+        for name, table in tables.items()
+        if "run_id" in table.column_names
+    }
+    (row,) = owned["runs"].slice(0, 1).to_pylist()
+    functions = tables["functions"]
+    for key in ("activation", "activation_settings"):
+        functions = functions.filter(pc.equal(functions[key], row[key]))
+    return {**owned, "functions": functions}
+
+
+def _unlike(found: Found, made_on: str, device: str) -> list[str]:
+    """Return why a run cannot be expected to be the same in every bit."""
+    manifest = found.store.manifest_of(found.session)
+    if not manifest:
+        return ["the manifest of its session is lost"]
+    reasons = list(changes(manifest))
+    then, now = manifest.get("machine") or {}, machine.describe()
+    for key in machine.KIND:
+        if then.get(key) != now[key]:
+            reasons.append(f"{key} {then.get(key, 'unknown')} → {now[key]}")
+    if made_on != device:
+        reasons.append(f"device {made_on} → {device}")
+    elif device != "cpu":
+        reasons.append("a GPU's numbers depend a little on who sails along")
+    return reasons
+
+
+def _compare_bits(there: Tables, here: Tables) -> tuple[Kind, str]:
+    equal, digest, num_rows = same(there, here)
+    if equal:
+        return "identical", f"{num_rows:,} rows, digest {digest[:16]}"
+    where = first_difference(numbers(there), numbers(here), float("inf"), exact=True)
+    return "differs", where or _ending(there, here)
+
+
+def compare_nearly(
+    there: Tables, here: Tables, nudged: Tables, reasons: Sequence[str]
+) -> tuple[Kind, str]:
+    """Return whether a run agrees with itself as far as its training is stable."""
+    (row,) = here["runs"].to_pylist()
+    until = horizon(numbers(here), numbers(nudged))
+    is_whole = until >= row["num_steps"]
+    where = first_difference(numbers(there), numbers(here), until)
+    if not where and is_whole:
+        where = _ending(there, here, ("status", "num_parameters"))
+    told = f"compared within {LIMITS['number']:.0%}, not bits, because of {', '.join(reasons)}"
+    if where:
+        return "differs", f"{where} ({told})"
+    if is_whole:
+        return "agrees", f"at all {row['num_steps']:,} steps ({told})"
+    return "agrees", (
+        f"up to step {until:,} of {row['num_steps']:,}, beyond which a learning rate "
+        f"{NUDGE:.2%} larger gives other numbers too ({told})"
+    )
+
+
+def _ending(there: Tables, here: Tables, columns: Sequence[str] | None = None) -> str:
+    """Return the first column of `runs` that differs, of those named or of all."""
+    (one,), (other,) = (tables["runs"].slice(0, 1).to_pylist() for tables in (there, here))
+    for column in columns or (c for c in one if c not in NOT_COMPARED):
+        if one[column] != other[column]:
+            return f"runs, {column}: {one[column]!r} stored, {other[column]!r} now"
+    return "" if columns else "runs: there are rows more than once"
