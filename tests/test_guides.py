@@ -210,9 +210,11 @@ def test_the_readme_leads_to_every_way_to_add_something(path: Path) -> None:
 def test_the_architecture_names_every_room() -> None:
     text = page("architecture.md")
     package = ROOT / "src" / "relu_exp"
-    rooms = [path for path in package.glob("*.py") if not path.stem.startswith("_")]
-    rooms += [path for path in package.glob("e*/*.py") if not path.stem.startswith("_")]
-    assert [path.stem for path in rooms if f"{path.stem}`" not in text] == []
+    rooms = [path for path in package.rglob("*.py") if not path.stem.startswith("_")]
+    shown = [path for path in rooms if path.parent.name not in {"topics", "errata", "figures"}]
+    assert [path.stem for path in shown if f"{path.stem}`" not in text] == []
+    folders = {path.parent for path in rooms} - {package}
+    assert [path.name for path in folders if f"{path.name}/`" not in text] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
