@@ -19,7 +19,7 @@ from relu_exp.cli import main
 from relu_exp.config import sweeps
 from relu_exp.engine import precision
 from relu_exp.engine.kernels import Elementwise, conv2d, dense
-from relu_exp.engine.products import Samples
+from relu_exp.engine.samples import Samples
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.claims.court import decide
 from relu_exp.evidence.claims.registry import Claim, Evidence, Source

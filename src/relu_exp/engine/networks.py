@@ -13,7 +13,7 @@ from torch import Tensor
 
 from relu_exp.engine import datasets
 from relu_exp.engine.outputs import OUTPUTS
-from relu_exp.engine.products import Samples
+from relu_exp.engine.samples import Samples
 from relu_exp.registry import Registry, Setting
 from relu_exp.schema import RunConfig, UsageError
 
