@@ -14,6 +14,7 @@ from relu_exp.agreement import (
     LIMITS,
     NOT_COMPARED,
     Tables,
+    extent,
     first_difference,
     horizon,
     numbers,
@@ -24,7 +25,7 @@ from relu_exp.config.keys import PLAIN_KEYS
 from relu_exp.evidence.soundness import check_rows
 from relu_exp.launchers.local import resolve_device
 from relu_exp.launchers.task import Mission, ready
-from relu_exp.provenance import changes
+from relu_exp.provenance import changes, fingerprint
 from relu_exp.reading import memory
 from relu_exp.registry import shown
 from relu_exp.schema import PARTS, TABLES, Choice, RunConfig, UsageError
@@ -163,7 +164,7 @@ def _unlike(found: Found, made_on: str, device: str) -> list[str]:
     if made_on != device:
         reasons.append(f"device {made_on} → {device}")
     elif device != "cpu":
-        reasons.append("a GPU's numbers depend a little on who sails along")
+        reasons.append("numbers of a GPU, whose last bits may depend on the fleet")
     return reasons
 
 
@@ -171,8 +172,14 @@ def _compare_bits(there: Tables, here: Tables) -> tuple[Kind, str]:
     equal, digest, num_rows = same(there, here)
     if equal:
         return "identical", f"{num_rows:,} rows, digest {digest[:16]}"
-    where = first_difference(numbers(there), numbers(here), float("inf"), exact=True)
-    return "differs", where or _ending(there, here)
+    stored, now = numbers(there), numbers(here)
+    where = first_difference(stored, now, float("inf"), exact=True) or _ending(there, here)
+    packages = ", ".join(f"{key} {value}" for key, value in fingerprint().items())
+    return "differs", (
+        f"{where}; {extent(stored, now)}, although the same code on the same kind of processor "
+        f"({machine.processor_model()}; {packages}) gives the same bits: if nobody edited the "
+        "results, please report this line"
+    )
 
 
 def compare_nearly(
