@@ -149,7 +149,7 @@ def loss_of(run: RunConfig, outputs: Tensor, labels: Tensor) -> Tensor:
     kind = run.network["output"]
     if kind == "logits":
         return F.cross_entropy(outputs, labels)
-    target = labels.float()
+    target = labels.to(outputs.dtype)
     if kind == "sigmoid":
         return F.binary_cross_entropy(torch.sigmoid(outputs[:, 0]), target)
     if kind == "tanh":
@@ -168,9 +168,20 @@ def make_network(run: RunConfig) -> nn.Module:
     return network
 
 
-def train(run: RunConfig) -> tuple[list[float], nn.Module]:
-    """Return the minibatch loss before every update, and the trained network."""
-    network = make_network(run)
+def train(
+    run: RunConfig, dtype: torch.dtype = torch.float32, nudge: int = 0
+) -> tuple[list[float], nn.Module]:
+    """Return the minibatch loss before every update, and the trained network.
+
+    With a nudge, every weight starts about a float32 rounding away from its value.
+    """
+    network = make_network(run).to(dtype)
+    if nudge:
+        draws = torch.Generator().manual_seed(nudge)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                noise = torch.randn(parameter.shape, generator=draws, dtype=dtype)
+                parameter *= 1 + torch.finfo(torch.float32).eps * noise
     settings = run.optimizer.as_dict()
     decay = settings["weight_decay"]
     slopes = [p for m in network.modules() if isinstance(m, nn.PReLU) for p in m.parameters()]
@@ -191,7 +202,7 @@ def train(run: RunConfig) -> tuple[list[float], nn.Module]:
         if place == 0:
             order = own[torch.randperm(len(own), generator=stream(run.seed, "batches", epoch))]
         batch = order[place * size : (place + 1) * size]
-        loss = loss_of(run, network(data.train.inputs[batch]), data.train.labels[batch])
+        loss = loss_of(run, network(data.train.inputs[batch].to(dtype)), data.train.labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -213,6 +224,6 @@ def evaluate(run: RunConfig, network: nn.Module, split: str) -> tuple[float, flo
         index = own_training_set(run)[:TRAIN_EVALUATION_SAMPLES]
         inputs, labels = inputs[index], labels[index]
     with torch.no_grad():
-        outputs = network(inputs)
+        outputs = network(inputs.to(next(network.parameters()).dtype))
         loss = loss_of(run, outputs, labels)
     return loss.item(), (outputs.argmax(1) == labels).float().mean().item()

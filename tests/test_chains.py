@@ -9,7 +9,8 @@ from torch import Tensor
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.fleet.chains import Chain
 from relu_exp.engine.ops.kernels import RULES, Elementwise, dense, linear
-from relu_exp.engine.ops.products import Samples, in_whole_vectors
+from relu_exp.engine.ops.layout import stacked
+from relu_exp.engine.ops.samples import Samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -28,8 +29,7 @@ def batch(step: int, samples: int) -> Samples:
 def parameters(widths: list[int]) -> tuple[list[Tensor], list[Tensor]]:
     sizes = list(zip([FEATURES, *widths], [*widths, 3], strict=False))
     weights = [
-        in_whole_vectors(draw(RUNS, out, into, seed=out).div_(into)).requires_grad_()
-        for into, out in sizes
+        stacked(draw(RUNS, out, into, seed=out).div_(into)).requires_grad_() for into, out in sizes
     ]
     biases = [draw(RUNS, out, 1, seed=out + 1).requires_grad_() for _, out in sizes]
     return weights, biases
@@ -56,6 +56,7 @@ def trained(
     return [*outputs, *weights, *biases]
 
 
+@pytest.mark.equal_bits
 @pytest.mark.parametrize("samples", [20, 7, 1])
 @pytest.mark.parametrize("widths", [[8], [8, 8, 8], [10, 13, 5], [50, 50]])
 @pytest.mark.parametrize("name", RULES)

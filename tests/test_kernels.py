@@ -19,7 +19,8 @@ from relu_exp.engine.ops.kernels import (
     linear,
     never_moves,
 )
-from relu_exp.engine.ops.products import Samples
+from relu_exp.engine.ops.layout import stacked
+from relu_exp.engine.ops.samples import Samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -51,7 +52,7 @@ def test_a_fast_derivative_equals_the_formulas(name: str) -> None:
     phi = Elementwise(name, (DEFAULTS[name],))
     z = torch.linspace(-30, 30, 400).reshape(1, 4, 100)
     expected = torch.autograd.grad(phi.plain(p := z.clone().requires_grad_()).sum(), p)[0]
-    a = phi.forward_(z.clone())
+    a = phi.forward_(stacked(z.clone()))
     torch.testing.assert_close(phi.derivative(z, a), expected, rtol=1e-5, atol=1e-7)
 
 
@@ -71,9 +72,10 @@ def test_a_unit_rests_where_its_derivative_is_zero_on_every_sample(name: str) ->
 def test_an_elu_unit_far_below_zero_is_not_dead() -> None:
     phi = Elementwise("elu", ({"alpha": 1.0},))
     z = torch.full((1, 1, 4), -40.0)
-    assert bool((phi.derivative(z, phi.forward_(z.clone())) > 0).all())
+    assert bool((phi.derivative(z, phi.forward_(stacked(z.clone()))) > 0).all())
 
 
+@pytest.mark.equal_bits
 @given(
     st.sampled_from(sorted(RULES)),
     st.integers(1, 5),
@@ -129,7 +131,7 @@ def test_what_is_only_background_is_left_out_and_changes_nothing(
 
     plain = Samples(inputs, labels, sizes)
     x = plain.reaching([9, 18], background)
-    assert x.reach == (12, 20)
+    assert x.reach == (24, 24)
     for ours, theirs in zip(step(x), step(plain), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 

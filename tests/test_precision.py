@@ -20,7 +20,7 @@ from relu_exp.config import sweeps
 from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.engine.ops import precision
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense
-from relu_exp.engine.ops.products import Samples
+from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.claims.court import decide
 from relu_exp.evidence.claims.registry import Claim, Evidence, Source

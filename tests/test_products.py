@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relu_exp.engine.fleet.stack import build
-from relu_exp.engine.ops.products import (
-    VECTOR,
+from relu_exp.engine.ops import products
+from relu_exp.engine.ops.layout import aligned, kept, new_stack, padded, placed, stacked
+from relu_exp.engine.ops.products import Multiplication, add_product_, product
+from relu_exp.engine.ops.samples import (
     Samples,
-    in_whole_vectors,
-    product,
     shared_gradient,
     shared_product,
-    subtract_product_,
     subtract_shared_gradient_,
 )
 
@@ -25,32 +24,50 @@ from configs import make_run
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIZES = st.integers(1, 13)
+LINE = 64
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def begins(stack: Tensor) -> set[int]:
-    """Return where in memory the rows of a stack begin; its columns, if those are in one piece."""
-    rows = stack if stack.stride(2) == 1 else stack.transpose(1, 2)
-    offset, (of_run, of_row, _) = rows.storage_offset(), rows.stride()
-    return {
-        offset + run * of_run + row * of_row
-        for run in range(rows.shape[0])
-        for row in range(rows.shape[1])
-    }
+def begin_aligned(stack: Tensor) -> bool:
+    return not any(part.data_ptr() % LINE for part in stack)
 
 
 @given(SIZES, SIZES, SIZES, st.booleans())
-def test_every_row_begins_with_a_vector(runs: int, m: int, n: int, is_transposed: bool) -> None:
-    stack = draw(runs, n, m).transpose(1, 2) if is_transposed else draw(runs, m, n)
-    stored = in_whole_vectors(stack)
-    assert torch.equal(stored, stack)
-    assert not any(place % VECTOR for place in begins(stored))
-    again = in_whole_vectors(stored)
-    assert again.data_ptr() == stored.data_ptr()
-    assert again.stride() == stored.stride()
+def test_every_runs_matrix_begins_where_a_lone_one_does(
+    runs: int, m: int, n: int, is_transposed: bool
+) -> None:
+    matrices = draw(runs, n, m).transpose(1, 2) if is_transposed else draw(runs, m, n)
+    found = placed(matrices)
+    assert torch.equal(found, matrices)
+    assert begin_aligned(found)
+    assert placed(found).data_ptr() == found.data_ptr()
+    # the same call as for a run alone: equal strides within the run, whatever the fleet
+    assert placed(matrices[:1].clone()).stride()[1:] == found.stride()[1:]
+
+
+@given(SIZES, SIZES, SIZES)
+def test_the_padding_of_a_stack_holds_numbers_and_may_be_computed_with(
+    runs: int, m: int, n: int
+) -> None:
+    matrices = draw(runs, m, n)
+    stack = stacked(matrices.clone())
+    assert torch.isfinite(padded(stack)).all()
+    assert padded(stack).numel() % 64 == 0
+    padded(stack).mul_(2)
+    assert torch.equal(stack, 2 * matrices)
+    assert torch.equal(kept(stack, torch.tensor([runs - 1])), stack[-1:])
+
+
+def test_what_begins_elsewhere_is_moved_and_so_is_its_gradient() -> None:
+    x = draw(3, 5).requires_grad_()
+    moved = aligned(x[1:, :3])
+    assert moved.data_ptr() % LINE == 0
+    assert torch.equal(moved, x[1:, :3])
+    moved.sum().backward()
+    assert torch.equal(x.grad[1:, :3], torch.ones(2, 3))
 
 
 @given(SIZES, SIZES, SIZES, SIZES)
@@ -59,9 +76,9 @@ def test_products_are_those_of_every_run(runs: int, m: int, k: int, n: int) -> N
     A, B = draw(runs, m, k).double(), draw(runs, n, k, seed=1).double().transpose(1, 2)
     expected = torch.stack([a @ b for a, b in zip(A, B, strict=True)])
     torch.testing.assert_close(product(A, B), expected)
-    W = in_whole_vectors(draw(runs, m, n, seed=2).double())
+    W = stacked(draw(runs, m, n, seed=2).double())
     before = W.clone()
-    subtract_product_(W, A, B)
+    add_product_(W, A, B, alpha=-1)
     torch.testing.assert_close(W, before - expected)
 
 
@@ -80,12 +97,53 @@ def test_shared_products_are_those_of_every_run(
     torch.testing.assert_close(shared_product(W, plain), W @ X)
     expected = dz @ X.transpose(1, 2)
     torch.testing.assert_close(shared_gradient(dz, x), expected)
-    stored = in_whole_vectors(W.clone())
+    stored = stacked(W.clone())
     subtract_shared_gradient_(stored, dz, x)
     torch.testing.assert_close(stored, W - expected)
 
 
-def test_weights_are_stored_in_whole_vectors_also_those_of_runs_that_stay() -> None:
+@pytest.fixture
+def unknown_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_has_equal_bits", {})
+    monkeypatch.setattr(products, "_num_uses", products.Counter())
+
+
+@pytest.mark.usefixtures("unknown_shapes")
+@pytest.mark.parametrize("alpha", [None, -1.0])
+def test_a_batched_call_with_other_bits_is_found_and_not_taken(
+    alpha: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def imprecise(self: Multiplication) -> None:
+        value = torch.einsum("rmk,rkn->rmn", self.A.double(), self.B.double()).float()
+        self.C.copy_(value if self.alpha is None else self.C + self.alpha * value)
+
+    monkeypatch.setattr(Multiplication, "_batched", imprecise)
+    A, B = stacked(draw(3, 5, 40)), stacked(draw(3, 40, 7, seed=1))
+    start = stacked(draw(3, 5, 7, seed=2))
+    results = []
+    for _ in range(5):
+        C = stacked(start.clone())
+        results.append(Multiplication(C, A, B, alpha)().clone())
+    assert Multiplication(C, A, B, alpha).is_batched is False
+    for run in range(3):
+        alone = stacked(start[run : run + 1].clone())
+        Multiplication(
+            alone, stacked(A[run : run + 1].clone()), stacked(B[run : run + 1].clone()), alpha
+        )()
+        assert all(torch.equal(result[run], alone[0]) for result in results)
+
+
+@pytest.mark.usefixtures("unknown_shapes")
+def test_a_batched_call_with_the_same_bits_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Multiplication, "_batched", Multiplication._run_by_run)
+    A, B = stacked(draw(3, 5, 4)), stacked(draw(3, 4, 7, seed=1))
+    C = new_stack(A, 5, 7)
+    for _ in range(3):
+        Multiplication(C, A, B)()
+    assert Multiplication(C, A, B).is_batched is True
+
+
+def test_parameters_are_stacks_also_those_of_runs_that_stay() -> None:
     stack = build([make_run(width=13, seed=seed) for seed in range(3)])
-    for W in (*stack.weights, *stack.keep([0, 2]).weights):
-        assert not any(place % VECTOR for place in begins(W))
+    for parameter in (*stack.parameters(), *stack.keep([0, 2]).parameters()):
+        assert begin_aligned(parameter.detach())

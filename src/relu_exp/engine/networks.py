@@ -14,7 +14,7 @@ from torch import Tensor
 from relu_exp.core.registry import Registry, Setting
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.data import datasets
-from relu_exp.engine.ops.products import Samples
+from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS
 
 __all__ = [

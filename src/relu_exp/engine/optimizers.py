@@ -1,4 +1,8 @@
-"""Optimizers over stacked parameters: every run has its own learning rate."""
+"""Optimizers over stacked parameters: every run has its own learning rate.
+
+An update is made of plain sums, products, quotients and roots, each of which is rounded once and so
+the same however a loop over the runs is vectorized; fused operations (`addcmul`, `lerp`) are not.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.registry import Registry, Setting
+from relu_exp.engine.ops.layout import kept, stacked
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
 
@@ -57,6 +62,10 @@ def _like(vector: Tensor, parameter: Tensor) -> Tensor:
     return vector.reshape(-1, *[1] * (parameter.dim() - 1))
 
 
+def _zeros_like(parameter: Tensor) -> Tensor:
+    return stacked(torch.zeros_like(parameter))
+
+
 def _total(loss: Tensor) -> Tensor:
     """Return the sum of losses (runs,), each of which has the gradient it has alone.
 
@@ -71,7 +80,7 @@ def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _decayed(parameter: Tensor, grad: Tensor, weight_decay: float) -> Tensor:
-    return grad.add(parameter, alpha=weight_decay) if weight_decay else grad
+    return grad + parameter * weight_decay if weight_decay else grad
 
 
 @dataclass
@@ -95,12 +104,12 @@ class Sgd:
             return self._descend(loss, parameters)
         grads = _gradients(loss, parameters)
         if self.momentum and not self.velocities:
-            self.velocities = [torch.zeros_like(parameter) for parameter in parameters]
+            self.velocities = [_zeros_like(parameter) for parameter in parameters]
         for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
             update = _decayed(parameter, grad, self.weight_decay if index < decays else 0.0)
             if self.momentum:
                 update = self.velocities[index].mul_(self.momentum).add_(update)
-            parameter.addcmul_(update, _like(self.learning_rates, parameter), value=-1)
+            parameter -= update * _like(self.learning_rates, parameter)
 
     def _descend(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
         """Subtract the gradients of ηL, of all parameters that the way back has not updated."""
@@ -115,7 +124,7 @@ class Sgd:
     def keep(self, index: Tensor) -> None:
         """Drop the state of the runs that `index` leaves out."""
         self.learning_rates = self.learning_rates[index]
-        self.velocities = [velocity[index] for velocity in self.velocities]
+        self.velocities = [kept(velocity, index) for velocity in self.velocities]
 
 
 @dataclass
@@ -146,24 +155,24 @@ class Adam:
         """Update the parameters in place."""
         grads = _gradients(loss, parameters)
         if not self.first:
-            self.first = [torch.zeros_like(parameter) for parameter in parameters]
-            self.second = [torch.zeros_like(parameter) for parameter in parameters]
+            self.first = [_zeros_like(parameter) for parameter in parameters]
+            self.second = [_zeros_like(parameter) for parameter in parameters]
         self.num_steps += 1
         correction1 = 1 - self.beta1**self.num_steps
         correction2 = 1 - self.beta2**self.num_steps
         for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
             g = _decayed(parameter, grad, self.weight_decay if index < decays else 0.0)
-            m = self.first[index].lerp_(g, 1 - self.beta1)
-            v = self.second[index].mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+            m = self.first[index].mul_(self.beta1).add_(g * (1 - self.beta1))
+            v = self.second[index].mul_(self.beta2).add_(g.square() * (1 - self.beta2))
             update = m / (v.sqrt() / correction2**0.5 + self.epsilon)
             rates = _like(self.learning_rates, parameter) / correction1
-            parameter.addcmul_(update, rates, value=-1)
+            parameter -= update * rates
 
     def keep(self, index: Tensor) -> None:
         """Drop the state of the runs that `index` leaves out."""
         self.learning_rates = self.learning_rates[index]
-        self.first = [moment[index] for moment in self.first]
-        self.second = [moment[index] for moment in self.second]
+        self.first = [kept(moment, index) for moment in self.first]
+        self.second = [kept(moment, index) for moment in self.second]
 
 
 def _register(name: str, make: Callable[..., Optimizer], reference: str, **settings: Any) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from relu_exp.core.launchers import LAUNCHERS
-from relu_exp.planning.plan import num_bytes
+from relu_exp.planning.plan import Fleet, num_bytes
 from relu_exp.planning.standing import Standing
 from relu_exp.session.progress import duration
 from relu_exp.session.tasks import Task
@@ -15,6 +15,7 @@ from relu_exp.session.tasks import Task
 __all__ = ["kept_lines", "show_claims", "show_plan"]
 
 _MOST_REASONS = 5
+_MOST_SHAPES = 40
 
 
 def kept_lines(task: Task, found: Standing) -> list[str]:
@@ -79,11 +80,37 @@ def show_plan(task: Task) -> float:
         print("           nothing to train")
         return 0.0
     print(f"  fleets   {len(made.fleets):,} on {where}")
+    if task.device == "cpu" and not launcher.is_elsewhere:
+        print(f"  products {_products(made.fleets)}")
     seconds = task.seconds(made)
     guess = "less if runs diverge" if task.costs else "guessed: this machine was not measured"
     print(f"  time     about {duration(seconds)}, {guess}")
     print(f"  disk     about {num_bytes(made.fleets) / 1e6:.1f} MB in {task.store.root}")
     return seconds
+
+
+def _products(fleets: Sequence[Fleet]) -> str:
+    """Return in words how this machine multiplies the dense layers of fleets."""
+    from relu_exp.engine.networks import layers_of
+    from relu_exp.engine.ops.products import paths
+
+    shapes = dict.fromkeys(
+        (len(fleet.runs), *layer.shape, fleet.runs[0].batch_size)
+        for fleet in fleets
+        for layer in layers_of(fleet.runs[0])
+        if layer.is_used and len(layer.shape) == 2
+    )
+    found = paths(list(shapes)[:_MOST_SHAPES])
+    slow = [path for path in found if not path.is_batched]
+    if not slow:
+        return "batched: in every bit what each run gives alone"
+    worst = max(slow, key=lambda path: path.slowdown)
+    runs, m, k, n = worst.shape
+    return (
+        f"batched for {len(found) - len(slow)} of {len(found)} shapes; the others run by run, as "
+        f"a batched call gives other bits there: {m} × {k} by {k} × {n} for {runs} runs takes "
+        f"{worst.slowdown:.2f} times as long"
+    )
 
 
 def show_claims(tasks: Sequence[Task]) -> None:

@@ -11,7 +11,8 @@ from torch import Tensor
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.data.datasets import Split, load, shape_of, train_indices
 from relu_exp.engine.networks import NETWORKS
-from relu_exp.engine.ops.products import Samples, in_whole_vectors
+from relu_exp.engine.ops.layout import placed
+from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.streams import stream
 
 __all__ = ["TRAIN_EVALUATION_SAMPLES", "Batches"]
@@ -100,7 +101,7 @@ class Batches:
     def _samples(self, split: str, places: Tensor, sizes: tuple[int, ...]) -> Samples:
         """Return the samples of a split at each group's places (groups, samples)."""
         inputs, labels = self.splits[split].inputs[places], self.splits[split].labels[places]
-        x = Samples(in_whole_vectors(inputs.transpose(1, 2)), labels, sizes)
+        x = Samples(placed(inputs.transpose(1, 2)), labels, sizes)
         if self.by_use is None or not _LEAVES_OUT[self.device]:
             return x
         ends = self.by_use.ends[split][places].amax(1)

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.engine.ops.kernels import RULES, Elementwise
-from relu_exp.engine.ops.products import (
+from relu_exp.engine.ops.kernels import Elementwise
+from relu_exp.engine.ops.layout import new_stack, stacked
+from relu_exp.engine.ops.products import Multiplication
+from relu_exp.engine.ops.samples import (
     Samples,
-    new_stack,
     shared_bias,
     shared_product,
     subtract_shared_gradient_,
@@ -34,7 +35,7 @@ class Chain:
         """Make the buffers.
 
         Args:
-            weights: (runs, out, in) of every layer, in whole vectors; the way back updates them
+            weights: (runs, out, in) of every layer, stacks; the way back updates them
                 and the biases.
             biases: (runs, out, 1) of every layer.
             phi: the activation of all but the last, with a fast rule.
@@ -74,6 +75,7 @@ class Chain:
 
     def back(self, grad: Tensor, x: Samples) -> None:
         """Subtract the gradients by weights and biases, given that by the outputs."""
+        grad = stacked(grad)
         for layer in reversed(self.linked):
             grad = layer.back(grad)
         subtract_shared_gradient_(self.first.W, self.first.descend(grad), x)
@@ -99,20 +101,16 @@ class _Layer:
 
     def __init__(self, W: Tensor, b: Tensor, phi: Elementwise, a: Tensor) -> None:
         self.W, self.b, self.a, self.db = W, b, a, torch.empty_like(b)
-        self.rule = RULES[phi.name]
-        self.parts = [(part, a[part], settings) for part, settings in phi.slices(a)]
+        self.phi = phi
 
     def activate(self, b: Tensor) -> Tensor:
         """Make a = φ(a + b)."""
         self.a += b
-        for _, a, settings in self.parts:
-            self.rule.forward_(a, **settings)
-        return self.a
+        return self.phi.forward_(self.a)
 
     def descend(self, grad: Tensor) -> Tensor:
         """Make a the gradient by φ's argument, given that by a, and update b."""
-        for part, a, settings in self.parts:
-            self.rule.backward(grad[part], a, a, **settings)
+        self.phi.backward(grad, self.a, self.a)
         self.b -= torch.sum(self.a, -1, keepdim=True, out=self.db)
         return self.a
 
@@ -121,15 +119,17 @@ class _Linked:
     """A layer upon another."""
 
     def __init__(self, layer: _Layer, h: Tensor, dh: Tensor) -> None:
-        self.layer, self.h, self.dh = layer, h, dh
-        self.Wt, self.ht = layer.W.transpose(1, 2), h.transpose(1, 2)
+        self.layer, W = layer, layer.W
+        self.forward = Multiplication(layer.a, W, h)
+        self.backward = Multiplication(dh, W.transpose(1, 2), layer.a)
+        self.update = Multiplication(W, layer.a, h.transpose(1, 2), alpha=-1)
 
     def there(self) -> Tensor:
-        torch.bmm(self.layer.W, self.h, out=self.layer.a)
+        self.forward()
         return self.layer.activate(self.layer.b)
 
     def back(self, grad: Tensor) -> Tensor:
-        dz = self.layer.descend(grad)
-        torch.bmm(self.Wt, dz, out=self.dh)
-        self.layer.W.baddbmm_(dz, self.ht, alpha=-1)
-        return self.dh
+        self.layer.descend(grad)
+        dh = self.backward()
+        self.update()
+        return dh

@@ -17,8 +17,9 @@ from relu_exp.engine.fleet.chains import Chain
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
+from relu_exp.engine.ops.layout import kept, stacked
 from relu_exp.engine.ops.precision import rounds
-from relu_exp.engine.ops.products import Samples, in_whole_vectors
+from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS, Output
 from relu_exp.engine.streams import stream
 
@@ -118,24 +119,14 @@ class Stack:
 
     def keep(self, runs: Sequence[int]) -> Stack:
         """Return the stack of some of the runs."""
+        index = torch.tensor(list(runs), dtype=torch.int64).to(self.weights[0].device)
         return replace(
             self,
             phi=self.phi.keep(runs),
-            weights=_stored(_some(self.weights, runs)),
-            biases=_some(self.biases, runs),
-            slopes=_some(self.slopes, runs),
+            weights=[kept(W, index) for W in self.weights],
+            biases=[kept(b, index) for b in self.biases],
+            slopes=[kept(slope, index) for slope in self.slopes],
         )
-
-
-def _some(tensors: Sequence[Tensor], runs: Sequence[int]) -> list[Tensor]:
-    """Return copies of stacked tensors with some of their runs."""
-    index = torch.tensor(list(runs), dtype=torch.int64)
-    return [tensor.detach().index_select(0, index.to(tensor.device)) for tensor in tensors]
-
-
-def _stored(weights: Sequence[Tensor]) -> list[Tensor]:
-    """Return weights, of which matrices are stored as `products` takes them."""
-    return [in_whole_vectors(W) if W.dim() == 3 else W for W in weights]
 
 
 class _Pass:
@@ -215,8 +206,8 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         pairs = [_draw(run, index, layer, is_hidden=index < len(layers) - 1) for run in runs]
         if index == 0 and network.takes_any_order and (data := load(first.dataset).by_use):
             pairs = [(W[:, data.order], b) for W, b in pairs]
-        weights.append(torch.stack([W for W, _ in pairs]).to(device))
-        biases.append(torch.stack([b for _, b in pairs]).to(device))
+        weights.append(stacked(torch.stack([W for W, _ in pairs]).to(device)))
+        biases.append(stacked(torch.stack([b for _, b in pairs]).to(device)))
     settings = [run.activation.as_dict() for run in runs]
     return Stack(
         network=network,
@@ -226,9 +217,9 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         phi=Elementwise(
             first.activation.name, tuple({} if entry.trained else each for each in settings)
         ),
-        weights=_stored(weights),
+        weights=weights,
         biases=biases,
-        slopes=[slope.to(device) for slope in _slopes(runs, layers[:-1])],
+        slopes=[stacked(slope.to(device)) for slope in _slopes(runs, layers[:-1])],
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,15 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.ops.layout import VECTORIZED, aligned, new_stack, padded, stacked
 from relu_exp.engine.ops.precision import operand, rounded, rounds, with_rounded_grad
-from relu_exp.engine.ops.products import (
+from relu_exp.engine.ops.products import add_product_, product
+from relu_exp.engine.ops.samples import (
     Samples,
-    new_stack,
-    product,
     shared_bias,
     shared_gradient,
     shared_product,
-    subtract_product_,
     subtract_shared_gradient_,
 )
 
@@ -41,11 +41,6 @@ __all__ = [
 ]
 
 aten = torch.ops.aten
-
-# Elements that the widest vectorized loop takes at once. Elementwise loops over a tensor end in a
-# scalar tail whose exp may differ in the last bit; a run's numbers would then depend on where in
-# its fleet it stands. On a GPU every element is computed alike.
-_VECTOR = 64
 
 
 @dataclass(frozen=True)
@@ -109,24 +104,34 @@ class Elementwise:
         """Whether the activation has a rule."""
         return self.name in RULES
 
-    def slices(self, z: Tensor) -> Sequence[tuple[slice, Mapping[str, Any]]]:
-        """Return the runs of z (runs, ...) to be computed together, with their common settings."""
-        runs = len(self.settings)
-        uniform = all(settings == self.settings[0] for settings in self.settings)
-        if uniform and (runs == 1 or gives_same_bits(z)):
-            return [(slice(0, runs), self.settings[0])]
-        return [(slice(run, run + 1), self.settings[run]) for run in range(runs)]
+    @cached_property
+    def is_uniform(self) -> bool:
+        """Whether all runs have the same settings."""
+        return all(settings == self.settings[0] for settings in self.settings)
 
     def forward_(self, z: Tensor) -> Tensor:
-        """Overwrite z (runs, ...) with φ(z) by the fast rule."""
-        for part, settings in self.slices(z):
-            RULES[self.name].forward_(z[part], **settings)
+        """Overwrite a stack z (runs, ...) with φ(z) by the fast rule."""
+        rule = RULES[self.name]
+        if self.is_uniform:
+            rule.forward_(padded(z), **self.settings[0])
+            return z
+        for run, settings in enumerate(self.settings):
+            own = stacked(z[run : run + 1].clone())
+            rule.forward_(padded(own), **settings)
+            z[run : run + 1] = own
         return z
 
     def backward(self, grad: Tensor, a: Tensor, out: Tensor) -> Tensor:
-        """Write grad · φ′(z) to `out` by the fast rule, given a = φ(z); return it."""
-        for part, settings in self.slices(a):
-            RULES[self.name].backward(grad[part], a[part], out[part], **settings)
+        """Write grad · φ′(z) to `out` by the fast rule, given a = φ(z); all are stacks."""
+        rule = RULES[self.name]
+        if self.is_uniform:
+            rule.backward(padded(grad), padded(a), padded(out), **self.settings[0])
+            return out
+        for run, settings in enumerate(self.settings):
+            of_run = slice(run, run + 1)
+            dz, own = stacked(grad[of_run].clone()), stacked(a[of_run].clone())
+            rule.backward(padded(dz), padded(own), padded(own), **settings)
+            out[of_run] = own
         return out
 
     def plain(self, z: Tensor, **learned: Any) -> Tensor:
@@ -134,17 +139,20 @@ class Elementwise:
 
         `learned` are tensors with a leading run axis: a trained slope, random numbers.
         """
-        function = ACTIVATIONS[self.name].function
-        parts = [
+        function, parts = ACTIVATIONS[self.name].function, [(slice(None), self.settings[0])]
+        if not (self.is_uniform and gives_same_bits(z)):
+            parts = [(slice(run, run + 1), each) for run, each in enumerate(self.settings)]
+        values = [
             function(z[part], **settings, **{key: value[part] for key, value in learned.items()})
-            for part, settings in self.slices(z)
+            for part, settings in parts
         ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return values[0] if len(values) == 1 else torch.cat(values)
 
     def derivative(self, z: Tensor, a: Tensor, **learned: Any) -> Tensor:
         """Return φ′(z), given a = φ(z), as training computes it."""
         if self.is_fast and RULES[self.name].is_exact:
-            return self.backward(torch.ones_like(a), a, torch.empty_like(a))
+            ones = new_stack(a, *a.shape[1:]).fill_(1)
+            return self.backward(ones, stacked(a), new_stack(a, *a.shape[1:])).contiguous()
         with torch.enable_grad():
             point = z.detach().requires_grad_()
             value = self.plain(point, **learned)
@@ -164,7 +172,7 @@ class Elementwise:
 
 def gives_same_bits(z: Tensor) -> bool:
     """Return whether an elementwise function gives each run of z (runs, ...) what it gets alone."""
-    return z.is_cuda or z[0].numel() % _VECTOR == 0
+    return z.is_cuda or len(z) == 1 or z[0].numel() % VECTORIZED == 0
 
 
 def never_moves(derivative: Tensor) -> Tensor:
@@ -227,8 +235,10 @@ def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
     On a CPU a grouped one is faster for small maps and slower for large ones, and a run's last bits
     may depend on its fleet: `benchmarks.convolutions` measures both.
     """
-    pairs = zip(h, W, b, strict=True)
-    return torch.stack([F.conv2d(x, w, bias, padding=padding) for x, w, bias in pairs])
+    runs = zip(h, W, b, strict=True)
+    return torch.stack(
+        [aligned(F.conv2d(aligned(x), aligned(w), bias, padding=padding)) for x, w, bias in runs]
+    )
 
 
 def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
@@ -274,7 +284,7 @@ class _Dense(torch.autograd.Function):
         h, W, b, a = ctx.saved_tensors
         # all that used a have used it by now, and a step down needs no outputs any more
         out = a if ctx.descends else new_stack(a, *a.shape[1:])
-        dz = ctx.phi.backward(grads[0].contiguous(), a, out)
+        dz = ctx.phi.backward(stacked(grads[0]), a, out)
         db, dskip = dz.sum(-1, keepdim=True), dz if ctx.has_skip else None
         dz = operand(dz)
         dh = dW = None
@@ -287,7 +297,7 @@ class _Dense(torch.autograd.Function):
             ht = operand(h).transpose(1, 2)
             dh = product(operand(W).transpose(1, 2), dz)
             if ctx.descends:
-                subtract_product_(W, dz, ht)
+                add_product_(W, dz, ht, alpha=-1)
             else:
                 dW = product(dz, ht)
         if ctx.descends:

@@ -1,199 +1,178 @@
-"""Matrix products of a whole fleet: each run's bits are its own, and what all runs share is one.
+"""Matrix products of a whole fleet, whose bits are those of each run alone.
 
-A product's last bits depend on where in memory the rows of its operands begin. On a CPU each row
-begins where a vector would: alike in every fleet.
+The plain path multiplies one run after another. As `layout` places every run's operands where a
+lone run's would lie, these are the very calls that a lone run makes. One batched call is faster for
+small matrices, but no library promises that it sums in the same order. So it is taken for a shape
+only once it has been compared with the plain path on this machine, bit for bit, on random numbers:
+another order of summation changes the last bits of many sums, whatever the numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+import timeit
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = [
-    "VECTOR",
-    "Samples",
-    "groups_of",
-    "in_whole_vectors",
-    "new_stack",
-    "product",
-    "shared_bias",
-    "shared_gradient",
-    "shared_product",
-    "subtract_product_",
-    "subtract_shared_gradient_",
-]
+from relu_exp.engine.ops.layout import new_stack, placed
 
-VECTOR = 4
-"""Numbers that a matrix product loads at once, at the least."""
+__all__ = ["Multiplication", "Path", "add_product_", "paths", "product"]
+
+_COMPARE_AT = 3
+"""How often a shape is multiplied before the two paths are compared: shapes that come up less
+often, as runs leave a fleet, are not worth it."""
+
+_COMPARED_SUMS = 1000
+_num_uses: Counter[Any] = Counter()
+_has_equal_bits: dict[Any, bool] = {}
+
+
+def product(A: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return the matrix products A B of every run: (runs, m, k) by (runs, k, n) to (runs, m, n).
+
+    Args:
+        A: (runs, m, k).
+        B: (runs, k, n); one matrix that all runs share is expanded, without a copy.
+        out: a stack that they are written to.
+    """
+    A, B = placed(A), placed(B)
+    if out is None:
+        out = new_stack(A, A.shape[1], B.shape[2])
+    return Multiplication(out, A, B)()
+
+
+def add_product_(C: Tensor, A: Tensor, B: Tensor, alpha: float) -> None:
+    """Make C += alpha · A B for every run, C (runs, m, n) being a stack or columns of one."""
+    Multiplication(C, placed(A), placed(B), alpha)()
+
+
+class Multiplication:
+    """C = A B, or C += alpha · A B, for every run of a fleet, in memory that may be used again.
+
+    Args:
+        C: (runs, m, n).
+        A: (runs, m, k), placed as `layout.placed` has it.
+        B: (runs, k, n), likewise.
+        alpha: None to overwrite C.
+    """
+
+    def __init__(self, C: Tensor, A: Tensor, B: Tensor, alpha: float | None = None) -> None:
+        self.C, self.A, self.B, self.alpha = C, A, B, alpha
+        # all that a library's choice of how to multiply may depend on
+        places = tuple((each.shape, each.stride()) for each in (C, A, B))
+        self.shape = (alpha, C.dtype, C.device.type, *places)
+        self.is_batched = False if len(C) == 1 else _has_equal_bits.get(self.shape)
+
+    def __call__(self) -> Tensor:
+        """Multiply, and return C."""
+        is_batched = self.is_batched
+        if is_batched is None:
+            is_batched = self.is_batched = self._compare()
+        if is_batched:
+            self._batched()
+        else:
+            self._run_by_run()
+        return self.C
+
+    def _batched(self) -> None:
+        if self.alpha is None:
+            torch.bmm(self.A, self.B, out=self.C)
+        else:
+            self.C.baddbmm_(self.A, self.B, alpha=self.alpha)
+
+    def _run_by_run(self) -> None:
+        for c, a, b in zip(self.C, self.A, self.B, strict=True):
+            if self.alpha is None:
+                torch.mm(a, b, out=c)
+            else:
+                c.addmm_(a, b, alpha=self.alpha)
+
+    def _compare(self) -> bool | None:
+        """Return whether both paths write the same bits, None as long as that is not known."""
+        # while a CUDA graph is captured nothing can be compared
+        if self.C.is_cuda and torch.cuda.is_current_stream_capturing():
+            return None
+        _num_uses[self.shape] += 1
+        if _num_uses[self.shape] < _COMPARE_AT:
+            return None
+        if self.shape not in _has_equal_bits:
+            # a single sum may well have the same bits in two orders, not hundreds of them
+            draws = range(0, _COMPARED_SUMS, self.C.numel())
+            _has_equal_bits[self.shape] = all(self._has_equal_bits(draw) for draw in draws)
+        return _has_equal_bits[self.shape]
+
+    def _has_equal_bits(self, draw: int) -> bool:
+        """Return whether both paths write the same bits, given random numbers placed like these."""
+        A, B = _random_like(self.A, 3 * draw), _random_like(self.B, 3 * draw + 1)
+        batched, plain = (
+            Multiplication(_random_like(self.C, 3 * draw + 2), A, B, self.alpha) for _ in range(2)
+        )
+        batched._batched()
+        plain._run_by_run()
+        return torch.equal(batched.C, plain.C)
 
 
 @dataclass(frozen=True)
-class Samples:
-    """A batch of inputs for a fleet, stored once for all runs of a seed.
+class Path:
+    """How this machine multiplies (m, k) by (k, n) for a number of runs, and what it costs.
 
-    `inputs` is (groups, features, samples), `labels` (groups, samples); `sizes` says how many
-    consecutive runs share each group. Beyond its `reach`, all samples of a group are equal to the
-    `background` (features,), as at the border of images: what those features add to a product is
-    the same for all. Without a background there is nothing of the kind.
+    `slowdown` is the time of the path taken over that of a batched call: 1 where that is taken.
     """
 
-    inputs: Tensor
-    labels: Tensor
-    sizes: tuple[int, ...]
-    reach: tuple[int, ...] = ()
-    background: Tensor | None = None
-
-    def reaching(self, ends: Sequence[int], background: Tensor) -> Samples:
-        """Return the samples, of which each group is background beyond its end."""
-        # in whole vectors
-        most = self.inputs.shape[1]
-        reach = tuple(min(most, -(-end // VECTOR) * VECTOR) for end in ends)
-        return replace(self, reach=reach, background=background)
-
-    def run_labels(self) -> Tensor:
-        """Return the labels of every run: (runs, samples)."""
-        return self._of_runs(self.labels)
-
-    def run_inputs(self) -> Tensor:
-        """Return the inputs of every run: (runs, features, samples)."""
-        return self._of_runs(self.inputs)
-
-    def _of_runs(self, groups: Tensor) -> Tensor:
-        # no index, which a GPU would have to be sent at every step
-        pairs = zip(groups, self.sizes, strict=True)
-        return torch.cat([group.expand(size, *group.shape) for group, size in pairs])
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> Samples:
-        """Return the samples with changed inputs."""
-        background = None if self.background is None else change(self.background)
-        return replace(self, inputs=change(self.inputs), background=background)
-
-    @property
-    def groups(self) -> Iterator[tuple[slice, Tensor, int]]:
-        """The runs that share a group, its inputs (features, samples), and how far they reach."""
-        reach = self.reach or (self.inputs.shape[1],) * len(self.sizes)
-        inputs = in_whole_vectors(self.inputs)
-        return zip(groups_of(self.sizes), inputs, reach, strict=True)
+    shape: tuple[int, int, int, int]
+    is_batched: bool
+    slowdown: float
 
 
-def in_whole_vectors(stack: Tensor) -> Tensor:
-    """Return stacked matrices (runs, m, n) with every row in a whole number of vectors.
-
-    It is a copy, unless they are stored like that as it is, or as the transpose of such ones.
-    """
-    if stack.is_cuda or _are_in_whole_vectors(stack):
-        return stack
-    if _is_transposed(stack):
-        return in_whole_vectors(stack.transpose(1, 2)).transpose(1, 2)
-    return new_stack(stack, *stack.shape[1:]).copy_(stack)
+def paths(shapes: Iterable[tuple[int, int, int, int]]) -> list[Path]:
+    """Return which path products (runs, m, k, n) take in a process of one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [_path(*shape) for shape in dict.fromkeys(shapes)]
+    finally:
+        torch.set_num_threads(threads)
 
 
-def new_stack(like: Tensor, m: int, n: int) -> Tensor:
-    """Return a stack like another, of m-by-n matrices in whole vectors that have no values yet."""
-    columns = n if like.is_cuda else -(-n // VECTOR) * VECTOR
-    return like.new_empty(like.shape[0], m, columns)[:, :, :n]
+def _path(runs: int, m: int, k: int, n: int) -> Path:
+    A, B = (_stack_of_random(runs, *shape) for shape in ((m, k), (k, n)))
+    multiplication = Multiplication(new_stack(A, m, n), A, B)
+    for _ in range(_COMPARE_AT):
+        multiplication()
+    is_batched = runs == 1 or bool(multiplication.is_batched)
+    slowdown = 1.0
+    if not is_batched:
+        slowdown = _seconds(multiplication._run_by_run) / _seconds(multiplication._batched)
+    return Path((runs, m, k, n), is_batched, slowdown)
 
 
-def product(A: Tensor, B: Tensor) -> Tensor:
-    """Return the matrix products A B of every run: (runs, m, k) by (runs, k, n) to (runs, m, n)."""
-    out = new_stack(A, A.shape[1], B.shape[2])
-    return torch.bmm(in_whole_vectors(A), in_whole_vectors(B), out=out)
+def _stack_of_random(runs: int, m: int, n: int) -> Tensor:
+    return _random_like(new_stack(torch.empty(runs), m, n), m + n)
 
 
-def subtract_product_(W: Tensor, A: Tensor, B: Tensor) -> None:
-    """Subtract the matrix products A B from W: what `W -= product(A, B)` does, in one pass."""
-    W.baddbmm_(in_whole_vectors(A), in_whole_vectors(B), alpha=-1)
+def _seconds(call: Callable[[], None]) -> float:
+    return min(timeit.repeat(call, number=3, repeat=5))
 
 
-def shared_product(W: Tensor, x: Samples, out: Tensor | None = None) -> Tensor:
-    """Return the products of weights and inputs, less what the background adds.
-
-    All runs of a group go in one large product, if the number of rows allows.
-
-    Args:
-        W: (runs, out, features).
-        x: the inputs.
-        out: where they are written.
-
-    Returns:
-        (runs, out, samples); with `shared_bias` added, W X + b of every run.
-    """
-    if out is None:
-        out = new_stack(W, W.shape[1], x.inputs.shape[2])
-    W = in_whole_vectors(W)
-    for part, inputs, reach in x.groups:
-        w, z = W[part, :, :reach], out[part]
-        if _is_one_matrix(w):
-            torch.mm(_rows(w), inputs[:reach], out=_rows(z))
-        else:
-            torch.bmm(w, inputs[:reach].expand(len(w), *inputs[:reach].shape), out=z)
-    return out
+_NUM_RANDOM = 1 << 18
 
 
-def shared_bias(W: Tensor, b: Tensor, x: Samples) -> Tensor:
-    """Return biases (runs, out, 1) together with what the background adds to the products."""
-    if x.background is None:
-        return b
-    # not a product with a vector, whose last bits depend on how many rows there are
-    parts = [
-        (W[part, :, reach:] * x.background[reach:]).sum(-1, keepdim=True)
-        for part, _, reach in x.groups
-    ]
-    return b + torch.cat(parts)
+@cache
+def _random() -> Tensor:
+    """Return random numbers to compare products with; drawing them anew would take longer."""
+    return torch.randn(2 * _NUM_RANDOM, generator=torch.Generator().manual_seed(0))
 
 
-def shared_gradient(dz: Tensor, x: Samples) -> Tensor:
-    """Return the gradient by weights (runs, out, features), given that by their products."""
-    dW = new_stack(dz, dz.shape[1], x.inputs.shape[1])
-    _add_shared_gradient_(dW, dz, x, beta=0, alpha=1)
-    return dW
-
-
-def subtract_shared_gradient_(W: Tensor, dz: Tensor, x: Samples) -> None:
-    """Subtract the gradient by weights: what `W -= shared_gradient(dz, x)` does, in one pass."""
-    _add_shared_gradient_(W, dz, x, beta=1, alpha=-1)
-
-
-def _add_shared_gradient_(W: Tensor, dz: Tensor, x: Samples, beta: int, alpha: int) -> None:
-    """Make W = beta · W + alpha · the gradient by weights."""
-    dz = in_whole_vectors(dz)
-    for part, inputs, reach in x.groups:
-        w, grad, h = W[part, :, :reach], dz[part], inputs[:reach].T
-        if _is_one_matrix(grad):
-            _rows(w).addmm_(_rows(grad), h, beta=beta, alpha=alpha)
-        else:
-            w.baddbmm_(grad, h.expand(len(w), *h.shape), beta=beta, alpha=alpha)
-        if x.background is not None:
-            rest = _rows(W[part, :, reach:])
-            rest.addr_(grad.flatten(0, 1).sum(1), x.background[reach:], beta=beta, alpha=alpha)
-
-
-def groups_of(sizes: Sequence[int]) -> list[slice]:
-    """Return which runs belong to each group of consecutive runs."""
-    ends = list(accumulate(sizes))
-    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-
-
-def _is_one_matrix(stack: Tensor) -> bool:
-    """Return whether all rows of a stack can be multiplied at once, and give what each run's do."""
-    is_whole = stack.shape[1] % VECTOR == 0 and _are_in_whole_vectors(stack)
-    return stack.is_cuda or is_whole
-
-
-def _rows(stack: Tensor) -> Tensor:
-    """Return the rows of all matrices of a stack as one matrix, in the same memory."""
-    return stack.view(stack.shape[0] * stack.shape[1], stack.shape[2])
-
-
-def _are_in_whole_vectors(stack: Tensor) -> bool:
-    stored = stack.transpose(1, 2) if _is_transposed(stack) else stack
-    *begins, step = stored.stride()
-    return step == 1 and not any(place % VECTOR for place in (*begins, stored.storage_offset()))
-
-
-def _is_transposed(stack: Tensor) -> bool:
-    return stack.stride(1) == 1 and stack.stride(2) != 1
+def _random_like(tensor: Tensor, draw: int) -> Tensor:
+    """Return random numbers in new memory, with a tensor's shape and strides."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    extent = 1 + sum((size - 1) * step for size, step in steps)
+    begin = 97 * draw % _NUM_RANDOM
+    numbers = _random()[begin : begin + min(extent, _NUM_RANDOM)]
+    numbers = numbers.repeat(-(-extent // len(numbers))).to(tensor)
+    return numbers.as_strided(tensor.shape, tensor.stride())

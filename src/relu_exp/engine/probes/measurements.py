@@ -12,7 +12,8 @@ from torch import Tensor
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
 from relu_exp.engine.ops.kernels import never_moves
-from relu_exp.engine.ops.products import Samples, product
+from relu_exp.engine.ops.products import product
+from relu_exp.engine.ops.samples import Samples
 
 __all__ = [
     "MEASUREMENTS",
@@ -20,6 +21,7 @@ __all__ = [
     "dead_units",
     "histogram",
     "measure",
+    "norm",
     "register",
     "resting",
     "take_probe",
@@ -61,13 +63,21 @@ def _share(compare: Callable[..., Tensor], x: Tensor, y: Tensor | float) -> Tens
 
 def _std(x: Tensor) -> Tensor:
     # two passes: the mean of squares loses a small spread around a large mean
-    std: Tensor = _norm(x - x.mean((1, 2), keepdim=True)) / x[0].numel() ** 0.5
+    std: Tensor = norm(x - x.mean((1, 2), keepdim=True)) / x[0].numel() ** 0.5
     return std
 
 
-def _norm(x: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(x.flatten(1), dim=1)
-    return norm
+def norm(x: Tensor) -> Tensor:
+    """Return the Euclidean norm of every run's part of x (runs, ...): (runs,).
+
+    Squares are taken to scale: those of gradients that vanished over many layers would underflow.
+    """
+    x = x.flatten(1)
+    # not linalg.vector_norm, which sums one run's part in another order than those of several
+    largest = x.abs().amax(1, keepdim=True)
+    scale = torch.where(torch.isfinite(largest) & (largest > 0), largest, 1)
+    found: Tensor = (x / scale).square_().sum(1).sqrt_() * scale[:, 0]
+    return found
 
 
 def _unit_spread(rows: Tensor) -> Tensor:
@@ -80,8 +90,8 @@ def _unit_spread(rows: Tensor) -> Tensor:
     rows = rows[:, :, :: -(-rows.shape[2] // _SPREAD_WEIGHTS)].contiguous()
     # to scale: squares of gradients that vanished over many layers would underflow
     rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
-    apart = _norm(rows - rows.mean(1, keepdim=True))
-    return apart / _norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
+    apart = norm(rows - rows.mean(1, keepdim=True))
+    return apart / norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
 
 
 def _effective_rank(a: Tensor) -> Tensor:
@@ -97,7 +107,7 @@ def _effective_rank(a: Tensor) -> Tensor:
     rows, columns = centered, centered.transpose(1, 2)
     covariance = product(rows, columns) if a.shape[1] <= a.shape[2] else product(columns, rows)
     trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
-    rank = (trace / _norm(covariance).clamp_min(torch.finfo(a.dtype).tiny)).square()
+    rank = (trace / norm(covariance).clamp_min(torch.finfo(a.dtype).tiny)).square()
     return torch.where(varies, rank, torch.zeros_like(rank))
 
 
@@ -136,8 +146,8 @@ _OWN: dict[str, Measurement] = {
     ),
     "zero_fraction": lambda probe: _share(torch.eq, probe.a, 0),
     "dead_on_probe_fraction": lambda probe: never_moves(probe.derivative).float().mean(1),
-    "weight_grad_norm": lambda probe: _norm(probe.weight_grad),
-    "activation_grad_norm": lambda probe: _norm(probe.activation_grad),
+    "weight_grad_norm": lambda probe: norm(probe.weight_grad),
+    "activation_grad_norm": lambda probe: norm(probe.activation_grad),
     "weight_grad_spread": lambda probe: _unit_spread(probe.weight_grad),
     "effective_rank": lambda probe: _effective_rank(probe.a),
 }
@@ -240,11 +250,11 @@ def dead_units(
     dead, left, part = [layer.clone() for layer in suspects], list(range(stack.num_runs)), stack
     for index in count():
         still = [run for run in left if any(bool(layer[run].any()) for layer in dead)]
-        if still != left:
-            left, part = still, stack.keep(still)
-        x = samples(left, index) if left else None
+        x = samples(still, index) if still else None
         if x is None:
             break
+        if still != left:
+            left, part = still, stack.keep(still)
         for layer, quiet in zip(dead, resting(part, x)[1], strict=True):
             layer[left] &= quiet
     return dead

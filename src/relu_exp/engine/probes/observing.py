@@ -77,8 +77,7 @@ class Observer:
         if not before:
             return
         ratios = [
-            torch.linalg.vector_norm((after.detach() - W).flatten(1), dim=1)
-            / torch.linalg.vector_norm(W.flatten(1), dim=1)
+            measurements.norm(after.detach() - W) / measurements.norm(W)
             for W, after in zip(before, stack.weights, strict=False)
         ]
         self.records.layers(_ids(runs), step, {"update_ratio": torch.stack(ratios, dim=1)})

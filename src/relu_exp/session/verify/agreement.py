@@ -119,6 +119,26 @@ def first_difference(there: Numbers, here: Numbers, until: float, *, exact: bool
     return ""
 
 
+def extent(there: Numbers, here: Numbers) -> str:
+    """Return in words how many numbers of two trainings differ, and by how much at most."""
+    scales, keys = _scales(there), {*there, *here}
+    apart = [key for key in keys if _differs(key, there, here, scales, 0.0)]
+    sizes = [_relative(there.get(key), here.get(key)) for key in apart]
+    most = f", by at most {max(sizes):.1g} of their size" if sizes else ""
+    return f"{len(apart):,} of {len(keys):,} numbers differ{most}"
+
+
+def _relative(one: Any, other: Any) -> float:
+    """Return the largest difference of two measurements, relative to the larger."""
+    if one is None or other is None or np.shape(one) != np.shape(other):
+        return math.inf
+    a, b = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    size = np.maximum(np.abs(a), np.abs(b))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(size > 0, np.abs(a - b) / np.where(size > 0, size, 1), 0)
+    return float(np.nan_to_num(apart, nan=math.inf).max(initial=0))
+
+
 def _shown(found: Numbers, key: Key) -> str:
     value = found.get(key)
     if value is None:

@@ -17,13 +17,14 @@ from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.launchers.local import resolve_device
 from relu_exp.launchers.task import Mission, ready
 from relu_exp.results import machine
-from relu_exp.results.provenance import changes
+from relu_exp.results.provenance import changes, fingerprint
 from relu_exp.results.reading import memory
 from relu_exp.results.store import Store, arrow_schema
 from relu_exp.session.verify.agreement import (
     LIMITS,
     NOT_COMPARED,
     Tables,
+    extent,
     first_difference,
     horizon,
     numbers,
@@ -164,7 +165,7 @@ def _unlike(found: Found, made_on: str, device: str) -> list[str]:
     if made_on != device:
         reasons.append(f"device {made_on} → {device}")
     elif device != "cpu":
-        reasons.append("a GPU's numbers depend a little on who sails along")
+        reasons.append("numbers of a GPU, whose last bits may depend on the fleet")
     return reasons
 
 
@@ -172,8 +173,14 @@ def _compare_bits(there: Tables, here: Tables) -> tuple[Kind, str]:
     equal, digest, num_rows = same(there, here)
     if equal:
         return "identical", f"{num_rows:,} rows, digest {digest[:16]}"
-    where = first_difference(numbers(there), numbers(here), float("inf"), exact=True)
-    return "differs", where or _ending(there, here)
+    stored, now = numbers(there), numbers(here)
+    where = first_difference(stored, now, float("inf"), exact=True) or _ending(there, here)
+    packages = ", ".join(f"{key} {value}" for key, value in fingerprint().items())
+    return "differs", (
+        f"{where}; {extent(stored, now)}, although the same code on the same kind of processor "
+        f"({machine.processor_model()}; {packages}) gives the same bits: if nobody edited the "
+        "results, please report this line"
+    )
 
 
 def compare_nearly(
