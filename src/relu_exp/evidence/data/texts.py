@@ -1,4 +1,4 @@
-"""Texts: what readers are told, in English and Korean, read from YAML files of this package."""
+"""Texts: the words that readers see, in English and Korean, from the package's YAML files."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ class Text(NamedTuple):
 
 
 @cache
-def read_texts(room: str, name: str) -> Any:
-    """Return the content of a YAML file that lies in a room, a package of ours."""
-    return yaml.safe_load(files(room).joinpath(name).read_text(encoding="utf-8"))
+def read_texts(package: str, name: str) -> Any:
+    """Return the content of a YAML file of one of the package's folders."""
+    return yaml.safe_load(files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
-def texts_of(room: str, name: str) -> dict[str, Text]:
+def texts_of(package: str, name: str) -> dict[str, Text]:
     """Return the texts of a YAML file that maps keys to texts.
 
     Raises:
         ValueError: a text is not whole.
     """
-    return {key: as_text(value, f"{name}: {key}") for key, value in read_texts(room, name).items()}
+    return {
+        key: as_text(value, f"{name}: {key}") for key, value in read_texts(package, name).items()
+    }
 
 
 def as_text(value: object, where: str) -> Text:

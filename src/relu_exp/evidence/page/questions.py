@@ -1,4 +1,4 @@
-"""Questions that students ask, each with where the page answers it: numbers, claims, explorer."""
+"""Questions that students ask, and what answers each: numbers, claims and the explorer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from relu_exp.evidence.data.texts import Text, entry, read_texts
 __all__ = ["QUESTIONS", "Question", "View"]
 
 FIELDS = ("experiment", "activation", "initializer", "depth", "learning_rate", "variant", "step")
-"""What the explorer keeps of a side, in the order of its addresses."""
+"""The choices of one side of the explorer, in the order in which an address lists them."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One side of the explorer, by the words that stand in it."""
+    """One side of the explorer, as its controls name it."""
 
     experiment: str
     activation: str
@@ -28,7 +28,7 @@ class View:
 
     @property
     def address(self) -> str:
-        """The side as an address of the page names it."""
+        """The side as part of an address of the page."""
         return "~".join(f"{getattr(self, name)}" for name in FIELDS)
 
 
