@@ -124,6 +124,7 @@ def test_the_language_asked_for_comes_first(judged: Judged) -> None:
     korean = build_page(judged, "ko").read_text()
     assert '<html lang="ko">' in korean
     assert "<title>활성화 함수" in korean
+    assert "주장: 1.1배 초과" in korean
     with pytest.raises(UsageError, match=r"--language kr is not valid.*valid: en, ko"):
         build_page(judged, "kr")
 

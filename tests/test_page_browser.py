@@ -226,7 +226,7 @@ def test_language_and_theme_are_switched(reader: Reader) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != white
     page.locator("#language").select_option("ko")
     assert "가지" in page.locator("h1").inner_text()
-    assert page.locator("#filters select[name=verdict] option").nth(1).inner_text() == "지지됨"
+    assert page.locator("#filters select[name=verdict] option").nth(1).inner_text() == "맞음"
     assert page.title().startswith("활성화")
     assert "lang=ko" in hash_of(page)
     page.locator("#language").select_option("en")

@@ -13,8 +13,11 @@ import relu_exp
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.data.texts import Text, as_text, entry, read_texts
 from relu_exp.evidence.page.questions import QUESTIONS
+from relu_exp.evidence.page.words import WORDS
 
 ROOT = Path(relu_exp.__file__).parent
+OTHER_WORDS = ("그래디언트", "훈련", "뉴런", "렐루", "업데이트", "표본", "습니다", "세요")
+"""The page says 기울기, 학습, 유닛, ReLU, 갱신 and 샘플, and ends its sentences in -다."""
 FILES = sorted((ROOT / "evidence").rglob("*.yaml"))
 
 
@@ -57,6 +60,13 @@ def test_errata_and_questions_are_written_in_the_language_they_name() -> None:
     for text in [*texts, *(question.text for question in QUESTIONS)]:
         assert hangul(text.ko), text
         assert not hangul(text.en), text
+
+
+def test_korean_has_one_word_for_one_thing_and_one_register() -> None:
+    texts = [text for one in ERRATA for text in (one.written, one.right)]
+    for text in [*texts, *(question.text for question in QUESTIONS), *WORDS.values()]:
+        korean = text.ko.replace("서브그래디언트", "")
+        assert not [word for word in OTHER_WORDS if word in korean], korean
 
 
 def test_no_erratum_or_question_stands_twice() -> None:

@@ -44,7 +44,7 @@ def test_every_claim_has_a_section_with_all_that_is_asked_for(judged: Judged) ->
         "relu-exp run planted --budget quick",
         "owhere has not been run",
         "Made at the quick budget",
-        "How often the machinery is wrong",
+        "How often verdicts would be wrong",
     ):
         assert word in text
 
@@ -87,7 +87,7 @@ def test_the_map_of_a_conditional_claim_is_drawn(judged: Judged) -> None:
 
 
 def test_claims_that_contradict_each_other_stand_side_by_side(judged: Judged) -> None:
-    assert judged.markdown.read_text().count("- Said otherwise elsewhere") == 2
+    assert judged.markdown.read_text().count("- Another claim on the same evidence") == 2
 
 
 def test_the_tables_hold_every_verdict(judged: Judged) -> None:

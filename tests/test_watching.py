@@ -46,8 +46,8 @@ def test_a_report_is_written_when_a_fleet_has_landed_and_says_that_it_is_a_part(
         assert watch._writing is first
     assert len(heard) == 3
     text = (root / "report.html").read_text()
-    assert "6 of the runs asked for are missing: this is a part." in text
-    assert "read it again every 20 seconds" in text
+    assert "6 of the runs asked for are missing: these results are partial." in text
+    assert "reload every 20 seconds" in text
     assert "location.reload()" in text
     assert not list(root.glob(".report-*"))
 
@@ -89,6 +89,6 @@ def test_a_watched_run_ends_with_the_report_of_all(
     )
     assert main(["run", "tiny.yaml", "--watch", "--workers", "1"]) == 0, capsys.readouterr().err
     text = (tmp_path / "results" / "tiny" / "report.html").read_text()
-    assert "this is a part" not in text
+    assert "these results are partial" not in text
     assert "location.reload()" not in text
     assert not list((tmp_path / "results" / "tiny").glob(".report-*"))

@@ -48,7 +48,7 @@ AT_MOST = 3
 CROSS: dict[str, Any] = {"ms": 7, "mew": 1.8, "zorder": 4}
 HOW_CHOSEN = (
     "Each arm has the learning rate with the highest mean validation accuracy; "
-    "test data had no say."
+    "test data were not used."
 )
 DIVERGED = "A run that diverged counts as 0."
 

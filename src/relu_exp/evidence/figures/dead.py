@@ -173,7 +173,7 @@ REVIVALS = View(
     "Dead units that came back to life",
     "layer",
     "revived (share of units once dead)",
-    "Of the units that were dead at some earlier probe, the share that lives again at the last "
+    "Of the units that were dead at some earlier probe, the share that is alive at the last "
     "one. A revival between two probes is not seen. A layer without dead units has no point.",
     as_points=True,
 )

@@ -41,25 +41,26 @@ _THEORY = {
     "gradient measured in the last hidden layer.",
 }
 _GRADIENT = (
-    "Read it from right (output) to left (input): a flat line passes the gradient on, a line that "
-    "falls towards layer 1 lets it vanish, one that rises lets it explode."
+    "Read it from right (output) to left (input): on a flat line the gradient is passed on, on one "
+    "that falls towards layer 1 it vanishes, on one that rises it explodes."
 )
 _SIGNAL = (
-    "A flat line passes the signal on; a line that falls loses it with depth, one that rises "
-    "inflates it."
+    "On a flat line the signal is passed on, on a falling one it is lost with depth, on a "
+    "rising one it grows."
 )
 QUANTITIES: Mapping[str, Shown] = {
     "weight_grad_norm": Shown(
         "weight_gradient_by_layer",
         "Gradient of the weights by layer, before training",
         "gradient norm (L2)",
-        f"L2 norm of the loss gradient by each layer's weights at step 0. {_GRADIENT}",
+        f"L2 norm of the loss gradient with respect to each layer's weights at step 0. {_GRADIENT}",
     ),
     "activation_grad_norm": Shown(
         "activation_gradient_by_layer",
         "Gradient of the activations by layer, before training",
         "gradient norm (L2)",
-        f"L2 norm of the loss gradient by each layer's activations at step 0. {_GRADIENT}",
+        "L2 norm of the loss gradient with respect to each layer's activations at step 0. "
+        f"{_GRADIENT}",
     ),
     "activation_std": Shown(
         "activation_std_by_layer",

@@ -243,10 +243,11 @@ def _thresholds(
         name=f"steps_to_threshold{part.stem}",
         title=f"Updates to a threshold, {words}" + (f" ({part.words})" if part.words else ""),
         caption=[
-            "A point is one run, so the seeds are all there; lower is faster. The bar is the "
-            "median over seeds, runs that never arrive included (Kaplan–Meier).",
-            f"In {never} cases a run never arrived (open triangle) or diverged (×): it is censored "
-            "at the end of training (dashed), not dropped; an arm without a bar has no median."
+            "A point is one run; lower is faster. The bar is the median over seeds, including runs "
+            "that never reach the threshold (Kaplan–Meier).",
+            f"In {never} cases a run never reached it (open triangle) or diverged (×): it is "
+            "censored at the end of training (dashed), not dropped; an arm without a bar has no "
+            "median."
             if never
             else "",
             "Steps are interpolated between evaluations.",

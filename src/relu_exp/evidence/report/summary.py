@@ -87,7 +87,7 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
         where = ", ".join(f"{n} at {rate:g}" for rate, n in sorted(rates.items()))
         sentences.append(
             f"By learning rate: {where}. A run diverges when its loss is no longer a finite "
-            "number; that is a result, and counts as accuracy 0 and as a threshold never reached."
+            "number; it counts as accuracy 0 and as a threshold never reached."
         )
     if counts["failed"]:
         sentences.append(f"{counts['failed']:,} failed with an error and are in no figure.")
@@ -125,7 +125,9 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
             f"For intervals: {again} 'seed=range(5)'"
         )
     if frames.num_missing:
-        lines.append(f"{frames.num_missing:,} of the runs asked for are missing: this is a part.")
+        lines.append(
+            f"{frames.num_missing:,} of the runs asked for are missing: these results are partial."
+        )
     lines += [f"Runs failed: {reason}" for reason in failures(frames)]
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:

@@ -34,8 +34,8 @@ _STYLES = {
     "not decided": "dim",
 }
 _LEGEND = (
-    "│ threshold  ● effect (of a claim about parts of a grid: their mean)  ━ 95% interval\n"
-    "To the right lies what is claimed; the distance is in half-widths of the interval."
+    "│ threshold  ● effect (of a claim about several settings: their mean)  ━ 95% interval\n"
+    "Right of │ supports the claim; distances are relative to half the interval's width."
 )
 _RULE = ("measure", "says", "threshold", "claimed_side", "ratio", "unit")
 """The fields of a saved rule that are read."""

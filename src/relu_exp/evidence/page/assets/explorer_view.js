@@ -149,19 +149,19 @@ const View = (() => {
     const [first, last] = [curves[0].points[0], curves[0].points.filter((point) => point[1] !== null).at(-1)];
     lines(canvas("loss"), {
       log: true, y: roomy(range.loss), x: [0, range.updates], xLabel: word("update"), cursor: setting.steps[step], series: curves,
-      label: first && last ? `${word("loss")}: ${plain(first[1] ?? 0)} → ${plain(last[1])} (${last[0]} ${word("update")})` : word("not_probed"),
+      label: first && last ? `${word("loss")}: ${plain(first[1] ?? 0)} → ${plain(last[1])} (${word("num_updates", { n: last[0] })})` : word("not_probed"),
     });
     if ($("details.numbers", side).open) table($("table", side), setting, step);
   };
 
-  /** How a setting went, in a line. */
+  /** The facts of a setting at a step, in one line. */
   const facts = (setting, step) => {
-    const told = [setting.experiment.facts, word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
-    if (!setting.alive(step)) told.push(word("all_gone"));
-    if (setting.diverged) told.push(word("diverged_of", { n: setting.diverged }));
+    const found = [setting.experiment.facts, word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
+    if (!setting.alive(step)) found.push(word("all_gone"));
+    if (setting.diverged) found.push(word("diverged_of", { n: setting.diverged }));
     const accuracy = setting.curve("validation accuracy").filter((point) => point[1] !== null).at(-1);
-    if (accuracy) told.push(`${word("accuracy_now")} ${percent(accuracy[1])} (${accuracy[0]} ${word("update")})`);
-    return told.filter(Boolean).join(" · ");
+    if (accuracy) found.push(`${word("accuracy_now")} ${percent(accuracy[1])} (${word("num_updates", { n: accuracy[0] })})`);
+    return found.filter(Boolean).join(" · ");
   };
   return { draw, facts, ranges, together };
 })();
