@@ -5,6 +5,7 @@ import math
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +15,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.core.schema import Choice, RunConfig, UsageError
+from relu_exp.core.schema import UsageError
 from relu_exp.engine.data import datasets, image_files
 from relu_exp.engine.data.datasets import DATASETS, Layout, load, shape_of, train_indices
 from relu_exp.engine.data.image_files import idx_images, packaged_csv, read_idx
 from relu_exp.engine.data.splits import Split, stratified_order
 from relu_exp.engine.streams import stream
+
+from configs import make_run
 
 EMBEDDED = ["mnist5k", "digits", "gaussian", "moons"]
 
@@ -296,9 +299,7 @@ def test_data_are_looked_for_in_the_users_cache_folder(tmp_path, monkeypatch):
 
 def test_where_the_data_lie_is_no_part_of_a_runs_identity():
     def run_id(dataset):
-        others = [Choice(name) for name in ("relu", "he_normal", "mlp")]
-        config = RunConfig(*others, dataset, Choice("sgd"), 1, 8, 0.1, 8, 8, 0, (), 8, ())
-        return config.run_id
+        return replace(make_run(), dataset=dataset).run_id
 
     here, there = choose("mnist", root="/here"), choose("mnist", root="/there", download=True)
     assert run_id(here) == run_id(there)

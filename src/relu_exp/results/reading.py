@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from relu_exp.core.registry import printable
-from relu_exp.core.schema import LATER_COLUMNS, SCHEMA_VERSION, UsageError
+from relu_exp.core.schema import LATER_COLUMNS, SCHEMA_VERSION, Scalar, UsageError
 
 __all__ = [
     "check_is_file",
@@ -90,7 +90,7 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
     return table
 
 
-def _absent(table: str, found: pa.Schema, wanted: pa.Schema) -> dict[str, str]:
+def _absent(table: str, found: pa.Schema, wanted: pa.Schema) -> dict[str, Scalar]:
     """Return the columns that a file of a table lacks because there was none, and their values."""
     later = LATER_COLUMNS.get(table, {})
     return {

@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from relu_exp.core.schema import PARTS, PRECISIONS, TABLES, UsageError
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import PARTS, TABLES, UsageError
 from relu_exp.evidence.data.labels import label_choices
 from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.results.store import Store, arrow_schema
@@ -272,9 +273,13 @@ def _described(runs: pd.DataFrame) -> pd.DataFrame:
             [labels[pair] for pair in pairs], categories=list(dict.fromkeys(labels.values()))
         )
     runs = pd.concat([runs, pd.DataFrame(added, index=runs.index)], axis=1)
-    runs["precision"] = pd.Categorical(runs["precision"], categories=PRECISIONS)
-    # a network of fixed shape has no width: whole numbers and nulls, not floats
-    return runs.astype({"width": "Int32", "diverged_at": "Int32"})
+    for name, key in RUN_KEYS.items():
+        if key.choices:
+            runs[name] = pd.Categorical(runs[name], categories=key.choices)
+        elif key.is_optional and key.column == "int32":
+            # whole numbers and nulls, not floats
+            runs[name] = runs[name].astype("Int32")
+    return runs.astype({"diverged_at": "Int32"})
 
 
 def steps_to_threshold(
