@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from relu_exp.evidence.claims.verdicts import Rule, judge, judge_exact
     from relu_exp.evidence.data.frames import Frames
     from relu_exp.evidence.data.statistics import summarize
-    from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-    from relu_exp.evidence.figures.style import Sheet, levels, looks
+    from relu_exp.evidence.figures import DoesNotApply, Drawing, Sheet, figure, finished, looks
+    from relu_exp.evidence.figures.style import levels
     from relu_exp.launchers.local import paced
     from relu_exp.launchers.task import ready, see_through, write_off
 

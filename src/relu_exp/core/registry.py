@@ -177,9 +177,11 @@ class Label:
 
     def __post_init__(self) -> None:
         for text in (self.en, self.ko):
-            if len(text) > 60 or printable(text) != text or not text.isprintable():
+            # between two dollar signs a figure would read a formula
+            if len(text) > 60 or not text.isprintable() or "$" in text:
                 raise UsageError(
-                    f"label={shown(text)!r} is not valid: at most 60 printable characters"
+                    f"label={shown(text)!r} is not valid: at most 60 printable characters, "
+                    "none of them a dollar sign"
                 )
         if self.color and not COLOR.fullmatch(self.color):
             raise UsageError(f"color={shown(self.color)!r} is not valid: write it as #rrggbb")
