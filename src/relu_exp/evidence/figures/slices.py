@@ -1,4 +1,4 @@
-"""Slices: which runs share a drawing, and the words that say what a drawing rests on."""
+"""Slices: which runs share a drawing, and the words that describe them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TRAINING_AXES = ("optimizer_label", *keys_about("training"))
 
 @dataclass(frozen=True)
 class Slice:
-    """Runs that share one drawing: `stem` tells its file, `words` its title, `varying` the axes."""
+    """Runs that share one drawing: `stem` names its file, `words` its title, `varying` the axes."""
 
     runs: pd.DataFrame
     stem: str = ""
@@ -98,7 +98,7 @@ def _follows(runs: pd.DataFrame, axis: str, others: Sequence[str]) -> bool:
 
 
 def left_out(kept: Sequence[Slice], every: Sequence[Slice]) -> str:
-    """Return the sentence that says how many slices are not drawn, or nothing."""
+    """Return the sentence about slices that are not drawn, or nothing."""
     if len(kept) == len(every):
         return ""
     names = every[0].varying
@@ -135,10 +135,10 @@ def _text(value: Any) -> str:
 
 
 def with_pairs(frames: Frames) -> Frames:
-    """Return frames in which an activation that has an initializer of its own carries both names.
+    """Return frames in which an activation that has its own initializer carries both names.
 
-    Where every activation comes with one initializer only, the two are one arm: they belong into
-    one panel, and a panel per initializer would keep apart what is to be compared.
+    Where every activation comes with one initializer only, the two are one arm: all arms share a
+    panel, because a panel per initializer would separate what is to be compared.
     """
     runs = frames.runs
     if runs["initializer_label"].nunique() == 1 or not _follows(
@@ -181,21 +181,21 @@ def trained(runs: pd.DataFrame) -> pd.DataFrame:
 def before_training(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one run per network and seed: before the first update the rest are its copies."""
     keys = [axis for axis in AXES if axis not in TRAINING_AXES]
-    # what was interrupted measured nothing, and must not stand for a copy that did
+    # an interrupted run may have measured nothing and must not replace a copy that did
     measured = runs[~runs["status"].isin(["failed", "interrupted"])]
     return measured.drop_duplicates([*keys, "seed"])
 
 
 def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
-    """Return what a drawing rests on: seeds, data, network and training.
+    """Return a description of the runs behind a drawing: seeds, data, network and training.
 
-    `leave` names axes that say nothing here, such as the learning rate before training.
+    `leave` names axes that do not matter here, such as the learning rate before training.
     """
     axes = [axis for axis in AXES if axis not in leave]
     per_point = runs.groupby(axes, observed=True, dropna=False)["seed"].nunique()
     low, high = int(per_point.min()), int(per_point.max())
     seeds = f"n = {high} seed{'s' * (high > 1)}" if low == high else f"n = {low}–{high} seeds"
-    told = [seeds]
+    described = [seeds]
     for axis in axes:
         if axis in ("activation_label",):
             continue
@@ -208,12 +208,12 @@ def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
         if len(shown) > 6:
             shown = [f"{shown[0]} … {shown[-1]} ({len(shown)} values)"]
         name = "" if axis in ("network_label", "dataset_label") else f"{AXES[axis]} "
-        told.append(name + ", ".join(shown))
-    return " · ".join(told)
+        described.append(name + ", ".join(shown))
+    return " · ".join(described)
 
 
 def redraw_command(frames: Frames) -> str:
-    """Return the command that makes the report, with the folder as seen from here."""
+    """Return the command that makes the report again, for the current folder."""
     root = Path(os.path.abspath(frames.root))
     here = Path.cwd()
     shown = root.relative_to(here) if root.is_relative_to(here) else root

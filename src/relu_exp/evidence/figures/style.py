@@ -71,7 +71,7 @@ RC: Any = {
     "svg.hashsalt": "relu-exp",
     "svg.fonttype": "path",
 }
-"""Settings of matplotlib, in force only while a figure of ours is drawn and saved."""
+"""Settings of matplotlib while a figure is drawn and saved."""
 
 _COLORS: Mapping[str, tuple[str, str]] = {
     # activation: color, marker
@@ -153,11 +153,11 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     return found
 
 
-def _shade(color: str, place: float) -> str:
-    """Return a color from dark (place 0) to light (place 1), still visible on white."""
+def _shade(color: str, lightness: float) -> str:
+    """Return a color from dark (0) to light (1), still visible on white."""
     dark, light = 0.5, 0.6
     red, green, blue = (
-        dark * part + place * (1 - light * (1 - part) - dark * part) for part in to_rgb(color)
+        dark * part + lightness * (1 - light * (1 - part) - dark * part) for part in to_rgb(color)
     )
     return to_hex((red, green, blue))
 
@@ -175,7 +175,7 @@ def levels(runs: pd.DataFrame, by: str) -> list[Any]:
 class Sheet:
     """A figure of rows × columns of panels, laid out in inches so that no text meets another.
 
-    Draw into `axes[row][column]`, then `finish`. Panels share their axes unless told otherwise;
+    Draw into `axes[row][column]`, then `finish`. Panels share their axes by default;
     only the outer ones carry tick labels.
     """
 
@@ -244,7 +244,7 @@ class Sheet:
         top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
         bottom = (0.52 if x else 0.3) + under + 0.135 * len(notes) + 0.06
         panels_high = self.rows * height + (self.rows - 1) * gap_y
-        # a legend taller than the panels needs room too
+        # a legend may be taller than the panels
         legend_high = 0.19 * (len(handles) + (legend_title is not None)) + 0.1
         tall = max(top + panels_high + bottom, top + legend_high + 0.1)
         figure = self.figure
