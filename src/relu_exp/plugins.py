@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from relu_exp.evidence.figures import DoesNotApply, Drawing, Sheet, figure, finished, looks
     from relu_exp.evidence.figures.style import levels
     from relu_exp.launchers.local import paced
-    from relu_exp.launchers.task import ready, see_through, write_off
+    from relu_exp.launchers.task import mark_lost, ready, train_and_save
 
 _MODULES = {
     # module below relu_exp: what is taken from it; `new=old` where a name says too little alone
@@ -72,7 +72,7 @@ _MODULES = {
     "evidence.figures": "DoesNotApply Drawing Sheet figure finished looks",
     "evidence.figures.style": "levels",
     "launchers.local": "paced",
-    "launchers.task": "ready see_through write_off",
+    "launchers.task": "ready train_and_save mark_lost",
 }
 _PLACES = {
     name: (f"relu_exp.{module}", old or name)
@@ -120,6 +120,7 @@ __all__ = [
     "layer_factor",
     "levels",
     "looks",
+    "mark_lost",
     "measurement",
     "network",
     "norm",
@@ -131,11 +132,10 @@ __all__ = [
     "ready",
     "scope_of",
     "scored",
-    "see_through",
     "stream",
     "summarize",
     "timed",
-    "write_off",
+    "train_and_save",
 ]
 
 if not TYPE_CHECKING:  # else a type checker would take every name for one that is here

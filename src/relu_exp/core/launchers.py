@@ -1,4 +1,4 @@
-"""Launchers: what sees fleets through, here or on other machines; none is imported before its turn.
+"""The registry of launchers, which train fleets here or elsewhere; imported only when used.
 
 Settings that every launcher has are in `COMMON`; their defaults, with a comment each, are in
 `configs/launcher/`.
@@ -18,7 +18,7 @@ from relu_exp.core.schema import UsageError
 __all__ = ["COMMON", "LAUNCHERS", "Launch", "Launcher", "launcher"]
 
 Launch: TypeAlias = Callable[..., None]
-"""`launch(fleets, mission, num_workers, tell, train=None, **settings)`; see `launchers.local`."""
+"""`launch(fleets, job, num_workers, callback, train=None, **settings)`; see `launchers.local`."""
 
 COMMON: Mapping[str, Setting] = {
     "num_workers": Setting(
@@ -59,7 +59,7 @@ class Launcher:
             )
 
     def launch(self, *arguments: Any, **settings: Any) -> None:
-        """See fleets through, with the settings of its own as keywords.
+        """Train fleets, with the launcher's own settings as keywords.
 
         Raises:
             UsageError: what it needs is not installed, or no cluster answers.

@@ -10,7 +10,7 @@ from rich.console import Console
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.task import CHECKPOINT_SECONDS, Mission
+from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.store import new_session
@@ -134,7 +134,7 @@ def _alone(task: Task, console: Console) -> Iterator[None]:
 def _train_alone(task: Task, options: Options, looks: int, console: Console) -> int:
     name, store, session = task.sweep.name, task.store, new_session()
     # only now: the command that was waited for may have trained them all
-    found = task.standing()
+    found = task.run_statuses()
     task.clear_checkpoints(found)
     made = task.plan(found)
     if not (task.costs or task.is_elsewhere) and task.seconds(made) > _CALIBRATED_FROM:
@@ -153,7 +153,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         print(f"{name}: {made.num_runs} runs, all finished before: nothing to train")
         return num_failed
     seconds = task.sweep.launcher.checkpoint_seconds
-    mission = Mission(
+    job = FleetJob(
         store.root,
         session,
         task.device,
@@ -163,8 +163,8 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     meter = Meter(name, made.fleets, console)
     try:
         with meter, Watch(store.root, options.plugins, meter) as watch:
-            tell = watch if options.watches else meter
-            task.launch(made.fleets, mission, tell)
+            callback = watch if options.watches else meter
+            task.launch(made.fleets, job, callback)
     except KeyboardInterrupt:
         num_kept = len(store.finished().intersection(run.run_id for run in task.runs))
         raise Interrupted(

@@ -16,7 +16,7 @@ from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, Choice, RunConfig, UsageError
 from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.launchers.local import resolve_device
-from relu_exp.launchers.task import Mission, ready
+from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.results import machine
 from relu_exp.results.provenance import changes, fingerprint
 from relu_exp.results.reading import memory
@@ -84,7 +84,7 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
         check(run.precision, device)
     except UsageError as error:
         return "failed", f"cannot be trained here: {error}"
-    with ready(Mission(found.store.root, found.session, device, tuple(plugins))):
+    with ready(FleetJob(found.store.root, found.session, device, tuple(plugins))):
         try:
             here = _train(run, device)
             reasons = _unlike(found, made_on, device)
