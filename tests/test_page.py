@@ -15,7 +15,7 @@ from fontTools.ttLib import TTFont
 from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.topics.leaks import NEARLY_ALWAYS
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, judge_exact
+from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict
 from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.strips import distance_bar, forest
@@ -195,8 +195,8 @@ def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
 
 def test_an_exact_claim_has_neither_strip_nor_distance() -> None:
     rule = Rule("m", "a formula")
-    assert forest(judge_exact(True, ""), rule) is None
-    assert distance_bar(judge_exact(True, ""), rule) is None
+    assert forest(Verdict("supported", ""), rule) is None
+    assert distance_bar(Verdict("supported", ""), rule) is None
 
 
 def test_the_distance_is_on_the_side_that_speaks_for_the_claim() -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relu_exp.core.schema import DEFAULT_PRECISION
-from relu_exp.evidence.claims.court import command, decide_all
+from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
+from relu_exp.evidence.claims.runs import command
 from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
 
 __all__ = ["MARKS", "Heard", "Map", "hear", "place_of", "shown_effect"]
@@ -99,7 +100,7 @@ def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
 
 def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
     """Decide claims on the evidence; each comes with its figures, map and opposite."""
-    root, verdicts = evidence.root, decide_all(evidence, claims)
+    root, verdicts = evidence.root, judge_all(evidence, claims)
     heard = {
         claim.id: Heard(
             claim=claim,

@@ -15,8 +15,8 @@ from typing import Any
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.calibration import Check, calibrate
-from relu_exp.evidence.claims.court import ORDER, count
 from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.judging import ORDER, count
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.report.forest import draw_forest
