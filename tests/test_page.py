@@ -80,6 +80,11 @@ def test_the_map_and_the_forest_show_each_part(page: str) -> None:
     assert "✗ 0.517× [" in section
 
 
+def test_a_rule_says_in_both_languages_where_it_must_hold(page: str) -> None:
+    for words in ("in the mean over settings", "설정들의 평균에서"):
+        assert page.count(f">{words}</span>") == 1  # of the one claim that has a grid
+
+
 def test_claims_that_contradict_each_other_stand_side_by_side(page: str) -> None:
     assert page.count('<aside class="other">') == 2
 

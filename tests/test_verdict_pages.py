@@ -37,6 +37,7 @@ def test_every_claim_has_a_section_with_all_that_is_asked_for(judged: Judged) ->
         "렐루가 더 빠르다.",
         "D2 (2.3), D4 (2)",
         "a scope",
+        "above &lt;1.1&gt;; in the mean over settings; measured as a ratio",
         "Somebody 2015",
         "second-hand",
         "planted/figures/loss_curves-best_rate.png",
@@ -101,6 +102,7 @@ def test_the_tables_hold_every_verdict(judged: Judged) -> None:
     assert (rows[1]["effect"], rows[1]["verdict"]) == ("", "refuted")
     read = read_verdicts(root)
     assert read["true"]["num_runs"] == 2
+    assert (read["divided"]["rule"]["need"], read["exact"]["rule"]["need"]) == ("mean", "every")
     assert read["open"]["low"] is None
     assert read["divided"]["cells"][0]["where"] == {"depth": "2", "rate": "0.1"}
     json.loads((root / "verdicts.json").read_text(), parse_constant=pytest.fail)

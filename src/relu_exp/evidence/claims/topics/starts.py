@@ -70,8 +70,7 @@ HE_XAVIER = Rule(
     measure="updates of Xavier over updates of He to the same training loss, ReLU",
     says=(
         "with each at its best validated learning rate, Xavier needs at least 10% more updates "
-        "than He to training losses of 1, 0.5 and 0.2; a run that never arrives counts with all "
-        "the updates it was given"
+        "than He to training losses of 1, 0.5 and 0.2"
     ),
     threshold=1.1,
     ratio=True,

@@ -215,6 +215,7 @@ LARGER = Rule(
     unit="×",
     grid=("larger in", "what grows"),
     need="every",
+    censored="as given",
 )
 
 
