@@ -34,14 +34,13 @@ if TYPE_CHECKING:
         differences,
         pairs,
         ratios,
+        scope_of,
         scored,
         timed,
     )
-    from relu_exp.evidence.claims.grids import judge_cells
-    from relu_exp.evidence.claims.parts import noted, scope_of
     from relu_exp.evidence.claims.probes import layer_factor, probed
     from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
-    from relu_exp.evidence.claims.verdicts import Rule, judge, judge_exact
+    from relu_exp.evidence.claims.verdicts import Effects, Rule
     from relu_exp.evidence.data.frames import Frames
     from relu_exp.evidence.data.statistics import summarize
     from relu_exp.evidence.figures import DoesNotApply, Drawing, Sheet, figure, finished, looks
@@ -61,12 +60,10 @@ _MODULES = {
     "engine.optimizers": "OPTIMIZERS Optimizer OptimizerEntry",
     "engine.probes.measurements": "Probe measurement=register norm",
     "engine.streams": "stream",
-    "evidence.claims.arms": "at_best_rate choose differences pairs ratios scored timed",
-    "evidence.claims.grids": "judge_cells",
-    "evidence.claims.parts": "noted scope_of",
+    "evidence.claims.arms": "at_best_rate choose differences pairs ratios scope_of scored timed",
     "evidence.claims.probes": "layer_factor probed",
     "evidence.claims.registry": "Evidence Literature MissingRunsError claim",
-    "evidence.claims.verdicts": "Rule judge judge_exact",
+    "evidence.claims.verdicts": "Effects Rule",
     "evidence.data.frames": "Frames",
     "evidence.data.statistics": "summarize",
     "evidence.figures": "DoesNotApply Drawing Sheet figure finished looks",
@@ -87,6 +84,7 @@ __all__ = [
     "TABLES",
     "DoesNotApply",
     "Drawing",
+    "Effects",
     "Evidence",
     "Fan",
     "Frames",
@@ -113,9 +111,6 @@ __all__ = [
     "figure",
     "finished",
     "initializer",
-    "judge",
-    "judge_cells",
-    "judge_exact",
     "launcher",
     "layer_factor",
     "levels",
@@ -124,7 +119,6 @@ __all__ = [
     "measurement",
     "network",
     "norm",
-    "noted",
     "paced",
     "pairs",
     "probed",

@@ -101,6 +101,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
             plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import find_claim
+    from relu_exp.evidence.report.heard import conditions
     from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
     load_plugins(plugins)
@@ -111,6 +112,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
     if claim.statement_ko != claim.statement:
         rows.append(("", claim.statement_ko))
     rows += [("documents", said), ("rule", claim.rule.says)]
+    rows += [("", english) for english, _ in conditions(claim.rule)]
     if not claim.rule.is_exact:
         rows.append(("measure", claim.rule.measure))
     if found:

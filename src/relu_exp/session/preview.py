@@ -115,7 +115,7 @@ def _products(fleets: Sequence[Fleet]) -> str:
 
 def show_claims(tasks: Sequence[Task]) -> None:
     """Print how many claims these runs can decide, and what stands in the others' way."""
-    from relu_exp.evidence.claims.court import can_decide
+    from relu_exp.evidence.claims.judging import can_decide
     from relu_exp.evidence.claims.registry import all_claims
 
     num_seeds = {

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relu_exp.core.schema import DEFAULT_PRECISION
-from relu_exp.evidence.claims.court import command, decide_all
+from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
-from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
+from relu_exp.evidence.claims.runs import command
+from relu_exp.evidence.claims.verdicts import Cell, Need, Rule, Verdict, VerdictName
 
-__all__ = ["MARKS", "Heard", "Map", "hear", "place_of", "shown_effect"]
+__all__ = ["MARKS", "Heard", "Map", "conditions", "hear", "place_of", "shown_effect"]
 
 MARKS: Mapping[VerdictName, str] = {
     "supported": "✓",
@@ -23,6 +24,16 @@ MARKS: Mapping[VerdictName, str] = {
     "not decided": "–",
 }
 """Beside each verdict's word, so that a map can be read in black and white."""
+NEEDS: Mapping[Need, tuple[str, str]] = {
+    "mean": ("in the mean over settings", "설정들의 평균에서"),
+    "every": ("in every setting", "모든 설정에서"),
+    "some": ("in some setting", "적어도 한 설정에서"),
+}
+"""Where a rule must hold, in English and Korean."""
+CENSORED = (
+    "a run that never arrives counts with all the updates it was given",
+    "끝내 이르지 못한 실행은 주어진 업데이트 수로 센다",
+)
 NUM_PLACES = 3
 """How many parts of a grid a list names; the claim's own map shows all."""
 
@@ -87,6 +98,12 @@ class Heard:
         return f"of {len(self.verdict.cells)} parts of the grid it {' and '.join(words)}."
 
 
+def conditions(rule: Rule) -> list[tuple[str, str]]:
+    """Return what a rule asks besides its sentence, in English and Korean."""
+    found = [NEEDS[rule.need]] if rule.grid and rule.need else []
+    return [*found, CENSORED] if rule.censored else found
+
+
 def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
     """Return an effect with its interval as people read it."""
     if math.isnan(verdict.effect):
@@ -99,7 +116,7 @@ def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
 
 def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
     """Decide claims on the evidence; each comes with its figures, map and opposite."""
-    root, verdicts = evidence.root, decide_all(evidence, claims)
+    root, verdicts = evidence.root, judge_all(evidence, claims)
     heard = {
         claim.id: Heard(
             claim=claim,

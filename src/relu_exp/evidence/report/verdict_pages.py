@@ -15,12 +15,12 @@ from typing import Any
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.calibration import Check, calibrate
-from relu_exp.evidence.claims.court import ORDER, count
 from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.judging import ORDER, count
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.report.forest import draw_forest
-from relu_exp.evidence.report.heard import MARKS, Heard, hear, shown_effect
+from relu_exp.evidence.report.heard import MARKS, Heard, conditions, hear, shown_effect
 from relu_exp.evidence.report.pages import render, replace_text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
@@ -67,6 +67,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
                    for key, name in GROUPS.items()],
         "marks": MARKS,
         "shown": shown_effect,
+        "conditions": conditions,
         "order": ORDER,
         "checks": checks,
         "errata": ERRATA,
