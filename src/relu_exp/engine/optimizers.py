@@ -119,9 +119,8 @@ class Sgd:
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             learning_rate = _per_run(self.learning_rates, parameter)
             decay = self.weight_decay if index < num_decaying else 0.0
-            parameter -= learning_rate * self._direction(
-                index, _decayed(parameter, gradient, decay)
-            )
+            direction = self._direction(index, _decayed(parameter, gradient, decay))
+            parameter -= learning_rate * direction
 
     def _direction(self, index: int, gradient: Tensor) -> Tensor:
         """Return the gradient, or with momentum the updated velocity."""
@@ -184,8 +183,9 @@ class Adam:
             g = _decayed(parameter, gradient, self.weight_decay if index < num_decaying else 0.0)
             m = self.first[index].mul_(self.beta1).add_(g * (1 - self.beta1))
             v = self.second[index].mul_(self.beta2).add_(g.square() * (1 - self.beta2))
+            direction = m / (v.sqrt() / correction2**0.5 + self.epsilon)
             learning_rate = _per_run(self.learning_rates, parameter) / correction1
-            parameter -= learning_rate * (m / (v.sqrt() / correction2**0.5 + self.epsilon))
+            parameter -= learning_rate * direction
 
     def keep(self, index: Tensor) -> None:
         """Keep the state of these runs only."""
