@@ -48,7 +48,7 @@ SHARE, OVERHEAD_SECONDS = 0.3, 1e-3
 """Assumed, not measured: the share of its peak at which a GPU trains, and a layer's time a step."""
 
 MILLION = 1_000_000
-NUM_SAILED = (32, 128)
+NUM_TRAINED = (32, 128)
 WAYS: dict[str, tuple[str, int, dict[str, object]]] = {
     "local, 1 process": ("local", 1, {}),
     "local, 2 processes": ("local", 2, {}),
@@ -148,8 +148,8 @@ def launchers(rounds: int) -> Table:
 
     Of a smaller and a larger one, so that what is paid once and what every run costs come apart.
     """
-    few, many = NUM_SAILED
-    sweeps = {number: plan(fleet_of(number, 200), (), 4).fleets for number in NUM_SAILED}
+    few, many = NUM_TRAINED
+    sweeps = {number: plan(fleet_of(number, 200), (), 4).fleets for number in NUM_TRAINED}
     lines = [
         "",
         f"Launchers, fleets of 4 runs of 200 updates, {num_cores()} cores, by the clock:",

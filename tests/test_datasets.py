@@ -322,28 +322,32 @@ def rings():
 @pytest.mark.parametrize("name", ["mnist5k", "digits"])
 def test_features_that_are_mostly_background_come_last(name):
     data = load(choose(name))
-    by_use = data.by_use
-    assert sorted(by_use.order.tolist()) == list(range(data.train.inputs.shape[1]))
+    sorted_data = data.sorted_by_sparsity
+    assert sorted(sorted_data.order.tolist()) == list(range(data.train.inputs.shape[1]))
     for split, part in data.splits.items():
-        assert torch.equal(by_use.splits[split].inputs, part.inputs[:, by_use.order])
-        for inputs, end in zip(by_use.splits[split].inputs, by_use.ends[split], strict=True):
-            places = (inputs != by_use.background).nonzero().flatten()
+        assert torch.equal(sorted_data.splits[split].inputs, part.inputs[:, sorted_data.order])
+        for inputs, end in zip(
+            sorted_data.splits[split].inputs, sorted_data.num_active_features[split], strict=True
+        ):
+            places = (inputs != sorted_data.background).nonzero().flatten()
             assert end == (places[-1] + 1 if len(places) else 0)
     # in a tenth of the samples no feature of the last tenth is anything but background
-    assert by_use.ends["train"].float().quantile(0.1) < 0.9 * len(by_use.order)
-    usual = (by_use.splits["train"].inputs != by_use.background).float().mean(0) >= 0.5
+    assert sorted_data.num_active_features["train"].float().quantile(0.1) < 0.9 * len(
+        sorted_data.order
+    )
+    usual = (sorted_data.splits["train"].inputs != sorted_data.background).float().mean(0) >= 0.5
     assert usual.long().diff().max() == 0
-    assert by_use.order[usual].diff().min() > 0
+    assert sorted_data.order[usual].diff().min() > 0
 
 
 @pytest.mark.parametrize("name", ["gaussian", "moons"])
 def test_without_background_features_keep_their_order(name):
-    assert load(choose(name)).by_use is None
+    assert load(choose(name)).sorted_by_sparsity is None
 
 
-def test_a_sample_of_nothing_but_background_ends_at_its_beginning():
+def test_a_sample_of_nothing_but_background_has_no_active_features():
     part = Split(torch.tensor([[1.0, 2.0, 3.0], [0.0, 2.0, 3.0]]), torch.zeros(2))
-    assert part.ends(torch.tensor([1.0, 2.0, 3.0])).tolist() == [0, 1]
+    assert part.num_active_features(torch.tensor([1.0, 2.0, 3.0])).tolist() == [0, 1]
 
 
 @pytest.mark.usefixtures("rings")

@@ -143,7 +143,7 @@ def test_a_fleet_of_the_engine_continues_from_its_checkpoint(store, monkeypatch)
     """Out of memory, killed in the second half: of that half, not a step is made twice."""
     from relu_exp.engine import checkpoints, training
 
-    monkeypatch.setattr(checkpoints, "_MOST_SHARE", float("inf"))
+    monkeypatch.setattr(checkpoints, "_MAX_SHARE", float("inf"))
     fleets = plan(runs_of(0.1), (), 4).fleets
     job = FleetJob(store.root, "session", "cpu", checkpoint_seconds=0.0)
     train_fleet, steps = training.train_fleet, []

@@ -85,11 +85,11 @@ def cut(x: Tensor) -> Tensor:
     return torch.ldexp(torch.round(mantissa * 2**8), exponent - 8)
 
 
-@pytest.mark.parametrize("descends", [False, True])
+@pytest.mark.parametrize("fused_update", [False, True])
 @pytest.mark.parametrize("sizes", [None, (2, 1)])
 @pytest.mark.parametrize("width", [12, 10])
 def test_operands_are_rounded_to_bfloat16_and_nothing_else(
-    width: int, sizes: tuple[int, ...] | None, descends: bool
+    width: int, sizes: tuple[int, ...] | None, fused_update: bool
 ) -> None:
     inputs = draw(2 if sizes else 3, 8, 20, seed=2).requires_grad_(sizes is None)
     h = Samples(inputs, torch.zeros(2, 20), sizes) if sizes else inputs
@@ -97,7 +97,7 @@ def test_operands_are_rounded_to_bfloat16_and_nothing_else(
     before, bias = W.detach().clone(), b.detach().clone()
     skip = draw(3, width, 20, seed=3)
     with precision.in_use("bfloat16", "cpu"):
-        a = dense(h, W, b, Elementwise("tanh", ({},) * 3), skip, descends)
+        a = dense(h, W, b, Elementwise("tanh", ({},) * 3), skip, fused_update)
         found = a.detach().clone()
         (a * (grad := draw(*a.shape, seed=9))).sum().backward()
     x = inputs.detach()
@@ -107,7 +107,7 @@ def test_operands_are_rounded_to_bfloat16_and_nothing_else(
     dz = (grad * (1 - found * found)).double()
     # a derivative at the edge between two numbers of bfloat16 may go either way
     dW, db, close = cut(dz) @ cut(x).mT, dz.sum(-1, keepdim=True), {"rtol": 1e-3, "atol": 2e-2}
-    if descends:
+    if fused_update:
         torch.testing.assert_close((before - W.detach()).double(), dW, **close)
         torch.testing.assert_close((bias - b.detach()).double(), db, rtol=1e-4, atol=1e-4)
     else:

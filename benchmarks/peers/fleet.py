@@ -19,7 +19,7 @@ from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.plan import FLEET_SIZES, plan
 from relu_exp.results.store import Store
 
-__all__ = ["REFERENCE", "UNMEASURED", "configurations", "measure", "sail"]
+__all__ = ["REFERENCE", "UNMEASURED", "configurations", "measure", "train_fleets"]
 
 REFERENCE = Path(__file__).parents[1] / "reference.yaml"
 UNMEASURED = ("probes.steps=none", "evaluations.steps=last")
@@ -42,7 +42,7 @@ def configurations(
     return found
 
 
-def sail(
+def train_fleets(
     runs: Sequence[RunConfig], folder: Path, device: str, num_workers: int, size: int | None
 ) -> float:
     """Train runs as `relu-exp run` does and return the seconds until the last part is saved.
@@ -88,7 +88,9 @@ def measure(question: Question, overrides: Sequence[str] = ()) -> Answer:
     sample = {run.name: every[run.name] for run in question.runs}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        seconds = sail(list(sample.values()), folder, "cpu", question.num_workers, question.size)
+        seconds = train_fleets(
+            list(sample.values()), folder, "cpu", question.num_workers, question.size
+        )
         losses = curves(folder, sample)
     return Answer(
         rate=len(sample) / seconds,

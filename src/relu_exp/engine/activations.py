@@ -103,7 +103,7 @@ def identity(x: Tensor) -> Tensor:
 @register(formula="1 if x ≥ 0 else 0", reference="Rosenblatt 1958, Psychological Review 65(6)")
 def step(x: Tensor) -> Tensor:
     """Unit step of the perceptron; its derivative is zero wherever it exists."""
-    # 0·x keeps the result in the graph, with the derivative that the function has.
+    # 0·x keeps the result in the graph, with the correct derivative
     return (x >= 0).to(x.dtype) + 0.0 * x.clamp(-1, 1)
 
 

@@ -17,7 +17,7 @@ from relu_exp.planning.plan import Fleet
 from relu_exp.results.store import Columns, Store
 
 if TYPE_CHECKING:
-    from relu_exp.engine.checkpoints import Keeper
+    from relu_exp.engine.checkpoints import Checkpointer
 
 __all__ = [
     "CHECKPOINT_SECONDS",
@@ -114,7 +114,7 @@ class Engine:
     """The default trainer: the engine, with checkpoints."""
 
     job: FleetJob
-    keepers: list[Keeper] = field(default_factory=list)
+    checkpointers: list[Checkpointer] = field(default_factory=list)
 
     def train(self, runs: Sequence[RunConfig], device: str, on_step: OnStep) -> Tables:
         """Train runs, starting from their checkpoint if there is one."""
@@ -122,18 +122,18 @@ class Engine:
 
         if self.job.checkpoint_seconds is None:
             return training.train_fleet(runs, device, on_step)
-        from relu_exp.engine.checkpoints import Keeper
+        from relu_exp.engine.checkpoints import Checkpointer
 
         # half a fleet, trained after an error, has its own checkpoint
         path = Store(self.job.results).checkpoints / f"{Fleet(tuple(runs)).fleet_id}.pt"
-        keeper = Keeper(path, self.job.checkpoint_seconds)
-        self.keepers.append(keeper)
-        return training.train_fleet(runs, device, on_step, keeper)
+        checkpointer = Checkpointer(path, self.job.checkpoint_seconds)
+        self.checkpointers.append(checkpointer)
+        return training.train_fleet(runs, device, on_step, checkpointer)
 
     def drop_checkpoints(self) -> None:
         """Delete the checkpoints; the part is saved."""
-        for keeper in self.keepers:
-            keeper.drop()
+        for checkpointer in self.checkpointers:
+            checkpointer.delete()
 
 
 def mark_lost(fleet: Fleet, job: FleetJob, reason: str) -> Outcome:

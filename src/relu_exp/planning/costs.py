@@ -225,8 +225,8 @@ def _is_chained(run: RunConfig) -> bool:
     from relu_exp.engine.ops.kernels import RULES
 
     is_exact = run.precision != "bfloat16"
-    descends = run.optimizer.name == "sgd" and _is_plain(run)
-    return run.network.name == "mlp" and descends and is_exact and run.activation.name in RULES
+    fused_update = run.optimizer.name == "sgd" and _is_plain(run)
+    return run.network.name == "mlp" and fused_update and is_exact and run.activation.name in RULES
 
 
 def _layers(run: RunConfig) -> list[Layer]:
