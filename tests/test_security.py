@@ -111,7 +111,7 @@ FILES = {
     "studies: ['../../evil']\n": "unknown study",
     "studies: ['os:system']\n": "unknown study",
     "budgets: {full: {dataset.download: true}}\n": "belongs on the command line",
-    'question: "\\e]0;pwned\\a"\n': "cannot be printed",
+    'question: "\\e]0;pwned\\a"\n': "unprintable character",
     "question: &a [*a]\n": "aliases are not supported",
     "sweep: &b {seed: [0]}\nbudgets: {<<: *b}\n": "aliases are not supported",
     "---\ntitle: again\n": "is not valid YAML",

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what their values may be."""
+"""Options that several commands share, and their valid values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HERE = Path("results")
 
 
 def whole(option: str, least: int, most: int) -> Callable[[str], int]:
-    """Return a parser of a whole number within limits."""
+    """Return a parser for whole numbers from `least` to `most`."""
 
     def parse(text: str) -> int:
         if not (text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
@@ -69,12 +69,12 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="|".join(DEVICES),
-        help="Where to train; auto is the GPU where there is one.",
+        help="Where to train; auto is the GPU if there is one.",
         autocompletion=starting(DEVICES),
     ),
 ]
 Results = Annotated[
-    Path, typer.Option("--results", metavar="DIR", help="Where each experiment has its folder.")
+    Path, typer.Option("--results", metavar="DIR", help="Folder with a subfolder per experiment.")
 ]
 Workers = Annotated[
     int | None,
@@ -82,20 +82,20 @@ Workers = Annotated[
         "--workers",
         metavar="N",
         parser=whole("--workers", 1, 10_000),
-        help="Processes on a CPU; as many as train fastest if not given.",
+        help="Processes on a CPU; by default as many as train fastest.",
     ),
 ]
 Plugins = Annotated[
     list[str] | None,
     typer.Option(
-        "--plugin", metavar="MODULE", help="Module with entries of your own; may be repeated."
+        "--plugin", metavar="MODULE", help="Module with your own entries; may be repeated."
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Train a sweep of very many runs, too.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Train even a very large sweep.")]
 Retry = Annotated[
     str | None,
     typer.Option(
-        "--retry", metavar="failed", help="Train runs again that failed before; else they are kept."
+        "--retry", metavar="failed", help="Train failed runs again; by default they are kept."
     ),
 ]
 Stale = Annotated[
@@ -103,7 +103,7 @@ Stale = Annotated[
     typer.Option(
         "--stale",
         metavar="|".join(STALE),
-        help="Keep runs of other code or another PyTorch (default), or train them again.",
+        help="Keep finished runs of other code or another PyTorch (default), or train them again.",
         autocompletion=starting(STALE),
     ),
 ]
@@ -113,7 +113,7 @@ Place = Annotated[
 
 
 def check_words(given: Sequence[tuple[str, str | None, Sequence[str]]]) -> None:
-    """Raise a UsageError where an option has a value that is none of its words."""
+    """Raise a UsageError if an option has an invalid value."""
     for option, value, valid in given:
         if value is not None and value not in valid:
             raise UsageError(

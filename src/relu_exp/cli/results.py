@@ -1,4 +1,4 @@
-"""The commands that look at results: `report`, `verify`, `compare` and `export`."""
+"""The commands that read results: `report`, `verify`, `compare` and `export`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def report(
         typer.Option(
             "--language",
             metavar="en|ko",
-            help="What report.html is seen in first; both are on the page.",
+            help="Initial language of report.html, which holds both.",
             autocompletion=starting(("en", "ko")),
         ),
     ] = None,
@@ -52,7 +52,7 @@ def verify(
             "--sample",
             metavar="N",
             parser=whole("--sample", 1, 1_000_000),
-            help="Runs to train again; 10 if not given.",
+            help="Runs to train again; 10 by default.",
         ),
     ] = None,
     seed: Annotated[
@@ -61,11 +61,11 @@ def verify(
             "--seed",
             metavar="S",
             parser=whole("--seed", 0, 999_999_999),
-            help="Which runs are drawn; others every time if not given.",
+            help="Selects the runs; a new seed every time by default.",
         ),
     ] = None,
     studies: Annotated[
-        bool, typer.Option("--studies", help="Compute formulas again, too: about a minute.")
+        bool, typer.Option("--studies", help="Also recompute formulas, which takes about a minute.")
     ] = False,
     device: Device = "auto",
     plugin: Plugins = None,
@@ -85,10 +85,10 @@ def compare(
         Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
     ],
     after: Annotated[Path, typer.Argument(metavar="RESULTS", help="Another one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The same for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Tell what changed between two result sets: configurations, versions, verdicts, effects."""
+    """Show what changed between two result sets: configurations, versions, verdicts, effects."""
     from relu_exp.evidence.compare.comparison import compare as compare_results
 
     print(compare_results(before, after, as_json=as_json), end="")
@@ -100,14 +100,14 @@ def export(
         typer.Option(
             "--to",
             metavar="tensorboard|csv",
-            help="What to write.",
+            help="Output format.",
             autocompletion=complete_export,
         ),
     ],
     results: Place = HERE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to; RESULTS/KIND if not given."),
+        typer.Option("--out", metavar="DIR", help="Output folder; RESULTS/KIND by default."),
     ] = None,
     debug: Debug = False,
 ) -> None:

@@ -39,7 +39,7 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="[EXPERIMENT|FILE.yaml|KEY=VALUE]...",
-            help="What to run (`default` if not given) and what to change in it.",
+            help="What to run (`default` if omitted), and overrides of its settings.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -53,11 +53,11 @@ def run(
     retry: Retry = None,
     stale: Stale = "keep",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Write the report again and again while it trains.")
+        bool, typer.Option("--watch", help="Update the report repeatedly during training.")
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Train what is missing of a sweep, then report."""
+    """Train the missing runs of a sweep, then report."""
     names = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
     _train(
@@ -89,7 +89,7 @@ def reproduce(
     until_decided: Annotated[
         bool,
         typer.Option(
-            "--until-decided", help="Give open claims more seeds, as many as may decide them."
+            "--until-decided", help="Train more seeds for open claims until they are decided."
         ),
     ] = False,
     max_seeds: Annotated[
@@ -98,7 +98,7 @@ def reproduce(
             "--max-seeds",
             metavar="N",
             parser=whole("--max-seeds", 2, 10_000),
-            help="At most so many; 64 if not given.",
+            help="Most seeds for an open claim; 64 by default.",
         ),
     ] = None,
     debug: Debug = False,
@@ -107,7 +107,7 @@ def reproduce(
     from relu_exp.config import experiment_names
 
     if max_seeds is not None and not until_decided:
-        raise UsageError("--max-seeds has a meaning with --until-decided only")
+        raise UsageError("--max-seeds can only be used with --until-decided")
     most = (max_seeds or MAX_SEEDS) if until_decided else None
     _train(
         experiment_names(),
@@ -143,7 +143,7 @@ def _train(
     max_seeds: int | None = None,
     watches: bool = False,
 ) -> None:
-    """Train, and end the command with the exit code of that."""
+    """Train, and exit with the resulting exit code."""
     check_words(
         [
             ("--device", device, DEVICES),
