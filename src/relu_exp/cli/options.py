@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -13,29 +14,66 @@ from relu_exp.core.registry import nearest
 from relu_exp.core.schema import UsageError
 
 __all__ = [
-    "BUDGETS",
-    "DEVICES",
     "HERE",
-    "STALE",
+    "AnyPlace",
     "Budget",
+    "BudgetChoice",
     "Debug",
     "Device",
+    "DeviceChoice",
+    "Language",
     "Place",
     "Plan",
     "Plugins",
     "Results",
     "Retry",
     "Stale",
+    "StaleChoice",
     "Workers",
     "Yes",
-    "check_words",
     "whole",
 ]
 
-DEVICES = ("auto", "cpu", "cuda")
-BUDGETS = ("quick", "standard", "full")
-STALE = ("keep", "rerun")
 HERE = Path("results")
+
+
+class DeviceChoice(StrEnum):
+    """Values of `--device`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class BudgetChoice(StrEnum):
+    """Values of `--budget`."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    FULL = "full"
+
+
+class StaleChoice(StrEnum):
+    """Values of `--stale`."""
+
+    KEEP = "keep"
+    RERUN = "rerun"
+
+
+class RetryChoice(StrEnum):
+    """Values of `--retry`."""
+
+    FAILED = "failed"
+
+
+class LanguageChoice(StrEnum):
+    """Values of `--language`."""
+
+    EN = "en"
+    KO = "ko"
+
+
+Choices = TypeVar("Choices", bound=StrEnum)
 
 
 def whole(option: str, least: int, most: int) -> Callable[[str], int]:
@@ -51,27 +89,42 @@ def whole(option: str, least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def one_of(option: str, choices: type[Choices]) -> Callable[[str], Choices]:
+    """Return a parser for the values of an enum, which names the nearest one in its error."""
+
+    def parse(text: str) -> Choices:
+        valid = [*choices]
+        if text not in valid:
+            raise UsageError(
+                f"{option} {text} is not valid{nearest(text, valid)}; valid: {', '.join(valid)}"
+            )
+        return choices(text)
+
+    return parse
+
+
+def _choice(option: str, choices: type[StrEnum], help: str) -> Any:
+    """Return an option whose values are those of an enum."""
+    return typer.Option(
+        option,
+        metavar="|".join(choices),
+        help=help,
+        parser=one_of(option, choices),
+        autocompletion=starting([*choices]),
+    )
+
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Plan = Annotated[
     bool, typer.Option("--plan", help="Show runs, fleets, time and disk; train nothing.")
 ]
 Budget = Annotated[
-    str | None,
-    typer.Option(
-        "--budget",
-        metavar="|".join(BUDGETS),
-        help="How much of each experiment to run.",
-        autocompletion=starting(BUDGETS),
-    ),
+    BudgetChoice | None,
+    _choice("--budget", BudgetChoice, "How much of each experiment to run."),
 ]
 Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="|".join(DEVICES),
-        help="Where to train; auto is the GPU if there is one.",
-        autocompletion=starting(DEVICES),
-    ),
+    DeviceChoice,
+    _choice("--device", DeviceChoice, "Where to train; auto is the GPU if there is one."),
 ]
 Results = Annotated[
     Path, typer.Option("--results", metavar="DIR", help="Folder with a subfolder per experiment.")
@@ -93,29 +146,21 @@ Plugins = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Train even a very large sweep.")]
 Retry = Annotated[
-    str | None,
-    typer.Option(
-        "--retry", metavar="failed", help="Train failed runs again; by default they are kept."
-    ),
+    RetryChoice | None,
+    _choice("--retry", RetryChoice, "Train failed runs again; by default they are kept."),
 ]
 Stale = Annotated[
-    str,
-    typer.Option(
+    StaleChoice,
+    _choice(
         "--stale",
-        metavar="|".join(STALE),
-        help="Keep finished runs of other code or another PyTorch (default), or train them again.",
-        autocompletion=starting(STALE),
+        StaleChoice,
+        "Keep finished runs of other code or another PyTorch (default), or train them again.",
     ),
 ]
-Place = Annotated[
-    Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
+Language = Annotated[
+    LanguageChoice | None,
+    _choice("--language", LanguageChoice, "Initial language of report.html, which holds both."),
 ]
-
-
-def check_words(given: Sequence[tuple[str, str | None, Sequence[str]]]) -> None:
-    """Raise a UsageError if an option has an invalid value."""
-    for option, value, valid in given:
-        if value is not None and value not in valid:
-            raise UsageError(
-                f"{option} {value} is not valid{nearest(value, valid)}; valid: {', '.join(valid)}"
-            )
+_FOLDER = "Folder of one experiment, or of several."
+Place = Annotated[Path, typer.Argument(metavar="[RESULTS]", help=_FOLDER)]
+AnyPlace = Annotated[Path, typer.Argument(metavar="RESULTS", help=_FOLDER)]

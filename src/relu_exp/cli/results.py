@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from relu_exp.cli.completion import complete_export, starting
+from relu_exp.cli.completion import complete_export
 from relu_exp.cli.options import (
-    DEVICES,
     HERE,
+    AnyPlace,
     Debug,
     Device,
+    DeviceChoice,
+    Language,
     Place,
     Plugins,
-    check_words,
     whole,
 )
 
@@ -24,28 +25,18 @@ __all__ = ["compare", "export", "report", "verify"]
 
 def report(
     results: Place = HERE,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "--language",
-            metavar="en|ko",
-            help="Initial language of report.html, which holds both.",
-            autocompletion=starting(("en", "ko")),
-        ),
-    ] = None,
+    language: Language = None,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
     from relu_exp.session.reporting import report_all
 
-    report_all(results, plugin or (), language)
+    report_all(results, plugin or (), None if language is None else language.value)
 
 
 def verify(
-    results: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
-    ],
+    results: AnyPlace,
     sample: Annotated[
         int | None,
         typer.Option(
@@ -67,7 +58,7 @@ def verify(
     studies: Annotated[
         bool, typer.Option("--studies", help="Also recompute formulas, which takes about a minute.")
     ] = False,
-    device: Device = "auto",
+    device: Device = DeviceChoice.AUTO,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
@@ -75,15 +66,12 @@ def verify(
     from relu_exp.session.verify.verification import NUM_SAMPLED
     from relu_exp.session.verify.verification import verify as verify_results
 
-    check_words([("--device", device, DEVICES)])
-    code = verify_results(results, sample or NUM_SAMPLED, seed, device, plugin or (), studies)
+    code = verify_results(results, sample or NUM_SAMPLED, seed, device.value, plugin or (), studies)
     raise typer.Exit(code)
 
 
 def compare(
-    before: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
-    ],
+    before: AnyPlace,
     after: Annotated[Path, typer.Argument(metavar="RESULTS", help="Another one.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Debug = False,
