@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
@@ -105,20 +105,17 @@ def _train(task: Task, options: Options, looks: int = 1) -> int:
 def _alone(task: Task, console: Console) -> Iterator[None]:
     """Lock the sweep's results folder; a second command waits for the first to finish."""
 
-    def tell(words: str) -> None:
-        console.print(f"{task.sweep.name}: {words}", markup=False)
+    def notify(line: str) -> None:
+        console.print(f"{task.sweep.name}: {line}", markup=False)
 
-    try:
-        lock = alone(task.store.root, tell)
-        lock.__enter__()
-    except KeyboardInterrupt:
-        raise Interrupted("interrupted: nothing was trained") from None
-    except OSError as error:
-        raise UsageError(f"{task.store.root} cannot be locked: {error}") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone(task.store.root, notify))
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted: nothing was trained") from None
+        except OSError as error:
+            raise UsageError(f"{task.store.root} cannot be locked: {error}") from error
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _train_alone(task: Task, options: Options, looks: int, console: Console) -> int:
