@@ -1,4 +1,4 @@
-"""The calibration: measured once, kept, used by `--plan` and `run`, and never in anybody's way."""
+"""Calibration: measured once, stored, used by `--plan` and `run`, and never an obstacle."""
 
 import json
 import time
@@ -78,7 +78,7 @@ def test_a_machine_is_measured_once(cache, measured, capsys):
     assert machine_calibration.stored("cpu") is None
     assert again() == again() == machine_calibration.stored("cpu") == COSTS
     assert measured == ["cpu"]
-    assert capsys.readouterr().err == "measuring this machine, once: about 10 s\n"
+    assert capsys.readouterr().err == "measuring this machine's speed, only once: about 10 s\n"
     (file,) = cache.iterdir()
     assert json.loads(file.read_text())["machine"] == machine.describe()
 
@@ -138,20 +138,22 @@ def test_a_machine_that_cannot_be_measured_trains_with_the_defaults(cache, monke
 
     monkeypatch.setattr(machine_calibration, "measure", fails)
     out, err = said("--plan")
-    assert "guessed: this machine was not measured" in out
-    assert err.splitlines()[1:] == ["it could not be measured (no such thing): defaults are used"]
+    assert "a guess: this machine was not measured" in out
+    assert err.splitlines()[1:] == [
+        "this machine could not be measured (no such thing): using the defaults"
+    ]
 
 
 def test_who_wants_no_measurement_gets_none(cache, measured, monkeypatch, said):
     monkeypatch.setenv(machine_calibration.OFF, "off")
     out, err = said("--plan")
     assert (err, measured) == ("", [])
-    assert "guessed" in out
+    assert "a guess" in out
 
 
 def test_a_plan_measures_and_estimates_by_it(cache, measured, said):
     out, err = said("--plan")
-    assert err == "measuring this machine, once: about 10 s\n"
+    assert err == "measuring this machine's speed, only once: about 10 s\n"
     assert "fleets   2 on 1 process\n" in out
     # two fleets of six steps of 2.5 s, and the command's own 2 s
     assert "time     about 32 s, less if runs diverge\n" in out
@@ -169,7 +171,7 @@ def test_a_small_sweep_trains_at_once_and_a_large_one_measures_first(
     said("--results", "small")
     assert measured == []
     monkeypatch.setattr("relu_exp.session.session._CALIBRATED_FROM", 0)
-    assert "measuring this machine" in said("--results", "large").err
+    assert "measuring this machine's speed" in said("--results", "large").err
     assert measured == ["cpu"]
 
 

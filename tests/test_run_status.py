@@ -1,4 +1,4 @@
-"""Run status: why a run is trained or not is said, and what is asked for is what happens."""
+"""Run status: which runs are new, finished, stale, failed or interrupted, and which are due."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 """Configuration: experiments, budgets and overrides become validated sweeps of runs.
 
-This is the only room that knows Hydra, and of Hydra it uses two things: the grammar of overrides
-(`grammar`) and the composition of groups (`groups`). The product of the axes is its own.
+Only this package uses Hydra, and only two parts of it: the grammar of overrides (`grammar`) and the
+composition of groups (`groups`). `expansion` multiplies the axes itself.
 """
 
 from relu_exp.config.assembly import sweeps

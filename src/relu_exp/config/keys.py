@@ -1,4 +1,4 @@
-"""Keys: what can be configured beside the groups, and which values are valid."""
+"""Keys: the settings that do not belong to a group, and their valid values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ALSO_CALLED = {
 
 
 def check_key(key: str) -> None:
-    """Raise a UsageError when there is no such key; a group's settings are checked later."""
+    """Raise a UsageError if there is no such key; settings of groups are checked later."""
     valid = [*GROUPS, *PLAIN_KEYS, *SCHEDULE_KEYS, *THRESHOLD_KEYS]
     group, dot, setting = key.partition(".")
     if key in valid or (group in GROUPS and dot and setting and setting != "name"):
@@ -51,7 +51,7 @@ def check_key(key: str) -> None:
     if group in GROUPS and setting == "name":
         raise UsageError(f"{shown(key)} is not a key: write {group}=NAME")
     if group == "hydra" or key.startswith("hydra/"):
-        raise UsageError(f"{shown(key)} configures Hydra, of which only the grammar is used here")
+        raise UsageError(f"{shown(key)} configures Hydra, of which only the grammar is used")
     guess = f" (did you mean {_ALSO_CALLED[key]}?)" if key in _ALSO_CALLED else nearest(key, valid)
     raise UsageError(
         f"unknown key {shown(key)!r}{guess}; valid: {', '.join(valid)}, "
@@ -60,17 +60,19 @@ def check_key(key: str) -> None:
 
 
 def checked(key: str, values: Values) -> Values:
-    """Return the values of a key in their own types; of a group, its options' names.
+    """Return the values of a key, converted to its type; for a group, the names of its options.
 
-    A range is checked by its ends and its second number, without going through all of it. A
-    group's settings are as they were: their types depend on its options.
+    Of a range only the first, second and last number are checked. Settings of a group are returned
+    unchanged, because their types depend on its options.
 
     Raises:
         UsageError: there is no such key, or a value is not valid.
     """
     check_key(key)
     if isinstance(values, Range) and key not in PLAIN_KEYS and values.size > _MOST_VALUES:
-        raise UsageError(f"{key} has {values.size:,} values: at most {_MOST_VALUES:,}")
+        raise UsageError(
+            f"{key} has {values.size:,} values, more than the limit of {_MOST_VALUES:,}"
+        )
     if not isinstance(values, Range) and any(isinstance(value, Pattern) for value in values):
         values = _matching(key, values)
     if key in GROUPS:
@@ -91,7 +93,7 @@ def checked(key: str, values: Values) -> Values:
 
 def _matching(key: str, values: Values) -> list[object]:
     if key not in GROUPS:
-        raise UsageError(f"{key}: glob() stands for names; {key} has none, name its values")
+        raise UsageError(f"{key}: glob() only matches names of options; list the values of {key}")
     expanded: list[object] = []
     for value in values:
         expanded += value.among(option_names(key)) if isinstance(value, Pattern) else [value]
