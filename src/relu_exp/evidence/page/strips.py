@@ -56,7 +56,7 @@ def forest(verdict: Verdict, rule: Rule) -> Strip | None:
         return None
     measure, limit = rule.measure, rule.threshold
     found: list[Cell | Verdict] = [*verdict.cells, verdict]
-    if rule.part_threshold is not None:
+    if rule.kind == "share" and rule.part_threshold is not None:
         measure, limit, found = rule.part_measure, rule.part_threshold, [*verdict.cells]
     found = [each for each in found if math.isfinite(each.effect)]
     in_logs = rule.ratio and limit > 0 and all(each.effect > 0 for each in found)

@@ -13,6 +13,7 @@ from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.runs import command
 from relu_exp.evidence.claims.verdicts import Cell, Need, Rule, Verdict, VerdictName
+from relu_exp.evidence.data.statistics import interval_in_words
 
 __all__ = ["MARKS", "Heard", "Map", "conditions", "hear", "place_of", "shown_effect"]
 
@@ -108,10 +109,7 @@ def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
     """Return an effect with its interval as people read it."""
     if math.isnan(verdict.effect):
         return ""
-    text = f"{verdict.effect:.3g}{unit}"
-    if not (math.isfinite(verdict.low) and math.isfinite(verdict.high)):
-        return text
-    return f"{text} [{verdict.low:.3g}, {verdict.high:.3g}]"
+    return interval_in_words(verdict.effect, verdict.low, verdict.high, unit)
 
 
 def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
