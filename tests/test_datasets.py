@@ -5,6 +5,7 @@ import math
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +15,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.core.schema import Choice, RunConfig, UsageError
+from relu_exp.core.schema import UsageError
 from relu_exp.engine.data import datasets, image_files
 from relu_exp.engine.data.datasets import DATASETS, Layout, load, shape_of, train_indices
 from relu_exp.engine.data.image_files import idx_images, packaged_csv, read_idx
 from relu_exp.engine.data.splits import Split, stratified_order
 from relu_exp.engine.streams import stream
+
+from configs import make_run
 
 EMBEDDED = ["mnist5k", "digits", "gaussian", "moons"]
 
@@ -296,9 +299,7 @@ def test_data_are_looked_for_in_the_users_cache_folder(tmp_path, monkeypatch):
 
 def test_where_the_data_lie_is_no_part_of_a_runs_identity():
     def run_id(dataset):
-        others = [Choice(name) for name in ("relu", "he_normal", "mlp")]
-        config = RunConfig(*others, dataset, Choice("sgd"), 1, 8, 0.1, 8, 8, 0, (), 8, ())
-        return config.run_id
+        return replace(make_run(), dataset=dataset).run_id
 
     here, there = choose("mnist", root="/here"), choose("mnist", root="/there", download=True)
     assert run_id(here) == run_id(there)
@@ -361,7 +362,7 @@ def test_a_registered_function_is_a_data_set_with_the_common_settings():
     [
         (np.zeros((149, 2)), np.zeros(149, int), "holds 149 inputs"),
         (np.zeros((150, 3)), np.zeros(150, int), "of 3 features"),
-        (np.zeros((150, 2)), np.full(150, 3), "labels from 3 to 3"),
+        (np.zeros((150, 2)), np.full(150, 3), "label of sample 0 is 3"),
         (np.zeros((150, 2)), np.full(150, 0.5), "whole numbers from 0 to 2"),
     ],
 )
@@ -369,5 +370,5 @@ def test_a_function_that_breaks_its_layout_is_told_so(monkeypatch, inputs, label
     entry = datasets.Dataset(**{**vars(DATASETS["rings"]), "read": lambda **_: (inputs, labels)})
     monkeypatch.setitem(DATASETS._entries, "rings", entry)
     datasets._load.cache_clear()
-    with pytest.raises(UsageError, match=f"dataset rings .*{words}"):
+    with pytest.raises(UsageError, match=f"dataset rings.*{words}"):
         load(choose("rings"))

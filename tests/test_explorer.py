@@ -13,8 +13,8 @@ import pytest
 from relu_exp.core.schema import HISTOGRAM_BINS, Choice
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.page import explorer
+from relu_exp.evidence.page.compression import MISSING, ZERO, log_codes, share_codes
 from relu_exp.evidence.page.explorer import QUANTITIES, explorer_data
-from relu_exp.evidence.page.packing import MISSING, ZERO, log_codes, share_codes
 
 import synthetic
 

@@ -17,8 +17,8 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict
 from relu_exp.evidence.page import page as page_module
+from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.page import build_page
-from relu_exp.evidence.page.strips import distance_bar, forest
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.pages import asset
 from relu_exp.evidence.report.verdict_pages import Judged
@@ -72,7 +72,7 @@ def test_a_picture_is_embedded_once_with_its_size_and_what_it_shows(page: str) -
     assert "experiment planted. a ratio: 2.07" in image
 
 
-def test_the_map_and_the_forest_show_each_part(page: str) -> None:
+def test_the_map_and_the_intervals_show_each_part(page: str) -> None:
     assert re.search(r'depth 2</span></th><td class="supported">✓ 2\.07', page)
     assert re.search(r'depth 9</span></th><td class="refuted">✗ 0\.51', page)
     section = page[page.index('<section class="claim" id="divided"') :].split("</section>")[0]
@@ -155,31 +155,31 @@ def test_a_language_is_of_the_page_over_several_experiments(
     assert f"relu-exp report {judged.root} --language ko" in capsys.readouterr().err
 
 
-def test_a_strip_places_effects_on_a_scale_with_their_threshold() -> None:
+def test_an_interval_axis_places_effects_on_a_scale_with_their_threshold() -> None:
     cells = tuple(
         Cell({"depth": str(depth)}, effect, effect / 1.2, effect * 1.2, 5, "supported")
         for depth, effect in ((2, 2.0), (5, 4.0))
     )
-    strip = forest(Verdict("supported", "", 2.8, 2.4, 3.3, 5, cells=cells), RULE)
-    assert strip is not None
-    first, second, whole = strip.bars
-    assert strip.threshold < first.low < first.middle < first.high < second.high
+    axis = interval_axis(Verdict("supported", "", 2.8, 2.4, 3.3, 5, cells=cells), RULE)
+    assert axis is not None
+    first, second, whole = axis.bars
+    assert axis.threshold < first.low < first.middle < first.high < second.high
     assert (first.where, whole.where) == ({"depth": "2"}, {})
     # a ratio's scale is one of factors: twice as much is as far from 2 to 4 as anywhere
     assert second.middle - first.middle == pytest.approx(2 * (whole.middle - first.middle), rel=0.1)
-    assert strip.shade == (strip.threshold, 100.0)
-    assert all(0 <= place <= 100 for place, _ in strip.ticks)
-    assert len(strip.ticks) >= 2
+    assert axis.shade == (axis.threshold, 100.0)
+    assert all(0 <= place <= 100 for place, _ in axis.ticks)
+    assert len(axis.ticks) >= 2
 
 
 def test_a_huge_interval_is_cut_and_says_so() -> None:
     rule = Rule(measure="m", says="s", threshold=1.0)
     cell = Cell({"depth": "2"}, 1.1, -1000.0, 1000.0, 2, "inconclusive")
     verdict = Verdict("inconclusive", "", 1.2, -math.inf, math.inf, 2, cells=(cell,))
-    strip = forest(verdict, rule)
-    assert strip is not None
-    assert [bar.is_cut for bar in strip.bars] == [(True, True), (True, True)]
-    assert strip.bars[0].middle != strip.threshold
+    axis = interval_axis(verdict, rule)
+    assert axis is not None
+    assert [bar.is_cut for bar in axis.bars] == [(True, True), (True, True)]
+    assert axis.bars[0].middle != axis.threshold
 
 
 def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
@@ -188,23 +188,23 @@ def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
         for name, mean in (("a", 0.02), ("b", -0.02))
     )
     verdict = Verdict("refuted", "", 0.5, 0.0, 0.8, 8, cells=cells)
-    strip = forest(verdict, NEARLY_ALWAYS)
-    assert strip is not None
-    assert [bar.where for bar in strip.bars] == [{"part": "a"}, {"part": "b"}]
-    assert strip.limit == NEARLY_ALWAYS.part_threshold == 0.005
-    first, second = strip.bars
+    axis = interval_axis(verdict, NEARLY_ALWAYS)
+    assert axis is not None
+    assert [bar.where for bar in axis.bars] == [{"part": "a"}, {"part": "b"}]
+    assert axis.limit == NEARLY_ALWAYS.part_threshold == 0.005
+    first, second = axis.bars
     # apart on a scale of their own, not side by side on one that reaches to 90%
-    assert first.middle > strip.threshold + 10
-    assert second.middle < strip.threshold - 10
+    assert first.middle > axis.threshold + 10
+    assert second.middle < axis.threshold - 10
     # where sizes are judged, settings and the largest of them lie on one scale
-    either = forest(verdict, DEPENDS)
+    either = interval_axis(verdict, DEPENDS)
     assert either is not None
     assert (either.measure, either.limit) == (DEPENDS.measure, DEPENDS.threshold)
 
 
-def test_an_exact_claim_has_neither_strip_nor_distance() -> None:
+def test_an_exact_claim_has_neither_axis_nor_distance() -> None:
     rule = Rule("m", "a formula")
-    assert forest(Verdict("supported", ""), rule) is None
+    assert interval_axis(Verdict("supported", ""), rule) is None
     assert distance_bar(Verdict("supported", ""), rule) is None
 
 

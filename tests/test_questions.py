@@ -8,6 +8,7 @@ import pytest
 
 from relu_exp.evidence.claims.arms import at_best_rate
 from relu_exp.evidence.claims.registry import Evidence, all_claims
+from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.page.answers import MEASURES, answer
 from relu_exp.evidence.page.questions import QUESTIONS, Question, View
 from relu_exp.evidence.page.words import WORDS
@@ -16,7 +17,7 @@ import synthetic
 
 
 def asked(measure: str, rows: str = "activation_label") -> Question:
-    return Question("Why?", "왜?", (), measure, "tiny", rows, "depth")
+    return Question(Text("Why?", "왜?"), (), measure, "tiny", rows, "depth")
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_the_number_is_the_mean_over_seeds(evidence: Evidence) -> None:
 
 def test_without_runs_there_is_no_answer(evidence: Evidence, tmp_path: Path) -> None:
     assert answer(Evidence(tmp_path / "nowhere"), asked("accuracy")) is None
-    nobody = Question("Q", "Q", (), "accuracy", "tiny", "depth", "width", {"activation": "elu"})
+    text = Text("Q", "Q")
+    nobody = Question(text, (), "accuracy", "tiny", "depth", "width", {"activation": "elu"})
     assert answer(evidence, nobody) is None
 
 

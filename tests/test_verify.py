@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from relu_exp.session.session.verify.retraining import trainable
 
 from relu_exp import cli
 from relu_exp.engine import training
-from relu_exp.engine.studies.registry import registry as studies
+from relu_exp.engine.studies import registry as studies
 from relu_exp.results import machine
 from relu_exp.results.store import Store, arrow_schema
+from relu_exp.session.verify.retraining import trainable
 
 from configs import make_run
 

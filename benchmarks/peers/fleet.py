@@ -15,7 +15,7 @@ from relu_exp.config import sweeps
 from relu_exp.core.schema import RunConfig
 from relu_exp.launchers import local
 from relu_exp.launchers.processes import processes
-from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.plan import FLEET_SIZES, plan
 from relu_exp.results.store import Store
 
@@ -56,12 +56,12 @@ def sail(
     store.open()
     reasons: list[str] = []
 
-    def tell(news: object) -> None:
+    def callback(news: object) -> None:
         if isinstance(news, Outcome):
             reasons.extend(news.reasons)
 
     began = time.perf_counter()
-    local.launch(fleets, Mission(folder, "benchmark", device), num_workers, tell)
+    local.launch(fleets, FleetJob(folder, "benchmark", device), num_workers, callback)
     seconds = time.perf_counter() - began
     if reasons:
         raise RuntimeError(f"runs failed: {'; '.join(reasons)}")

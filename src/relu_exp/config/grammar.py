@@ -22,6 +22,7 @@ from hydra.core.override_parser.types import (
 )
 
 from relu_exp.core.registry import shown
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import UsageError
 
 __all__ = [
@@ -38,8 +39,7 @@ Values = Sequence[object]
 """What an axis takes, one after the other; a single value is an axis of one."""
 
 LIST_KEYS = (
-    "probes.steps",
-    "evaluations.steps",
+    *(key.written for key in RUN_KEYS.values() if key.is_schedule),
     "thresholds.train_loss",
     "thresholds.train_accuracy",
 )

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from relu_exp.config.files import shipped
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import Registry
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS
 
 __all__ = ["GROUPS", "Option", "compose_options", "option_names", "registries"]
@@ -88,7 +89,8 @@ def _compose(
     nodes = {(group, name): config[group] for group, name in chosen.items()}
     nodes |= {pair: config.options[str(place)] for place, pair in enumerate(pairs)}
     options = {pair: _option(OmegaConf.to_container(node)) for pair, node in nodes.items()}
-    return {**_dotted(config), **chosen}, options
+    own = {key.written: key.default for key in RUN_KEYS.values()}
+    return {**own, **_dotted(config), **chosen}, options
 
 
 def _option(node: Any) -> Option:

@@ -10,46 +10,35 @@ from relu_exp.config.grammar import Pattern, Range, Values
 from relu_exp.config.groups import GROUPS, option_names
 from relu_exp.config.schedules import check_schedule
 from relu_exp.core.registry import Setting, nearest, shown
-from relu_exp.core.schema import DEFAULT_PRECISION, PRECISIONS, UsageError
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import UsageError
 
 __all__ = ["PLAIN_KEYS", "SCHEDULE_KEYS", "THRESHOLD_KEYS", "check_key", "checked"]
 
-_MOST_INT64 = 2**63 - 1
 _MOST_VALUES = 10_000
 
-# the default is an example of the type: the defaults themselves are in configs/base.yaml
 PLAIN_KEYS: Mapping[str, Setting] = {
-    "depth": Setting(0, "hidden layers", at_least=0, at_most=10_000),
-    "width": Setting(1, "units of each hidden layer", at_least=1, at_most=100_000),
-    "learning_rate": Setting(1.0, "of the optimizer", above=0),
-    "batch_size": Setting(1, "samples of a minibatch", at_least=1, at_most=10_000_000),
-    "num_steps": Setting(0, "updates of the weights", at_least=0, at_most=100_000_000),
-    "seed": Setting(0, "of every random number of a run", at_least=0, at_most=_MOST_INT64),
-    "precision": Setting(
-        DEFAULT_PRECISION, "of the operands of matrix products", choices=PRECISIONS
-    ),
-    "probes.num_samples": Setting(
-        1, "training samples that layers are measured on", at_least=1, at_most=10_000_000
-    ),
+    key.written: Setting(
+        key.default,
+        key.help,
+        above=key.above,
+        at_least=key.at_least,
+        at_most=key.at_most,
+        choices=key.choices,
+    )
+    for key in RUN_KEYS.values()
+    if not key.is_schedule
 }
-SCHEDULE_KEYS = ("probes.steps", "evaluations.steps")
+SCHEDULE_KEYS = tuple(key.written for key in RUN_KEYS.values() if key.is_schedule)
 THRESHOLD_KEYS: Mapping[str, Setting] = {
     "thresholds.train_loss": Setting(1.0, "training losses to reach", above=0),
     "thresholds.train_accuracy": Setting(1.0, "training accuracies to reach", above=0, at_most=1),
 }
 
 _ALSO_CALLED = {
-    "lr": "learning_rate",
-    "layers": "depth",
-    "num_layers": "depth",
-    "hidden_size": "width",
-    "units": "width",
     "init": "initializer",
-    "epochs": "num_steps",
-    "steps": "num_steps",
-    "num_seeds": "seed",
     "model": "network",
-    "dtype": "precision",
+    **{word: key.written for key in RUN_KEYS.values() for word in key.also_called},
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from relu_exp.config.expansion import Dimension, group_of
 from relu_exp.config.schedules import resolve_schedule
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, Choice, RunConfig, Scalar, UsageError
 
 __all__ = ["Condition", "LauncherConfig", "Sweep"]
@@ -113,21 +114,15 @@ def _run(values: Mapping[str, Any]) -> RunConfig:
     """Return one run; a batch or a probe larger than the training set is all of it."""
     num_train = _num_train(values["dataset"])
     num_steps = values["num_steps"]
-    evaluations = resolve_schedule("evaluations.steps", values["evaluations.steps"], num_steps)
-    return RunConfig(
-        **{part: values[part] for part in PARTS},
-        depth=values["depth"],
-        width=values["width"],
-        learning_rate=values["learning_rate"],
-        batch_size=min(values["batch_size"], num_train),
-        num_steps=num_steps,
-        seed=values["seed"],
-        probe_steps=resolve_schedule("probes.steps", values["probes.steps"], num_steps),
-        probe_samples=min(values["probes.num_samples"], num_train),
-        # how a run ended is always known
-        evaluation_steps=tuple(sorted({*evaluations, num_steps})),
-        precision=values["precision"],
-    )
+    keys: dict[str, Any] = {}
+    for name, key in RUN_KEYS.items():
+        value = values[key.written]
+        if key.is_schedule:
+            value = resolve_schedule(key.written, value, num_steps)
+        keys[name] = min(value, num_train) if key.counts_samples else value
+    # how a run ended is always known
+    keys["evaluation_steps"] = tuple(sorted({*keys["evaluation_steps"], num_steps}))
+    return RunConfig(**{part: values[part] for part in PARTS}, **keys)
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, SPLITS, RunConfig
 from relu_exp.planning.memory import bytes_of
 
@@ -152,14 +153,7 @@ def shape(run: RunConfig) -> Hashable:
         run.network,
         run.dataset,
         run.optimizer,
-        run.depth,
-        run.width,
-        run.batch_size,
-        run.num_steps,
-        run.probe_steps,
-        run.probe_samples,
-        run.evaluation_steps,
-        run.precision,
+        *(getattr(run, name) for name, key in RUN_KEYS.items() if not key.may_differ),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.planning.plan import Fleet, num_bytes
-from relu_exp.planning.standing import Standing
+from relu_exp.planning.run_status import RunStatuses
 from relu_exp.session.progress import duration
 from relu_exp.session.tasks import Task
 
@@ -18,7 +18,7 @@ _MOST_REASONS = 5
 _MOST_SHAPES = 40
 
 
-def kept_lines(task: Task, found: Standing) -> list[str]:
+def kept_lines(task: Task, found: RunStatuses) -> list[str]:
     """Return in lines which runs are not trained although they might be, and what trains them."""
     lines = []
     if found.stale and not task.rerun_stale:
@@ -46,7 +46,7 @@ def _reasons(counted: Counter[str]) -> str:
     return "; ".join(words)
 
 
-def _counts(found: Standing) -> str:
+def _counts(found: RunStatuses) -> str:
     """Return how many runs stand where; what there is none of is left out."""
     rare = {"stale": found.stale, "failed before": found.failed, "interrupted": found.interrupted}
     words = [f"{len(found.new):,} new", f"{len(found.finished):,} finished"]
@@ -57,7 +57,7 @@ def _counts(found: Standing) -> str:
 def show_plan(task: Task) -> float:
     """Print what a sweep takes, and return the seconds of its training."""
     task.store.check_version()
-    found = task.standing()
+    found = task.run_statuses()
     made = task.plan(found)
     if made.fleets and not task.costs:
         task = task.calibrated()

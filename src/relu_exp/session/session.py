@@ -10,7 +10,7 @@ from rich.console import Console
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.task import CHECKPOINT_SECONDS, Mission
+from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.store import new_session
@@ -30,12 +30,16 @@ _CALIBRATED_FROM = 600
 def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> int:
     """Train what is missing of some experiments, report on each, and return the exit code.
 
+    Without names it is every experiment where claims are judged, else `default`.
+
     Raises:
         UsageError: an experiment, an override, the device or the place of the results is not
             valid, or the sweep is so large that it needs --yes.
     """
     load_plugins(options.plugins)
-    tasks = tasks_of(names or ["default"], overrides, options)
+    if not names:
+        names = _every_experiment() if options.judges else ["default"]
+    tasks = tasks_of(names, overrides, options)
     if options.only_plan:
         seconds = sum(show_plan(task) for task in tasks)
         if options.judges:
@@ -58,6 +62,12 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
     show_verdicts(options.results)
     return 1 if num_lost else 0
+
+
+def _every_experiment() -> Sequence[str]:
+    from relu_exp.config import experiment_names
+
+    return experiment_names()
 
 
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
@@ -124,7 +134,7 @@ def _alone(task: Task, console: Console) -> Iterator[None]:
 def _train_alone(task: Task, options: Options, looks: int, console: Console) -> int:
     name, store, session = task.sweep.name, task.store, new_session()
     # only now: the command that was waited for may have trained them all
-    found = task.standing()
+    found = task.run_statuses()
     task.clear_checkpoints(found)
     made = task.plan(found)
     if not (task.costs or task.is_elsewhere) and task.seconds(made) > _CALIBRATED_FROM:
@@ -143,7 +153,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         print(f"{name}: {made.num_runs} runs, all finished before: nothing to train")
         return num_failed
     seconds = task.sweep.launcher.checkpoint_seconds
-    mission = Mission(
+    job = FleetJob(
         store.root,
         session,
         task.device,
@@ -153,8 +163,8 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     meter = Meter(name, made.fleets, console)
     try:
         with meter, Watch(store.root, options.plugins, meter) as watch:
-            tell = watch if options.watches else meter
-            task.launch(made.fleets, mission, tell)
+            callback = watch if options.watches else meter
+            task.launch(made.fleets, job, callback)
     except KeyboardInterrupt:
         num_kept = len(store.finished().intersection(run.run_id for run in task.runs))
         raise Interrupted(

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.schema import DEFAULT_PRECISION, SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.launchers import local
-from relu_exp.launchers.local import Tell
-from relu_exp.launchers.task import Mission
+from relu_exp.launchers.local import Callback
+from relu_exp.launchers.task import FleetJob
 from relu_exp.planning.costs import Costs, rough_seconds, sweep_seconds
 from relu_exp.planning.memory import room_for_fleet
 from relu_exp.planning.plan import FLEET_SIZES, Fleet, Plan, plan
-from relu_exp.planning.standing import Standing, standing
+from relu_exp.planning.run_status import RunStatuses, run_statuses
 from relu_exp.results.provenance import describe_machine
 from relu_exp.results.store import Store
-from relu_exp.session import calibration
+from relu_exp.session import machine_calibration
 
 if TYPE_CHECKING:
     from relu_exp.config import Sweep
@@ -87,15 +87,17 @@ class Task:
 
     def calibrated(self) -> Task:
         """Return the same with this machine measured, unless it was before or cannot be."""
-        return self if self.costs else replace(self, costs=calibration.calibrated(self.device))
+        return (
+            self if self.costs else replace(self, costs=machine_calibration.calibrated(self.device))
+        )
 
-    def standing(self) -> Standing:
+    def run_statuses(self) -> RunStatuses:
         """Return where its runs stand at this moment."""
-        return standing(self.runs, self.store)
+        return run_statuses(self.runs, self.store)
 
-    def plan(self, found: Standing) -> Plan:
+    def plan(self, found: RunStatuses) -> Plan:
         """Return the fleets that train what is due."""
-        settled = found.settled(self.retry_failed, self.rerun_stale)
+        skipped = found.skipped(self.retry_failed, self.rerun_stale)
         measured = self.costs.fleet_size if self.costs else FLEET_SIZES[self.device]
         size = self.sweep.launcher.fleet_size or measured
         # of other machines' memory nothing is known: a fleet that has too little is halved there
@@ -103,7 +105,7 @@ class Task:
         if not self.is_elsewhere:
             datasets = {run.dataset for run in self.runs}
             room = room_for_fleet(self.device, self.num_workers, datasets)
-        return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
+        return plan(self.runs, skipped, size, self.num_workers, self._under_way(), room)
 
     def seconds(self, made: Plan) -> float:
         """Return about how long training a plan takes."""
@@ -120,14 +122,14 @@ class Task:
 
         return runs_under_way(self.store.checkpoints)
 
-    def clear_checkpoints(self, found: Standing) -> None:
+    def clear_checkpoints(self, found: RunStatuses) -> None:
         """Delete the checkpoints from which no fleet will continue; its results must be locked."""
         if self.store.checkpoints.is_dir():
             from relu_exp.engine.checkpoints import clear
 
             clear(self.store.checkpoints, found.finished)
 
-    def launch(self, fleets: Sequence[Fleet], mission: Mission, tell: Tell) -> None:
+    def launch(self, fleets: Sequence[Fleet], job: FleetJob, callback: Callback) -> None:
         """See fleets through, wherever this sweep trains.
 
         Raises:
@@ -136,7 +138,7 @@ class Task:
         """
         config = self.sweep.launcher
         num_workers = self.asked_workers if self.is_elsewhere else self.num_workers
-        LAUNCHERS[config.name].launch(fleets, mission, num_workers, tell, **config.own)
+        LAUNCHERS[config.name].launch(fleets, job, num_workers, callback, **config.own)
 
     def manifest(self, session: str) -> dict[str, Any]:
         """Return what a session writes down before it trains."""
@@ -155,6 +157,7 @@ class Task:
             "budget": sweep.budget,
             "run_ids": [run.run_id for run in self.runs],
             "studies": self.studies,
+            "labels": _labels(self.runs),
             "device": self.device,
             "launcher": sweep.launcher.name,
             **describe_machine(),
@@ -192,7 +195,7 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
                 command=_command(name, overrides, options),
                 studies=_studies(sweep, here),
                 study_device=here,
-                costs=calibration.stored(device),
+                costs=machine_calibration.stored(device),
                 retry_failed=options.retry_failed,
                 rerun_stale=options.rerun_stale,
             )
@@ -231,12 +234,24 @@ def _studies(sweep: Sweep, device: str) -> dict[str, str]:
         raise UsageError(f"{sweep.name}: {error}") from error
 
 
+def _labels(runs: Sequence[RunConfig]) -> dict[str, dict[str, dict[str, str]]]:
+    """Return how the runs' choices are shown that say so themselves: group → name → label."""
+    from relu_exp.config import registries
+
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for group, registry in registries().items():
+        for name in sorted({getattr(run, group).name for run in runs}):
+            if label := registry[name].label:
+                found.setdefault(group, {})[name] = label.as_dict()
+    return found
+
+
 def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
     """Raise a UsageError for a figure that a file of the user's own names and there is not."""
-    from relu_exp.config import experiment_names
+    from relu_exp.config import is_shipped
 
     for name, sweep in zip(names, found, strict=True):
-        if name not in experiment_names() and sweep.figures:
+        if sweep.figures and not is_shipped(name):
             from relu_exp.evidence.figures import FIGURES
 
             for figure in sweep.figures:

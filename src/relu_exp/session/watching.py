@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from relu_exp.core.registry import load_plugins
-from relu_exp.launchers.local import Progress, Tell
+from relu_exp.launchers.local import Callback, Progress
 from relu_exp.launchers.processes import processes
 from relu_exp.launchers.task import Outcome
 
@@ -31,10 +31,10 @@ class Watch:
     one under way, so that no two are written at once.
     """
 
-    def __init__(self, root: Path, plugins: Sequence[str], tell: Tell) -> None:
+    def __init__(self, root: Path, plugins: Sequence[str], callback: Callback) -> None:
         self.root = root
         self.plugins = tuple(plugins)
-        self.tell = tell
+        self.callback = callback
         self._has_landed = False
         self._writing: BaseProcess | None = None
         self._begun = 0.0
@@ -42,7 +42,7 @@ class Watch:
 
     def __call__(self, event: Progress | Outcome) -> None:
         """Hear an event; begin a report if there is something new to say and it is time to."""
-        self.tell(event)
+        self.callback(event)
         self._has_landed |= isinstance(event, Outcome)
         now = time.monotonic()
         if self._writing is not None and not self._writing.is_alive():

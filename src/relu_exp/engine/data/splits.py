@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.schema import UsageError
+from relu_exp.engine.data.arrays import as_inputs, as_labels
 from relu_exp.engine.data.image_files import Arrays
 from relu_exp.engine.streams import stream
 
@@ -122,7 +123,8 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
     Raises:
         UsageError: the arrays are not what the layout says.
     """
-    inputs, labels = arrays
+    inputs = as_inputs(name, arrays[0])
+    labels = as_labels(name, arrays[1], layout.num_classes)
     _check(name, inputs, labels, layout)
     _, num_validation, num_test = layout.sizes
     num_drawn = len(labels) - (num_test if layout.given_test else 0)
@@ -132,6 +134,7 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         test, train = np.arange(num_drawn, len(labels)), rest
     else:
         test, train = np.split(rest, [num_test])
+    validation, test, train = _with_every_class(labels, validation, test, train, layout)
     offset, unit = _scale(inputs[train], layout, scaling)
 
     def take(indices: Array) -> Split:
@@ -176,6 +179,25 @@ def _scale(inputs: Array, layout: Layout, scaling: str) -> tuple[float, float]:
     return mean, math.sqrt(squares / inputs.size) or 1.0
 
 
+def _with_every_class(
+    labels: Array, validation: Array, test: Array, train: Array, layout: Layout
+) -> tuple[Array, Array, Array]:
+    """Return the splits with a sample of every class that there is in the training set.
+
+    Rare classes may have fallen to validation and test alone; their sample changes places with one
+    of the commonest class. The authors' own test set stays as it is.
+    """
+    drawn = [validation] if layout.given_test else [validation, test]
+    for part in drawn:
+        for at, sample in enumerate(part):
+            if labels[sample] in labels[train]:
+                continue
+            commonest = np.bincount(labels[train]).argmax()
+            place = int(np.flatnonzero(labels[train] == commonest)[-1])
+            part[at], train[place] = train[place], sample
+    return validation, test, train
+
+
 def _check(name: str, inputs: Array, labels: Array, layout: Layout) -> None:
     found = (len(inputs), len(labels), math.prod(inputs.shape[1:]))
     expected = (sum(layout.sizes), sum(layout.sizes), layout.num_features)
@@ -184,8 +206,5 @@ def _check(name: str, inputs: Array, labels: Array, layout: Layout) -> None:
             f"dataset {name} holds {found[0]} inputs and {found[1]} labels of {found[2]} features; "
             f"expected {expected[0]} of {expected[2]}"
         )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= layout.num_classes:
-        raise UsageError(
-            f"dataset {name} has labels from {labels.min()} to {labels.max()}; "
-            f"expected whole numbers from 0 to {layout.num_classes - 1}"
-        )
+    if missing := set(range(layout.num_classes)) - set(labels.tolist()):
+        raise UsageError(f"dataset {name} has no sample of class {min(missing)}")

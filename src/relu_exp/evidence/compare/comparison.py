@@ -1,4 +1,4 @@
-"""Comparison: what changed between two result sets, from manifests, runs and verdicts alone."""
+"""Comparison: what changed between two result sets, by their manifests, runs and verdicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.core.schema import PARTS, PLAIN_KEYS, UsageError
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import PARTS, UsageError
 from relu_exp.evidence.compare.comparison_text import as_text
 from relu_exp.evidence.compare.verdict_changes import effects_apart, verdict_changes
 from relu_exp.evidence.data.frames import Frames
@@ -23,7 +24,7 @@ __all__ = ["changes", "compare"]
 
 _FINAL = ("final_train_loss", "final_test_loss", "final_test_accuracy")
 _NONE = "none"
-_CONFIGURED = (*PARTS, *PLAIN_KEYS, "probe_steps", "evaluation_steps")
+_CONFIGURED = (*PARTS, *RUN_KEYS)
 
 Verdicts = Mapping[str, Mapping[str, Any]]
 """Claim → its row in verdicts.json."""
@@ -82,7 +83,7 @@ def changes(before: Path, after: Path) -> dict[str, Any]:
 
 
 def _matched(before: Path, after: Path) -> list[tuple[Path, str | None]]:
-    """Return both folders, and which experiment of a folder of several is meant, if one is."""
+    """Return both folders, each with the experiment to compare if it holds several."""
     alone = [_is_experiment(root) for root in (before, after)]
     if alone[0] == alone[1]:
         return [(before, None), (after, None)]
@@ -97,7 +98,7 @@ def _matched(before: Path, after: Path) -> list[tuple[Path, str | None]]:
 
 
 def _is_experiment(root: Path) -> bool:
-    """Return whether a folder holds one experiment; tables may have stayed where they were made."""
+    """Return whether a folder holds one experiment, perhaps its manifests only."""
     if not root.is_dir():
         raise UsageError(f"{root} does not exist: `relu-exp run` writes results to results/")
     return any((root / folder).is_dir() for folder in ("parts", "manifests"))
@@ -153,7 +154,7 @@ def _asked(name: str, found: ResultSet) -> dict[str, None]:
 
 
 def _version_changes(one: ResultSet, other: ResultSet) -> list[dict[str, Any]]:
-    """Return what the common experiments were made by, where that differs: field, was, is."""
+    """Return the versions that made the common experiments, where they differ: field, was, is."""
     common = [name for name in one.manifests if name in other.manifests]
     then, now = (_versions(found.manifests[name] for name in common) for found in (one, other))
     return [
@@ -213,7 +214,7 @@ def _values(name: str, found: ResultSet) -> dict[str, list[str]]:
     for column in map(str, runs):
         if column in _CONFIGURED or _is_setting(column):
             shown = dict.fromkeys(map(_shown, runs[column].drop_duplicates()))
-            # a setting that is not there belongs to another choice of its group
+            # a setting that is missing belongs to another choice of its group
             found_values[column] = [v for v in shown if v != _NONE or column in _CONFIGURED]
     return found_values
 
@@ -242,7 +243,7 @@ def _axis_changes(
 
 
 def _outcome_changes(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
-    """Return how runs that both have ended otherwise, and how many gave other final numbers."""
+    """Return how the status of common runs changed, and how many have other final numbers."""
     both = then.merge(now, on="run_id", suffixes=("_was", "_is"))
     found: dict[str, Any] = {}
     ended = both[both["status_was"] != both["status_is"]]

@@ -18,8 +18,8 @@ def as_text(found: Mapping[str, Any]) -> str:
         f"{'before' if side == 'before' else 'after':8}{_size(found[side])}"
         for side in ("before", "after")
     ]
-    told = [line for part in (_made, _experiments, _verdicts, _effects) for line in part(found)]
-    lines += told or ["", "The same: configurations, versions, final numbers and verdicts."]
+    changed = [line for part in (_made, _experiments, _verdicts, _effects) for line in part(found)]
+    lines += changed or ["", "The same: configurations, versions, final numbers and verdicts."]
     return "".join(f"{printable(line)}\n" for line in lines)
 
 

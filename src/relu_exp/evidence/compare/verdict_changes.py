@@ -15,7 +15,7 @@ _SIDES = ("supported", "refuted")
 def verdict_changes(
     then: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the claims whose verdict changed, what turned over first."""
+    """Return the claims whose verdict changed, reversals first."""
     found = []
     for claim in {**then, **now}:
         was, is_ = (rows.get(claim, {}) for rows in (then, now))
@@ -46,7 +46,7 @@ def _finite(value: Any) -> float | None:
 
 
 def _rank(change: Mapping[str, Any]) -> int:
-    """Return how much a change of verdict matters: 0 is the other way round, 4 a new claim."""
+    """Return how much a change of verdict matters: 0 for a reversal, 4 for a new claim."""
     pair = {change["was"]["verdict"], change["is"]["verdict"]}
     if pair == {*_SIDES}:
         return 0

@@ -1,4 +1,4 @@
-"""Exports: results in the forms that other programs read, whole or not at all."""
+"""Exports: results in the formats of other programs, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def export(results: Path, kind: str, out: Path | None = None) -> Path:
             raise UsageError(f"{target} is not empty: delete it, or choose another with --out DIR")
         unfinished.mkdir(parents=True)
         for folder in folders:
-            place = unfinished if folder == results else unfinished / folder.name
-            place.mkdir(exist_ok=True)
-            write(Frames.open(folder), place)
+            one_folder = unfinished if folder == results else unfinished / folder.name
+            one_folder.mkdir(exist_ok=True)
+            write(Frames.open(folder), one_folder)
         os.replace(unfinished, target)
     except OSError as error:
         raise UsageError(

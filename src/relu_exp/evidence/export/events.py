@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from relu_exp.core.schema import PARTS, PLACES, PLAIN_KEYS, UsageError, histogram_edges
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import PARTS, PLACES, UsageError, histogram_edges
 from relu_exp.evidence.data.frames import Frames
 
 try:
@@ -27,6 +28,7 @@ __all__ = ["run_names", "write"]
 
 _MOST_CHARACTERS = 200
 """Of a folder's name; file systems take 255 bytes."""
+_PLAIN_KEYS = tuple(name for name, key in RUN_KEYS.items() if not key.is_schedule)
 _TABLES = ("curves", "layers", "histograms")
 
 
@@ -45,14 +47,14 @@ def write(frames: Frames, folder: Path) -> None:
         }
         for run in part.to_dict("records"):
             rows = {table: found[table].get(run["run_id"]) for table in _TABLES}
-            place = folder / run["name"]
-            place.mkdir()
-            with (place / f"events.out.tfevents.{wall_time:.0f}.relu-exp").open("wb") as file:
+            target = folder / run["name"]
+            target.mkdir()
+            with (target / f"events.out.tfevents.{wall_time:.0f}.relu-exp").open("wb") as file:
                 _save(file, wall_time, run, rows)
 
 
 def run_names(runs: pd.DataFrame) -> list[str]:
-    """Return a readable name for each run: what it does not share with all others.
+    """Return a readable name for each run: the settings it does not share with all others.
 
     As in `leaky_relu,negative_slope=0.2,depth=5,seed=0`: short, because TensorBoard cuts names.
     """
@@ -61,10 +63,10 @@ def run_names(runs: pd.DataFrame) -> list[str]:
         if group == "activation" or runs[group].nunique() > 1:
             shown[group] = runs[group]
         for key in _settings_of(runs, group):
-            # a setting tells apart what has the same name
+            # a setting distinguishes entries of the same name
             varies = runs.groupby(group)[key].transform("nunique", dropna=False) > 1
             shown[key] = runs[key].where(varies)
-    for key in PLAIN_KEYS:
+    for key in _PLAIN_KEYS:
         if key == "seed" or runs[key].nunique(dropna=False) > 1:
             shown[key] = runs[key]
     named = [
@@ -100,12 +102,13 @@ def _settings_of(runs: pd.DataFrame, group: str) -> list[str]:
 
 def _settings(run: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a run's configuration as the tab HPARAMS takes it: text, numbers and truth values."""
-    keys = [key for key in run if key in PARTS or key in PLAIN_KEYS]
+    keys = [key for key in run if key in PARTS or key in _PLAIN_KEYS]
     keys += [key for key in run if key.partition(".")[0] in PARTS and "." in key]
-    told = {key: run[key] for key in keys if not pd.isna(run[key])}
-    told["status"] = run["status"]
+    settings = {key: run[key] for key in keys if not pd.isna(run[key])}
+    settings["status"] = run["status"]
     return {
-        key: value if isinstance(value, str | bool) else float(value) for key, value in told.items()
+        key: value if isinstance(value, str | bool) else float(value)
+        for key, value in settings.items()
     }
 
 
@@ -150,9 +153,9 @@ def _values(rows: Mapping[str, pd.DataFrame | None]) -> Iterator[tuple[int, Any]
 
 
 def _histogram(kind: str, counts: np.ndarray[Any, Any]) -> Any:
-    """Return counts as TensorBoard has them: right edges, and the ends of the outermost bins.
+    """Return counts in TensorBoard's form: right edges, and the ends of the outermost bins.
 
-    Where values lie beyond all bins is not known: they are shown in one bin more of equal width.
+    How far values lie beyond all bins is not known: one more bin of equal width holds them.
     """
     edges = histogram_edges(kind)
     width = edges[1] - edges[0]

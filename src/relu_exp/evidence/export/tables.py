@@ -16,7 +16,7 @@ from relu_exp.evidence.data.frames import Frames, unpack
 __all__ = ["write"]
 
 _HISTOGRAMS = 5_000
-"""Rows of histograms that are spread over their bins at a time."""
+"""Rows of histograms that are expanded to bins at a time."""
 
 
 def write(frames: Frames, folder: Path) -> None:
@@ -40,7 +40,7 @@ def _parts(frames: Frames, table: str) -> Iterator[pd.DataFrame]:
     else:
         for part in frames.parts(table):
             if table == "histograms":
-                # a row becomes a hundred
+                # one row becomes about a hundred
                 starts = range(0, len(part), _HISTOGRAMS)
                 yield from (_bins(part.iloc[start : start + _HISTOGRAMS]) for start in starts)
             else:
@@ -53,11 +53,11 @@ def _bins(histograms: pd.DataFrame) -> pd.DataFrame:
     for kind, rows in histograms.groupby("kind", observed=True):
         edges = np.array([-np.inf, *histogram_edges(str(kind)), np.inf])
         counts = np.stack(rows["counts"].tolist())
-        row, place = np.nonzero(counts)
+        row, bin_index = np.nonzero(counts)
         bins = rows.drop(columns="counts").iloc[row]
-        # an edge is a decimal number, not the last bit of its computation
-        low, high = edges[place].round(6), edges[place + 1].round(6)
-        found.append(bins.assign(low=low, high=high, count=counts[row, place]))
+        # rounded: edges are decimal numbers, computed inexactly
+        low, high = edges[bin_index].round(6), edges[bin_index + 1].round(6)
+        found.append(bins.assign(low=low, high=high, count=counts[row, bin_index]))
     return pd.concat(found, ignore_index=True)
 
 

@@ -22,9 +22,9 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, score, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import (
-    ASIDE,
+    DODGE,
     Grid,
-    aside,
+    dodge,
     handles,
     interval_line,
     interval_words,
@@ -57,7 +57,7 @@ def _trained(frames: Frames) -> pd.DataFrame:
     runs = trained(frames.runs)
     if not runs.empty and (runs["status"] == "diverged").all():
         raise DoesNotApply("every run diverged")
-    # an interrupted run has no result, and a slice of nothing else nothing to draw
+    # interrupted runs have no final accuracy
     runs = runs[score(runs, "final_validation_accuracy").notna()]
     if (runs["status"] == "diverged").all():
         raise DoesNotApply("no run was trained and evaluated on validation data")
@@ -88,20 +88,20 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
     sheet = Sheet(len(grid.rows), len(grid.columns))
     finite = values["mean"].dropna()
     low, largest = (finite.min(), finite.max()) if len(finite) else EMPTY_LIMITS
-    # one arm on the brink of divergence must not flatten all the others
+    # one arm close to divergence must not squeeze all others
     high = min(largest, 10 * finite.median()) if is_loss and len(finite) else largest
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in shown.items():
             line = panel[panel["activation_label"] == label]
-            line = aside(line, "learning_rate", list(shown).index(label), len(shown))
+            line = dodge(line, "learning_rate", list(shown).index(label), len(shown))
             interval_line(axes, line, "learning_rate", look, band=False, share=not is_loss)
         rate_axis(axes, part.runs["learning_rate"].tolist())
         if not panel.empty:
             here = lost[(lost[keys[1:3]] == panel.iloc[0][keys[1:3]]).all(axis=1)]
             height = high * 1.15 if is_loss else 0.0
             for label, rate in zip(here["activation_label"], here["learning_rate"], strict=True):
-                shift = ASIDE ** (list(shown).index(label) - (len(shown) - 1) / 2)
+                shift = DODGE ** (list(shown).index(label) - (len(shown) - 1) / 2)
                 color = shown[label].color
                 axes.plot(rate * shift, height, "x", color=color, clip_on=False, **CROSS)
         if is_loss:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from relu_exp.core.registry import Registry, Setting
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.figures.slices import describe, precision_words, redraw_command, with_pairs
+from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
@@ -30,15 +30,15 @@ MISSING = {
 
 
 class DoesNotApply(Exception):  # noqa: N818 - a finding about the data, not an error
-    """The data cannot show this; the message says why, in words for a reader."""
+    """The data cannot be drawn as this figure; the message tells a reader why."""
 
 
 @dataclass(frozen=True)
 class Drawing:
     """One finished figure with what stands under it.
 
-    `name` is the stem of its file. `caption` says what is drawn and how to read it, `small_print`
-    what it rests on: seeds, data, settings and the command that redraws it. `num_seeds` is 0
+    `name` is the stem of its file. `caption` explains what is drawn and how to read it;
+    `small_print` names the seeds, data, settings and the command that redraws it. `num_seeds` is 0
     where nothing was drawn at random.
     """
 
@@ -98,14 +98,14 @@ def finished(
     note: str | None = None,
     **labels: Any,
 ) -> Drawing:
-    """Return a sheet as a drawing that rests on `runs`; empty sentences of the caption fall away.
+    """Return a sheet as a drawing of `runs`, without empty sentences of the caption.
 
-    `leave` names the axes that say nothing here; `note` stands for the description of the runs
+    `leave` names the axes that do not matter here; `note` replaces the description of the runs
     where nothing was drawn at random; `labels` go to `Sheet.finish`.
     """
     num_seeds = int(runs["seed"].nunique()) if note is None else 0
-    if note is None and "precision" not in title:
-        title += precision_words(frames.runs, runs)
+    if note is None:
+        title += unusual_words(frames.runs, runs, title, leave)
     command = f"redraw: {redraw_command(frames)}"
     note = f"{describe(runs, leave=leave) if note is None else note}\n{command}"
     return Drawing(
@@ -123,7 +123,7 @@ def draw(name: str, frames: Frames) -> Iterator[Drawing]:
     """Yield a figure's drawings one by one.
 
     Raises:
-        DoesNotApply: the data cannot show it.
+        DoesNotApply: the data cannot be drawn as this figure.
         UsageError: there is no figure of this name.
     """
     kind = FIGURES[name]

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from relu_exp.evidence.data.frames import Frames, revivals
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.lines import Grid, aside, handles, interval_line, interval_words
+from relu_exp.evidence.figures.lines import Grid, dodge, handles, interval_line, interval_words
 from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, spread, trained
 from relu_exp.evidence.figures.style import (
     Sheet,
@@ -32,7 +32,7 @@ DEFINITION = (
 )
 AT_MOST = 3
 MOST_DEADLY = 2
-"""Activations that get three drawings of their own each."""
+"""How many activations get three drawings of their own."""
 
 
 @figure("layers")
@@ -42,7 +42,7 @@ def dead_fraction(frames: Frames) -> Iterator[Drawing]:
     dead = frames.read("layers", run_ids=runs["run_id"], quantity=["dead_fraction"])
     if dead.empty:
         raise DoesNotApply("dead units were not probed in training")
-    # the unit of every interval is a seed: a run's layers are averaged first
+    # intervals are over seeds: a run's layers are averaged first
     over_time = dead.groupby(["run_id", "step"], observed=True)["value"].mean().reset_index()
     last = over_time.sort_values("step").drop_duplicates("run_id", keep="last")
     last_step = last.set_index("run_id")["step"]
@@ -71,7 +71,7 @@ def dead_fraction(frames: Frames) -> Iterator[Drawing]:
 
 
 def _deadliest(runs: pd.DataFrame, last: pd.DataFrame) -> tuple[list[Slice], str]:
-    """Return the slices with most dead units at the end, at most so many, in the sweep's order."""
+    """Return the slices with most dead units at the end, at most `MOST_DEADLY`, in sweep order."""
     every = split(runs, ["learning_rate", *PANELS])
     share = last.set_index(last["run_id"].astype(str))["value"]
     deaths = [float(share.reindex(part.runs["run_id"]).mean()) for part in every]
@@ -88,7 +88,7 @@ def _titled(heading: str, part: Slice) -> str:
 
 
 def _named(heading: str, part: Slice) -> str:
-    """Return the title of a drawing of one activation, which its words may name already."""
+    """Return the title of a drawing of one activation; the slice's words may name it already."""
     activation = str(part.runs["activation_label"].iloc[0])
     return f"{heading}: {part.words if activation in part.words else activation}"
 
@@ -118,7 +118,7 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
         for label, look in (drawn or shown).items():
             line = panel[panel["activation_label"] == label]
-            line = aside(line, "learning_rate", list(shown).index(label), len(shown))
+            line = dodge(line, "learning_rate", list(shown).index(label), len(shown))
             interval_line(axes, line, "learning_rate", look, band=False, share=True)
         rate_axis(axes, part.runs["learning_rate"].tolist())
         _share_axis(axes, values["mean"].max())
@@ -190,11 +190,11 @@ def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, other
     last = int(part.runs["num_steps"].max())
 
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
-        for place, (rate, look) in enumerate(shown.items()):
+        for index, (rate, look) in enumerate(shown.items()):
             line = panel[panel["learning_rate"] == rate]
             if view.as_points:
-                # layers may be missing: points, side by side, not a line across the gap
-                beside = line["layer"] + 0.12 * (place - (len(shown) - 1) / 2)
+                # layers may be missing: points side by side, no line across the gap
+                beside = line["layer"] + 0.12 * (index - (len(shown) - 1) / 2)
                 points = line.assign(layer=beside)
                 interval_line(axes, points, "layer", look, band=False, share=True, linestyle="")
             else:

@@ -72,13 +72,13 @@ def _chosen(runs: pd.DataFrame) -> tuple[list[Slice], str]:
     chosen = [
         id(part)
         for parts in by_activation.values()
-        for part in sorted(parts, key=_awkwardness)[:rounds]
+        for part in sorted(parts, key=_distance_from_depth_5)[:rounds]
     ][:AT_MOST]
     kept = [part for part in every if id(part) in chosen]
     return kept, left_out(kept, every)
 
 
-def _awkwardness(part: Slice) -> int:
+def _distance_from_depth_5(part: Slice) -> int:
     return abs(int(part.runs["depth"].iloc[0]) - 5)
 
 
@@ -108,11 +108,11 @@ def _drawing(
     def paint(axes: Axes, share: Array) -> None:
         inside = share[1 + first_bin : 1 + last_bin]
         axes.stairs(inside, edges[first_bin : last_bin + 1], fill=True, color=color)
-        for place in _peaks(inside, top):
-            middle = (edges[first_bin + place] + edges[first_bin + place + 1]) / 2
+        for index in _peaks(inside, top):
+            middle = (edges[first_bin + index] + edges[first_bin + index + 1]) / 2
             right = middle > (edges[first_bin] + edges[last_bin]) / 2 + 1e-9
             axes.annotate(
-                f"{inside[place]:.0%}",
+                f"{inside[index]:.0%}",
                 (middle, top),
                 (-3 if right else 3, -1),
                 textcoords="offset points",
@@ -192,9 +192,9 @@ def _range(shares: list[Array]) -> tuple[int, int]:
 
 
 def _top(shares: list[Array]) -> float:
-    """Return the height of the axis: spread-out values fill it, pile-ups may leave it.
+    """Return the height of the axis: ordinary bars fit, spikes are clipped.
 
-    A bar counts as a pile-up when it holds five times what it would if all bars were equal.
+    A bar is a spike when it holds more than five times its share if all bars were equal.
     """
     every = np.concatenate(shares)
     usual = every[every <= 5 / len(shares[0])]
@@ -206,11 +206,11 @@ def _peaks(share: Array, top: float) -> list[int]:
     half = len(share) // 2
     found = []
     for start, stop in ((0, half), (half, len(share))):
-        place = start + int(np.argmax(share[start:stop]))
-        if share[place] > top:
-            found.append(place)
+        index = start + int(np.argmax(share[start:stop]))
+        if share[index] > top:
+            found.append(index)
     if len(found) == 2 and found[1] - found[0] < 3:
-        found = [max(found, key=lambda place: share[place])]
+        found = [max(found, key=lambda index: share[index])]
     return found
 
 

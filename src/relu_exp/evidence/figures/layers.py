@@ -1,4 +1,4 @@
-"""Figures by layer before training: how signal and gradient travel, and what theory says."""
+"""Figures by layer before training: signal and gradient, measured and predicted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from relu_exp.evidence.figures.style import EMPTY_LIMITS, INK, Sheet, log_axis, 
 __all__ = ["gradient_by_layer", "signal_by_layer"]
 
 SMALLEST = 1e-30
-"""Below this a value is not drawn, and the caption says so."""
+"""Smaller values are not drawn; the caption names them."""
 KEYS = ["activation_label", "initializer_label", "depth"]
 DASHED: dict[str, Any] = {"color": INK, "linestyle": (0, (2, 2)), "lw": 1.0}
 
@@ -100,8 +100,8 @@ def _predicted(
 ) -> pd.DataFrame:
     """Return theory's value per run and layer.
 
-    Theory knows by which factor a gradient changes from layer to layer, not how large it is: its
-    line begins at what was measured in the last hidden layer.
+    Theory predicts by which factor a gradient changes from layer to layer, not its size: the line
+    begins at the gradient measured in the last hidden layer.
     """
     keys = ["run_id", "layer"]
     if quantity != "activation_grad_norm":
@@ -176,12 +176,12 @@ def _drawing(
 
 
 def _not_drawn(values: pd.DataFrame) -> str:
-    """Say which activations have values that a logarithmic axis cannot show."""
+    """Return the sentences that name activations with values too small for a logarithmic axis."""
     zero = values.loc[(values["num_zero"] > 0) & (values["n"] == 0), "activation_label"]
     tiny = values.loc[values["mean"] < SMALLEST, "activation_label"]
-    told = []
+    sentences = []
     for labels, what in ((zero, "exactly 0"), (tiny, f"below {SMALLEST:g}")):
         names = list(dict.fromkeys(map(str, labels)))
         if names:
-            told.append(f"Not drawn, because {what} in some layers: {', '.join(names)}.")
-    return " ".join(told)
+            sentences.append(f"Not drawn, because {what} in some layers: {', '.join(names)}.")
+    return " ".join(sentences)

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from relu_exp.evidence.figures.slices import axis_words, spread
 from relu_exp.evidence.figures.style import Look, levels
 
-__all__ = ["ASIDE", "Grid", "aside", "handles", "interval_line", "interval_words", "only"]
+__all__ = ["DODGE", "Grid", "dodge", "handles", "interval_line", "interval_words", "only"]
 
-ASIDE = 1.05
-"""Factor between neighboring series that would hide each other."""
+DODGE = 1.05
+"""Factor along x between neighboring series, so that they do not hide each other."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Grid:
     def of(cls, runs: pd.DataFrame, row_axis: str, column_axis: str, at_most: int = 6) -> Grid:
         """Return the panels for the values that occur, at most so many each way.
 
-        A single column of panels is laid down as a row: pages are wider than high.
+        A single column of panels becomes a row: figures are wider than high.
         """
         if runs[column_axis].nunique(dropna=False) == 1:
             row_axis, column_axis = column_axis, row_axis
@@ -48,14 +48,14 @@ class Grid:
 
     @property
     def column_titles(self) -> list[str]:
-        """What stands above each column; a single panel needs no title."""
+        """The title of each column; a single panel needs none."""
         if len(self.rows) == len(self.columns) == 1:
             return []
         return [axis_words(self.column_axis, value) for value in self.columns]
 
     @property
     def row_titles(self) -> list[str]:
-        """What stands beside each row, unless there is but one."""
+        """The title of each row, unless there is only one."""
         if len(self.rows) == 1:
             return []
         return [axis_words(self.row_axis, value) for value in self.rows]
@@ -69,7 +69,7 @@ class Grid:
     ) -> None:
         """Call `paint` with each panel and the rows of `frame` that belong into it.
 
-        A panel without rows says `empty`.
+        A panel without rows shows the text `empty`.
         """
         for r, row in enumerate(self.rows):
             for c, column in enumerate(self.columns):
@@ -104,7 +104,7 @@ def interval_line(
     if line.empty:
         return
     axes.plot(line[x], line["mean"], **{**look.kwargs, **changes})
-    # two runs say too little for an interval: their range is drawn instead
+    # two runs are too few for an interval: their range is drawn instead
     pair = line["n"] == 2
     low, high = line["low"].mask(pair, line["least"]), line["high"].mask(pair, line["most"])
     line = line.assign(low=low, high=high)
@@ -119,15 +119,15 @@ def interval_line(
             axes.vlines(line[x], line["low"], line["high"], color=look.color, lw=0.9, alpha=0.8)
 
 
-def aside(line: pd.DataFrame, x: str, place: int, places: int) -> pd.DataFrame:
+def dodge(line: pd.DataFrame, x: str, index: int, count: int) -> pd.DataFrame:
     """Move a line's points a little along a logarithmic axis, so that bars do not hide bars."""
-    return line.assign(**{x: line[x] * ASIDE ** (place - (places - 1) / 2)})
+    return line.assign(**{x: line[x] * DODGE ** (index - (count - 1) / 2)})
 
 
 def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = True) -> str:
-    """Return what the caption of such a figure says on means and intervals, if there are any.
+    """Return the caption's sentences about means and intervals, if there are any.
 
-    With `log`, seeds that a geometric mean cannot take in are counted.
+    With `log`, the seeds that a geometric mean must leave out are counted.
     """
     if not summary["n"].any():
         return ""
@@ -137,14 +137,16 @@ def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = Tru
         return "One seed: a point is one run, and there is no interval."
     shape = "bands" if band else "bars"
     if largest == 2:
-        told = f"Lines are the {mean} over 2 seeds; {shape} span both runs and are no interval."
+        means = f"Lines are the {mean} over 2 seeds; {shape} span both runs and are no interval."
     else:
-        told = f"Lines are the {mean} over {largest} seeds, {shape} its 95% interval (Student's t)."
-    return f"{told} {left_out}".rstrip()
+        means = (
+            f"Lines are the {mean} over {largest} seeds, {shape} its 95% interval (Student's t)."
+        )
+    return f"{means} {left_out}".rstrip()
 
 
 def _zeros_left_out(summary: pd.DataFrame) -> str:
-    """Return the sentence on points of which some seeds are 0 and the others a geometric mean."""
+    """Return the sentence about seeds that are 0 and left out of a geometric mean."""
     some = summary[(summary["num_zero"] > 0) & (summary["n"] > 0)]
     if some.empty:
         return ""

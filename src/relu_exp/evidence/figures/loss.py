@@ -45,7 +45,7 @@ def loss_curves(frames: Frames) -> Iterator[Drawing]:
 
 
 def _curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the loss on the training set, or that of each batch where the former is too sparse."""
+    """Return the loss on the training set, or of each batch where that was rarely evaluated."""
     for split in ("train", "batch"):
         curves = frames.read("curves", run_ids=runs["run_id"], split=[split])
         if curves["step"].nunique() > 2:
@@ -56,13 +56,13 @@ def _curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 def _recorded(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that have a curve, and those that diverged before they had one.
 
-    What was interrupted may have none; what diverged has a say in which learning rate is best.
+    Interrupted runs may have none; diverged runs count when the best learning rate is chosen.
     """
     return runs[runs["run_id"].isin(curves["run_id"]) | (runs["status"] == "diverged")]
 
 
 def _arms_of(parts: list[Slice]) -> list[tuple[Slice, str]]:
-    """Return the runs of each drawing, and the words that say at which learning rate they are."""
+    """Return the runs of each drawing, and the words that name their learning rate."""
     found = [
         (Slice(chosen, part.stem + stem, part.words), words)
         for part in parts
@@ -76,7 +76,7 @@ def _arms_of(parts: list[Slice]) -> list[tuple[Slice, str]]:
 def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
     """Yield the runs at each arm's best learning rate, then those at the best shared one.
 
-    There is neither where no run has a validation accuracy.
+    Yields nothing where no run has a validation accuracy.
     """
     if runs["learning_rate"].nunique() == 1:
         rate = runs["learning_rate"].iloc[0]
@@ -202,7 +202,7 @@ def steps_to_threshold_figure(frames: Frames) -> Iterator[Drawing]:
     drawn = ["activation_label", "depth", "learning_rate"]
     parts, left_out = slices(_recorded(runs, curves), drawn, AT_MOST)
     for arm, words in _arms_of(parts):
-        # where every run diverged before its first evaluation there is no point to draw
+        # without any evaluation there is no point to draw
         if arm.runs["run_id"].isin(curves["run_id"]).any():
             yield _thresholds(frames, arm, curves, pairs, words, left_out)
 
@@ -275,13 +275,13 @@ def _threshold_words(key: str, value: float) -> str:
 
 
 def _dots(axes: Axes, found: pd.DataFrame, shown: dict[Any, Any], horizon: int) -> None:
-    for place, (label, look) in enumerate(shown.items()):
+    for index, (label, look) in enumerate(shown.items()):
         arm = found[found["activation_label"] == label].sort_values("seed")
         if arm.empty:
             continue
         # side by side rather than on top of each other
         shift = np.linspace(-0.26, 0.26, len(arm)) if len(arm) > 1 else np.zeros(1)
-        for x, steps, reason in zip(place + shift, arm["steps"], arm["reason"], strict=True):
+        for x, steps, reason in zip(index + shift, arm["steps"], arm["reason"], strict=True):
             if reason == "reached":
                 axes.plot(x, max(steps, 1.0), color=look.color, marker=look.marker, ls="", ms=4)
             elif reason == "diverged":
@@ -290,7 +290,7 @@ def _dots(axes: Axes, found: pd.DataFrame, shown: dict[Any, Any], horizon: int) 
                 axes.plot(x, horizon * 1.25, "^", color=look.color, mfc="none", ms=5)
         median = median_steps(arm["steps"], arm["censored"])
         if np.isfinite(median):
-            axes.hlines(max(median, 1.0), place - 0.38, place + 0.38, color=look.color, lw=2)
+            axes.hlines(max(median, 1.0), index - 0.38, index + 0.38, color=look.color, lw=2)
     axes.axhline(horizon, color="#999999", lw=0.8, ls=(0, (4, 2)), zorder=0)
     axes.set_xlim(-0.6, len(shown) - 0.4)
     axes.set_xticks([])

@@ -1,4 +1,4 @@
-"""Slices: which runs share a drawing, and the words that say what a drawing rests on."""
+"""Slices: which runs share a drawing, and the words that describe them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.core.schema import DEFAULT_PRECISION
+from relu_exp.core.run_keys import RUN_KEYS, Topic, keys_about
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.style import levels, plain
 
@@ -22,34 +22,35 @@ __all__ = [
     "axis_words",
     "before_training",
     "describe",
-    "precision_words",
     "redraw_command",
     "slices",
     "spread",
     "trained",
+    "unusual_words",
 ]
+
+
+def _labels(*topics: Topic) -> dict[str, str]:
+    return {name: RUN_KEYS[name].label for name in keys_about(*topics)}
+
 
 AXES = {
     "activation_label": "activation",
     "initializer_label": "initializer",
     "network_label": "network",
-    "depth": "depth",
-    "width": "width",
+    **_labels("network"),
     "dataset_label": "data",
     "optimizer_label": "optimizer",
-    "learning_rate": "learning rate",
-    "batch_size": "batch size",
-    "num_steps": "updates",
-    "precision": "precision",
+    **_labels("training", "computing"),
 }
 """Every axis a sweep can have besides the seed, and its name in print."""
-TRAINING_AXES = ("optimizer_label", "learning_rate", "batch_size", "num_steps")
+TRAINING_AXES = ("optimizer_label", *keys_about("training"))
 """What a network does not depend on before its first update."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Runs that share one drawing: `stem` tells its file, `words` its title, `varying` the axes."""
+    """Runs that share one drawing: `stem` names its file, `words` its title, `varying` the axes."""
 
     runs: pd.DataFrame
     stem: str = ""
@@ -97,7 +98,7 @@ def _follows(runs: pd.DataFrame, axis: str, others: Sequence[str]) -> bool:
 
 
 def left_out(kept: Sequence[Slice], every: Sequence[Slice]) -> str:
-    """Return the sentence that says how many slices are not drawn, or nothing."""
+    """Return the sentence about slices that are not drawn, or nothing."""
     if len(kept) == len(every):
         return ""
     names = every[0].varying
@@ -126,14 +127,18 @@ def axis_words(axis: str, value: Any) -> str:
         return str(value)
     if pd.isna(value):
         return f"no {AXES[axis]}"
-    return f"{AXES[axis]} {plain(value) if isinstance(value, (int, float)) else value}"
+    return f"{AXES[axis]} {_text(value)}"
+
+
+def _text(value: Any) -> str:
+    return plain(value) if isinstance(value, (int, float)) else str(value)
 
 
 def with_pairs(frames: Frames) -> Frames:
-    """Return frames in which an activation that has an initializer of its own carries both names.
+    """Return frames in which an activation that has its own initializer carries both names.
 
-    Where every activation comes with one initializer only, the two are one arm: they belong into
-    one panel, and a panel per initializer would keep apart what is to be compared.
+    Where every activation comes with one initializer only, the two are one arm: all arms share a
+    panel, because a panel per initializer would separate what is to be compared.
     """
     runs = frames.runs
     if runs["initializer_label"].nunique() == 1 or not _follows(
@@ -151,11 +156,21 @@ def with_pairs(frames: Frames) -> Frames:
     return frames.showing(changed)
 
 
-def precision_words(every: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """Return what a title adds where not all runs have the default precision, or nothing."""
-    if {*every["precision"]} == {DEFAULT_PRECISION}:
-        return ""
-    return f" (precision {', '.join(levels(runs, 'precision'))})"
+def unusual_words(
+    every: pd.DataFrame, runs: pd.DataFrame, title: str, leave: Collection[str] = ()
+) -> str:
+    """Return what a title adds of keys whose default goes without saying, or nothing.
+
+    A key is named where not all runs of the results have its default, unless the title names it or
+    it is among those to `leave`.
+    """
+    told = [
+        f"{key.label} {', '.join(map(_text, levels(runs, name)))}"
+        for name, key in RUN_KEYS.items()
+        if not (key.shows_default or key.is_hidden({*every[name]}))
+        and not (name in leave or key.label in title)
+    ]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def trained(runs: pd.DataFrame) -> pd.DataFrame:
@@ -166,39 +181,39 @@ def trained(runs: pd.DataFrame) -> pd.DataFrame:
 def before_training(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one run per network and seed: before the first update the rest are its copies."""
     keys = [axis for axis in AXES if axis not in TRAINING_AXES]
-    # what was interrupted measured nothing, and must not stand for a copy that did
+    # an interrupted run may have measured nothing and must not replace a copy that did
     measured = runs[~runs["status"].isin(["failed", "interrupted"])]
     return measured.drop_duplicates([*keys, "seed"])
 
 
 def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
-    """Return what a drawing rests on: seeds, data, network and training.
+    """Return a description of the runs behind a drawing: seeds, data, network and training.
 
-    `leave` names axes that say nothing here, such as the learning rate before training.
+    `leave` names axes that do not matter here, such as the learning rate before training.
     """
     axes = [axis for axis in AXES if axis not in leave]
     per_point = runs.groupby(axes, observed=True, dropna=False)["seed"].nunique()
     low, high = int(per_point.min()), int(per_point.max())
     seeds = f"n = {high} seed{'s' * (high > 1)}" if low == high else f"n = {low}–{high} seeds"
-    told = [seeds]
+    described = [seeds]
     for axis in axes:
         if axis in ("activation_label",):
             continue
         values = levels(runs, axis)
-        if axis == "precision" and values == [DEFAULT_PRECISION]:
+        if axis in RUN_KEYS and RUN_KEYS[axis].is_hidden({*values}):
             continue
         if len(values) == 1 and pd.isna(values[0]):
             continue
-        shown = [plain(v) if isinstance(v, (int, float)) else str(v) for v in values]
+        shown = [_text(value) for value in values]
         if len(shown) > 6:
             shown = [f"{shown[0]} … {shown[-1]} ({len(shown)} values)"]
         name = "" if axis in ("network_label", "dataset_label") else f"{AXES[axis]} "
-        told.append(name + ", ".join(shown))
-    return " · ".join(told)
+        described.append(name + ", ".join(shown))
+    return " · ".join(described)
 
 
 def redraw_command(frames: Frames) -> str:
-    """Return the command that makes the report, with the folder as seen from here."""
+    """Return the command that makes the report again, for the current folder."""
     root = Path(os.path.abspath(frames.root))
     here = Path.cwd()
     shown = root.relative_to(here) if root.is_relative_to(here) else root

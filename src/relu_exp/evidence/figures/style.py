@@ -71,7 +71,7 @@ RC: Any = {
     "svg.hashsalt": "relu-exp",
     "svg.fonttype": "path",
 }
-"""Settings of matplotlib, in force only while a figure of ours is drawn and saved."""
+"""Settings of matplotlib while a figure is drawn and saved."""
 
 _COLORS: Mapping[str, tuple[str, str]] = {
     # activation: color, marker
@@ -117,7 +117,8 @@ class Look:
 def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     """Return a look for each value of a column, in the order of the sweep.
 
-    An activation has the same color in every figure; its variants (other settings) are shades of
+    An activation has the same color in every figure, its own if the results state one
+    (`activation_color`); its variants (other settings) are shades of
     it, and differ in line and marker too. Values of any other column are numbered through.
     """
     if by != "activation_label":
@@ -133,6 +134,9 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     pairs = runs[["activation", by]].drop_duplicates()
     names = dict(zip(pairs[by], pairs["activation"], strict=True))
     spare = {name: n for n, name in enumerate(sorted(set(names.values()) - set(_COLORS)))}
+    own: dict[str, str] = {}
+    if "activation_color" in runs:
+        own = dict(zip(runs["activation"], runs["activation_color"], strict=True))
     found: dict[Any, Look] = {}
     variants = Counter(names.values())
     drawn: Counter[str] = Counter()
@@ -140,6 +144,7 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
         name = names[label]
         n, drawn[name] = drawn[name], drawn[name] + 1
         color, marker = _COLORS.get(name) or _SPARE[spare[name] % len(_SPARE)]
+        color = own.get(name) or color
         if variants[name] > 1:
             color = _shade(color, n / (variants[name] - 1))
         if n:
@@ -148,11 +153,11 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     return found
 
 
-def _shade(color: str, place: float) -> str:
-    """Return a color from dark (place 0) to light (place 1), still visible on white."""
+def _shade(color: str, lightness: float) -> str:
+    """Return a color from dark (0) to light (1), still visible on white."""
     dark, light = 0.5, 0.6
     red, green, blue = (
-        dark * part + place * (1 - light * (1 - part) - dark * part) for part in to_rgb(color)
+        dark * part + lightness * (1 - light * (1 - part) - dark * part) for part in to_rgb(color)
     )
     return to_hex((red, green, blue))
 
@@ -170,7 +175,7 @@ def levels(runs: pd.DataFrame, by: str) -> list[Any]:
 class Sheet:
     """A figure of rows × columns of panels, laid out in inches so that no text meets another.
 
-    Draw into `axes[row][column]`, then `finish`. Panels share their axes unless told otherwise;
+    Draw into `axes[row][column]`, then `finish`. Panels share their axes by default;
     only the outer ones carry tick labels.
     """
 
@@ -239,7 +244,7 @@ class Sheet:
         top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
         bottom = (0.52 if x else 0.3) + under + 0.135 * len(notes) + 0.06
         panels_high = self.rows * height + (self.rows - 1) * gap_y
-        # a legend taller than the panels needs room too
+        # a legend may be taller than the panels
         legend_high = 0.19 * (len(handles) + (legend_title is not None)) + 0.1
         tall = max(top + panels_high + bottom, top + legend_high + 0.1)
         figure = self.figure

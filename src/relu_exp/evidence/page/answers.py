@@ -22,10 +22,10 @@ from relu_exp.evidence.page.questions import Question
 
 __all__ = ["MEASURES", "Answer", "Number", "answer"]
 
-LEAST = 1e-37
-"""Ratios that underflow are shown as 0."""
-LOSS = 0.5
-"""Training loss to which updates are counted."""
+SMALLEST_RATIO = 1e-37
+"""A smaller ratio has underflowed and is shown as 0."""
+LOSS_THRESHOLD = 0.5
+"""The training loss until which updates are counted."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def answer(evidence: Evidence, question: Question) -> Answer | None:
 
 
 def _number(part: pd.DataFrame, measure: str) -> Number:
-    """Return the mean over seeds; what else varies in a cell is averaged within a seed first."""
+    """Return the mean over seeds; other runs of a cell are averaged within their seed first."""
     in_logs = measure in RATIOS
     values = np.log(part["value"]) if in_logs else part["value"]
     found = mean_interval(values.groupby(part["seed"]).mean())
@@ -85,14 +85,14 @@ def _number(part: pd.DataFrame, measure: str) -> Number:
     if measure in SHARES:
         low, high = max(low, 0.0), min(high, 1.0)
     interval = f"{write(low)} … {write(high)}" if math.isfinite(low + high) else ""
-    lost = int((part["status"] == "diverged").sum()) if "status" in part else 0
-    # nothing is left of what diverged, and 0% would look like an accuracy that was measured
-    text = "" if measure == "accuracy" and lost == len(part) else write(mean)
-    return Number(text, "" if low == high else interval, lost)
+    num_diverged = int((part["status"] == "diverged").sum()) if "status" in part else 0
+    # where all runs diverged nothing was measured: 0% would look like a measurement
+    text = "" if measure == "accuracy" and num_diverged == len(part) else write(mean)
+    return Number(text, "" if low == high else interval, num_diverged)
 
 
 def _as_ratio(value: float) -> str:
-    return f"{plain(float(f'{value:.2g}'))}×" if value > LEAST else "0×"
+    return f"{plain(float(f'{value:.2g}'))}×" if value > SMALLEST_RATIO else "0×"
 
 
 def _as_share(value: float) -> str:
@@ -108,7 +108,7 @@ def _text(value: object) -> str:
 
 
 def _with_arm(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with `arm`, activation and network in one."""
+    """Return the runs with `arm`, the names of activation and network together."""
     pairs = zip(runs["activation_label"], runs["network_label"], strict=True)
     return runs.assign(arm=[f"{activation}, {network}" for activation, network in pairs])
 
@@ -138,7 +138,7 @@ def _saturated(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
 def _accuracy(_: Frames, runs: pd.DataFrame, question: Question) -> pd.DataFrame:
     axes = [question.rows, question.columns]
     best = at_best_rate(scored(runs), _arms(question))
-    # of several initializations the better one, by validation as well
+    # of several initializations the best one, chosen by validation too
     best = best.assign(_score=score(best, "final_validation_accuracy"))
     arms = best.groupby(_arms(question), observed=True)["_score"]
     best = best.assign(_mean=arms.transform("mean"))
@@ -148,12 +148,14 @@ def _accuracy(_: Frames, runs: pd.DataFrame, question: Question) -> pd.DataFrame
 
 
 def _updates(frames: Frames, runs: pd.DataFrame, question: Question) -> pd.DataFrame:
-    times = timed(frames, at_fastest_rate(frames, runs, _arms(question), LOSS), LOSS)
+    times = timed(
+        frames, at_fastest_rate(frames, runs, _arms(question), LOSS_THRESHOLD), LOSS_THRESHOLD
+    )
     return times.assign(value=times["steps"])
 
 
 def _arms(question: Question) -> list[str]:
-    """Return what tells the arms of a question apart, each of which has its own best rate."""
+    """Return the columns that distinguish a question's arms; each has its own best rate."""
     return list(dict.fromkeys([question.rows, question.columns, "initializer_label"]))
 
 
@@ -175,7 +177,7 @@ MEASURES: Mapping[str, Callable[[Frames, pd.DataFrame, Question], pd.DataFrame]]
     "updates": _updates,
     "revived": _revived,
 }
-"""What is measured, by the name under which `words` says it."""
+"""How each measure is computed; `words.yaml` explains it under `asks_NAME`."""
 AT_THE_START: Sequence[str] = ("signal", "gradient", "saturated")
 RATIOS: Sequence[str] = ("signal", "gradient")
 SHARES: Sequence[str] = ("dead", "saturated", "accuracy", "revived")

@@ -1,4 +1,4 @@
-"""The explorer's data: what real runs measured, averaged over seeds and packed for a browser.
+"""The explorer's data: what real runs measured, averaged over seeds and compressed for a browser.
 
 Nothing is interpolated: a setting that was not run has no entry. Numbers are 16-bit integers
 (thousandths of a decade, or ten-thousandths for shares), histograms 8-bit square roots of shares;
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from relu_exp.core.schema import DEFAULT_PRECISION, HISTOGRAM_BINS
+from relu_exp.core.run_keys import RUN_KEYS, keys_about
+from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.figures.style import levels, looks, plain
-from relu_exp.evidence.page.by_setting import Places, Rows, mean
-from relu_exp.evidence.page.packing import CODES, Array, Stream, log_codes
+from relu_exp.evidence.page.compression import CODES, Array, Stream, log_codes
+from relu_exp.evidence.page.grouped_rows import Positions, Rows, mean
 
 __all__ = ["CURVES", "QUANTITIES", "explorer_data"]
 
@@ -30,9 +31,9 @@ QUANTITIES = {
     "zero_fraction": "share",
     "saturated_fraction": "share",
 }
-"""What is shown by layer, and how it is coded."""
+"""The quantities that are shown by layer, and how each is coded."""
 PREDICTED = ("activation_std", "gradient_factor")
-"""What theory says by layer at step 0."""
+"""The quantities that theory predicts by layer at step 0."""
 CURVES = {
     ("train", "loss"): "log",
     ("validation", "loss"): "log",
@@ -43,40 +44,40 @@ SPOKEN = {
     "network_label": "",
     "dataset_label": "",
     "optimizer_label": "",
-    "width": "width ",
-    "batch_size": "batches of ",
-    "num_steps": "updates: ",
-    "probe_samples": "probe of ",
-    "precision": "precision ",
+    **{
+        name: RUN_KEYS[name].phrase
+        for name in keys_about("network", "training", "measuring", "computing")
+        if name not in MAIN and not RUN_KEYS[name].is_schedule
+    },
 }
 """What may tell settings apart that agree in all main axes, and how it is said."""
 MOST_BYTES = 5_500_000
-"""Of all packed data together: a page of ten megabytes also holds its pictures and its text."""
+"""Limit of all compressed data: a page of ten megabytes also holds its pictures and its text."""
 
 
 def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open) -> dict[str, Any]:
     """Return what the explorer embeds of every experiment below `root` that probed its layers.
 
     An experiment that does not fit beside the others goes without histograms of pre-activations,
-    then without any, and is last left out by name.
+    then without any, and is at last left out and named.
     """
     folders = sorted(find_results(root), key=lambda folder: (folder.name != first, folder.name))
     experiments: list[dict[str, Any]] = []
     left_out: list[str] = []
-    room = MOST_BYTES
+    bytes_left = MOST_BYTES
     for folder in folders:
         frames = opened(folder)
         if frames.runs.empty or not frames.has("layers"):
             continue
         for kinds in (tuple(HISTOGRAM_BINS), ("activation",), ()):
-            packed = _experiment(frames, folder.name, kinds)
-            if len(packed["data"]) <= room:
+            found = _experiment(frames, folder.name, kinds)
+            if len(found["data"]) <= bytes_left:
                 break
         else:
             left_out.append(folder.name)
             continue
-        room -= len(packed["data"])
-        experiments.append(packed)
+        bytes_left -= len(found["data"])
+        experiments.append(found)
     return {
         "experiments": experiments,
         "left_out": left_out,
@@ -96,17 +97,17 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
     values = {axis: _values(runs, axis) for axis in axes}
     steps: list[list[int]] = []
     stream, settings = Stream(), []
-    # an activation at a time: histograms of everything at once would be large
+    # one activation at a time: all histograms at once would need much memory
     for _, part in runs.groupby("activation_label", observed=True, sort=False):
         found = list(part.groupby(axes, observed=True, sort=False, dropna=False))
         tables = _Tables.read(frames, [group for _, group in found], kinds)
         for number, (key, group) in enumerate(found):
-            place = [
+            indices = [
                 values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)
             ]
-            # of networks that diverged before the first probe, or had none, there is nothing to see
+            # networks that diverged before their first probe, or had none, show nothing
             if len(tables.layers.at(number)["step"]):
-                settings.append([*place, *_pack(stream, steps, tables, number, group)])
+                settings.append([*indices, *_pack(stream, steps, tables, number, group)])
     colors = {str(label): look.color for label, look in looks(runs).items()}
     return {
         "id": name,
@@ -115,11 +116,12 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
         "axes": [axis.removesuffix("_label") for axis in axes],
         "values": [values[axis] for axis in axes],
         "colors": [colors[label] for label in values["activation_label"]],
+        "korean": frames.korean,
         "kinds": list(kinds),
         "steps": steps,
         "num_numbers": stream.num_numbers,
         "settings": settings,
-        "data": stream.packed(),
+        "data": stream.compressed(),
     }
 
 
@@ -136,18 +138,20 @@ class _Tables:
     def read(
         cls, frames: Frames, settings: Sequence[pd.DataFrame], kinds: Sequence[str]
     ) -> _Tables:
-        places = Places.of(settings)
-        ids = list(places.setting)
+        positions = Positions.of(settings)
+        ids = list(positions.setting)
         layers = frames.read("layers", run_ids=ids, quantity=list(QUANTITIES))
         predictions = frames.read("predictions", run_ids=ids, quantity=list(PREDICTED))
         curves = frames.read("curves", run_ids=ids, split=["train", "validation"])
         counted = frames.read("histograms", run_ids=ids, kind=kinds) if kinds else None
         return cls(
-            Rows.of(_coded(layers, QUANTITIES), places, ("step", "layer", "code", "value")),
-            Rows.of(_coded(predictions, PREDICTED), places, ("layer", "code", "value")),
-            Rows.of(curves, places, ("split", "step", "loss", "accuracy")),
+            Rows.of(_coded(layers, QUANTITIES), positions, ("step", "layer", "code", "value")),
+            Rows.of(_coded(predictions, PREDICTED), positions, ("layer", "code", "value")),
+            Rows.of(curves, positions, ("split", "step", "loss", "accuracy")),
             {
-                kind: Rows.of(counted[counted["kind"] == kind], places, ("step", "layer", "counts"))
+                kind: Rows.of(
+                    counted[counted["kind"] == kind], positions, ("step", "layer", "counts")
+                )
                 for kind in kinds
                 if counted is not None
             },
@@ -155,14 +159,14 @@ class _Tables:
 
 
 def _coded(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """Return a table with `code`, the place of its quantity among the names."""
+    """Return a table with `code`, the index of its quantity among the names."""
     return table.assign(code=pd.Categorical(table["quantity"], categories=list(names)).codes)
 
 
 def _pack(
     stream: Stream, steps: list[list[int]], tables: _Tables, number: int, runs: pd.DataFrame
 ) -> list[int]:
-    """Add one setting to the stream; return its seeds, what diverged, its shape and its place."""
+    """Add one setting to the stream; return its seeds, how many diverged, its shape and offset."""
     layers, curves = tables.layers.at(number), tables.curves.at(number)
     probed, evaluated = np.unique(layers["step"]), np.unique(curves["step"])
     num_layers = int(layers["layer"].max())
@@ -207,10 +211,10 @@ def _shares(rows: Mapping[str, Array], kind: str, probed: Array, num_layers: int
     if len(rows["counts"]):
         counts = np.stack(rows["counts"].tolist()).astype(float)
         shares = counts / counts.sum(axis=1, keepdims=True)
-        places = (np.searchsorted(probed, rows["step"]), rows["layer"] - 1)
+        where = (np.searchsorted(probed, rows["step"]), rows["layer"] - 1)
         seeds = np.zeros(total.shape[:2])
-        np.add.at(total, places, shares)
-        np.add.at(seeds, places, 1)
+        np.add.at(total, where, shares)
+        np.add.at(seeds, where, 1)
         total /= np.maximum(seeds, 1)[..., None]
     return np.round(255 * np.sqrt(total)).astype(np.uint8)
 
@@ -235,7 +239,11 @@ def _facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
     """Return what all runs share: data, network, width and so on."""
     shown = [column for column in SPOKEN if column not in varying]
     same = [column for column in shown if runs[column].nunique() == 1]
-    same = [column for column in same if {*runs[column]} != {DEFAULT_PRECISION}]
+    same = [
+        column
+        for column in same
+        if column not in RUN_KEYS or not RUN_KEYS[column].is_hidden({*runs[column]})
+    ]
     return " · ".join(f"{SPOKEN[column]}{_text(runs[column].dropna().iloc[0])}" for column in same)
 
 

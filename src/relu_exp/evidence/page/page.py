@@ -20,8 +20,8 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.figures import FIGURES
 from relu_exp.evidence.page.answers import answer
 from relu_exp.evidence.page.explorer import explorer_data
+from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.questions import QUESTIONS, Question
-from relu_exp.evidence.page.strips import distance_bar, forest
 from relu_exp.evidence.page.words import LANGUAGES, WORDS
 from relu_exp.evidence.report.heard import Heard, place_of
 from relu_exp.evidence.report.pages import asset, render, replace_text
@@ -41,11 +41,11 @@ SCRIPTS = (
     "explorer_view.js",
     "explorer.js",
 )
-"""In this order: each says on its first lines what it uses of those before it."""
+"""Loaded in this order; the first lines of each name what it uses of the scripts before it."""
 
 
 def build_page(judged: Judged, language: str = "en") -> Path:
-    """Write `report.html` beside the verdicts and return its path; `language` is seen first.
+    """Write `report.html` beside the verdicts and return its path; it opens in `language`.
 
     One file that needs no network. The same results give the same bytes.
 
@@ -64,7 +64,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "language": language,
         "languages": LANGUAGES,
         "w": WORDS,
-        "forest": lambda one: forest(one.verdict, one.claim.rule),
+        "interval_axis": lambda one: interval_axis(one.verdict, one.claim.rule),
         "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
         "alt": _alternative,
         "place": place_of,
@@ -83,7 +83,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         ).decode(),
         "data": {
             "words": _json(WORDS),
-            "pictures": _json({path: picture.packed for path, picture in pictures.items()}),
+            "pictures": _json({path: picture.compressed for path, picture in pictures.items()}),
             "explorer": _json(explorer),
         },
     }
@@ -101,7 +101,7 @@ def check_language(language: str) -> None:
     """Accept a language of the page.
 
     Raises:
-        UsageError: the page does not speak it.
+        UsageError: there is no such language.
     """
     if language not in LANGUAGES:
         raise UsageError(
@@ -111,7 +111,7 @@ def check_language(language: str) -> None:
 
 
 def _json(value: Any) -> Markup:
-    """Return JSON that may stand in a script element: no text can end the element."""
+    """Return JSON that is safe in a script element: no text in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -120,20 +120,20 @@ def _json(value: Any) -> Markup:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as the page embeds it: its SVG, deflated, in base64; its size in pixels."""
+    """A picture as the page embeds it: its SVG, compressed, in base64; its size in pixels."""
 
-    packed: str
+    compressed: str
     width: int
     height: int
 
     @classmethod
     def read(cls, path: Path) -> Picture:
-        """Read an SVG; one that does not say its size gets that of most of ours."""
+        """Read an SVG; one without a size gets the size of most figures."""
         svg = path.read_bytes()
         box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg[:2000])
         width, height = map(float, box.groups()) if box else (640.0, 420.0)
-        packed = base64.b64encode(zlib.compress(svg, 9)).decode()
-        return cls(packed, round(width), round(height))
+        compressed = base64.b64encode(zlib.compress(svg, 9)).decode()
+        return cls(compressed, round(width), round(height))
 
 
 def _pictures(root: Path, heard: Sequence[Heard]) -> dict[str, Picture]:
@@ -152,7 +152,7 @@ def _view(question: Question, explored: Collection[str]) -> str:
 
 
 def _alternative(one: Heard) -> str:
-    """Return what a claim's picture shows, and what it shows for the claim."""
+    """Return the alternative text of a claim's picture: what is drawn, and what was found."""
     name = one.claim.figure or ""
     shown = FIGURES[name].summary if name in FIGURES else name.replace("_", " ").capitalize()
     return f"{shown}; experiment {one.claim.experiments[0]}. {one.says}"

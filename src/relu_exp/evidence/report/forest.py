@@ -1,4 +1,4 @@
-"""The forest: every statistical claim's effect on one scale, distance from its own threshold."""
+"""Forest plot: every statistical claim's effect as the distance from its own threshold."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOKS: Mapping[VerdictName, Look] = {
 TICKS = (-100, -10, -3, -1, 0, 1, 3, 10, 100)
 
 
-class Place(NamedTuple):
+class Distances(NamedTuple):
     """An interval and its effect as distances from the threshold, positive on the claimed side."""
 
     low: float
@@ -33,11 +33,11 @@ class Place(NamedTuple):
     high: float
 
 
-def standardized(verdict: Verdict, rule: Rule) -> Place | None:
+def standardized(verdict: Verdict, rule: Rule) -> Distances | None:
     """Return the distance of an effect from the threshold, in half-widths of its 95% interval.
 
-    Beyond 1 an interval around its effect lies wholly on one side. None where there is no interval.
-    Ratios are measured in logarithms.
+    Beyond ±1 the interval lies wholly on one side of the threshold. Ratios are measured in
+    logarithms. None where there is no interval.
     """
     numbers = (verdict.effect, verdict.low, verdict.high, rule.threshold)
     if any(number is None or not math.isfinite(number) for number in numbers):
@@ -53,7 +53,7 @@ def standardized(verdict: Verdict, rule: Rule) -> Place | None:
         return None
     unit = (high - low) / 2 * (1 if rule.claimed_side == "above" else -1)
     first, last = sorted(((low - threshold) / unit, (high - threshold) / unit))
-    return Place(first, (effect - threshold) / unit, last)
+    return Distances(first, (effect - threshold) / unit, last)
 
 
 def draw_forest(
@@ -61,9 +61,9 @@ def draw_forest(
 ) -> bool:
     """Draw the effects of all statistical claims to files; return whether there were any."""
     found = {
-        claim: place
+        claim: distances
         for claim, verdict in verdicts.items()
-        if verdict.name in LOOKS and (place := standardized(verdict, rules[claim]))
+        if verdict.name in LOOKS and (distances := standardized(verdict, rules[claim]))
     }
     if not found:
         return False
@@ -74,13 +74,13 @@ def draw_forest(
         axes.axvline(0, color="#444444", linewidth=0.8)
         axes.axvspan(-1, 1, color="#f0f0f0", zorder=0)
         for row, claim in enumerate(order):
-            place, look = found[claim], LOOKS[verdicts[claim].name]
-            axes.plot([place.low, place.high], [row, row], color=look.color, linewidth=1.3)
-            axes.plot([place.effect], [row], color=look.color, marker=look.marker)
+            distances, look = found[claim], LOOKS[verdicts[claim].name]
+            axes.plot([distances.low, distances.high], [row, row], color=look.color, linewidth=1.3)
+            axes.plot([distances.effect], [row], color=look.color, marker=look.marker)
         axes.set_yticks(range(len(order)), order)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_xscale("symlog", linthresh=3, linscale=1.2)
-        reach = max(5.0, *(abs(place.effect) + 2 for place in found.values()))
+        reach = max(5.0, *(abs(distances.effect) + 2 for distances in found.values()))
         axes.set_xlim(-reach, reach)
         axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if abs(tick) < reach]))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))

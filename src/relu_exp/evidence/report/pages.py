@@ -18,11 +18,11 @@ from relu_exp.evidence.report.summary import plural
 __all__ = ["asset", "escape_markdown", "markdown_code", "render", "replace_text"]
 
 
-def render(name: str, words: Mapping[str, Any], room: str = __package__) -> str:
-    """Return a template of a room filled with words; those of an HTML page are escaped."""
+def render(name: str, words: Mapping[str, Any], package: str = __package__) -> str:
+    """Return a template of a package, filled with words; those of an HTML page are escaped."""
     is_html = name.endswith(".html")
     environment = Environment(
-        loader=PackageLoader(room, "templates"),
+        loader=PackageLoader(package, "templates"),
         autoescape=is_html,  # noqa: S701 - Markdown is escaped by its own filter
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -55,9 +55,9 @@ def _runs(n: int) -> str:
     return f"{n:,} {plural(n, 'run')}"
 
 
-def asset(name: str, room: str = __package__) -> Markup:
-    """Return a script or a style sheet of a room of ours, as it is."""
-    text = files(room).joinpath("assets", name).read_text(encoding="utf-8")
+def asset(name: str, package: str = __package__) -> Markup:
+    """Return a script or a style sheet of a package, unchanged."""
+    text = files(package).joinpath("assets", name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 - a file of this package
 
 
@@ -65,7 +65,7 @@ def replace_text(target: Path, text: str) -> None:
     """Write a file whole or not at all.
 
     Raises:
-        OSError: the place cannot be written.
+        OSError: the file cannot be written.
     """
     unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:

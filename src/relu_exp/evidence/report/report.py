@@ -19,7 +19,8 @@ from typing import Any
 
 import matplotlib as mpl
 
-from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
+from relu_exp.core.run_keys import RUN_KEYS, keys_about
+from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
@@ -33,10 +34,10 @@ __all__ = ["Built", "build", "build_index", "experiments", "find_results"]
 MOST_RUN_IDS = 1000
 """Run ids listed below one figure; of a larger sweep the manifest lists them."""
 SMALL_TABLE = 16
-"""Rows that a terminal shows without scrolling the rest away."""
+"""Rows that fit on a terminal."""
 _TRIES = 5
-_IN_BETWEEN = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
-"""What a rename says when another report's figures came or went just before it."""
+_RENAME_RACES = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
+"""Errors of a rename that another report can cause by moving its figures at the same time."""
 
 
 @dataclass(frozen=True)
@@ -72,25 +73,25 @@ class _Shown:
 def build(results: Path, reload_seconds: int = 0) -> Built:
     """Write the report of one experiment's results beside them.
 
-    With `reload_seconds` it says that the runs go on, and reads itself again so often.
+    With `reload_seconds` the page notes that training goes on, and reloads at this interval.
 
     Raises:
         UsageError: there are no results, a part is damaged, or the report cannot be written.
     """
     frames = Frames.open(results)
     with _writing(results):
-        workshop = frames.store.begin_report()
+        unfinished = frames.store.begin_report()
     try:
         with _writing(results):
-            (workshop / "figures").mkdir()
-            shown, skipped = _draw_all(frames, workshop)
+            (unfinished / "figures").mkdir()
+            shown, skipped = _draw_all(frames, unfinished)
             words = _words(frames, shown, skipped)
             words |= {"reload_seconds": reload_seconds, "reload_script": asset("reload.js")}
             for name in ("report.html", "report.md"):
-                (workshop / name).write_text(render(name, words), encoding="utf-8")
-            _move(workshop, results)
+                (unfinished / name).write_text(render(name, words), encoding="utf-8")
+            _move(unfinished, results)
     finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
     figures = tuple(
         results / "figures" / f"{one.drawing.name}{ending}"
         for one in shown
@@ -123,7 +124,7 @@ def build_index(
 
 
 def experiments(root: Path, opened: Open = Frames.open) -> list[dict[str, str]]:
-    """Return what an index says of each experiment below `root`.
+    """Return the entry of each experiment below `root` in an index.
 
     Raises:
         UsageError: there are no results, or they are damaged.
@@ -148,7 +149,7 @@ def experiments(root: Path, opened: Open = Frames.open) -> list[dict[str, str]]:
 
 @contextmanager
 def _writing(results: Path) -> Iterator[None]:
-    """Say in one line what keeps a report from being written."""
+    """Raise a `UsageError` that says in one line why the report cannot be written."""
     try:
         yield
     except OSError as error:
@@ -157,26 +158,26 @@ def _writing(results: Path) -> Iterator[None]:
         ) from error
 
 
-def _draw_all(frames: Frames, workshop: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:
-    """Draw what the experiment asks for; a figure that does not apply or fails says why."""
+def _draw_all(frames: Frames, unfinished: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:
+    """Draw the figures that the experiment asks for; return them, and why others were skipped."""
     shown: list[_Shown] = []
     skipped: list[tuple[str, str]] = []
     for name in frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES)):
         try:
             for drawing in draw(name, frames):
                 with _writing(frames.root):
-                    shown.append(_save(name, drawing, workshop / "figures"))
-                    # a sign of life: what is old is taken for what a kill left behind
-                    os.utime(workshop)
+                    shown.append(_save(name, drawing, unfinished / "figures"))
+                    # an old folder is deleted as left over from a killed command
+                    os.utime(unfinished)
         except DoesNotApply as reason:
             skipped.append((name, str(reason)))
         except UsageError as error:
-            # a figure of a plugin that is not loaded here; damaged parts are no such thing
+            # the figure may belong to a plugin that is not loaded; damaged parts are real errors
             if name in FIGURES:
                 raise
             skipped.append((name, str(error)))
         except Exception as error:
-            # a mistake in one figure, or results that nobody foresaw, must not end the report
+            # an error in one figure must not end the report
             message = " ".join(str(error).split())[:200]
             skipped.append((name, f"drawing it failed with {type(error).__name__}: {message}"))
     return shown, skipped
@@ -228,19 +229,19 @@ def _fixed(frames: Frames) -> list[tuple[str, str]]:
     names = {
         "dataset_label": "data",
         "network_label": "network",
-        "depth": "depth",
-        "width": "width",
+        **{name: RUN_KEYS[name].label for name in keys_about("network")},
         "optimizer_label": "optimizer",
-        "learning_rate": "learning rate",
-        "batch_size": "batch size",
-        "num_steps": "updates",
-        "probe_samples": "probe samples",
-        "precision": "precision",
+        **{
+            name: RUN_KEYS[name].label
+            for name in keys_about("training", "measuring", "computing")
+            if not RUN_KEYS[name].is_schedule
+        },
     }
     found = []
     for column, name in names.items():
         values = frames.runs[column].dropna().unique()
-        if len(values) == 1 and not (column == "precision" and values[0] == DEFAULT_PRECISION):
+        is_hidden = column in RUN_KEYS and RUN_KEYS[column].is_hidden({*values})
+        if len(values) == 1 and not is_hidden:
             value = values[0]
             found.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
     return found
@@ -253,19 +254,19 @@ def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
     return tuple(table.as_dicts())
 
 
-def _move(workshop: Path, results: Path) -> None:
-    """Put a finished report into its place; the old figures go as the new ones come."""
+def _move(unfinished: Path, results: Path) -> None:
+    """Move a finished report to the results, where it replaces the old one."""
     with _alone(results):
-        _put_figures(workshop, results / "figures")
+        _put_figures(unfinished, results / "figures")
         for name in ("report.html", "report.md"):
-            os.replace(workshop / name, results / name)
+            os.replace(unfinished / name, results / name)
 
 
 @contextmanager
 def _alone(results: Path) -> Iterator[None]:
-    """Wait until no other report is being put here, so that figures and pages are of one.
+    """Hold a lock on the results, so that figures and pages belong to the same report.
 
-    The system lets go of the lock when its holder ends, however it ends.
+    The system releases the lock when the process ends, however it ends.
     """
     folder = os.open(results, os.O_RDONLY)
     try:
@@ -277,18 +278,18 @@ def _alone(results: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _put_figures(workshop: Path, target: Path) -> None:
+def _put_figures(unfinished: Path, target: Path) -> None:
     for tries_left in reversed(range(_TRIES)):
         try:
-            # an archive may hold anything in their place
+            # an unpacked archive may hold a file or a link of this name
             if target.is_symlink() or (target.exists() and not target.is_dir()):
-                target.rename(workshop / "old")
-            put_folder(workshop / "figures", target)
+                target.rename(unfinished / "old")
+            put_folder(unfinished / "figures", target)
             return
         except OSError as error:
-            # without locks another report may come or go between two renames
-            if error.errno not in _IN_BETWEEN or not tries_left:
+            # without a lock another report may move its figures between two renames
+            if error.errno not in _RENAME_RACES or not tries_left:
                 raise
-        # what `put_folder` may have moved aside already is in its way the next time
-        shutil.rmtree(workshop / "figures-replaced", ignore_errors=True)
+        # `put_folder` may have moved the old figures aside: the next try needs that name
+        shutil.rmtree(unfinished / "figures-replaced", ignore_errors=True)
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The verdicts as they were written, read again: what `verdicts.json` holds of every claim."""
+"""Saved verdicts: reads what `verdicts.json` holds of every claim."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def of_claim(claim: Claim, verdicts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return a claim's row of verdicts that were read, or one that says it was not decided."""
+    """Return a claim's row among saved verdicts, or one with the verdict `not decided`."""
     blank = {**_DEFAULTS, "verdict": "not decided", "rule": asdict(claim.rule)}
     return {**blank, **verdicts.get(claim.id, {}), "claim": claim.id, "group": claim.group}
 
@@ -106,7 +106,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "rule": {},
     "cells": [],
 }
-"""What a field that another version did not write is taken for."""
+"""The values of fields that another version did not write."""
 _RULE_DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("measure", "says", "unit"), ""),
     "threshold": None,

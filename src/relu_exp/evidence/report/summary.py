@@ -1,4 +1,4 @@
-"""What a report says in words and tables: what was run, how it ended, what came out best."""
+"""The words and tables of a report: what was run, how it ended, which arms were best."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import TABLES
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import Interval, best_learning_rates, mean_interval, score
@@ -31,20 +32,14 @@ ARM = [
     "network_label",
     "dataset_label",
     "optimizer_label",
-    "depth",
-    "width",
-    "batch_size",
-    "num_steps",
-    "precision",
+    *(name for name in keys_about("network", "training", "computing") if name != "learning_rate"),
 ]
 """All that tells one arm of a sweep from another, besides the learning rate."""
 HEADINGS = {
     "activation_label": "activation",
     "network_label": "network",
     "dataset_label": "data",
-    "depth": "depth",
-    "width": "width",
-    "precision": "precision",
+    **{name: RUN_KEYS[name].label for name in keys_about("network", "computing")},
 }
 
 
@@ -75,29 +70,31 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
         return "Nothing was trained: it was computed."
     runs, counts = frames.runs, Counter(frames.runs["status"])
     asked = len(runs) + frames.num_missing
-    told = [f"{asked:,} {plural(asked, 'run')} {'was' if asked == 1 else 'were'} asked for."]
+    sentences = [f"{asked:,} {plural(asked, 'run')} {'was' if asked == 1 else 'were'} asked for."]
     if counts["done"] == asked:
-        told.append("All of them finished." if asked > 1 else "It finished.")
+        sentences.append("All of them finished." if asked > 1 else "It finished.")
     else:
-        told.append(f"{counts['done']:,} finished.")
+        sentences.append(f"{counts['done']:,} finished.")
     if counts["diverged"]:
-        told.append(f"{counts['diverged']:,} diverged.")
+        sentences.append(f"{counts['diverged']:,} diverged.")
     if counts["diverged"] and not brief:
         rates = Counter(runs.loc[runs["status"] == "diverged", "learning_rate"])
         where = ", ".join(f"{n} at {rate:g}" for rate, n in sorted(rates.items()))
-        told.append(
+        sentences.append(
             f"By learning rate: {where}. A run diverges when its loss is no longer a finite "
             "number; that is a result, and counts as accuracy 0 and as a threshold never reached."
         )
     if counts["failed"]:
-        told.append(f"{counts['failed']:,} failed with an error and are in no figure.")
+        sentences.append(f"{counts['failed']:,} failed with an error and are in no figure.")
     if counts["interrupted"]:
-        told.append(f"{counts['interrupted']:,} were interrupted; what they measured is shown.")
+        sentences.append(
+            f"{counts['interrupted']:,} were interrupted; what they measured is shown."
+        )
     if frames.num_missing:
-        told.append(
+        sentences.append(
             f"{frames.num_missing:,} have not been run yet: run the same command to continue."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def failures(frames: Frames) -> list[str]:
@@ -114,21 +111,21 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
 
     `num_seeds` is the largest number of seeds behind a figure; None where nothing was drawn.
     """
-    told = []
+    lines = []
     if num_seeds == 1:
         words = shlex.split(str(frames.manifest.get("command") or "relu-exp run"))
         again = shlex.join([word for word in words if not word.startswith("seed=")])
-        told.append(
+        lines.append(
             "Only one seed was run: every point is a single run, and no figure has an interval. "
             f"For intervals: {again} 'seed=range(5)'"
         )
     if frames.num_missing:
-        told.append(f"{frames.num_missing:,} of the runs asked for are missing: this is a part.")
-    told += [f"Runs failed: {reason}" for reason in failures(frames)]
+        lines.append(f"{frames.num_missing:,} of the runs asked for are missing: this is a part.")
+    lines += [f"Runs failed: {reason}" for reason in failures(frames)]
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:
-        told.append("Made with uncommitted changes: the commit alone does not reproduce it.")
-    return told
+        lines.append("Made with uncommitted changes: the commit alone does not reproduce it.")
+    return lines
 
 
 def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
@@ -171,8 +168,8 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
 
 
 def _row_axes(runs: pd.DataFrame) -> list[str]:
-    optional = ("network_label", "dataset_label", "depth", "width", "precision")
-    return ["activation_label", *(a for a in optional if runs[a].nunique(dropna=False) > 1)]
+    first, *optional = HEADINGS
+    return [first, *(axis for axis in optional if runs[axis].nunique(dropna=False) > 1)]
 
 
 def _counts(runs: pd.DataFrame, by: Sequence[str]) -> Table:

@@ -25,7 +25,7 @@ _NARROW = {"claim": 35, "effect, 95% interval": 24}
 _HALF = 7
 """Characters of a bar on either side of its threshold."""
 _FAR = 30
-"""Half-widths from which on an effect stands at the end of its bar."""
+"""Distance in half-widths at which a bar ends."""
 _STYLES = {
     "supported": "blue",
     "refuted": "red",
@@ -38,9 +38,9 @@ _LEGEND = (
     "To the right lies what is claimed; the distance is in half-widths of the interval."
 )
 _RULE = ("measure", "says", "threshold", "claimed_side", "ratio", "unit")
-"""What is read of a saved rule."""
+"""The fields of a saved rule that are read."""
 _FIRST = ("refuted", "conditional", "inconclusive", "supported", "not decided")
-"""Whose lines stay where a screen is too small for all."""
+"""The order in which rows are kept where a terminal is too small for all."""
 
 
 def show_verdicts(
@@ -65,7 +65,7 @@ def show_verdicts(
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]], is_narrow: bool) -> Table:
-    """Return the table of a group; a narrow one has signs for words and leaves out the rule."""
+    """Return the table of a group; a narrow one leaves out the threshold and the verdict's word."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.pad_edge = False
     most = _NARROW if is_narrow else {}
@@ -85,10 +85,10 @@ def bar(verdict: Verdict, rule: Rule) -> str:
 
     Empty where there is no interval to draw, as for claims about formulas.
     """
-    place = standardized(verdict, rule)
-    if place is None:
+    distances = standardized(verdict, rule)
+    if distances is None:
         return ""
-    low, middle, high = map(_column, place)
+    low, middle, high = map(_column, distances)
     line = [" "] * (2 * _HALF + 1)
     line[low : high + 1] = "━" * (high + 1 - low)
     line[_HALF] = "┿" if line[_HALF] == "━" else "│"
@@ -96,22 +96,22 @@ def bar(verdict: Verdict, rule: Rule) -> str:
     return "".join(line)
 
 
-def _column(place: float) -> int:
-    """Return the character that stands for a distance in half-widths, on a logarithmic scale."""
-    far = math.copysign(math.log1p(min(abs(place), _FAR)) / math.log1p(_FAR), place)
+def _column(distance: float) -> int:
+    """Return the character of a bar at a distance in half-widths, on a logarithmic scale."""
+    far = math.copysign(math.log1p(min(abs(distance), _FAR)) / math.log1p(_FAR), distance)
     return _HALF + round(far * _HALF)
 
 
 def _kept(rows: Sequence[Mapping[str, Any]], most: int | None) -> list[Mapping[str, Any]]:
-    """Return the rows in their order, without the least surprising of more than `most`."""
+    """Return at most `most` rows in their order, leaving out the least surprising."""
     if most is None or len(rows) <= most:
         return list(rows)
-    order = sorted(range(len(rows)), key=lambda place: _FIRST.index(rows[place]["verdict"]))
-    return [rows[place] for place in sorted(order[:most])]
+    order = sorted(range(len(rows)), key=lambda row: _FIRST.index(rows[row]["verdict"]))
+    return [rows[row] for row in sorted(order[:most])]
 
 
 def _cells(row: Mapping[str, Any]) -> Iterator[Text]:
-    """Yield sign and claim, bar, effect, what is claimed and the verdict's word of one line."""
+    """Yield the cells of a row: mark and claim, bar, effect, threshold and verdict."""
     rule = Rule(**{key: row["rule"][key] for key in _RULE})
     effect, low, high = (
         math.nan if row[key] is None else float(row[key]) for key in ("effect", "low", "high")

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from relu_exp.config.groups import registries
 from relu_exp.config.keys import PLAIN_KEYS
 from relu_exp.core.registry import shown
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, Choice, RunConfig, UsageError
 from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.launchers.local import resolve_device
-from relu_exp.launchers.task import Mission, ready
+from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.results import machine
 from relu_exp.results.provenance import changes, fingerprint
 from relu_exp.results.reading import memory
@@ -83,7 +84,7 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
         check(run.precision, device)
     except UsageError as error:
         return "failed", f"cannot be trained here: {error}"
-    with ready(Mission(found.store.root, found.session, device, tuple(plugins))):
+    with ready(FleetJob(found.store.root, found.session, device, tuple(plugins))):
         try:
             here = _train(run, device)
             reasons = _unlike(found, made_on, device)
@@ -113,14 +114,17 @@ def trainable(run: RunConfig) -> RunConfig:
         if "download" in settings:
             settings["download"] = False
         known[part] = Choice(choice.name, tuple(sorted(settings.items())))
-    for key, setting in PLAIN_KEYS.items():
-        if hasattr(run, key) and (key, run.width) != ("width", None):
-            setting.check(key, getattr(run, key))
+    for name, key in RUN_KEYS.items():
+        value = getattr(run, name)
+        is_checked = key.written in PLAIN_KEYS and not key.counts_samples
+        if is_checked and not (key.is_optional and value is None):
+            PLAIN_KEYS[key.written].check(name, value)
     run = replace(run, **known)
     shape = datasets.shape_of(run.dataset)
-    for key in ("batch_size", "probe_samples"):
-        if not 0 < getattr(run, key) <= shape.num_train:
-            raise UsageError(f"{key}={getattr(run, key)} is not between 1 and {shape.num_train}")
+    for name, key in RUN_KEYS.items():
+        value = getattr(run, name)
+        if key.counts_samples and not 0 < value <= shape.num_train:
+            raise UsageError(f"{name}={value} is not between 1 and {shape.num_train}")
     # weights, gradients and the optimizer's own, and the samples as read and as scaled
     num_values = 4 * networks.parameter_count(networks.layers_of(run))
     num_values += 4 * shape.num_train * shape.num_features

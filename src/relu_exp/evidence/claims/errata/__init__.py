@@ -1,14 +1,41 @@
-"""Errata: what the documents get wrong as written, each with the right statement and its source."""
+"""Errata: what the documents get wrong as written, each with the right statement and its source.
+
+Each document's errata stand in a YAML file of its name.
+"""
 
 from __future__ import annotations
 
-from relu_exp.evidence.claims.errata.d0 import D0
-from relu_exp.evidence.claims.errata.d1 import D1
-from relu_exp.evidence.claims.errata.d2 import D2
-from relu_exp.evidence.claims.errata.d3 import D3
-from relu_exp.evidence.claims.errata.d4 import D4
-from relu_exp.evidence.claims.errata.erratum import Erratum
+from dataclasses import dataclass
+
+from relu_exp.evidence.data.texts import Text, entry, read_texts
 
 __all__ = ["ERRATA", "Erratum"]
 
-ERRATA: tuple[Erratum, ...] = (*D0, *D1, *D2, *D3, *D4)
+DOCUMENTS = ("D0", "D1", "D2", "D3", "D4")
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """One mistake: where it stands, what is written (paraphrased), what is right, by whom.
+
+    `claim` is the claim that tests it, None where no computation is needed.
+    """
+
+    document: str
+    section: str
+    written: Text
+    right: Text
+    source: str
+    claim: str | None = None
+
+
+def _errata(document: str) -> list[Erratum]:
+    """Read the errata of a document."""
+    name = f"{document}.yaml"
+    return [
+        entry(Erratum, {"document": document, **values}, f"{name}: erratum {number}")
+        for number, values in enumerate(read_texts(__package__, name), 1)
+    ]
+
+
+ERRATA: tuple[Erratum, ...] = tuple(one for document in DOCUMENTS for one in _errata(document))

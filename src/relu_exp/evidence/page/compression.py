@@ -1,4 +1,4 @@
-"""Packing: measurements as small integers, deflated, for a browser to read back."""
+"""Compression: measurements as small integers, deflated, for a browser to read back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CODES: Mapping[str, Callable[[Array], Array]] = {"log": log_codes, "share": shar
 
 @dataclass
 class Stream:
-    """Packed numbers under construction: all small integers first, then all histograms."""
+    """Numbers to be compressed: all integers of 16 bits first, then all histograms."""
 
     numbers: list[Array] = field(default_factory=list)
     counts: list[Array] = field(default_factory=list)
@@ -50,11 +50,11 @@ class Stream:
         self.num_numbers += codes.size
 
     def add_counts(self, codes: Array) -> None:
-        """Append integers of 8 bits, which come after all others."""
+        """Append integers of 8 bits, which come after those of 16."""
         self.counts.append(codes.ravel())
         self.num_counts += codes.size
 
-    def packed(self) -> str:
+    def compressed(self) -> str:
         """Return everything, deflated, in base64."""
         pieces = [each.tobytes() for each in (*self.numbers, *self.counts)]
         return base64.b64encode(zlib.compress(b"".join(pieces), 9)).decode()

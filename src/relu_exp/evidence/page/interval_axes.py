@@ -1,4 +1,4 @@
-"""Strips: intervals as places between 0 and 100 on a scale, for a page to draw."""
+"""Interval axes: intervals as positions between 0 and 100 on an axis, for a page to draw."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName
 from relu_exp.evidence.figures.style import plain
 from relu_exp.evidence.report.forest import standardized
 
-__all__ = ["Bar", "Strip", "distance_bar", "forest"]
+__all__ = ["Bar", "IntervalAxis", "distance_bar", "interval_axis"]
 
 FARTHEST = 30.0
-"""Half-widths from the threshold at which the scale of distances ends."""
+"""Half-widths from the threshold at which the axis of distances ends."""
 NUM_TICKS = 4
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One interval: its part of the grid (empty: all of it), verdict and places in percent.
+    """One interval: its setting (empty: all of them), verdict and positions in percent.
 
-    `is_cut` says of the lower and the upper end whether the interval goes on beyond the scale.
+    `is_cut` holds for the lower and the upper end whether the interval goes on beyond the axis.
     """
 
     where: dict[str, str]
@@ -36,8 +36,8 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Intervals on one scale: what they measure, the threshold and its place, the claimed side."""
+class IntervalAxis:
+    """Intervals on one axis: the measure, the threshold, its position and the claimed side."""
 
     measure: str
     limit: float
@@ -47,10 +47,10 @@ class Strip:
     ticks: list[tuple[float, str]]
 
 
-def forest(verdict: Verdict, rule: Rule) -> Strip | None:
-    """Return the intervals of a verdict and its cells on one scale; None where it has none.
+def interval_axis(verdict: Verdict, rule: Rule) -> IntervalAxis | None:
+    """Return the intervals of a verdict and its cells on one axis; None where it has none.
 
-    How many parts there are has no place on the scale that the parts are measured on.
+    Where a rule counts settings, only they are drawn: the count is another quantity.
     """
     if rule.threshold is None:
         return None
@@ -63,21 +63,21 @@ def forest(verdict: Verdict, rule: Rule) -> Strip | None:
     if not found:
         return None
     scale = _Scale.of(found, limit, in_logs)
-    threshold = scale.place(limit)
+    threshold = scale.position(limit)
     bars = [
         Bar(
             where=each.where if isinstance(each, Cell) else {},
             verdict=each.verdict if isinstance(each, Cell) else each.name,
             effect=each,
-            middle=scale.place(each.effect),
-            low=scale.place(each.low),
-            high=scale.place(each.high),
+            middle=scale.position(each.effect),
+            low=scale.position(each.low),
+            high=scale.position(each.high),
             is_cut=(scale.is_below(each.low), scale.is_above(each.high)),
         )
         for each in found
     ]
     shade = (threshold, 100.0) if rule.claimed_side == "above" else (0.0, threshold)
-    return Strip(measure, limit, bars, threshold, shade, scale.ticks())
+    return IntervalAxis(measure, limit, bars, threshold, shade, scale.ticks())
 
 
 def distance_bar(verdict: Verdict, rule: Rule) -> Bar | None:
@@ -86,18 +86,18 @@ def distance_bar(verdict: Verdict, rule: Rule) -> Bar | None:
     if found is None:
         return None
 
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         reach = math.asinh(min(abs(value), FARTHEST)) / math.asinh(FARTHEST)
         return round(50 + 50 * math.copysign(reach, value), 2)
 
-    low, middle, high = map(place, found)
+    low, middle, high = map(position, found)
     is_cut = (found.low < -FARTHEST, found.high > FARTHEST)
     return Bar({}, verdict.name, found.effect, middle, low, high, is_cut)
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """From values to percent of a strip's width."""
+    """Maps values to percent of an axis's width."""
 
     low: float
     high: float
@@ -105,9 +105,9 @@ class _Scale:
 
     @classmethod
     def of(cls, found: Sequence[Cell | Verdict], threshold: float, in_logs: bool) -> _Scale:
-        """Return a scale with every effect and the threshold, and as much of the intervals as fits.
+        """Return a scale that holds every effect and the threshold, and of the intervals what fits.
 
-        One huge interval must not press all others together.
+        One huge interval must not squeeze all others.
         """
 
         def known(values: Sequence[float]) -> list[float]:
@@ -123,21 +123,21 @@ class _Scale:
         margin = 0.05 * (high - low or span)
         return cls(low - margin, high + margin, in_logs)
 
-    def place(self, value: float) -> float:
-        """Return a value's place in percent, at the edge where it lies beyond."""
+    def position(self, value: float) -> float:
+        """Return a value's position in percent, at the edge where it lies beyond."""
         if self.in_logs:
             value = math.log(value) if value > 0 else -math.inf
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(1.0, max(0.0, share)), 2)
 
     def is_below(self, value: float) -> bool:
-        return self.place(value) <= 0
+        return self.position(value) <= 0
 
     def is_above(self, value: float) -> bool:
-        return self.place(value) >= 100
+        return self.position(value) >= 100
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Return places and labels of a few round values."""
+        """Return positions and labels of a few round values."""
         values: list[float] = []
         if self.in_logs and self.high - self.low > math.log(20):
             low, high = math.exp(self.low), math.exp(self.high)
@@ -148,5 +148,7 @@ class _Scale:
             )
             values = list(MaxNLocator(NUM_TICKS).tick_values(low, high))
         return [
-            (self.place(value), plain(round(value, 12))) for value in values if low <= value <= high
+            (self.position(value), plain(round(value, 12)))
+            for value in values
+            if low <= value <= high
         ]

@@ -10,11 +10,11 @@ from relu_exp.core.schema import FINISHED, RunConfig
 from relu_exp.results.provenance import changes
 from relu_exp.results.store import Store
 
-__all__ = ["Standing", "standing"]
+__all__ = ["RunStatuses", "run_statuses"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStatuses:
     """The runs of a sweep by what became of them before; each is in exactly one set.
 
     `new` was never begun or not saved; `finished` is done or diverged, by the code of today;
@@ -32,7 +32,7 @@ class Standing:
     failures: Counter[str] = field(default_factory=Counter)
     """The last line of an error → runs that failed with it."""
 
-    def settled(self, retry_failed: bool, rerun_stale: bool) -> set[str]:
+    def skipped(self, retry_failed: bool, rerun_stale: bool) -> set[str]:
         """Return the runs that are not trained.
 
         A failed run would fail again: it waits to be asked for. An interrupted one never does.
@@ -45,13 +45,13 @@ class Standing:
         return kept
 
 
-def standing(runs: Sequence[RunConfig], store: Store) -> Standing:
+def run_statuses(runs: Sequence[RunConfig], store: Store) -> RunStatuses:
     """Return where runs stand by the parts in a store and the manifests that made them.
 
     Raises:
         UsageError: a part is damaged.
     """
-    found, ends = Standing(), store.ends()
+    found, ends = RunStatuses(), store.ends()
     changed: dict[str, tuple[str, ...]] = {}
     for run in runs:
         end = ends.get(run.run_id)

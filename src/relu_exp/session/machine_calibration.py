@@ -26,7 +26,7 @@ from relu_exp.core.registry import Registry
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.launchers.local import num_cores, resolve_device
 from relu_exp.launchers.processes import end_with_parent, processes, warm_up
-from relu_exp.launchers.task import Mission, ready
+from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.planning.costs import PHASES, Amounts, Costs
 from relu_exp.planning.memory import bytes_of, room_for_fleet
 from relu_exp.planning.plan import FLEET_SIZES, Fleet
@@ -124,7 +124,7 @@ def _key(device: str) -> dict[str, Any]:
         import torch
 
         where["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    model = hash_of("planning/costs.py", "session/calibration.py", "planning/plan.py")[:16]
+    model = hash_of("planning/costs.py", "session/machine_calibration.py", "planning/plan.py")[:16]
     return {"device": device, **where, **fingerprint(), "cost model": model}
 
 
@@ -136,7 +136,7 @@ def measure(device: str) -> Costs:
     start = time.process_time()  # of the command that measures: of the next one too
     if device == "cpu":
         warm_up()  # loads torch for the workers at the end, meanwhile
-    with ready(Mission(Path(), "", device)):
+    with ready(FleetJob(Path(), "", device)):
         watch = _Watch(device)
         for run in (_run(), _run(dataset="digits")):
             watch.train(run, 2)  # loads data and code
@@ -336,7 +336,7 @@ def _train_beside(pipe: Connection, barrier: Barrier) -> None:
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = _run(dataset="digits")
-    with ready(Mission(Path(), "", "cpu")):
+    with ready(FleetJob(Path(), "", "cpu")):
         watch = _Watch("cpu")
         watch.train(run, 2)
         barrier.wait(_WAIT_SECONDS)

@@ -1,0 +1,90 @@
+"""Texts: whole in both languages, once each, and part of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+
+import relu_exp
+from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.data.texts import Text, as_text, entry, read_texts
+from relu_exp.evidence.page.questions import QUESTIONS
+
+ROOT = Path(relu_exp.__file__).parent
+FILES = sorted((ROOT / "evidence").rglob("*.yaml"))
+
+
+@dataclass(frozen=True)
+class Planted:
+    text: Text
+    name: str
+    count: int = 0
+
+
+def keys(node: yaml.Node) -> list[list[str]]:
+    """Return the keys of each mapping in a file."""
+    if isinstance(node, yaml.MappingNode):
+        inside = [found for _, value in node.value for found in keys(value)]
+        return [[key.value for key, _ in node.value], *inside]
+    if isinstance(node, yaml.SequenceNode):
+        return [found for value in node.value for found in keys(value)]
+    return []
+
+
+def hangul(text: str) -> bool:
+    return any("가" <= sign <= "힣" for sign in text)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_key_stands_twice(path: Path) -> None:
+    for found in keys(yaml.compose(path.read_text(encoding="utf-8"))):
+        assert len(found) == len(set(found)), found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_texts_are_found_in_the_package(path: Path) -> None:
+    room = ".".join(("relu_exp", *path.parent.relative_to(ROOT).parts))
+    assert files(room).joinpath(path.name).is_file()
+    assert read_texts(room, path.name)
+
+
+def test_errata_and_questions_are_written_in_the_language_they_name() -> None:
+    texts = [text for one in ERRATA for text in (one.written, one.right)]
+    for text in [*texts, *(question.text for question in QUESTIONS)]:
+        assert hangul(text.ko), text
+        assert not hangul(text.en), text
+
+
+def test_no_erratum_or_question_stands_twice() -> None:
+    assert len({one.right for one in ERRATA}) == len(ERRATA)
+    assert len({question.text for question in QUESTIONS}) == len(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"en": "a"}, "here: ko is missing"),
+        ({"en": "a", "ko": ""}, "here: ko must be a text"),
+        ({"en": "a", "ko": "가", "de": "a"}, "here: unknown key 'de'; valid: en, ko"),
+        ({"en": 4.2, "ko": "가"}, "here: en must be a text, in quotes"),
+        ("a", "here: not a mapping"),
+    ],
+)
+def test_a_text_that_is_not_whole_is_named(value: object, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        as_text(value, "here")
+
+
+def test_an_entry_is_checked_with_its_texts() -> None:
+    text = {"en": "a", "ko": "가"}
+    assert entry(Planted, {"text": text, "name": "n"}, "x") == Planted(Text("a", "가"), "n")
+    with pytest.raises(ValueError, match="x: name is missing"):
+        entry(Planted, {"text": text}, "x")
+    with pytest.raises(ValueError, match="x: text: ko is missing"):
+        entry(Planted, {"text": {"en": "a"}, "name": "n"}, "x")
+    with pytest.raises(ValueError, match="x: unknown key 'nme'"):
+        entry(Planted, {"text": text, "nme": "n"}, "x")
