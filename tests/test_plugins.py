@@ -34,8 +34,8 @@ from pathlib import Path
 import torch
 
 from relu_exp.plugins import (
-    Effects, DoesNotApply, Fan, Rule, Setting, Sheet, activation, claim, experiment_dir, figure, finished,
-    initializer, layer_factor, looks, probed, scope_of,
+    DoesNotApply, Effects, Fan, Rule, Setting, Sheet, activation, claim, experiment_dir, figure,
+    finished, initializer, layer_factor, looks, probed, scope_of,
 )
 
 experiment_dir(Path(__file__).with_name("questions"))
