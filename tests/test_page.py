@@ -14,7 +14,7 @@ from fontTools.ttLib import TTFont
 
 from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
-from relu_exp.evidence.claims.topics.leaks import NEARLY_ALWAYS
+from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict
 from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
@@ -196,6 +196,10 @@ def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
     # apart on a scale of their own, not side by side on one that reaches to 90%
     assert first.middle > axis.threshold + 10
     assert second.middle < axis.threshold - 10
+    # where sizes are judged, settings and the largest of them lie on one scale
+    either = interval_axis(verdict, DEPENDS)
+    assert either is not None
+    assert (either.measure, either.limit) == (DEPENDS.measure, DEPENDS.threshold)
 
 
 def test_an_exact_claim_has_neither_axis_nor_distance() -> None:

@@ -34,8 +34,8 @@ from pathlib import Path
 import torch
 
 from relu_exp.plugins import (
-    DoesNotApply, Fan, Rule, Setting, Sheet, activation, claim, experiment_dir, figure, finished,
-    initializer, judge, layer_factor, looks, probed, scope_of,
+    DoesNotApply, Effects, Fan, Rule, Setting, Sheet, activation, claim, experiment_dir, figure,
+    finished, initializer, layer_factor, looks, probed, scope_of,
 )
 
 experiment_dir(Path(__file__).with_name("questions"))
@@ -103,11 +103,11 @@ RULE = Rule(
     figure="spread_by_layer",
 )
 def gain_keeps_the_spread(evidence):
-    """Judge the factor from layer to layer, seed by seed."""
+    """Return the factor from layer to layer, seed by seed."""
     frames = evidence["own-question"]
     runs = frames.runs[frames.runs["activation"] == "learned_swish"]
     effects = layer_factor(probed(frames, runs, "activation_std"), "activation_std")
-    return judge(effects, RULE, scope=scope_of(runs), run_ids=runs["run_id"].tolist())
+    return Effects(effects, scope=scope_of(runs), run_ids=runs["run_id"].tolist())
 '''
 
 QUESTION = """
@@ -206,7 +206,7 @@ def test_an_unknown_name_is_told_with_the_nearest() -> None:
     ("names", "heavy"),
     [
         ("activation, initializer, Setting", "pandas matplotlib hydra"),
-        ("claim, Rule, judge, probed, figure, experiment_dir", "torch hydra"),
+        ("claim, Rule, Effects, probed, figure, experiment_dir", "torch hydra"),
         ("Setting, launcher, experiment_dir", "torch pandas matplotlib hydra"),
     ],
 )

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relu_exp.evidence.claims.by_count import parts_of
-from relu_exp.evidence.claims.correction import corrected, seeds_to_decide
+from relu_exp.evidence.claims.correction import corrected
 from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.topics.convergence import RANKING
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Effects, Need, Rule, Verdict
+from relu_exp.evidence.data.statistics import seeds_to_decide
 
 from planted_claims import exact
 

@@ -101,7 +101,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
             plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import find_claim
-    from relu_exp.evidence.report.heard import conditions
+    from relu_exp.evidence.report.looks import conditions
     from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
     load_plugins(plugins)

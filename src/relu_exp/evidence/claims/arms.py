@@ -10,7 +10,7 @@ import pandas as pd
 
 from relu_exp.evidence.claims.registry import MissingRunsError
 from relu_exp.evidence.data.frames import Frames, steps_to_threshold
-from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, score
+from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, over_seeds, score
 
 __all__ = [
     "at_best_rate",
@@ -218,11 +218,8 @@ def in_words(effects: pd.DataFrame, *, ratio: bool = False, unit: str = "") -> s
     found = mean_interval(per_seed)
     if found.n == 0:
         return "not measured"
-    numbers = [float(np.exp(number)) if ratio else number for number in found[:3]]
-    seeds = f"{found.n} seed" + ("s" if found.n != 1 else "")
-    if found.n == 1:
-        return f"{numbers[0]:.3g}{unit} ({seeds}: no interval)"
-    return f"{numbers[0]:.3g}{unit} [{numbers[1]:.3g}, {numbers[2]:.3g}] over {seeds}"
+    mean, low, high = (float(np.exp(number)) if ratio else number for number in found[:3])
+    return over_seeds(mean, low, high, found.n, unit)
 
 
 def rates_in_words(tuned: pd.DataFrame, by: Sequence[str]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from relu_exp.evidence.claims.verdicts import ALPHA, Cell, Effects, Rule, Verdict, VerdictName
+from relu_exp.evidence.data.statistics import agree_by_chance, half_width
 
 __all__ = ["judge_cases", "judge_counts", "judge_either", "judge_share", "parts_of", "seeds_until"]
 
@@ -195,7 +195,6 @@ def _with_intervals(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _half_width(std: pd.Series, n: pd.Series, num_parts: int) -> pd.Series:
-    half = stats.t.ppf(1 - ALPHA / 2 / num_parts, np.maximum(n - 1, 1)) * std / np.sqrt(n)
-    # accuracies come in steps, so a few seeds agree exactly by chance: a sign test must allow it
-    by_chance = (std < 1e-6) & (2.0 ** (1 - n) > ALPHA / num_parts)
-    return pd.Series(half, std.index).where((n > 1) & ~by_chance, np.inf)
+    level = ALPHA / num_parts
+    half = pd.Series(half_width(std, n, 1 - level), std.index)
+    return half.mask(agree_by_chance(std, n, level), np.inf)

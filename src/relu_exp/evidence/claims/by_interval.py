@@ -8,10 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from relu_exp.evidence.claims.correction import seeds_to_decide
 from relu_exp.evidence.claims.verdicts import ALPHA, Cell, Effects, Rule, Verdict, VerdictName
+from relu_exp.evidence.data.statistics import half_width, over_seeds, p_value, seeds_to_decide
 
 __all__ = ["judge_effects"]
 
@@ -79,16 +78,16 @@ def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
     if name == ("supported" if need_some else "refuted"):
         # one setting decides, and it might have been any
         decisive = held if need_some else broken
-        p_value = min(1.0, len(cells) * min(cell.p_value for cell in decisive))
+        p = min(1.0, len(cells) * min(cell.p_value for cell in decisive))
     else:
-        p_value = max(1.0 if math.isnan(cell.p_value) else cell.p_value for cell in cells)
+        p = max(1.0 if math.isnan(cell.p_value) else cell.p_value for cell in cells)
     says = (
         f"{rule.measure}, claimed {rule.claimed_side} {rule.threshold:g}{rule.unit} in {rule.need} "
         f"part of the grid: holds in {len(held)} of {len(cells)} parts{_listed(held, rule)}, "
         f"fails in {len(broken)}{_listed(broken, rule)}."
     )
     seeds = _seeds_needed(cells, rule) if name == "inconclusive" else None
-    return replace(verdict, name=name, p_value=p_value, says=says, seeds_needed=seeds)
+    return replace(verdict, name=name, p_value=p, says=says, seeds_needed=seeds)
 
 
 def _seeds_needed(cells: Sequence[Cell], rule: Rule) -> int | None:
@@ -131,23 +130,19 @@ def _cells(
         strict = _interval(values, 1 - ALPHA / len(groups), least)
         where = dict(zip(grid, map(str, key), strict=True))
         side = _side(strict[1], strict[2], threshold, rule)
-        p_value = _p_value(values, threshold, least)
-        found.append(Cell(where, back(mean), back(low), back(high), len(values), side, p_value))
+        p = _p_value(values, threshold, least)
+        found.append(Cell(where, back(mean), back(low), back(high), len(values), side, p))
     return tuple(found)
 
 
 def _interval(values: np.ndarray, confidence: float, least: float) -> tuple[float, float, float]:
-    """Return mean and Student's t interval; with one value the interval is the whole line."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, -math.inf, math.inf
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * _error(values, least)
-    return mean, mean - float(half), mean + float(half)
+    mean, std = _mean_and_std(values)
+    half = float(half_width(std, len(values), confidence, least))
+    return mean, mean - half, mean + half
 
 
-def _error(values: np.ndarray, least: float) -> float:
-    """Return the standard error of the mean, of values that spread by at least `least`."""
-    return max(float(np.std(values, ddof=1)), least) / math.sqrt(len(values))
+def _mean_and_std(values: np.ndarray) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
 def _side(low: float, high: float, threshold: float, rule: Rule) -> VerdictName:
@@ -158,27 +153,16 @@ def _side(low: float, high: float, threshold: float, rule: Rule) -> VerdictName:
 
 
 def _p_value(values: np.ndarray, threshold: float, least: float) -> float:
-    """Return the two-sided p-value of Student's t test that the mean is the threshold."""
-    if len(values) < 2:
-        return math.nan
-    distance = abs(float(np.mean(values)) - threshold) / _error(values, least)
-    return float(2 * stats.t.sf(distance, len(values) - 1))
+    mean, std = _mean_and_std(values)
+    return p_value(mean - threshold, std, len(values), least)
 
 
 def _in_words(verdict: Verdict, rule: Rule) -> str:
     """Return the evidence in one line: measure, effect, interval, seeds, threshold."""
-
-    def number(value: float) -> str:
-        return f"{value:.3g}"
-
-    seeds = f"{verdict.num_seeds} {rule.over}" + ("s" if verdict.num_seeds != 1 else "")
-    if verdict.num_seeds < 2:
-        shown = f"{number(verdict.effect)}{rule.unit} ({seeds}: no interval)"
-    else:
-        low, high = number(verdict.low), number(verdict.high)
-        shown = f"{number(verdict.effect)}{rule.unit} [{low}, {high}] over {seeds}"
+    numbers = (verdict.effect, verdict.low, verdict.high, verdict.num_seeds)
+    shown = over_seeds(*numbers, rule.unit, rule.over)
     assert rule.threshold is not None
-    text = f"{rule.measure}: {shown}; claimed {rule.claimed_side} {number(rule.threshold)}."
+    text = f"{rule.measure}: {shown}; claimed {rule.claimed_side} {rule.threshold:.3g}."
     if verdict.name == "conditional":
         holds = [_place(cell) for cell in verdict.cells if cell.verdict == "supported"]
         fails = [_place(cell) for cell in verdict.cells if cell.verdict == "refuted"]

@@ -20,6 +20,7 @@ from relu_exp.evidence.claims.correction import corrected
 from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.verdicts import ALPHA, Effects, Rule, Verdict
 from relu_exp.evidence.data.frames import Frames, Open, find_results
+from relu_exp.evidence.data.statistics import half_width
 
 __all__ = ["Check", "against_itself", "calibrate", "planted"]
 
@@ -169,7 +170,7 @@ def _grid(generator: np.random.Generator) -> Check:
 
 def _power(effect: float, num_seeds: int) -> float:
     """Return the chance that Student's interval lies wholly above a threshold so far below."""
-    critical = stats.t.ppf(1 - ALPHA / 2, num_seeds - 1)
+    critical = float(half_width(1.0, num_seeds, 1 - ALPHA)) * np.sqrt(num_seeds)
     return float(stats.nct.sf(critical, num_seeds - 1, effect * np.sqrt(num_seeds)))
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from scipy import stats
-
 from relu_exp.evidence.claims.verdicts import ALPHA, Verdict
+from relu_exp.evidence.data.statistics import seeds_to_decide
 
-__all__ = ["corrected", "seeds_to_decide"]
+__all__ = ["corrected"]
 
 
 def corrected(
@@ -72,19 +70,3 @@ def _looked_at(verdict: Verdict, looks: int) -> Verdict:
         return verdict
     note = f"conditional on its own, but not after correcting for {looks} looks"
     return replace(verdict, name="inconclusive", notes=(*verdict.notes, note))
-
-
-def seeds_to_decide(p_value: float, num_seeds: int, level: float = ALPHA) -> int | None:
-    """Return the seeds at which a t test would reach a level, if mean and spread stay as they are.
-
-    None where that takes more than 10,000, or where there is no test (one seed).
-    """
-    if math.isnan(p_value) or num_seeds < 2 or p_value >= 1:
-        return None
-    distance = float(stats.t.isf(p_value / 2, num_seeds - 1)) / math.sqrt(num_seeds)
-
-    def is_decided(count: int) -> bool:
-        return bool(2 * stats.t.sf(distance * math.sqrt(count), count - 1) <= level)
-
-    found = bisect.bisect_left(range(10_001), True, lo=2, key=is_decided)
-    return found if found <= 10_000 else None

@@ -12,28 +12,12 @@ from relu_exp.core.schema import DEFAULT_PRECISION
 from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.runs import command
-from relu_exp.evidence.claims.verdicts import Cell, Need, Rule, Verdict, VerdictName
+from relu_exp.evidence.claims.verdicts import Cell, Verdict
+from relu_exp.evidence.data.statistics import interval_in_words
+from relu_exp.evidence.report.looks import LOOKS
 
-__all__ = ["MARKS", "Heard", "Map", "conditions", "hear", "place_of", "shown_effect"]
+__all__ = ["Heard", "Map", "hear", "place_of", "shown_effect"]
 
-MARKS: Mapping[VerdictName, str] = {
-    "supported": "✓",
-    "refuted": "✗",
-    "conditional": "◐",
-    "inconclusive": "?",
-    "not decided": "–",
-}
-"""Beside each verdict's word, so that a map can be read in black and white."""
-NEEDS: Mapping[Need, tuple[str, str]] = {
-    "mean": ("in the mean over settings", "설정들의 평균에서"),
-    "every": ("in every setting", "모든 설정에서"),
-    "some": ("in some setting", "적어도 한 설정에서"),
-}
-"""Where a rule must hold, in English and Korean."""
-CENSORED = (
-    "a run that never arrives counts with all the updates it was given",
-    "끝내 이르지 못한 실행은 주어진 업데이트 수로 센다",
-)
 NUM_PLACES = 3
 """How many parts of a grid a list names; the claim's own map shows all."""
 
@@ -62,7 +46,7 @@ class Heard:
     @property
     def mark(self) -> str:
         """The verdict's sign."""
-        return MARKS[self.verdict.name]
+        return LOOKS[self.verdict.name].mark
 
     @property
     def effect(self) -> str:
@@ -98,20 +82,11 @@ class Heard:
         return f"of {len(self.verdict.cells)} parts of the grid it {' and '.join(words)}."
 
 
-def conditions(rule: Rule) -> list[tuple[str, str]]:
-    """Return what a rule asks besides its sentence, in English and Korean."""
-    found = [NEEDS[rule.need]] if rule.grid and rule.need else []
-    return [*found, CENSORED] if rule.censored else found
-
-
 def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
     """Return an effect with its interval as people read it."""
     if math.isnan(verdict.effect):
         return ""
-    text = f"{verdict.effect:.3g}{unit}"
-    if not (math.isfinite(verdict.low) and math.isfinite(verdict.high)):
-        return text
-    return f"{text} [{verdict.low:.3g}, {verdict.high:.3g}]"
+    return interval_in_words(verdict.effect, verdict.low, verdict.high, unit)
 
 
 def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:

@@ -20,7 +20,8 @@ from relu_exp.evidence.claims.judging import ORDER, count
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.report.forest import draw_forest
-from relu_exp.evidence.report.heard import MARKS, Heard, conditions, hear, shown_effect
+from relu_exp.evidence.report.heard import Heard, hear, shown_effect
+from relu_exp.evidence.report.looks import LOOKS, conditions
 from relu_exp.evidence.report.pages import render, replace_text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
@@ -65,7 +66,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     words: dict[str, Any] = {
         "groups": [(key, name, [one for one in heard if one.claim.group == key])
                    for key, name in GROUPS.items()],
-        "marks": MARKS,
+        "marks": {name: look.mark for name, look in LOOKS.items()},
         "shown": shown_effect,
         "conditions": conditions,
         "order": ORDER,
