@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.check import NUM_CHECKED, TOLERANCE, deviation
 from benchmarks.child import single_threaded
-from benchmarks.peers.fleet import configurations, curves, sail
+from benchmarks.peers.fleet import configurations, curves, train_fleets
 from benchmarks.peers.plain import train
 from benchmarks.records import RESULTS, save
 from benchmarks.work import NUM_STEPS, WORKS, gigaflop, prepare, runs_of
@@ -93,7 +93,7 @@ def turn(name: str, options: argparse.Namespace) -> Turn:
     with tempfile.TemporaryDirectory() as place:
         folder, runs = Path(place), list(sample.values())
         # the launcher returns when every table is written: nothing is left on the device
-        seconds = sail(runs, folder, device, 1, options.size)
+        seconds = train_fleets(runs, folder, device, 1, options.size)
         losses = curves(folder, sample)
     memory = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else 0.0
     plain_rate = difference = gigaflops = None

@@ -18,12 +18,12 @@ from benchmarks.records import RESULTS, save
 from relu_exp.config import sweeps
 from relu_exp.engine.data.datasets import load
 from relu_exp.launchers import local
-from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.costs import Costs, sweep_seconds
 from relu_exp.planning.memory import room_for_fleet
 from relu_exp.planning.plan import Fleet, plan
 from relu_exp.results.store import Store
-from relu_exp.session.calibration import measure
+from relu_exp.session.machine_calibration import measure
 
 _CALM = "initializer=he_normal learning_rate=0.01,0.1"
 
@@ -58,7 +58,7 @@ def train(fleets: tuple[Fleet, ...]) -> tuple[float, float]:
         load(dataset)
     diverged = 0
 
-    def tell(news: object) -> None:
+    def callback(news: object) -> None:
         nonlocal diverged
         if isinstance(news, Outcome):
             if news.reasons:
@@ -69,7 +69,9 @@ def train(fleets: tuple[Fleet, ...]) -> tuple[float, float]:
         store = Store(Path(folder))
         store.open()
         began = time.process_time()
-        local.launch(fleets, Mission(store.root, "session", "cpu", checkpoint_seconds=60), 1, tell)
+        local.launch(
+            fleets, FleetJob(store.root, "session", "cpu", checkpoint_seconds=60), 1, callback
+        )
         seconds = time.process_time() - began
     return seconds, diverged / sum(len(fleet.runs) for fleet in fleets)
 

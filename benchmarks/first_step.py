@@ -26,14 +26,14 @@ def train_fleet(
 ) -> Any:
     """Train as the engine does, and leave the note."""
 
-    def heard(step: int) -> None:
+    def note_first_step(step: int) -> None:
         if step == 1:
             with suppress(FileExistsError), Path(os.environ[NOTE]).open("x") as note:
                 note.write(str(time.time()))
         if on_step:
             on_step(step)
 
-    return _train_fleet(runs, device, heard, *others)
+    return _train_fleet(runs, device, note_first_step, *others)
 
 
 if NOTE in os.environ:

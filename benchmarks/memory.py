@@ -20,7 +20,7 @@ from benchmarks.peers.fleet import REFERENCE
 from benchmarks.records import RESULTS, save
 from benchmarks.rounds import ROOT, environment
 from benchmarks.work import WORKS, Work
-from relu_exp.session.calibration import calibrated
+from relu_exp.session.machine_calibration import calibrated
 
 _INTERVAL_SECONDS = 0.25
 

@@ -29,7 +29,7 @@ from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.training import train_fleet
 from relu_exp.launchers.local import launch, num_cores
-from relu_exp.launchers.task import Mission
+from relu_exp.launchers.task import FleetJob
 from relu_exp.planning.plan import FLEET_SIZES, Fleet, num_bytes, plan
 from relu_exp.results import machine
 from relu_exp.results.store import Store
@@ -48,7 +48,7 @@ SHARE, OVERHEAD_SECONDS = 0.3, 1e-3
 """Assumed, not measured: the share of its peak at which a GPU trains, and a layer's time a step."""
 
 MILLION = 1_000_000
-NUM_SAILED = (32, 128)
+NUM_TRAINED = (32, 128)
 WAYS: dict[str, tuple[str, int, dict[str, object]]] = {
     "local, 1 process": ("local", 1, {}),
     "local, 2 processes": ("local", 2, {}),
@@ -148,8 +148,8 @@ def launchers(rounds: int) -> Table:
 
     Of a smaller and a larger one, so that what is paid once and what every run costs come apart.
     """
-    few, many = NUM_SAILED
-    sweeps = {number: plan(fleet_of(number, 200), (), 4).fleets for number in NUM_SAILED}
+    few, many = NUM_TRAINED
+    sweeps = {number: plan(fleet_of(number, 200), (), 4).fleets for number in NUM_TRAINED}
     lines = [
         "",
         f"Launchers, fleets of 4 runs of 200 updates, {num_cores()} cores, by the clock:",
@@ -163,7 +163,7 @@ def launchers(rounds: int) -> Table:
             continue
         taken = {
             number: statistics.median(
-                elapsed(partial(entry.launch, fleets, mission(), num_workers, ignore, **own))
+                elapsed(partial(entry.launch, fleets, fleet_job(), num_workers, ignore, **own))
                 for _ in range(rounds)
             )
             for number, fleets in sweeps.items()
@@ -179,9 +179,9 @@ def launchers(rounds: int) -> Table:
 def taking_in() -> str:
     """Return, in words, what a driver does for a fleet whose part comes back to it."""
     (fleet,) = plan(fleet_of(16, 200), (), 16).fleets
-    order = mission()
-    launch([fleet], order, 1, ignore)
-    store = Store(order.results)
+    job = fleet_job()
+    launch([fleet], job, 1, ignore)
+    store = Store(job.results)
     packed = store.pack_part(fleet.fleet_id)
     taken = statistics.median(
         elapsed(partial(store.unpack_part, str(number), packed)) for number in range(20)
@@ -194,11 +194,11 @@ def ignore(event: object) -> None:
     """Hear nothing."""
 
 
-def mission() -> Mission:
-    """Return an order to write to a new folder."""
+def fleet_job() -> FleetJob:
+    """Return a job that writes to a new folder."""
     store = Store(Path(tempfile.mkdtemp(prefix="scaling-")))
     store.open()
-    return Mission(store.root, "session", "cpu")
+    return FleetJob(store.root, "session", "cpu")
 
 
 def elapsed(work: Callable[[], object]) -> float:

@@ -35,7 +35,7 @@ PROGRAM = Path(sys.executable).with_name("relu-exp")
 SWEEP = """
 title: Tiny
 question: What is left after a kill?
-overrides: {width: 8, num_steps: 300, batch_size: 16, dataset: digits,
+overrides: {width: 13, num_steps: 300, batch_size: 17, dataset: digits,
             optimizer: sgd, optimizer.momentum: 0.5}
 sweep: {activation: [relu, prelu], depth: [1, 3], learning_rate: [0.05, 1.0e+9], seed: range(4)}
 figures: [loss_curves]

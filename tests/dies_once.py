@@ -1,33 +1,33 @@
-"""A plugin: the first process that has written a checkpoint of a fleet is killed at once.
+"""A plugin that kills the first process right after it has saved a checkpoint of a fleet.
 
-Beside the checkpoint it notes when that was, and whoever goes on notes from where.
+Files beside the checkpoint say at which step that was and from which step training continued.
 """
 
 import os
 import signal
 
-from relu_exp.engine.checkpoints import Keeper
+from relu_exp.engine.checkpoints import Checkpointer
 
 STEP = 3
 
-_offer, _load = Keeper.offer, Keeper.load
+_maybe_save, _load = Checkpointer.maybe_save, Checkpointer.load
 
 
-def _offer_and_die(keeper, voyage):
-    note = keeper.path.with_name("died")
-    if voyage.step < STEP or note.exists():
+def _maybe_save_and_die(checkpointer, trainer):
+    note = checkpointer.path.with_name("died")
+    if trainer.step < STEP or note.exists():
         return
-    _offer(keeper, voyage)
-    if keeper.path.exists():
-        note.write_text(str(voyage.step))
+    _maybe_save(checkpointer, trainer)
+    if checkpointer.path.exists():
+        note.write_text(str(trainer.step))
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _load_and_note(keeper, runs, device):
-    state = _load(keeper, runs, device)
+def _load_and_note(checkpointer, runs, device):
+    state = _load(checkpointer, runs, device)
     if state is not None:
-        keeper.path.with_name("continued").write_text(str(state["step"]))
+        checkpointer.path.with_name("continued").write_text(str(state["step"]))
     return state
 
 
-Keeper.offer, Keeper.load = _offer_and_die, _load_and_note
+Checkpointer.maybe_save, Checkpointer.load = _maybe_save_and_die, _load_and_note

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from relu_exp.launchers import ray
 
-_lose = ray._Convoy.lose
+_retry = ray._RayScheduler.retry
 
 
-def _noted(convoy, fleet, error):
+def _noted(scheduler, fleet, error):
     with Path(os.environ["LOST_FLEETS"]).open("a") as file:
         file.write(f"{fleet.fleet_id}\n")
-    _lose(convoy, fleet, error)
+    _retry(scheduler, fleet, error)
 
 
-ray._Convoy.lose = _noted
+ray._RayScheduler.retry = _noted

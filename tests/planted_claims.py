@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from relu_exp.core.schema import Choice
-from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge, judge_exact
+from relu_exp.evidence.claims.judging import judge
+from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source, find_claim
+from relu_exp.evidence.claims.verdicts import Effects, Rule, Verdict
 from relu_exp.evidence.report.verdict_pages import Judged, build
 
 import synthetic
@@ -19,6 +19,7 @@ HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
 RUNS = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1), probe_steps=())
 RULE = Rule(measure="a ratio", says="above <1.1>", threshold=1.1, ratio=True, unit="×")
 GRID = replace(RULE, grid=("depth", "rate"))
+EXACT = Rule("m", "a formula", kind="cases", need="every")
 FALSE_BY = 'It <b>fails</b> | "here"'
 
 
@@ -31,12 +32,23 @@ def seeds(**effects: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def missing(evidence: Evidence) -> Verdict:
+def exact(holds: bool, text: str = "") -> Effects:
+    """Return one computed case."""
+    return Effects(pd.DataFrame({"holds": [holds]}), text=text)
+
+
+def verdict_of(name: str, evidence: Evidence) -> Verdict:
+    """Return the verdict of a claim, before any correction; what is missing is raised."""
+    claim = find_claim(name)
+    return judge(claim.effects(evidence), claim.rule)
+
+
+def missing(evidence: Evidence) -> Effects:
     evidence["nowhere"]
     raise AssertionError
 
 
-def made(id: str, decide: object, rule: Rule = RULE, **more: object) -> Claim:
+def made(id: str, effects: object, rule: Rule = RULE, **more: object) -> Claim:
     return Claim(
         id=id,
         group="C",
@@ -45,7 +57,7 @@ def made(id: str, decide: object, rule: Rule = RULE, **more: object) -> Claim:
         sources=(Source("D2", "2.3"), Source("D4", "2")),
         experiments=("planted",),
         rule=rule,
-        decide=decide,  # type: ignore[arg-type]
+        effects=effects,  # type: ignore[arg-type]
         **more,  # type: ignore[arg-type]
     )
 
@@ -53,14 +65,14 @@ def made(id: str, decide: object, rule: Rule = RULE, **more: object) -> Claim:
 CLAIMS = [
     made(
         "true",
-        lambda _: judge(seeds(d2=2.0), RULE, scope="a scope", run_ids=[run.run_id for run in RUNS]),
+        lambda _: Effects(seeds(d2=2.0), scope="a scope", run_ids=[run.run_id for run in RUNS]),
         literature=(Literature("Somebody 2015", "the same", "second-hand"),),
         figure="loss_curves",
         disagrees_with="exact",
     ),
-    made("exact", lambda _: judge_exact(False, FALSE_BY), Rule("m", "a formula")),
-    made("divided", lambda _: judge(seeds(d2=2.0, d9=0.5), GRID, scope=""), GRID),
-    made("open", lambda _: Verdict("inconclusive", "Who knows.", 1.0, -math.inf, math.inf, 1)),
+    made("exact", lambda _: exact(False, FALSE_BY), EXACT),
+    made("divided", lambda _: Effects(seeds(d2=2.0, d9=0.5)), GRID),
+    made("open", lambda _: Effects(seeds(d2=1.0).head(1)), replace(RULE, ratio=False)),
     made("unrun", missing),
 ]
 

@@ -28,18 +28,18 @@ def test_an_order_is_drawn_once_an_epoch_however_many_seeds_there_are(
     monkeypatch.setattr(batches, "stream", counted)
     seeds, run = range(300), make_run(dataset=("digits", {"num_train": 32}), batch_size=16)
     here = Batches(run, "cpu", 64)
-    places = torch.cat([here.places(seeds, range(step, step + 1)) for step in range(4)])
+    indices = torch.cat([here.sample_indices(seeds, range(step, step + 1)) for step in range(4)])
     assert drawn == {"order": 300, "batches": 600}
-    assert torch.equal(places, here.places(seeds, range(4)))
+    assert torch.equal(indices, here.sample_indices(seeds, range(4)))
     # an epoch is every sample once
     for seed in (0, 299):
-        epoch = places[:2, seed].flatten().tolist()
+        epoch = indices[:2, seed].flatten().tolist()
         assert len(set(epoch)) == 32
 
 
 def test_batches_go_with_their_fleet() -> None:
     here = Batches(make_run(dataset="digits"), "cpu", 64)
-    here.places([0], range(2))
+    here.sample_indices([0], range(2))
     here.probe([0])
     ghost = weakref.ref(here)
     gc.disable()

@@ -13,7 +13,7 @@ from benchmarks import work as reference
 from benchmarks.check import TOLERANCE, deviation
 from benchmarks.child import steady_rate
 from benchmarks.peers import plain, vmap
-from benchmarks.peers.fleet import configurations, curves, sail
+from benchmarks.peers.fleet import configurations, curves, train_fleets
 from benchmarks.plot import draw
 from benchmarks.rounds import Cell
 from benchmarks.scaling import million, written
@@ -64,7 +64,7 @@ def test_fleets_and_peers_train_the_same(tmp_path):
     runs = [run for run in runs_of(TINY) if run.activation == "tanh"]
     every = configurations(TINY, NUM_STEPS)
     sample = {run.name: every[run.name] for run in runs}
-    sail(list(sample.values()), tmp_path, "cpu", 1, None)
+    train_fleets(list(sample.values()), tmp_path, "cpu", 1, None)
     fleet = curves(tmp_path, sample)
 
     chunk = Chunk("tanh", sorted(runs, key=lambda run: run.seed))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from relu_exp.engine import checkpoints, training
-from relu_exp.engine.checkpoints import Keeper, clear, runs_under_way
+from relu_exp.engine.checkpoints import Checkpointer, clear, runs_under_way
 from relu_exp.engine.training import train_fleet
 
 from fleets import FLEETS, NUM_STEPS, bits, fleet
@@ -29,71 +29,73 @@ def stop_at(last):
 
 @pytest.fixture(autouse=True)
 def whatever_it_costs(monkeypatch):
-    monkeypatch.setattr(checkpoints, "_MOST_SHARE", float("inf"))
+    monkeypatch.setattr(checkpoints, "_MAX_SHARE", float("inf"))
 
 
 @pytest.fixture
-def keeper(tmp_path):
-    """Return a function that gives a keeper as a new process would have it."""
-    return lambda seconds=0.0: Keeper(tmp_path / "checkpoints" / "fleet.pt", seconds)
+def checkpointer(tmp_path):
+    """Return a function that makes a checkpointer as a new process would."""
+    return lambda seconds=0.0: Checkpointer(tmp_path / "checkpoints" / "fleet.pt", seconds)
 
 
 @pytest.mark.parametrize("keys", FLEETS.values(), ids=FLEETS)
-def test_a_fleet_interrupted_at_any_step_continues_bit_for_bit(keys, keeper, monkeypatch):
+def test_a_fleet_interrupted_at_any_step_continues_bit_for_bit(keys, checkpointer, monkeypatch):
     monkeypatch.setattr(training, "_NUM_BATCH_RECORDS", 4)  # windows of three minibatches
     runs = fleet(**keys)
     whole = train_fleet(runs)
     assert {"done", "diverged"} <= set(whole["runs"]["status"])
     for step in range(1, NUM_STEPS + 1):
         with pytest.raises(Stop):
-            train_fleet(runs, "cpu", stop_at(step), keeper())
+            train_fleet(runs, "cpu", stop_at(step), checkpointer())
         steps = []
-        assert bits(train_fleet(runs, "cpu", steps.append, keeper())) == bits(whole)
+        assert bits(train_fleet(runs, "cpu", steps.append, checkpointer())) == bits(whole)
         assert steps == list(range(step + 1, NUM_STEPS + 1))
-        keeper().drop()
+        checkpointer().delete()
 
 
-@pytest.mark.parametrize("look_every", [1, 4])
-def test_a_fleet_interrupted_after_every_look_continues_bit_for_bit(
-    look_every, keeper, monkeypatch
+@pytest.mark.parametrize("read_every", [1, 4])
+def test_a_fleet_interrupted_after_every_read_continues_bit_for_bit(
+    read_every, checkpointer, monkeypatch
 ):
     runs = fleet(optimizer=("sgd", {"momentum": 0.9}), num_steps=20)
     whole = train_fleet(runs)
-    monkeypatch.setitem(training._LOOK_EVERY, "cpu", look_every)
-    looks = []
+    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", read_every)
+    reads = []
 
     def stop(step):
-        looks.append(step)
+        reads.append(step)
         raise Stop
 
-    while looks[-1:] != [20]:
+    while reads[-1:] != [20]:
         with pytest.raises(Stop):
-            train_fleet(runs, "cpu", stop, keeper())
-    assert looks == (list(range(1, 21)) if look_every == 1 else [1, 2, 3, 4, 5, 9, 10, 14, 18, 20])
-    assert bits(train_fleet(runs, "cpu", None, keeper())) == bits(whole)
+            train_fleet(runs, "cpu", stop, checkpointer())
+    assert reads == (list(range(1, 21)) if read_every == 1 else [1, 2, 3, 4, 5, 9, 10, 14, 18, 20])
+    assert bits(train_fleet(runs, "cpu", None, checkpointer())) == bits(whole)
 
 
-def test_the_time_before_the_interruption_counts(keeper, monkeypatch):
+def test_the_time_before_the_interruption_counts(checkpointer, monkeypatch):
     monkeypatch.setattr(checkpoints.time, "perf_counter", iter(range(1000)).__next__)
     runs = fleet()
     with pytest.raises(Stop):
-        train_fleet(runs, "cpu", stop_at(NUM_STEPS), keeper())
+        train_fleet(runs, "cpu", stop_at(NUM_STEPS), checkpointer())
     # a tick per reading of the clock: one at the start of either part, one per checkpoint
-    assert train_fleet(runs, "cpu", None, keeper())["runs"]["seconds"][0] * len(runs) > NUM_STEPS
+    assert (
+        train_fleet(runs, "cpu", None, checkpointer())["runs"]["seconds"][0] * len(runs) > NUM_STEPS
+    )
 
 
-def test_between_two_checkpoints_nothing_is_written(keeper):
+def test_between_two_checkpoints_nothing_is_written(checkpointer):
     with pytest.raises(Stop):
-        train_fleet(fleet(), "cpu", stop_at(NUM_STEPS), keeper(seconds=3600.0))
-    assert not keeper().path.exists()
+        train_fleet(fleet(), "cpu", stop_at(NUM_STEPS), checkpointer(seconds=3600.0))
+    assert not checkpointer().path.exists()
 
 
 @pytest.fixture
-def begun(keeper):
+def begun(checkpointer):
     runs = fleet()
     with pytest.raises(Stop):
-        train_fleet(runs, "cpu", stop_at(4), keeper())
-    return runs, keeper().path
+        train_fleet(runs, "cpu", stop_at(4), checkpointer())
+    return runs, checkpointer().path
 
 
 def test_a_checkpoint_names_the_runs_that_can_continue(begun):
@@ -111,7 +113,7 @@ def test_a_checkpoint_of_runs_that_are_saved_is_cleared_and_others_stay(begun):
     assert not path.exists()
 
 
-def test_a_checkpoint_that_cannot_be_read_now_stays(begun, keeper, monkeypatch):
+def test_a_checkpoint_that_cannot_be_read_now_stays(begun, checkpointer, monkeypatch):
     runs, path = begun
 
     def fails(*arguments, **settings):
@@ -121,24 +123,24 @@ def test_a_checkpoint_that_cannot_be_read_now_stays(begun, keeper, monkeypatch):
         patch.setattr(torch, "load", fails)
         assert runs_under_way(path.parent) == []
         clear(path.parent, ())
-        assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+        assert bits(train_fleet(runs, "cpu", None, checkpointer(3600.0))) == bits(train_fleet(runs))
     assert path.exists()
     assert len(runs_under_way(path.parent)) == 1
 
 
-def test_other_runs_begin_anew(begun, keeper):
+def test_other_runs_begin_anew(begun, checkpointer):
     runs, _ = begun
-    assert bits(train_fleet(runs[:3], "cpu", None, keeper())) == bits(train_fleet(runs[:3]))
+    assert bits(train_fleet(runs[:3], "cpu", None, checkpointer())) == bits(train_fleet(runs[:3]))
 
 
-def test_another_version_of_the_code_begins_anew(begun, keeper, monkeypatch):
+def test_another_version_of_the_code_begins_anew(begun, checkpointer, monkeypatch):
     runs, path = begun
     monkeypatch.setattr(checkpoints, "fingerprint", lambda: {"engine code": "another"})
     steps = []
-    train_fleet(runs, "cpu", steps.append, Keeper(path, 3600.0))
+    train_fleet(runs, "cpu", steps.append, Checkpointer(path, 3600.0))
     assert steps[0] == 1
     assert runs_under_way(path.parent) == []
-    # who only asks deletes nothing: the other version may come back
+    # only `clear` deletes: the other version of the code may be used again
     assert path.exists()
     clear(path.parent, ())
     assert not path.exists()
@@ -160,23 +162,23 @@ class Bomb:
     ids=["empty", "cut", "flipped", "hostile"],
 )
 def test_a_damaged_checkpoint_is_ignored_and_executes_nothing(
-    begun, keeper, damage, tmp_path, monkeypatch
+    begun, checkpointer, damage, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     runs, path = begun
     path.write_bytes(damage(path.read_bytes()))
-    assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+    assert bits(train_fleet(runs, "cpu", None, checkpointer(3600.0))) == bits(train_fleet(runs))
     assert runs_under_way(path.parent) == []
     assert not (tmp_path / "bomb").exists()
 
 
-def test_a_single_wrong_byte_among_the_weights_is_noticed(begun, keeper):
+def test_a_single_wrong_byte_among_the_weights_is_noticed(begun, checkpointer):
     runs, path = begun
     weights = torch.load(path, weights_only=True)["parameters"][0].numpy().tobytes()
     data = bytearray(path.read_bytes())
     data[data.index(weights) + 100] ^= 1
     path.write_bytes(data)
-    assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+    assert bits(train_fleet(runs, "cpu", None, checkpointer(3600.0))) == bits(train_fleet(runs))
 
 
 @pytest.mark.parametrize(
@@ -190,17 +192,17 @@ def test_a_single_wrong_byte_among_the_weights_is_noticed(begun, keeper):
     ],
     ids=str,
 )
-def test_a_state_that_does_not_fit_is_ignored(begun, keeper, change):
+def test_a_state_that_does_not_fit_is_ignored(begun, checkpointer, change):
     runs, path = begun
     state = torch.load(path, weights_only=True)
     torch.save({**state, **change}, path)
-    assert bits(train_fleet(runs, "cpu", None, keeper(3600.0))) == bits(train_fleet(runs))
+    assert bits(train_fleet(runs, "cpu", None, checkpointer(3600.0))) == bits(train_fleet(runs))
 
 
-def test_a_full_disk_costs_the_checkpoint_and_nothing_else(keeper, monkeypatch):
+def test_a_full_disk_costs_the_checkpoint_and_nothing_else(checkpointer, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "write_whole", full)
     runs = fleet()
-    assert bits(train_fleet(runs, "cpu", None, keeper())) == bits(train_fleet(runs))
+    assert bits(train_fleet(runs, "cpu", None, checkpointer())) == bits(train_fleet(runs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from planted_runs import ELU, HE, LEAKY, RELU, SIGMOID, TANH, XAVIER, Truth, pla
 
 from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.arms import at_best_rate, at_matched_rate, choose, ratios
-from relu_exp.evidence.claims.grids import judge_cells
-from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.judging import judge
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
 from relu_exp.evidence.claims.topics import convergence
-from relu_exp.evidence.claims.verdicts import Rule
+from relu_exp.evidence.claims.verdicts import Effects, Need, Rule
 from relu_exp.evidence.data.frames import Frames
+
+from planted_claims import verdict_of
 
 ARMS = ((SIGMOID, XAVIER), (TANH, XAVIER), (RELU, HE), (LEAKY, HE), (ELU, HE))
 
@@ -66,7 +69,7 @@ SAME = {"sigmoid": 50.0, "tanh": 50.0, "relu": 50.0, "leaky_relu": 50.0, "elu": 
 
 
 def decide(name: str, evidence: Evidence):  # type: ignore[no-untyped-def]
-    return find_claim(name).decide(evidence)
+    return verdict_of(name, evidence)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +200,9 @@ def test_every_part_or_some_part_must_hold(
         pd.DataFrame({"seed": range(8), "part": part, "effect": mean + noise - noise.mean()})
         for part, mean in (("a", first), ("b", second))
     )
-    for need, expected in (("every", every), ("some", some)):
-        verdict = judge_cells(effects, rule, need=need, scope="planted")  # type: ignore[arg-type]
+    needs: tuple[tuple[Need, str], ...] = (("every", every), ("some", some))
+    for need, expected in needs:
+        verdict = judge(Effects(effects), replace(rule, need=need))
         assert verdict.name == expected
         if expected in ("supported", "refuted"):
             assert verdict.p_value < 0.05

@@ -10,7 +10,7 @@ import pytest
 
 from relu_exp.core.schema import TABLES
 from relu_exp.engine.studies.timings import Arm, _elementwise, _networks
-from relu_exp.evidence.claims.court import decide
+from relu_exp.evidence.claims.judging import judge_claim
 from relu_exp.evidence.claims.registry import Evidence, find_claim
 from relu_exp.evidence.claims.verdicts import Verdict
 from relu_exp.results.store import Store
@@ -62,7 +62,7 @@ def write(
 
 
 def verdict(root: Path, id: str) -> Verdict:
-    return decide(find_claim(id), Evidence(root))
+    return judge_claim(find_claim(id), Evidence(root))
 
 
 SLOW = {"elu": 2.0, "tanh": 3.0, "sigmoid": 1.5}

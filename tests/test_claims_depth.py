@@ -9,7 +9,9 @@ import pytest
 from planted_runs import HE, LEAKY, RELU, SIGMOID, SMALL, TANH, XAVIER, Truth, plant, runs
 
 from relu_exp.core.schema import Choice, RunConfig
-from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
+
+from planted_claims import verdict_of
 
 WIDE = Choice("xavier_normal", (("gain", 4.0),))
 SGD = Choice("sgd", (("momentum", 0.0), ("weight_decay", 0.0)))
@@ -66,7 +68,7 @@ def small_init(root: Path, truth: Callable[[RunConfig], Truth]) -> Evidence:
 
 
 def decide(name: str, evidence: Evidence):  # type: ignore[no-untyped-def]
-    return find_claim(name).decide(evidence)
+    return verdict_of(name, evidence)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from planted_layers import WIDTH, Layers, none_dead, plant
 from planted_runs import ELU, LEAKY, RELU, runs
 
 from relu_exp.core.schema import Choice, RunConfig
-from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
 from relu_exp.evidence.claims.verdicts import Verdict
+
+from planted_claims import verdict_of
 
 RATES = (0.1, 0.4)
 
@@ -54,7 +56,7 @@ def dying(share: Callable[[RunConfig], float], zero: float = 0.6) -> Callable[[R
 
 
 def decide(name: str, evidence: Evidence) -> Verdict:
-    return find_claim(name).decide(evidence)
+    return verdict_of(name, evidence)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.6, "supported"), (0.1, "refuted")])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from relu_exp.engine.studies.registry import STUDIES
-from relu_exp.evidence.claims.court import decide
 from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.judging import judge_claim
 from relu_exp.evidence.claims.registry import Evidence, all_claims, find_claim
 from relu_exp.results.store import Columns, Store
 
@@ -42,7 +42,7 @@ def written(root: Path, checks: Columns) -> Evidence:
 
 @pytest.mark.parametrize("id", FORMULAS)
 def test_a_formula_is_judged_as_by_hand(tmp_path: Path, computed: Columns, id: str) -> None:
-    verdict = decide(find_claim(id), written(tmp_path, computed))
+    verdict = judge_claim(find_claim(id), written(tmp_path, computed))
     assert verdict.name == ("refuted" if id in REFUTED else "supported"), verdict.says
     assert verdict.scope
 
@@ -54,14 +54,14 @@ def test_one_case_that_does_not_agree_refutes_and_is_printed(
     place = list(computed["check"]).index(id)
     planted = {key: list(values) for key, values in computed.items()}
     planted["holds"][place] = False
-    verdict = decide(find_claim(id), written(tmp_path, planted))
+    verdict = judge_claim(find_claim(id), written(tmp_path, planted))
     assert verdict.name == "refuted"
     assert planted["case"][place] in verdict.says
 
 
 @pytest.mark.parametrize("id", FORMULAS)
 def test_without_the_study_nothing_is_decided(tmp_path: Path, id: str) -> None:
-    assert decide(find_claim(id), Evidence(tmp_path)).name == "not decided"
+    assert judge_claim(find_claim(id), Evidence(tmp_path)).name == "not decided"
 
 
 def test_the_numbers_are_those_of_closed_forms(cases: dict[tuple[str, str], float]) -> None:

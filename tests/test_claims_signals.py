@@ -19,6 +19,7 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.results.store import Store
 
 import synthetic
+from planted_claims import verdict_of
 
 IDENTITY = Choice("identity")
 UNIT = Choice("normal", (("std", 1.0),))
@@ -139,7 +140,7 @@ def verdict(root: Path, claim: str, **truths: Truth) -> Verdict:
     for experiment in found.experiments:
         truth = truths.get(experiment.replace("-", "_"), truths.get("all", everywhere()))
         plant(root, experiment, truth)
-    return found.decide(Evidence(root))
+    return verdict_of(claim, Evidence(root))
 
 
 def by_activation(**truths: dict[str, Any]) -> Truth:
@@ -317,7 +318,7 @@ def test_large_weights_kill_and_explode(
     truth = large(dead, growth, lost)
     killed = verdict(tmp_path, "large-weights-kill-or-explode-relu", all=truth)
     assert killed.name == dying
-    grown = find_claim("gradients-can-explode").decide(Evidence(tmp_path))
+    grown = verdict_of("gradients-can-explode", Evidence(tmp_path))
     assert grown.name == exploding
 
 
@@ -382,13 +383,13 @@ def test_results_without_the_arms_are_missing_runs(claim: str, tmp_path: Path) -
     for experiment in found.experiments:
         plant(tmp_path, experiment, everywhere(), only)
     with pytest.raises(MissingRunsError):
-        found.decide(Evidence(tmp_path))
+        verdict_of(claim, Evidence(tmp_path))
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_no_results_are_missing_runs(claim: str, tmp_path: Path) -> None:
     with pytest.raises(MissingRunsError, match="has not been run"):
-        find_claim(claim).decide(Evidence(tmp_path))
+        verdict_of(claim, Evidence(tmp_path))
 
 
 def test_an_arm_that_is_absent_is_named(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from planted_layers import Layers, plant
 from planted_runs import ELU, LEAKY, RELU, runs
 
 from relu_exp.core.schema import Choice, RunConfig
-from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
 from relu_exp.evidence.claims.verdicts import Verdict
+
+from planted_claims import verdict_of
 
 CONTROLS = (LEAKY, Choice("leaky_relu", (("negative_slope", 0.2),)), ELU)
 FEW = Choice("mnist5k", (("num_train", 500.0),))
@@ -44,7 +46,7 @@ def write(
 
 
 def decide(evidence: Evidence) -> Verdict:
-    return find_claim("sparsity-reduces-overfitting").decide(evidence)
+    return verdict_of("sparsity-reduces-overfitting", evidence)
 
 
 def test_a_smaller_gap_than_every_control_supports(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 from planted_runs import ELU, GELU, HE, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
 
 from relu_exp.core.schema import Choice, RunConfig
-from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
+
+from planted_claims import verdict_of
 
 STEPS = np.arange(200)
 SMOOTH = np.exp(-STEPS / 20) + 1e-4
@@ -19,7 +21,7 @@ ROUGH = SMOOTH * (1 + 0.3 * (STEPS % 2))
 
 
 def decide(name: str, evidence: Evidence):  # type: ignore[no-untyped-def]
-    return find_claim(name).decide(evidence)
+    return verdict_of(name, evidence)
 
 
 def bounce(root: Path, rough: tuple[Choice, ...], at: float | None = None) -> Evidence:

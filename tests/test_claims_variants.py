@@ -13,6 +13,8 @@ from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
 from relu_exp.evidence.claims.verdicts import Verdict
 
+from planted_claims import verdict_of
+
 PRELU = Choice("prelu", (("init", 0.25), ("per", "unit")))
 RRELU = Choice("rrelu", (("lower", 0.125), ("upper", 0.333333)))
 SEEDS = 12
@@ -73,7 +75,7 @@ def _short(run: RunConfig) -> RunConfig:
 
 
 def decide(name: str, evidence: Evidence) -> Verdict:
-    return find_claim(name).decide(evidence)
+    return verdict_of(name, evidence)
 
 
 RIVALS = ("leaky-beats-relu-almost-always", "leaky-or-relu-depends")

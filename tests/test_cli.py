@@ -92,7 +92,7 @@ BAD_USAGE = [
     ("list --plugin no_such_module", "--plugin no_such_module: ModuleNotFoundError"),
     # experiments
     ("run defualt", "(did you mean default?)"),
-    ("run default default", "named twice"),
+    ("run default default", "given twice"),
     ("run absent.yaml", "absent.yaml: no such file"),
     ("run .", "unknown experiment"),
     ("run ./", "is a folder"),
@@ -250,6 +250,15 @@ def test_help_loads_nothing_that_takes_long():
     assert done.stderr.strip() == ""
 
 
+def test_python_m_is_the_same_command():
+    words = [sys.executable, "-m", "relu_exp"]
+    done = subprocess.run([*words, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"relu-exp {__version__}\n")
+    done = subprocess.run([*words, "lst"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "did you mean list?" in done.stderr
+
+
 def test_the_version_is_the_package_s(said):
     assert said("--version") == (0, f"relu-exp {__version__}\n", "")
 
@@ -343,7 +352,7 @@ def test_a_sweep_is_trained_once_and_added_to(said, tiny):
 
     code, out, _ = said(*tiny)
     assert code == 0
-    assert "tiny: 8 runs, all finished before: nothing to train" in out
+    assert "tiny: all 8 runs were finished before: nothing to train" in out
     assert Store(root).part_ids() == parts
 
     code, _, err = said(*tiny, "seed=0,1,2")
@@ -470,7 +479,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(said, tiny
         assert said(*tiny) == (
             130,
             "",
-            "relu-exp: interrupted: kept 4 finished runs; run the same command to continue\n",
+            "relu-exp: interrupted: 4 finished runs are kept; run the same command to continue\n",
         )
     code, _, err = said(*tiny)
     assert code == 0

@@ -340,7 +340,7 @@ def test_exclusions_match_by_name_preset_setting_and_value(write, exclude, left)
     if left:
         assert len(runs_of(path)) == left
     else:
-        with pytest.raises(UsageError, match="exclude leaves no run"):
+        with pytest.raises(UsageError, match="exclude removes every run"):
             runs_of(path)
 
 
@@ -502,7 +502,7 @@ def error_of(names, overrides=(), budget=None) -> str:
         ("activation=[relu]", "activation=VALUE,VALUE"),
         ("activation=range(3)", "unknown activation '0'"),
         ("activation=relu,elu,relu", "relu twice"),
-        ("activation=relu,choice(elu,tanh)", "not one value"),
+        ("activation=relu,choice(elu,tanh)", "not a single value"),
         ("activation=glob(x*)", "matches none"),
         ("activation.name=relu", "write activation=NAME"),
         ("activation.negative_slop=0.1", "did you mean negative_slope?"),
@@ -541,9 +541,9 @@ def error_of(names, overrides=(), budget=None) -> str:
         ("depth='1", "Hydra's grammar"),
         ("depth=" + "[" * 50, "Hydra's grammar"),
         ("depth=extend_list(1)", "Unknown function"),
-        ("depth=1\nwidth=2", "printed"),
-        ("depth=\x00", "printed"),
-        ("depth=\ud800", "printed"),
+        ("depth=1\nwidth=2", "unprintable"),
+        ("depth=\x00", "unprintable"),
+        ("depth=\ud800", "unprintable"),
         ("depth", "not KEY=VALUE"),
         ("=3", "not KEY=VALUE"),
         ("", "not KEY=VALUE"),
@@ -567,20 +567,20 @@ def error_of(names, overrides=(), budget=None) -> str:
         ("learning_rate=-0.1", "above 0"),
         ("learning_rate=" + "9" * 400, "finite"),
         ("learning_rate=0.1,1e-1", "0.1 twice"),
-        ("initializer.std=range(0.1,1,0.0000001)", "at most 10,000"),
+        ("initializer.std=range(0.1,1,0.0000001)", "limit of 10,000"),
         ("probes.steps=powers_of_too", "did you mean powers_of_two?"),
         ("probes.steps=every:0", "not a schedule"),
-        ("probes.steps=[-1]", "whole numbers from 0"),
-        ("probes.steps=[1.5]", "whole numbers from 0"),
-        ("probes.steps=[[1]]", "not one value"),
-        ("probes.steps=[500]", "beyond the last step, 150"),
-        ("probes.steps=range(100000000000)", "at most 10,000"),
+        ("probes.steps=[-1]", "whole numbers, 0 or more"),
+        ("probes.steps=[1.5]", "whole numbers, 0 or more"),
+        ("probes.steps=[[1]]", "not a single value"),
+        ("probes.steps=[500]", "after the last step, 150"),
+        ("probes.steps=range(100000000000)", "limit of 10,000"),
         ("probes.num_samples=0", "at least 1"),
         ("thresholds.train_loss=nan", "finite"),
         ("thresholds.train_accuracy=2", "at most 1"),
         ("launcher=slrm", "unknown launcher"),
         ("launcher.num_workers=0", "at least 1"),
-        ("launcher.num_workers=1,2", "no axis"),
+        ("launcher.num_workers=1,2", "cannot be an axis"),
         ("launcher.num_worker=1", "did you mean num_workers?"),
         ("optimizer=sgdd", "did you mean sgd?"),
         ("optimizer.momentum=1", "below 1"),
@@ -593,7 +593,7 @@ def test_a_bad_override_is_one_line_that_says_what_is_wrong(override, says):
 
 
 def test_a_schedule_of_too_many_steps_is_refused():
-    assert "at most 100000" in error_of([], ["num_steps=100000000", "probes.steps=every:1"])
+    assert "limit of 100,000" in error_of([], ["num_steps=100000000", "probes.steps=every:1"])
 
 
 @pytest.mark.parametrize(
@@ -621,8 +621,8 @@ def test_overrides_that_contradict_each_other_are_one_line(overrides, says):
         ("/", "is a folder"),
         ("/dev/null/x.yaml", "/dev/null/x.yaml"),
         ("/dev/zero", "is not a file"),
-        ("a\nb.yaml", "printed"),
-        ("\x00.yaml", "printed"),
+        ("a\nb.yaml", "unprintable"),
+        ("\x00.yaml", "unprintable"),
         ("é ü=.yaml", "no such file"),
         ("a" * 5000 + ".yaml", "aaa"),
         ("", "unknown experiment"),
@@ -633,7 +633,7 @@ def test_an_experiment_that_is_not_there_is_one_line(name, says):
 
 
 def test_an_experiment_cannot_be_named_twice():
-    assert "named twice" in error_of(["default", "default"])
+    assert "given twice" in error_of(["default", "default"])
 
 
 @pytest.mark.parametrize("budget", ["quik", ""])
@@ -654,20 +654,20 @@ def test_an_unknown_budget_is_one_line(budget):
         ("title: ''", "title is not text"),
         ("title: x\nswep: {}", "did you mean sweep?"),
         ("title: x\n'a\\nb': 1", "unknown key"),
-        ("title: x\ntitle: y", "title is there twice"),
+        ("title: x\ntitle: y", "title appears twice"),
         ("title: x\nquestion: [1]", "question is not text"),
         ("title: x\nfigures: loss_curves", "figures is not a list"),
         ("title: x\noverrides: [1]", "overrides is not a mapping"),
         ("title: x\noverrides: {1: 2}", "not text"),
         ("title: x\noverrides: {[1]: 2}", "not valid YAML"),
-        ("title: x\noverrides: {depth: '1,2'}", "axes go under sweep"),
+        ("title: x\noverrides: {depth: '1,2'}", "put axes under sweep"),
         ("title: x\noverrides: {depth: 1}\nsweep: {depth: 2}", "both under"),
         ("title: x\noverrides: {probes: {steps: none}, probes.steps: last}", "twice"),
         ("title: x\nsweep: {depht: 1}", "did you mean depth?"),
         ("title: x\nsweep: {depth: [1, 1]}", "1 twice"),
         ("title: x\nsweep: {depth: []}", "no values"),
         ("title: x\nsweep: {depth: ''}", "no value"),
-        ("title: x\nsweep: {depth: 2020-01-01}", "not one value"),
+        ("title: x\nsweep: {depth: 2020-01-01}", "not a single value"),
         ("title: x\nsweep: {depth: 2020-99-01}", "not valid YAML"),
         ("title: x\nsweep: {depth: 'interval(0,1)'}", "interval()"),
         ("title: x\nsweep: {depth: .nan}", "whole number"),
@@ -679,8 +679,8 @@ def test_an_unknown_budget_is_one_line(budget):
         ("title: x\nexclude: {depth: 1}", "exclude is not a list"),
         ("title: x\nexclude: [{activation: rel}]", "did you mean relu?"),
         ("title: x\nexclude: [{activation.alfa: 1}]", "did you mean activation.alpha?"),
-        ("title: x\nexclude: [{launcher: local}]", "runs do not differ"),
-        ("title: x\nexclude: [{depth: 5}]", "leaves no run"),
+        ("title: x\nexclude: [{launcher: local}]", "does not vary between runs"),
+        ("title: x\nexclude: [{depth: 5}]", "removes every run"),
         ("title: x\nbudgets: {quik: {}}", "did you mean quick?"),
         ("title: x\nbudgets: [1]", "budgets is not a mapping"),
         ("title: !!python/object/apply:os.system ['touch pwned']", "not valid YAML"),

@@ -137,6 +137,9 @@ def test_layers_are_counted_together_where_a_step_takes_them_together(keys):
     run = make_run(**keys)
     batches, stack = Batches(run, "cpu", 64), build([run])
     optimizer = OPTIMIZERS[run.optimizer.name].make(torch.ones(1), **run.optimizer.as_dict())
-    stack.forward(batches.at([0], batches.places([0], range(1))[0]), descends=optimizer.descends)
+    stack.forward(
+        batches.at([0], batches.sample_indices([0], range(1))[0]),
+        fused_update=optimizer.fused_update,
+    )
     counted = "layers learned together" in work(Fleet((run,)))
-    assert counted == bool(stack._chains)
+    assert counted == bool(stack._fused_mlps)

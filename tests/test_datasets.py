@@ -5,6 +5,7 @@ import math
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +15,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.core.schema import Choice, RunConfig, UsageError
+from relu_exp.core.schema import UsageError
 from relu_exp.engine.data import datasets, image_files
 from relu_exp.engine.data.datasets import DATASETS, Layout, load, shape_of, train_indices
 from relu_exp.engine.data.image_files import idx_images, packaged_csv, read_idx
 from relu_exp.engine.data.splits import Split, stratified_order
 from relu_exp.engine.streams import stream
+
+from configs import make_run
 
 EMBEDDED = ["mnist5k", "digits", "gaussian", "moons"]
 
@@ -296,9 +299,7 @@ def test_data_are_looked_for_in_the_users_cache_folder(tmp_path, monkeypatch):
 
 def test_where_the_data_lie_is_no_part_of_a_runs_identity():
     def run_id(dataset):
-        others = [Choice(name) for name in ("relu", "he_normal", "mlp")]
-        config = RunConfig(*others, dataset, Choice("sgd"), 1, 8, 0.1, 8, 8, 0, (), 8, ())
-        return config.run_id
+        return replace(make_run(), dataset=dataset).run_id
 
     here, there = choose("mnist", root="/here"), choose("mnist", root="/there", download=True)
     assert run_id(here) == run_id(there)
@@ -321,28 +322,32 @@ def rings():
 @pytest.mark.parametrize("name", ["mnist5k", "digits"])
 def test_features_that_are_mostly_background_come_last(name):
     data = load(choose(name))
-    by_use = data.by_use
-    assert sorted(by_use.order.tolist()) == list(range(data.train.inputs.shape[1]))
+    sorted_data = data.sorted_by_sparsity
+    assert sorted(sorted_data.order.tolist()) == list(range(data.train.inputs.shape[1]))
     for split, part in data.splits.items():
-        assert torch.equal(by_use.splits[split].inputs, part.inputs[:, by_use.order])
-        for inputs, end in zip(by_use.splits[split].inputs, by_use.ends[split], strict=True):
-            places = (inputs != by_use.background).nonzero().flatten()
+        assert torch.equal(sorted_data.splits[split].inputs, part.inputs[:, sorted_data.order])
+        for inputs, end in zip(
+            sorted_data.splits[split].inputs, sorted_data.num_active_features[split], strict=True
+        ):
+            places = (inputs != sorted_data.background).nonzero().flatten()
             assert end == (places[-1] + 1 if len(places) else 0)
     # in a tenth of the samples no feature of the last tenth is anything but background
-    assert by_use.ends["train"].float().quantile(0.1) < 0.9 * len(by_use.order)
-    usual = (by_use.splits["train"].inputs != by_use.background).float().mean(0) >= 0.5
+    assert sorted_data.num_active_features["train"].float().quantile(0.1) < 0.9 * len(
+        sorted_data.order
+    )
+    usual = (sorted_data.splits["train"].inputs != sorted_data.background).float().mean(0) >= 0.5
     assert usual.long().diff().max() == 0
-    assert by_use.order[usual].diff().min() > 0
+    assert sorted_data.order[usual].diff().min() > 0
 
 
 @pytest.mark.parametrize("name", ["gaussian", "moons"])
 def test_without_background_features_keep_their_order(name):
-    assert load(choose(name)).by_use is None
+    assert load(choose(name)).sorted_by_sparsity is None
 
 
-def test_a_sample_of_nothing_but_background_ends_at_its_beginning():
+def test_a_sample_of_nothing_but_background_has_no_active_features():
     part = Split(torch.tensor([[1.0, 2.0, 3.0], [0.0, 2.0, 3.0]]), torch.zeros(2))
-    assert part.ends(torch.tensor([1.0, 2.0, 3.0])).tolist() == [0, 1]
+    assert part.num_active_features(torch.tensor([1.0, 2.0, 3.0])).tolist() == [0, 1]
 
 
 @pytest.mark.usefixtures("rings")
@@ -361,7 +366,7 @@ def test_a_registered_function_is_a_data_set_with_the_common_settings():
     [
         (np.zeros((149, 2)), np.zeros(149, int), "holds 149 inputs"),
         (np.zeros((150, 3)), np.zeros(150, int), "of 3 features"),
-        (np.zeros((150, 2)), np.full(150, 3), "labels from 3 to 3"),
+        (np.zeros((150, 2)), np.full(150, 3), "label of sample 0 is 3"),
         (np.zeros((150, 2)), np.full(150, 0.5), "whole numbers from 0 to 2"),
     ],
 )
@@ -369,5 +374,5 @@ def test_a_function_that_breaks_its_layout_is_told_so(monkeypatch, inputs, label
     entry = datasets.Dataset(**{**vars(DATASETS["rings"]), "read": lambda **_: (inputs, labels)})
     monkeypatch.setitem(DATASETS._entries, "rings", entry)
     datasets._load.cache_clear()
-    with pytest.raises(UsageError, match=f"dataset rings .*{words}"):
+    with pytest.raises(UsageError, match=f"dataset rings.*{words}"):
         load(choose("rings"))

@@ -17,7 +17,7 @@ from relu_exp.cli import main
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, TABLES, Choice, UsageError
 from relu_exp.evidence.claims import registry
-from relu_exp.evidence.claims.court import decide_all
+from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import find_claim
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.report.verdict_pages import read_verdicts
@@ -99,11 +99,11 @@ def test_a_claim_as_the_page_writes_it_is_decided_depth_by_depth(tmp_path: Path)
     runs = synthetic.configs(("tanh", "sigmoid"), (xavier,), probe_steps=(), num_steps=16)
     synthetic.write(tmp_path / "results" / "default", runs)
     claim = find_claim("tanh-beats-sigmoid")
-    verdict = decide_all(tmp_path / "results", [claim])[claim.id]
+    verdict = judge_all(tmp_path / "results", [claim])[claim.id]
     assert [cell.where for cell in verdict.cells] == [{"depth": "2"}, {"depth": "5"}]
     assert verdict.num_seeds == 3
     assert "Other initializers may tell another story." in verdict.notes
-    assert decide_all(tmp_path / "nowhere", [claim])[claim.id].name == "not decided"
+    assert judge_all(tmp_path / "nowhere", [claim])[claim.id].name == "not decided"
 
 
 def test_a_claim_of_one_s_own_is_listed_and_shown_like_any_other(
@@ -124,6 +124,7 @@ def test_a_claim_of_one_s_own_is_listed_and_shown_like_any_other(
     [
         ('"relu-computes-faster", group="F"', "claim relu-computes-faster is registered twice"),
         ('"Mine is Best", group="F"', "claim 'Mine is Best' is not valid"),
+        ('"mine", group="F"', "claim mine: a rule needs a threshold"),
         ('"mine", group="Z"', "group Z is not valid; valid: A (Formulas), B"),
     ],
 )

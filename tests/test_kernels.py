@@ -17,7 +17,7 @@ from relu_exp.engine.ops.kernels import (
     dense,
     grouped_convolution,
     linear,
-    never_moves,
+    zero_gradient_units,
 )
 from relu_exp.engine.ops.layout import stacked
 from relu_exp.engine.ops.samples import Samples
@@ -57,15 +57,15 @@ def test_a_fast_derivative_equals_the_formulas(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_unit_rests_where_its_derivative_is_zero_on_every_sample(name: str) -> None:
+def test_zero_gradient_units_have_a_zero_derivative_on_every_sample(name: str) -> None:
     phi = Elementwise(name, (DEFAULTS[name],) * 2)
     z = draw(2, 6, 10) * 3
     z[:, 0], z[0, 1], z[1, 2, 3:] = -500.0, 500.0, -500.0
-    if phi.rests is None:  # what rounds in the output must be asked by the input
+    if phi.zero_gradient_units is None:  # its output rounds, so the pre-activations are needed
         assert name == "elu"
         return
-    found = phi.rests(phi.plain(z))
-    torch.testing.assert_close(found, never_moves(phi.derivative(z, phi.plain(z))))
+    found = phi.zero_gradient_units(phi.plain(z))
+    torch.testing.assert_close(found, zero_gradient_units(phi.derivative(z, phi.plain(z))))
     assert bool(found[0, 0]) == (name not in ("identity", "leaky_relu"))
 
 
@@ -99,7 +99,7 @@ def test_bits_do_not_depend_on_the_fleet(
     def through(part: slice, phi: Elementwise) -> list[Tensor]:
         w, c = W[part].clone().requires_grad_(), b[part].clone().requires_grad_()
         if is_shared:
-            x = Samples(shared, labels, (len(w),)).reaching([num_used], background)
+            x = Samples(shared, labels, (len(w),)).with_background(background, [num_used])
             output = dense(x, w, c, phi)
             return [output, *torch.autograd.grad(output.sum(), (w, c))]
         h = own[part].clone().requires_grad_()
@@ -114,9 +114,9 @@ def test_bits_do_not_depend_on_the_fleet(
 
 
 @pytest.mark.parametrize(("out", "samples"), [(12, 20), (10, 20), (12, 5)])
-@pytest.mark.parametrize("descends", [False, True])
+@pytest.mark.parametrize("fused_update", [False, True])
 def test_what_is_only_background_is_left_out_and_changes_nothing(
-    out: int, samples: int, descends: bool
+    out: int, samples: int, fused_update: bool
 ) -> None:
     inputs, background, phi = draw(2, 24, samples), draw(24, seed=1), Elementwise("tanh", ({},) * 3)
     inputs[0, 9:], inputs[1, 18:] = background[9:, None], background[18:, None]
@@ -124,14 +124,14 @@ def test_what_is_only_background_is_left_out_and_changes_nothing(
 
     def step(x: Samples) -> list[Tensor]:
         W, b = draw(3, out, 24, seed=2).requires_grad_(), draw(3, out, 1, seed=3).requires_grad_()
-        a = dense(x, W, b, phi, descends=descends)
+        a = dense(x, W, b, phi, fused_update=fused_update)
         value = a.detach().clone()
         (a * draw(3, out, samples, seed=4)).sum().backward()
-        return [value, *([W.detach(), b.detach()] if descends else [W.grad, b.grad])]
+        return [value, *([W.detach(), b.detach()] if fused_update else [W.grad, b.grad])]
 
     plain = Samples(inputs, labels, sizes)
-    x = plain.reaching([9, 18], background)
-    assert x.reach == (24, 24)
+    x = plain.with_background(background, [9, 18])
+    assert x.num_active_features == (24, 24)
     for ours, theirs in zip(step(x), step(plain), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
@@ -171,14 +171,14 @@ def test_the_way_back_takes_the_step_that_the_gradients_say(
     h = Samples(inputs, torch.zeros(2, 20), sizes) if sizes else inputs
     skip, rates = draw(3, width, 20, seed=3), draw(3, 1, 1, seed=4)
 
-    def step(descends: bool) -> list[Tensor]:
+    def step(fused_update: bool) -> list[Tensor]:
         W, b = draw(3, width, 8).requires_grad_(), draw(3, width, 1, seed=1).requires_grad_()
-        loss = rates * dense(h, W, b, phi, skip, descends) * draw(3, width, 20, seed=9)
+        loss = rates * dense(h, W, b, phi, skip, fused_update) * draw(3, width, 20, seed=9)
         loss.sum().backward()
-        if descends:
+        if fused_update:
             assert W.grad is None
             return [W.detach(), b.detach()]
         return [each.detach() - each.grad for each in (W, b)]
 
-    for stepped, expected in zip(step(descends=True), step(descends=False), strict=True):
+    for stepped, expected in zip(step(fused_update=True), step(fused_update=False), strict=True):
         torch.testing.assert_close(stepped, expected, rtol=1e-5, atol=1e-5)

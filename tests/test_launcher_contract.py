@@ -15,7 +15,7 @@ import pytest
 from relu_exp.core.launchers import COMMON, LAUNCHERS
 from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.launchers.local import Progress, launch
-from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
 
@@ -100,10 +100,10 @@ def sailing(request):
     request.getfixturevalue("cluster" if name == "ray" else "here")
 
     def sail(
-        fleets, store, tell=lambda event: None, session="session", train=trainers.train, **more
+        fleets, store, callback=lambda event: None, session="session", train=trainers.train, **more
     ):
-        mission = Mission(store.root, session, "cpu", **more)
-        LAUNCHERS[name].launch(fleets, mission, num_workers, tell, train, **settings)
+        job = FleetJob(store.root, session, "cpu", **more)
+        LAUNCHERS[name].launch(fleets, job, num_workers, callback, train, **settings)
 
     sail.name = request.param
     return sail
@@ -141,7 +141,7 @@ def expected(tmp_path_factory):
     """The tables of a sweep as the simplest launcher gives them, and its fleets."""
     store = opened(tmp_path_factory.mktemp("expected"))
     fleets = plan(runs_of(0.1, 0.2, 0.3, num_seeds=3), (), 2).fleets
-    launch(fleets, Mission(store.root, "session", "cpu"), 1, lambda event: None)
+    launch(fleets, FleetJob(store.root, "session", "cpu"), 1, lambda event: None)
     return fleets, rows(store)
 
 
@@ -225,7 +225,7 @@ def test_a_launcher_that_is_not_installed_says_what_to_install(name, store, monk
     monkeypatch.setitem(sys.modules, LAUNCHERS[name].requires, None)
     fleets = plan(runs_of(0.1), (), 1).fleets
     with pytest.raises(UsageError, match=rf"pip install 'relu-exp\[{name}\]'"):
-        LAUNCHERS[name].launch(fleets, Mission(store.root, "s", "cpu"), 1, print)
+        LAUNCHERS[name].launch(fleets, FleetJob(store.root, "s", "cpu"), 1, print)
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
@@ -262,7 +262,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(store, monkeypatch):
             with pytest.raises(UsageError, match=words) as caught:
                 LAUNCHERS["ray"].launch(
                     plan(runs_of(0.1), (), 1).fleets,
-                    Mission(store.root, "session", "cpu"),
+                    FleetJob(store.root, "session", "cpu"),
                     1,
                     print,
                     address=address,
@@ -275,14 +275,14 @@ def test_a_machine_without_slurm_is_told_what_to_do(store, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match=r"launcher\.cluster=local"):
         LAUNCHERS["slurm"].launch(
-            plan(runs_of(0.1), (), 1).fleets, Mission(store.root, "session", "cpu"), 1, print
+            plan(runs_of(0.1), (), 1).fleets, FleetJob(store.root, "session", "cpu"), 1, print
         )
 
 
 def test_a_cluster_without_gpus_is_told_before_anything_waits(cluster, store):
     with pytest.raises(UsageError, match="has no GPU: use --device cpu"):
         LAUNCHERS["ray"].launch(
-            plan(runs_of(0.1), (), 1).fleets, Mission(store.root, "session", "cuda"), 1, print
+            plan(runs_of(0.1), (), 1).fleets, FleetJob(store.root, "session", "cuda"), 1, print
         )
 
 
@@ -310,10 +310,10 @@ def test_ray_nodes_are_lost_during_a_sweep_and_the_tables_are_equal(
 
     loser = threading.Thread(target=lose_nodes)
     loser.start()
-    mission = Mission(store.root, "session", "cpu")
+    job = FleetJob(store.root, "session", "cpu")
     try:
         LAUNCHERS["ray"].launch(
-            fleets, mission, None, replace_nodes, trainers.train_among_losses, max_retries=3
+            fleets, job, None, replace_nodes, trainers.train_among_losses, max_retries=3
         )
     finally:
         is_over.set()
@@ -326,9 +326,9 @@ def test_ray_nodes_are_lost_during_a_sweep_and_the_tables_are_equal(
 def test_a_job_that_is_killed_or_preempted_starts_again_and_goes_on(here, store, rate):
     pytest.importorskip("submitit", reason=NO_SLURM)
     fleets = plan(runs_of(0.1, rate, num_seeds=1), (), 1).fleets
-    mission = Mission(store.root, "session", "cpu")
+    job = FleetJob(store.root, "session", "cpu")
     settings = {"cluster": "local", "fleets_per_job": 2, "max_retries": 1}
-    LAUNCHERS["slurm"].launch(fleets, mission, 1, lambda event: None, trainers.train, **settings)
+    LAUNCHERS["slurm"].launch(fleets, job, 1, lambda event: None, trainers.train, **settings)
     assert statuses(store) == {"done": 2}
     assert not (store.root / "jobs").exists()
 
@@ -340,7 +340,7 @@ def test_a_fleet_that_is_stopped_each_time_is_written_off_and_the_others_go_on(h
     outcomes = []
     LAUNCHERS["slurm"].launch(
         order,
-        Mission(store.root, "session", "cpu"),
+        FleetJob(store.root, "session", "cpu"),
         1,
         outcomes.append,
         trainers.train,

@@ -13,7 +13,7 @@ import torch
 
 from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.launchers.local import Progress, launch, num_cores, resolve_device
-from relu_exp.launchers.task import Mission, Outcome, see_through
+from relu_exp.launchers.task import FleetJob, Outcome, train_and_save
 from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
 
@@ -66,11 +66,9 @@ def store(tmp_path):
     return store
 
 
-def see(store, fleets, num_workers, train=fake_train, **mission):
+def see(store, fleets, num_workers, train=fake_train, **job):
     events = []
-    launch(
-        fleets, Mission(store.root, "session", "cpu", **mission), num_workers, events.append, train
-    )
+    launch(fleets, FleetJob(store.root, "session", "cpu", **job), num_workers, events.append, train)
     return [event for event in events if isinstance(event, Outcome)]
 
 
@@ -145,9 +143,9 @@ def test_a_fleet_of_the_engine_continues_from_its_checkpoint(store, monkeypatch)
     """Out of memory, killed in the second half: of that half, not a step is made twice."""
     from relu_exp.engine import checkpoints, training
 
-    monkeypatch.setattr(checkpoints, "_MOST_SHARE", float("inf"))
+    monkeypatch.setattr(checkpoints, "_MAX_SHARE", float("inf"))
     fleets = plan(runs_of(0.1), (), 4).fleets
-    mission = Mission(store.root, "session", "cpu", checkpoint_seconds=0.0)
+    job = FleetJob(store.root, "session", "cpu", checkpoint_seconds=0.0)
     train_fleet, steps = training.train_fleet, []
 
     def crowded(runs, *rest):
@@ -162,10 +160,10 @@ def test_a_fleet_of_the_engine_continues_from_its_checkpoint(store, monkeypatch)
 
     monkeypatch.setattr(training, "train_fleet", crowded)
     with pytest.raises(KeyboardInterrupt):
-        see_through(fleets[0], mission, stop)
+        train_and_save(fleets[0], job, stop)
     assert len(list(store.checkpoints.iterdir())) == 2
     steps.clear()
-    see_through(fleets[0], mission, steps.append)
+    train_and_save(fleets[0], job, steps.append)
     assert steps == [4]
     assert len(store.finished()) == 4
     assert list(store.checkpoints.iterdir()) == []
@@ -217,13 +215,13 @@ def test_training_here_leaves_the_process_as_it_was(store):
 
 
 def test_a_long_fleet_tells_its_steps(store, num_workers):
-    def tell(event):
+    def callback(event):
         if isinstance(event, Progress) and event.step > 8:
             raise KeyboardInterrupt
 
     fleets = plan(runs_of(WAITING, num_seeds=2), (), 1).fleets
     with pytest.raises(KeyboardInterrupt):
-        launch(fleets, Mission(store.root, "session", "cpu"), num_workers, tell, fake_train)
+        launch(fleets, FleetJob(store.root, "session", "cpu"), num_workers, callback, fake_train)
     assert store.part_ids() == []
 
 
@@ -233,14 +231,14 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_launchers import WAITING, fake_train, runs_of
 from relu_exp.launchers.local import launch
-from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.plan import Fleet
 if __name__ == "__main__":
     fleets = [Fleet((run,)) for run in runs_of(0.1, WAITING)]
-    def tell(event):
+    def callback(event):
         print("saved" if isinstance(event, Outcome) else "step", flush=True)
     try:
-        launch(fleets, Mission(Path({root!r}), "session", "cpu"), 2, tell, fake_train)
+        launch(fleets, FleetJob(Path({root!r}), "session", "cpu"), 2, callback, fake_train)
     except KeyboardInterrupt:
         sys.exit(130)
 """

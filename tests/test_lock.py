@@ -79,11 +79,20 @@ def test_a_full_disk_takes_only_the_name_of_who_holds_it(tmp_path, monkeypatch):
         pass
 
 
+def test_a_link_is_refused_and_its_target_is_left_as_it_is(tmp_path):
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (tmp_path / ".lock").symlink_to(target)
+    with pytest.raises(OSError, match="symbolic link"), alone(tmp_path, pytest.fail):
+        pass
+    assert target.read_text() == "precious"
+
+
 def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch):
     def none(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("relu_exp.results.lock.fcntl.flock", none)
+    monkeypatch.setattr("fcntl.flock", none)
     said = []
     with alone(tmp_path, said.append):
         pass

@@ -1,4 +1,4 @@
-"""The calibration: measured once, kept, used by `--plan` and `run`, and never in anybody's way."""
+"""Calibration: measured once, stored, used by `--plan` and `run`, and never an obstacle."""
 
 import json
 import time
@@ -11,8 +11,8 @@ from relu_exp.engine.training import train_fleet
 from relu_exp.planning.costs import Costs, sweep_seconds
 from relu_exp.planning.plan import Fleet
 from relu_exp.results import machine
-from relu_exp.session import calibration
-from relu_exp.session.calibration import _best_size, _enough, _solved
+from relu_exp.session import machine_calibration
+from relu_exp.session.machine_calibration import _best_size, _enough, _solved
 
 from configs import make_run
 
@@ -35,11 +35,11 @@ figures: [loss_curves]
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Return an empty cache folder, with measuring switched on."""
-    monkeypatch.delenv(calibration.OFF)
+    monkeypatch.delenv(machine_calibration.OFF)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    calibration.calibrated.cache_clear()
+    machine_calibration.calibrated.cache_clear()
     yield tmp_path / "cache" / "relu-exp"
-    calibration.calibrated.cache_clear()
+    machine_calibration.calibrated.cache_clear()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def measured(monkeypatch):
         devices.append(device)
         return COSTS
 
-    monkeypatch.setattr(calibration, "measure", measure)
+    monkeypatch.setattr(machine_calibration, "measure", measure)
     return devices
 
 
@@ -70,15 +70,15 @@ def said(capsys, tmp_path, monkeypatch):
 
 def again():
     """Return what the next command, a new process, would use."""
-    calibration.calibrated.cache_clear()
-    return calibration.calibrated("cpu")
+    machine_calibration.calibrated.cache_clear()
+    return machine_calibration.calibrated("cpu")
 
 
 def test_a_machine_is_measured_once(cache, measured, capsys):
-    assert calibration.stored("cpu") is None
-    assert again() == again() == calibration.stored("cpu") == COSTS
+    assert machine_calibration.stored("cpu") is None
+    assert again() == again() == machine_calibration.stored("cpu") == COSTS
     assert measured == ["cpu"]
-    assert capsys.readouterr().err == "measuring this machine, once: about 10 s\n"
+    assert capsys.readouterr().err == "measuring this machine's speed, only once: about 10 s\n"
     (file,) = cache.iterdir()
     assert json.loads(file.read_text())["machine"] == machine.describe()
 
@@ -96,7 +96,7 @@ def test_another_machine_and_other_code_are_measured_anew(
     cache, measured, monkeypatch, name, answer
 ):
     again()
-    monkeypatch.setattr(f"relu_exp.session.calibration.{name}", lambda *_: answer)
+    monkeypatch.setattr(f"relu_exp.session.machine_calibration.{name}", lambda *_: answer)
     again()
     assert len(measured) == len(list(cache.iterdir())) == 2
 
@@ -111,13 +111,13 @@ def test_a_damaged_file_is_written_anew(cache, measured, content):
     file.write_text(content)
     assert again() == COSTS
     assert len(measured) == 2
-    assert calibration.stored("cpu") == COSTS
+    assert machine_calibration.stored("cpu") == COSTS
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(cache, measured, said):
     cache.parent.write_text("a file in the folder's place")
     for _ in range(2):
-        calibration.calibrated.cache_clear()
+        machine_calibration.calibrated.cache_clear()
         assert "time     about" in said("--plan").out
     assert len(measured) == 2
 
@@ -126,8 +126,8 @@ def test_a_device_that_only_other_machines_have_is_not_measured(
     cache, measured, monkeypatch, capsys
 ):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    calibration.calibrated.cache_clear()
-    assert calibration.calibrated("cuda") is None
+    machine_calibration.calibrated.cache_clear()
+    assert machine_calibration.calibrated("cuda") is None
     assert measured == []
     assert capsys.readouterr().err == ""
 
@@ -136,22 +136,24 @@ def test_a_machine_that_cannot_be_measured_trains_with_the_defaults(cache, monke
     def fails(device):
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(calibration, "measure", fails)
+    monkeypatch.setattr(machine_calibration, "measure", fails)
     out, err = said("--plan")
-    assert "guessed: this machine was not measured" in out
-    assert err.splitlines()[1:] == ["it could not be measured (no such thing): defaults are used"]
+    assert "a guess: this machine was not measured" in out
+    assert err.splitlines()[1:] == [
+        "this machine could not be measured (no such thing): using the defaults"
+    ]
 
 
 def test_who_wants_no_measurement_gets_none(cache, measured, monkeypatch, said):
-    monkeypatch.setenv(calibration.OFF, "off")
+    monkeypatch.setenv(machine_calibration.OFF, "off")
     out, err = said("--plan")
     assert (err, measured) == ("", [])
-    assert "guessed" in out
+    assert "a guess" in out
 
 
 def test_a_plan_measures_and_estimates_by_it(cache, measured, said):
     out, err = said("--plan")
-    assert err == "measuring this machine, once: about 10 s\n"
+    assert err == "measuring this machine's speed, only once: about 10 s\n"
     assert "fleets   2 on 1 process\n" in out
     # two fleets of six steps of 2.5 s, and the command's own 2 s
     assert "time     about 32 s, less if runs diverge\n" in out
@@ -169,7 +171,7 @@ def test_a_small_sweep_trains_at_once_and_a_large_one_measures_first(
     said("--results", "small")
     assert measured == []
     monkeypatch.setattr("relu_exp.session.session._CALIBRATED_FROM", 0)
-    assert "measuring this machine" in said("--results", "large").err
+    assert "measuring this machine's speed" in said("--results", "large").err
     assert measured == ["cpu"]
 
 
@@ -217,15 +219,15 @@ class Machine:
     ],
 )
 def test_the_smallest_fleet_is_taken_that_is_nearly_the_fastest(device, size, monkeypatch):
-    monkeypatch.setattr(calibration, "room_for_fleet", lambda device, num_workers: None)
+    monkeypatch.setattr(machine_calibration, "room_for_fleet", lambda device, num_workers: None)
     assert _best_size(device) == size
 
 
 def test_no_fleet_is_tried_that_would_not_fit_the_memory(monkeypatch):
-    monkeypatch.setattr(calibration, "room_for_fleet", lambda device, num_workers: 1e9)
-    monkeypatch.setattr(calibration, "bytes_of", lambda run: 1e9 / 600)
+    monkeypatch.setattr(machine_calibration, "room_for_fleet", lambda device, num_workers: 1e9)
+    monkeypatch.setattr(machine_calibration, "bytes_of", lambda run: 1e9 / 600)
     assert _best_size(Machine("cuda", fixed=1e6)) == 512
-    monkeypatch.setattr(calibration, "bytes_of", lambda run: 1e10)
+    monkeypatch.setattr(machine_calibration, "bytes_of", lambda run: 1e10)
     assert _best_size(Machine("cuda", fixed=1e6)) == 1
 
 
@@ -241,7 +243,7 @@ def test_cores_that_two_threads_share_count_once(tmp_path, monkeypatch):
 
 def test_this_machine_is_measured_and_its_estimates_are_near(one_thread):
     """Half to twice here, where others use the machine; `benchmarks/estimates.py` says how near."""
-    costs = calibration.measure("cpu")
+    costs = machine_calibration.measure("cpu")
     assert costs.fleet_size in (8, 16, 32, 64)
     assert 1 <= costs.num_workers <= max(costs.speeds)
     assert costs.speeds[1] == 1

@@ -32,7 +32,7 @@ def numpy_pass(run: RunConfig) -> tuple[list[Any], list[Any], list[Any], list[An
     x = Batches(run, "cpu", 64).probe([run.seed])
     h, y = x.inputs[0].double().numpy(), x.labels[0].numpy()
     weights = [layer.weight.detach().double().numpy() for layer in oracle.make_network(run).linears]
-    weights[0] = weights[0][:, oracle.load(run.dataset).by_use.order]
+    weights[0] = weights[0][:, oracle.load(run.dataset).sorted_by_sparsity.order]
     phi = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}[run.activation.name]
     slope = {"tanh": lambda z: 1 - np.tanh(z) ** 2, "relu": lambda z: 1.0 * (z > 0)}
     zs, activations = [], [h]
@@ -221,7 +221,7 @@ def test_probe_batches_come_from_the_training_set_and_stay_the_same() -> None:
     batches = Batches(run, "cpu", 64)
     probe = batches.probe([run.seed])
     data = oracle.load(run.dataset)
-    own = data.train.inputs[oracle.own_training_set(run)][:, data.by_use.order]
+    own = data.train.inputs[oracle.own_training_set(run)][:, data.sorted_by_sparsity.order]
     order = torch.randperm(100, generator=stream(run.seed, "probe"))[:20]
     assert torch.equal(probe.inputs[0].T, own[order])
     assert torch.equal(batches.probe([run.seed]).inputs, probe.inputs)

@@ -14,8 +14,8 @@ from fontTools.ttLib import TTFont
 
 from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
-from relu_exp.evidence.claims.topics.leaks import NEARLY_ALWAYS
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, judge_exact
+from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
+from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict
 from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.page import build_page
@@ -78,6 +78,11 @@ def test_the_map_and_the_intervals_show_each_part(page: str) -> None:
     section = page[page.index('<section class="claim" id="divided"') :].split("</section>")[0]
     assert section.count("<circle") == 1
     assert "✗ 0.517× [" in section
+
+
+def test_a_rule_says_in_both_languages_where_it_must_hold(page: str) -> None:
+    for words in ("in the mean over settings", "설정들의 평균에서"):
+        assert page.count(f">{words}</span>") == 1  # of the one claim that has a grid
 
 
 def test_claims_that_contradict_each_other_stand_side_by_side(page: str) -> None:
@@ -192,12 +197,16 @@ def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
     # apart on a scale of their own, not side by side on one that reaches to 90%
     assert first.middle > axis.threshold + 10
     assert second.middle < axis.threshold - 10
+    # where sizes are judged, settings and the largest of them lie on one scale
+    either = interval_axis(verdict, DEPENDS)
+    assert either is not None
+    assert (either.measure, either.limit) == (DEPENDS.measure, DEPENDS.threshold)
 
 
 def test_an_exact_claim_has_neither_axis_nor_distance() -> None:
     rule = Rule("m", "a formula")
-    assert interval_axis(judge_exact(True, ""), rule) is None
-    assert distance_bar(judge_exact(True, ""), rule) is None
+    assert interval_axis(Verdict("supported", ""), rule) is None
+    assert distance_bar(Verdict("supported", ""), rule) is None
 
 
 def test_the_distance_is_on_the_side_that_speaks_for_the_claim() -> None:

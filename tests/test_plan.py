@@ -1,4 +1,4 @@
-"""The plan: every due run sails exactly once, with runs of its own shape, the longest first."""
+"""The plan: every due run is trained exactly once, with runs of its own shape, longest first."""
 
 import itertools
 
@@ -26,13 +26,15 @@ def sweep(**axes):
     num_workers=st.integers(1, 70),
     data=st.data(),
 )
-def test_every_due_run_sails_exactly_once(num_seeds, depths, rates, fleet_size, num_workers, data):
+def test_every_due_run_is_planned_exactly_once(
+    num_seeds, depths, rates, fleet_size, num_workers, data
+):
     runs = sweep(depth=depths, learning_rate=rates, seed=range(num_seeds))
     finished = data.draw(st.sets(st.sampled_from([run.run_id for run in runs])))
     made = plan(runs, finished, fleet_size, num_workers)
-    sailing = [run.run_id for fleet in made.fleets for run in fleet.runs]
-    assert sorted(sailing) == sorted(run.run_id for run in runs if run.run_id not in finished)
-    assert made.num_due == len(sailing)
+    planned = [run.run_id for fleet in made.fleets for run in fleet.runs]
+    assert sorted(planned) == sorted(run.run_id for run in runs if run.run_id not in finished)
+    assert made.num_due == len(planned)
     assert made.num_finished == len(finished)
     assert made.num_runs == len(runs)
     assert all(1 <= len(fleet.runs) <= fleet_size for fleet in made.fleets)
@@ -53,12 +55,12 @@ def test_every_due_run_sails_exactly_once(num_seeds, depths, rates, fleet_size, 
         {"seed": 7},
     ],
 )
-def test_runs_of_one_shape_sail_together(changes):
+def test_runs_of_one_shape_train_together(changes):
     (fleet,) = plan([make_run(), make_run(**changes)], (), 16).fleets
     assert len(fleet.runs) == 2
 
 
-def test_numbers_of_an_activation_sail_together_and_its_words_do_not():
+def test_numbers_of_an_activation_train_together_and_its_words_do_not():
     slopes = [make_run(activation=("leaky_relu", {"negative_slope": a})) for a in (0.01, 0.2)]
     assert len(plan(slopes, (), 16).fleets) == 1
     forms = [make_run(activation=("prelu", {"per": per})) for per in ("layer", "unit")]
@@ -80,7 +82,7 @@ def test_numbers_of_an_activation_sail_together_and_its_words_do_not():
         {"evaluation_steps": (0, 4)},
     ],
 )
-def test_runs_of_other_shapes_sail_apart(changes):
+def test_runs_of_other_shapes_train_apart(changes):
     made = plan([make_run(), make_run(**changes)], (), 16)
     assert len(made.fleets) == 2
 

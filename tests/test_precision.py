@@ -22,9 +22,9 @@ from relu_exp.engine.ops import precision
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense
 from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.training import train_fleet
-from relu_exp.evidence.claims.court import decide
+from relu_exp.evidence.claims.judging import judge_claim
 from relu_exp.evidence.claims.registry import Claim, Evidence, Source
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.report.report import build
 from relu_exp.planning.plan import plan
@@ -85,11 +85,11 @@ def cut(x: Tensor) -> Tensor:
     return torch.ldexp(torch.round(mantissa * 2**8), exponent - 8)
 
 
-@pytest.mark.parametrize("descends", [False, True])
+@pytest.mark.parametrize("fused_update", [False, True])
 @pytest.mark.parametrize("sizes", [None, (2, 1)])
 @pytest.mark.parametrize("width", [12, 10])
 def test_operands_are_rounded_to_bfloat16_and_nothing_else(
-    width: int, sizes: tuple[int, ...] | None, descends: bool
+    width: int, sizes: tuple[int, ...] | None, fused_update: bool
 ) -> None:
     inputs = draw(2 if sizes else 3, 8, 20, seed=2).requires_grad_(sizes is None)
     h = Samples(inputs, torch.zeros(2, 20), sizes) if sizes else inputs
@@ -97,7 +97,7 @@ def test_operands_are_rounded_to_bfloat16_and_nothing_else(
     before, bias = W.detach().clone(), b.detach().clone()
     skip = draw(3, width, 20, seed=3)
     with precision.in_use("bfloat16", "cpu"):
-        a = dense(h, W, b, Elementwise("tanh", ({},) * 3), skip, descends)
+        a = dense(h, W, b, Elementwise("tanh", ({},) * 3), skip, fused_update)
         found = a.detach().clone()
         (a * (grad := draw(*a.shape, seed=9))).sum().backward()
     x = inputs.detach()
@@ -107,7 +107,7 @@ def test_operands_are_rounded_to_bfloat16_and_nothing_else(
     dz = (grad * (1 - found * found)).double()
     # a derivative at the edge between two numbers of bfloat16 may go either way
     dW, db, close = cut(dz) @ cut(x).mT, dz.sum(-1, keepdim=True), {"rtol": 1e-3, "atol": 2e-2}
-    if descends:
+    if fused_update:
         torch.testing.assert_close((before - W.detach()).double(), dW, **close)
         torch.testing.assert_close((bias - b.detach()).double(), db, rtol=1e-4, atol=1e-4)
     else:
@@ -258,16 +258,16 @@ def test_a_part_that_lacks_another_column_is_refused(tmp_path: Path) -> None:
 RULE = Rule(measure="loss of sigmoid over ReLU", says="above 1.1", threshold=1.1, ratio=True)
 
 
-def slower(evidence: Evidence) -> Verdict:
+def slower(evidence: Evidence) -> Effects:
     runs = evidence["planted"].runs
     loss = runs.pivot(index="seed", columns="activation", values="final_train_loss")
     effects = (loss["sigmoid"] / loss["relu"]).rename("effect").reset_index()
-    return judge(effects, RULE, scope="planted", run_ids=list(runs["run_id"]))
+    return Effects(effects, scope="planted", run_ids=list(runs["run_id"]))
 
 
-def claim_on(decide: Callable[[Evidence], Verdict]) -> Claim:
+def claim_on(effects: Callable[[Evidence], Effects]) -> Claim:
     sources = (Source("D2", "2.3"),)
-    return Claim("slower", "C", "It is slower.", "", sources, ("planted",), RULE, decide)
+    return Claim("slower", "C", "It is slower.", "", sources, ("planted",), RULE, effects)
 
 
 def test_no_verdict_rests_on_another_precision(tmp_path: Path) -> None:
@@ -276,15 +276,15 @@ def test_no_verdict_rests_on_another_precision(tmp_path: Path) -> None:
     others = [replace(run, precision="bfloat16") for run in RUNS]
     synthetic.write(alone / "planted", RUNS)
     synthetic.write(beside / "planted", [*others, *RUNS], failed=[others[0].run_id])
-    expected = decide(claim_on(slower), Evidence(alone))
+    expected = judge_claim(claim_on(slower), Evidence(alone))
     assert expected.name == "supported"
-    assert decide(claim_on(slower), Evidence(beside)) == expected
+    assert judge_claim(claim_on(slower), Evidence(beside)) == expected
     assert len(Frames.open(beside / "planted").runs) == 2 * len(RUNS)
 
 
 def test_runs_of_another_precision_alone_decide_nothing(tmp_path: Path) -> None:
     synthetic.write(tmp_path / "planted", [replace(run, precision="bfloat16") for run in RUNS])
-    verdict = decide(claim_on(slower), Evidence(tmp_path))
+    verdict = judge_claim(claim_on(slower), Evidence(tmp_path))
     assert verdict.name == "not decided"
     assert "planted has no run of precision=float32" in verdict.says
 

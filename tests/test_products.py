@@ -91,7 +91,7 @@ def test_shared_products_are_those_of_every_run(
     inputs = draw(2, features, samples).double()
     inputs[:, num_used:] = background[num_used:, None]
     plain = Samples(inputs, torch.zeros(2, samples), (2, 1))
-    x = plain.reaching([min(num_used, features)] * 2, background)
+    x = plain.with_background(background, [min(num_used, features)] * 2)
     W, dz = draw(3, out, features, seed=2).double(), draw(3, out, samples, seed=3).double()
     X = x.run_inputs()
     torch.testing.assert_close(shared_product(W, plain), W @ X)

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine import checkpoints, training
-from relu_exp.engine.checkpoints import Keeper
+from relu_exp.engine.checkpoints import Checkpointer
 from relu_exp.engine.fleet import batches, replay
 from relu_exp.engine.training import train_fleet
 
@@ -117,18 +117,18 @@ class Notes:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> type[Notes]:
-    """Record on the CPU, and look at losses every seven steps, as on a GPU."""
-    monkeypatch.setitem(batches._LEAVES_OUT, "cpu", False)
+    """Record on the CPU, and read losses every seven steps, as on a GPU."""
+    monkeypatch.setitem(batches._SKIPS_BACKGROUND, "cpu", False)
     monkeypatch.setattr(Notes, "made", [], raising=False)
     monkeypatch.setattr(training, "RECORDERS", {"cpu": Notes})
-    monkeypatch.setitem(training._LOOK_EVERY, "cpu", 7)
+    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 7)
     return Notes
 
 
 def one_by_one(runs: list[RunConfig], device: str = "cpu") -> dict[str, dict[str, list[Any]]]:
     with pytest.MonkeyPatch.context() as context:
         context.setattr(training, "RECORDERS", {})
-        context.setitem(training._LOOK_EVERY, device, 1)
+        context.setitem(training._READ_LOSSES_EVERY, device, 1)
         return train_fleet(runs, device)
 
 
@@ -139,7 +139,7 @@ SCHEDULE: dict[str, Any] = {
 }
 REPLAYED: dict[str, dict[str, Any]] = {
     **{name: keys for name, keys in FLEETS.items() if name != "noise"},
-    "slopes on the way back": {"activation": ("prelu", {"per": "layer"})},
+    "slopes with gradients": {"activation": ("prelu", {"per": "layer"})},
     "no rule": {"activation": "gelu", "width": 13, "batch_size": 7},
     "images": {
         "network": "small_cnn",
@@ -187,7 +187,7 @@ def test_what_draws_numbers_is_taken_step_by_step(notes: type[Notes]) -> None:
 def test_a_replayed_fleet_continues_from_its_checkpoint(
     keys: dict[str, Any], notes: type[Notes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "_MOST_SHARE", float("inf"))
+    monkeypatch.setattr(checkpoints, "_MAX_SHARE", float("inf"))
 
     class Stop(Exception):  # noqa: N818
         pass
@@ -199,9 +199,9 @@ def test_a_replayed_fleet_continues_from_its_checkpoint(
     runs = fleet(**SCHEDULE, **keys)
     path = tmp_path / "fleet.pt"
     with pytest.raises(Stop):
-        train_fleet(runs, "cpu", stop, Keeper(path, 0.0))
+        train_fleet(runs, "cpu", stop, Checkpointer(path, 0.0))
     steps: list[int] = []
-    tables = train_fleet(runs, "cpu", steps.append, Keeper(path, 3600.0))
+    tables = train_fleet(runs, "cpu", steps.append, Checkpointer(path, 3600.0))
     assert steps[0] > 25
     assert bits(tables) == bits(one_by_one(runs))
 

@@ -66,7 +66,7 @@ def test_of_two_commands_at_once_one_waits_and_no_run_is_trained_twice(store):
     assert [process.returncode for process in both] == [0, 0], told
     (waited,) = [err for _, err in told if "waiting for process" in err]
     assert re.search(r"^tiny: waiting for process \d+ on .*, which trains in results/tiny", waited)
-    assert sum("all finished before" in out for out, _ in told) == 1
+    assert sum("were finished before" in out for out, _ in told) == 1
     assert sorted(sessions(store).values()) == [4]
     assert len(store.finished()) == 4
 
@@ -81,7 +81,7 @@ def test_ctrl_c_while_waiting_begins_nothing(store):
     assert "waiting" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
     _, err = second.communicate(timeout=60)
-    assert (second.returncode, err) == (130, "relu-exp: interrupted: nothing was begun\n")
+    assert (second.returncode, err) == (130, "relu-exp: interrupted: nothing was trained\n")
     first.send_signal(signal.SIGINT)
     _, err = first.communicate(timeout=60)
     assert first.returncode == 130

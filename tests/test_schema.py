@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import (
     PARTS,
-    PLAIN_KEYS,
     PRECISIONS,
     TABLES,
     Choice,
     RunConfig,
     UsageError,
 )
+
+PLAIN_KEYS = [name for name, key in RUN_KEYS.items() if not key.is_schedule]
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | names | st.floats(allow_nan=False, width=64)

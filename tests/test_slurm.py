@@ -16,7 +16,7 @@ import pytest
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import launch
-from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
 
@@ -131,12 +131,12 @@ def within(seconds, condition):
     return True
 
 
-def sail(fleets, root, tell=lambda event: None, train=trainers.train, **settings):
+def sail(fleets, root, callback=lambda event: None, train=trainers.train, **settings):
     store = Store(root)
     store.open()
     settings = {"fleets_per_job": 2, "max_retries": 1} | settings
     LAUNCHERS["slurm"].launch(
-        fleets, Mission(root, "session", "cpu"), None, tell, train, **settings
+        fleets, FleetJob(root, "session", "cpu"), None, callback, train, **settings
     )
     return store
 
@@ -157,7 +157,7 @@ def test_an_array_gives_the_tables_of_the_local_launcher(slurm, tmp_path):
     fleets = fleets_of(0.1, 0.2, 0.3)
     here = Store(tmp_path / "here")
     here.open()
-    launch(fleets, Mission(here.root, "session", "cpu"), 1, lambda event: None)
+    launch(fleets, FleetJob(here.root, "session", "cpu"), 1, lambda event: None)
     events = []
     there = sail(fleets, tmp_path / "there", events.append, train=None)
     assert curves(there) == curves(here) != []

@@ -248,7 +248,7 @@ def test_a_full_disk_loses_nothing_and_leaves_nothing_half(store, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(pq, "write_table", full)
-    with pytest.raises(UsageError, match="No space left on device; what is finished is kept"):
+    with pytest.raises(UsageError, match="No space left on device; finished runs are kept"):
         store.write_part("b", rows("2"))
     assert store.finished() == {"1"}
     assert os.listdir(store.parts) == ["a"]

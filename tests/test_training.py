@@ -204,10 +204,10 @@ RARE: dict[str, Any] = {
 """Stretches of up to twenty steps in which nothing is observed."""
 
 
-@pytest.mark.parametrize("look_every", [7, 32])
+@pytest.mark.parametrize("read_every", [7, 32])
 @pytest.mark.parametrize("keys", DIVERGING.values(), ids=DIVERGING)
-def test_how_often_losses_are_looked_at_changes_nothing(
-    keys: dict[str, Any], look_every: int, monkeypatch: pytest.MonkeyPatch
+def test_how_often_losses_are_read_changes_nothing(
+    keys: dict[str, Any], read_every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_NUM_BATCH_RECORDS", 17)  # windows of three minibatches
     runs = [make_run(**{**RARE, "dataset": "digits", **keys}, learning_rate=r) for r in (3, 30)]
@@ -216,14 +216,14 @@ def test_how_often_losses_are_looked_at_changes_nothing(
     expected = train_fleet(runs, "cpu", steps.append)
     assert steps == list(range(1, 51))
     assert {"done", "diverged"} <= set(expected["runs"]["status"])
-    monkeypatch.setitem(training._LOOK_EVERY, "cpu", look_every)
-    looks: list[int] = []
-    assert bits(train_fleet(runs, "cpu", looks.append)) == bits(expected)
-    assert {1, 20, 33, 50} <= set(looks)
-    assert len(looks) < (14 if look_every == 7 else 8)
+    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", read_every)
+    read_at: list[int] = []
+    assert bits(train_fleet(runs, "cpu", read_at.append)) == bits(expected)
+    assert {1, 20, 33, 50} <= set(read_at)
+    assert len(read_at) < (14 if read_every == 7 else 8)
 
 
-def test_runs_that_diverge_between_two_looks_leave_at_their_own_steps(
+def test_runs_that_diverge_between_two_reads_leave_at_their_own_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keys = {"optimizer": ("sgd", {"momentum": 0.9, "weight_decay": 1e-3}), "depth": 3}
@@ -231,7 +231,7 @@ def test_runs_that_diverge_between_two_looks_leave_at_their_own_steps(
     runs = [make_run(**keys, dataset="digits", num_steps=60, learning_rate=rate) for rate in rates]
     expected = train_fleet(runs)
     assert len({*expected["runs"]["diverged_at"]}) == 4
-    monkeypatch.setitem(training._LOOK_EVERY, "cpu", 60)
+    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 60)
     assert bits(train_fleet(runs)) == bits(expected)
 
 
@@ -254,30 +254,30 @@ class Reads(TorchFunctionMode):
 
 
 @pytest.mark.parametrize("keys", DIVERGING.values(), ids=DIVERGING)
-def test_between_two_looks_the_host_asks_for_no_number(
+def test_between_two_reads_the_host_asks_for_no_number(
     keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads: dict[str, list[Any]] = {"_take_step": [], "_look": []}
+    reads: dict[str, list[Any]] = {"_take_step": [], "_read_losses": []}
 
-    def listen(name: str) -> Callable[..., Any]:
-        original = getattr(training._Voyage, name)
+    def watch(name: str) -> Callable[..., Any]:
+        original = getattr(training._FleetTrainer, name)
 
-        def heard(*args: Any) -> Any:
+        def watched(*args: Any) -> Any:
             with Reads() as mode:
                 result = original(*args)
             reads[name].append(mode.found)
             return result
 
-        return heard
+        return watched
 
     for name in reads:
-        monkeypatch.setattr(training._Voyage, name, listen(name))
-    monkeypatch.setitem(batches._LEAVES_OUT, "cpu", False)
-    monkeypatch.setitem(training._LOOK_EVERY, "cpu", 32)
+        monkeypatch.setattr(training._FleetTrainer, name, watch(name))
+    monkeypatch.setitem(batches._SKIPS_BACKGROUND, "cpu", False)
+    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 32)
     train_fleet([run for run in fleet(**{**RARE, **keys}) if run.learning_rate < 1])
     assert reads["_take_step"] == [[]] * (50 - 4)
-    # once for all steps since the last look, and what is then asked is asked of the host
-    assert [found.count(Tensor.cpu) for found in reads["_look"]] == [1] * 7
+    # one read for all steps since the last one; later reads are of tensors on the host
+    assert [found.count(Tensor.cpu) for found in reads["_read_losses"]] == [1] * 7
 
 
 def test_arms_of_a_seed_share_weight_draws_batches_and_probes() -> None:

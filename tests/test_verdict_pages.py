@@ -13,10 +13,10 @@ import pytest
 from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import all_claims
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge_exact
+from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.report import verdict_pages
-from relu_exp.evidence.report.forest import standardized
 from relu_exp.evidence.report.heard import shown_effect
+from relu_exp.evidence.report.looks import standardized
 from relu_exp.evidence.report.report import build_index
 from relu_exp.evidence.report.verdict_pages import Judged, build, read_verdicts
 
@@ -37,6 +37,7 @@ def test_every_claim_has_a_section_with_all_that_is_asked_for(judged: Judged) ->
         "렐루가 더 빠르다.",
         "D2 (2.3), D4 (2)",
         "a scope",
+        "above &lt;1.1&gt;; in the mean over settings; measured as a ratio",
         "Somebody 2015",
         "second-hand",
         "planted/figures/loss_curves-best_rate.png",
@@ -101,6 +102,7 @@ def test_the_tables_hold_every_verdict(judged: Judged) -> None:
     assert (rows[1]["effect"], rows[1]["verdict"]) == ("", "refuted")
     read = read_verdicts(root)
     assert read["true"]["num_runs"] == 2
+    assert (read["divided"]["rule"]["need"], read["exact"]["rule"]["need"]) == ("mean", "every")
     assert read["open"]["low"] is None
     assert read["divided"]["cells"][0]["where"] == {"depth": "2", "rate": "0.1"}
     json.loads((root / "verdicts.json").read_text(), parse_constant=pytest.fail)
@@ -148,12 +150,12 @@ def test_the_standardized_effect_is_the_distance_in_half_widths() -> None:
     share = Rule(measure="m", says="s", threshold=0.9)
     found = standardized(Verdict("refuted", "", 0.2, 0.0, 0.8), share)
     assert found == pytest.approx((-2.25, -1.75, -0.25))
-    assert standardized(judge_exact(True, ""), rule) is None
+    assert standardized(Verdict("supported", ""), rule) is None
 
 
 def test_an_effect_without_an_interval_is_shown_without() -> None:
     assert shown_effect(Verdict("supported", "", 0.5, num_seeds=1)) == "0.5"
-    assert shown_effect(judge_exact(True, "")) == ""
+    assert shown_effect(Verdict("supported", "")) == ""
 
 
 def test_claims_are_listed_with_their_verdicts(

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
-from relu_exp.evidence.report.verdict_pages import MARKS
+from relu_exp.evidence.report.looks import LOOKS
 from relu_exp.evidence.report.verdict_table import bar, show_verdicts
 from relu_exp.session.listing import show
 
@@ -29,11 +29,11 @@ def verdict(low: float, effect: float, high: float) -> Verdict:
 @pytest.mark.parametrize(
     ("rule", "numbers", "drawn"),
     [
-        (ABOVE, (0.9, 1.0, 1.1), "      ━●━      "),
-        (ABOVE, (1.1, 1.2, 1.3), "       │━●━    "),
+        (ABOVE, (0.9, 1.0, 1.1), "     ━━●━━     "),
+        (ABOVE, (1.1, 1.2, 1.3), "       │ ●━    "),
         (ABOVE, (0.0, 0.01, 0.02), "●      │       "),
         (BELOW, (0.0, 0.01, 0.02), "       │      ●"),
-        (RATIO, (1 / 1.2, 1.0, 1.2), "      ━●━      "),
+        (RATIO, (1 / 1.2, 1.0, 1.2), "     ━━●━━     "),
         (ABOVE, (0.95, 1.1, 1.25), "      ━┿●━     "),
     ],
 )
@@ -76,7 +76,7 @@ def test_every_claim_has_one_line_that_fits(width: int) -> None:
     for one in ROWS:
         (line,) = [line for line in lines if f" {one['claim']} " in line]
         assert ("2× [1.9, 2.1]" in line) == ("│" in line) == (one["effect"] is not None)
-        assert MARKS[one["verdict"]] in line
+        assert LOOKS[one["verdict"]].mark in line
         assert (one["verdict"] in line) == ("> 1×" in line) == (width == 120)
     heading = next(line for line in lines if "against│for" in line)
     drawn = next(line for line in lines if " first " in line)

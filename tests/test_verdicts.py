@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,20 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relu_exp.evidence.claims.grids import judge_cells
-from relu_exp.evidence.claims.parts import parts_of, seeds_until
-from relu_exp.evidence.claims.topics import leaks
+from relu_exp.evidence.claims.by_count import parts_of
+from relu_exp.evidence.claims.correction import corrected
+from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.topics.convergence import RANKING
-from relu_exp.evidence.claims.verdicts import (
-    Rule,
-    Verdict,
-    corrected,
-    judge,
-    judge_exact,
-    seeds_to_decide,
-)
+from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
+from relu_exp.evidence.claims.verdicts import Effects, Need, Rule, Verdict
+from relu_exp.evidence.data.statistics import seeds_to_decide
+
+from planted_claims import exact
 
 RULE = Rule(measure="a share", says="above one half", threshold=0.5)
+EXACT = Rule(measure="a formula", says="holds", kind="cases", need="every")
 RATIO = Rule(measure="a ratio", says="above 1.1", threshold=1.1, ratio=True, unit="×")
 
 
@@ -46,14 +43,14 @@ def planted(mean: float, spread: float, n: int = 8, seed: int = 0) -> pd.DataFra
 )
 def test_a_planted_effect_gets_its_verdict(mean: float, side: str, expected: str) -> None:
     rule = replace(RULE, claimed_side=side)  # type: ignore[arg-type]
-    verdict = judge(planted(mean, 0.1), rule, scope="planted")
+    verdict = judge(Effects(planted(mean, 0.1)), rule)
     assert verdict.name == expected
     assert verdict.low < verdict.effect < verdict.high
     assert verdict.num_seeds == 8
 
 
 def test_the_interval_is_students() -> None:
-    verdict = judge(planted(0.7, 0.2, n=5), RULE, scope="")
+    verdict = judge(Effects(planted(0.7, 0.2, n=5)), RULE)
     values = planted(0.7, 0.2, n=5)["effect"]
     half = 2.776445 * values.std(ddof=1) / math.sqrt(5)
     assert (verdict.low, verdict.high) == pytest.approx((0.7 - half, 0.7 + half), rel=1e-5)
@@ -61,26 +58,26 @@ def test_the_interval_is_students() -> None:
 
 def test_ratios_are_averaged_as_ratios() -> None:
     effects = pd.DataFrame({"seed": [0, 1], "effect": [0.5, 8.0]})
-    assert judge(effects, RATIO, scope="").effect == pytest.approx(2.0)
+    assert judge(Effects(effects), RATIO).effect == pytest.approx(2.0)
 
 
 def test_one_seed_decides_nothing() -> None:
-    verdict = judge(planted(0.99, 0.0, n=1), RULE, scope="")
+    verdict = judge(Effects(planted(0.99, 0.0, n=1)), RULE)
     assert verdict.name == "inconclusive"
     assert "no interval" in verdict.says
 
 
 def test_no_measurement_is_not_a_verdict() -> None:
     effects = pd.DataFrame({"seed": [0, 1], "effect": [math.nan, math.nan]})
-    assert judge(effects, RULE, scope="").name == "not decided"
+    assert judge(Effects(effects), RULE).name == "not decided"
 
 
 def test_seeds_that_agree_exactly_are_credited_with_a_spread() -> None:
-    verdict = judge(planted(1.0, 0.0), RULE, scope="")
+    verdict = judge(Effects(planted(1.0, 0.0)), RULE)
     assert verdict.name == "supported"
     assert verdict.low < verdict.effect < verdict.high
     assert 0 < verdict.p_value < 1e-6
-    near = judge(planted(0.501, 0.0, n=2), RULE, scope="")
+    near = judge(Effects(planted(0.501, 0.0, n=2)), RULE)
     assert near.name == "inconclusive"
 
 
@@ -89,7 +86,7 @@ def test_a_claim_that_holds_in_one_part_only_is_conditional() -> None:
     effects = pd.concat(
         [planted(0.9, 0.05).assign(depth=2), planted(0.2, 0.05, seed=1).assign(depth=20)]
     )
-    verdict = judge(effects, rule, scope="")
+    verdict = judge(Effects(effects), rule)
     assert verdict.name == "conditional"
     assert [(cell.where["depth"], cell.verdict) for cell in verdict.cells] == [
         ("2", "supported"),
@@ -103,11 +100,11 @@ def test_a_claim_that_holds_everywhere_is_not_conditional() -> None:
     effects = pd.concat(
         [planted(0.9, 0.05).assign(depth=2), planted(0.8, 0.05, seed=1).assign(depth=20)]
     )
-    assert judge(effects, rule, scope="").name == "supported"
+    assert judge(Effects(effects), rule).name == "supported"
 
 
 def test_the_seeds_asked_for_would_decide() -> None:
-    verdict = judge(planted(0.55, 0.2), RULE, scope="")
+    verdict = judge(Effects(planted(0.55, 0.2)), RULE)
     assert verdict.name == "inconclusive"
     assert verdict.seeds_needed is not None
     n = verdict.seeds_needed
@@ -118,7 +115,7 @@ def test_the_seeds_asked_for_would_decide() -> None:
 @given(st.permutations(range(8)), st.floats(0.05, 0.95))
 def test_the_order_of_seeds_does_not_matter(order: list[int], mean: float) -> None:
     effects = planted(mean, 0.1)
-    ours, theirs = judge(effects, RULE, scope=""), judge(effects.iloc[order], RULE, scope="")
+    ours, theirs = judge(Effects(effects), RULE), judge(Effects(effects.iloc[order]), RULE)
     assert (ours.name, ours.num_seeds) == (theirs.name, theirs.num_seeds)
     assert ours.low == pytest.approx(theirs.low)
 
@@ -128,7 +125,7 @@ def test_the_order_of_seeds_does_not_matter(order: list[int], mean: float) -> No
 def test_claim_and_counterclaim_never_both_hold(mean: float, spread: float, n: int) -> None:
     effects = planted(mean, spread, n)
     sides = [
-        judge(effects, replace(RULE, claimed_side=side), scope="").name  # type: ignore[arg-type]
+        judge(Effects(effects), replace(RULE, claimed_side=side)).name  # type: ignore[arg-type]
         for side in ("above", "below")
     ]
     assert sides in (
@@ -156,7 +153,7 @@ def test_holm_takes_back_what_chance_would_give() -> None:
 
 
 def test_exact_claims_are_not_corrected() -> None:
-    verdict = judge_exact(False, "x = 2 is a counter-example")
+    verdict = judge(exact(False, "x = 2 is a counter-example"), EXACT)
     assert corrected({"exact": verdict})["exact"] == verdict
     assert verdict.name == "refuted"
 
@@ -166,11 +163,13 @@ def test_null_effects_are_called_decided_as_rarely_as_promised() -> None:
     trials, wrong = 1000, 0
     for _ in range(trials):
         effects = pd.DataFrame({"seed": range(8), "effect": 0.5 + generator.standard_normal(8)})
-        wrong += judge(effects, RULE, scope="").name != "inconclusive"
+        wrong += judge(Effects(effects), RULE).name != "inconclusive"
     assert wrong / trials == pytest.approx(0.05, abs=0.02)
 
 
 STEPS = Rule(measure="a difference", says="above 0", threshold=0.0, resolution=0.01, grid=("part",))
+
+EVERY, SOME = replace(STEPS, need="every"), replace(STEPS, need="some")
 
 
 def grid(**means: float) -> pd.DataFrame:
@@ -180,9 +179,9 @@ def grid(**means: float) -> pd.DataFrame:
 
 
 def test_a_seed_counts_once_in_every_part() -> None:
-    once = judge(grid(a=0.05, b=0.2), STEPS, scope="")
+    once = judge(Effects(grid(a=0.05, b=0.2)), STEPS)
     wider = pd.concat([grid(a=0.05, b=0.2).assign(width=width) for width in (10, 50, 100)])
-    thrice = judge(wider, STEPS, scope="")
+    thrice = judge(Effects(wider), STEPS)
     assert [cell.num_seeds for cell in thrice.cells] == [8, 8]
     for ours, theirs in zip(thrice.cells, once.cells, strict=True):
         assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
@@ -195,20 +194,20 @@ def test_a_seed_counts_once_in_every_part() -> None:
 def test_seeds_that_agree_on_a_step_are_no_certainty_where_the_threshold_is_0() -> None:
     equal = pd.DataFrame({"seed": [0, 1], "effect": [0.002, 0.002]})
     rule = replace(RANKING, grid=())
-    assert judge(equal, rule, scope="").name == "inconclusive"
+    assert judge(Effects(equal), rule).name == "inconclusive"
 
 
 def test_the_p_value_is_that_of_the_parts_that_decide() -> None:
-    some = judge_cells(grid(a=0.14, b=-5.0), STEPS, need="some", scope="")
+    some = judge(Effects(grid(a=0.14, b=-5.0)), SOME)
     assert some.name == "supported"
     held, broken = some.cells
     assert broken.p_value < 1e-6 < held.p_value
     assert some.p_value == pytest.approx(2 * held.p_value)
-    every = judge_cells(grid(a=-0.14, b=0.001), STEPS, need="every", scope="")
+    every = judge(Effects(grid(a=-0.14, b=0.001)), EVERY)
     assert every.name == "refuted"
     assert every.p_value == pytest.approx(2 * every.cells[0].p_value)
-    assert judge_cells(grid(a=5.0, b=0.2), STEPS, need="every", scope="").p_value == pytest.approx(
-        judge_cells(grid(a=5.0, b=0.2), STEPS, need="every", scope="").cells[1].p_value
+    assert judge(Effects(grid(a=5.0, b=0.2)), EVERY).p_value == pytest.approx(
+        judge(Effects(grid(a=5.0, b=0.2)), EVERY).cells[1].p_value
     )
 
 
@@ -224,16 +223,16 @@ def test_the_p_value_is_that_of_the_parts_that_decide() -> None:
     ],
 )
 def test_the_seeds_asked_for_are_those_of_the_parts_that_decide(
-    need: Literal["every", "some"], means: dict[str, float], decisive: str
+    need: Need, means: dict[str, float], decisive: str
 ) -> None:
-    verdict = judge_cells(grid(**means), STEPS, need=need, scope="")
+    verdict = judge(Effects(grid(**means)), replace(STEPS, need=need))
     assert verdict.name == "inconclusive"
     (cell,) = (cell for cell in verdict.cells if cell.where["part"] == decisive)
     assert verdict.seeds_needed == seeds_to_decide(cell.p_value, 8, 0.05 / len(means))
 
 
 def test_a_conditional_verdict_pays_for_looks_too() -> None:
-    verdict = judge(grid(a=0.13, b=-0.13), STEPS, scope="")
+    verdict = judge(Effects(grid(a=0.13, b=-0.13)), STEPS)
     assert verdict.name == "conditional"
     level = max(cell.p_value for cell in verdict.cells) * 2
     few, many = math.floor(0.05 / level), math.floor(0.05 / level) + 1
@@ -244,10 +243,10 @@ def test_a_conditional_verdict_pays_for_looks_too() -> None:
     assert f"{many} looks" in found.notes[-1]
 
 
-def counted(**means: float) -> pd.DataFrame:
-    """Return parts whose differences are known to a tenth of a point."""
+def settings_of(**means: float) -> Effects:
+    """Return settings whose differences are known to a tenth of a point."""
     every = [planted(mean, 0.0001, seed=7).assign(part=part) for part, mean in means.items()]
-    return parts_of(pd.concat(every, ignore_index=True), ["part"])
+    return Effects(pd.concat(every, ignore_index=True))
 
 
 @pytest.mark.parametrize(
@@ -262,16 +261,38 @@ def counted(**means: float) -> pd.DataFrame:
     ],
 )
 def test_leaky_or_relu_depends_as_its_rule_says(means: dict[str, float], expected: str) -> None:
-    assert leaks._depends(counted(**means)) == expected
+    assert judge(settings_of(**means), replace(DEPENDS, grid=("part",))).name == expected
 
 
 def test_nine_parts_in_ten_are_almost_always() -> None:
+    rule = replace(NEARLY_ALWAYS, grid=("part",))
     nine = {f"p{number}": 0.02 for number in range(9)}
-    assert leaks._almost_always(counted(**nine, last=-0.02)) == "supported"
-    assert leaks._almost_always(counted(**nine, last=-0.02, more=-0.02)) == "refuted"
+    assert judge(settings_of(**nine, last=-0.02), rule).name == "supported"
+    assert judge(settings_of(**nine, last=-0.02, more=-0.02), rule).name == "refuted"
     open_ = pd.concat([planted(0.006, 0.01, seed=7).assign(part=f"p{n}") for n in range(10)])
-    parts = parts_of(open_, ["part"])
-    assert leaks._almost_always(parts) == "inconclusive"
-    seeds = seeds_until(parts, leaks._almost_always)
-    assert seeds is not None
-    assert seeds > 8
+    verdict = judge(Effects(open_), rule)
+    assert verdict.name == "inconclusive"
+    assert verdict.seeds_needed is not None
+    assert verdict.seeds_needed > 8
+
+
+def test_counted_exceptions_refute_the_settings_they_are_in() -> None:
+    rule = Rule("exceptions", "none", grid=("depth",), kind="counts", need="every")
+    rows = pd.DataFrame(
+        {"seed": [0, 1, 0], "depth": [2, 2, 5], "found": [0, 0, 3], "of": [9, 9, 9]}
+    )
+    verdict = judge(Effects(rows, text="three"), rule)
+    assert verdict.name == "conditional"
+    assert [(cell.where["depth"], cell.verdict) for cell in verdict.cells] == [
+        ("2", "supported"),
+        ("5", "refuted"),
+    ]
+    assert verdict.effect == pytest.approx(3 / 27)
+
+
+def test_the_same_rule_judges_what_was_measured_elsewhere_in_a_note() -> None:
+    effects = Effects(planted(0.9, 0.1), notes=["First."], elsewhere={"GPU": planted(0.1, 0.1)})
+    verdict = judge(effects, RULE)
+    assert verdict.name == "supported"
+    assert verdict.notes[0] == "First."
+    assert verdict.notes[1].startswith("On the GPU, refuted: a share: 0.1")

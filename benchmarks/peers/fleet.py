@@ -15,11 +15,11 @@ from relu_exp.config import sweeps
 from relu_exp.core.schema import RunConfig
 from relu_exp.launchers import local
 from relu_exp.launchers.processes import processes
-from relu_exp.launchers.task import Mission, Outcome
+from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.plan import FLEET_SIZES, plan
 from relu_exp.results.store import Store
 
-__all__ = ["REFERENCE", "UNMEASURED", "configurations", "measure", "sail"]
+__all__ = ["REFERENCE", "UNMEASURED", "configurations", "measure", "train_fleets"]
 
 REFERENCE = Path(__file__).parents[1] / "reference.yaml"
 UNMEASURED = ("probes.steps=none", "evaluations.steps=last")
@@ -42,7 +42,7 @@ def configurations(
     return found
 
 
-def sail(
+def train_fleets(
     runs: Sequence[RunConfig], folder: Path, device: str, num_workers: int, size: int | None
 ) -> float:
     """Train runs as `relu-exp run` does and return the seconds until the last part is saved.
@@ -56,12 +56,12 @@ def sail(
     store.open()
     reasons: list[str] = []
 
-    def tell(news: object) -> None:
+    def callback(news: object) -> None:
         if isinstance(news, Outcome):
             reasons.extend(news.reasons)
 
     began = time.perf_counter()
-    local.launch(fleets, Mission(folder, "benchmark", device), num_workers, tell)
+    local.launch(fleets, FleetJob(folder, "benchmark", device), num_workers, callback)
     seconds = time.perf_counter() - began
     if reasons:
         raise RuntimeError(f"runs failed: {'; '.join(reasons)}")
@@ -88,7 +88,9 @@ def measure(question: Question, overrides: Sequence[str] = ()) -> Answer:
     sample = {run.name: every[run.name] for run in question.runs}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        seconds = sail(list(sample.values()), folder, "cpu", question.num_workers, question.size)
+        seconds = train_fleets(
+            list(sample.values()), folder, "cpu", question.num_workers, question.size
+        )
         losses = curves(folder, sample)
     return Answer(
         rate=len(sample) / seconds,

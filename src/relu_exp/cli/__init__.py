@@ -1,4 +1,4 @@
-"""The command line: one Typer program, its exit codes, and errors in one line."""
+"""The command line: a Typer program with one-line errors and documented exit codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "export": export,
 }
 
-# plain help: rich would take a third of the time that --help may take
+# plain help: rich would make --help noticeably slower
 app = typer.Typer(
     name="relu-exp",
     help="Claims about activation functions and weight initialization, decided by experiment.",
@@ -56,7 +56,7 @@ def _relu_exp(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Handle the options that come before a command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        # without a command Typer would call its help an error
+        # without a command, Typer would report its help as an error
         code = app(words or ["--help"], prog_name="relu-exp", standalone_mode=False)
     except Exception as error:
         if "--debug" in words:
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message, code = explain(error, words, [*COMMANDS])
         print("relu-exp:", printable(" ".join(message.split())), file=sys.stderr)
     else:
-        # Typer turns Ctrl-C into this code
+        # Typer returns this code after Ctrl-C
         if code == 130:
             print("relu-exp: interrupted", file=sys.stderr)
     return int(code or 0)

@@ -1,4 +1,4 @@
-"""The commands that say what there is: `list` and `claim`."""
+"""The commands that show what is available: `list` and `claim`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KIND]", help="What to list; all if not given.", autocompletion=complete_kind
+            metavar="[KIND]",
+            help="What to list; everything by default.",
+            autocompletion=complete_kind,
         ),
     ] = None,
     results: Results = HERE,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
-    """List what there is, with settings and references; claims with their verdicts."""
+    """List experiments, registry entries with settings and references, and claims with verdicts."""
     from relu_exp.session.listing import show
 
     show(kind, plugin or (), results)
@@ -40,7 +42,7 @@ def claim(
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
-    """Show a claim: what is said and where, the rule, the latest verdict and what it rests on."""
+    """Show a claim: its statement and sources, the rule, the latest verdict and its evidence."""
     from relu_exp.session.listing import show_claim
 
     show_claim(id, plugin or (), results)

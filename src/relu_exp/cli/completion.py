@@ -1,4 +1,4 @@
-"""What a shell completes: the words that are valid where one is being typed."""
+"""Shell completion: the words that are valid at the cursor."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = [
 
 
 def starting(words: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return a completion that offers the words which start like the one being typed."""
+    """Return a function that completes the beginning of one of the words."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Complete the names of experiments and the keys of what can be changed."""
+    """Complete the names of experiments, and keys that can be overridden."""
     from relu_exp.config import experiment_names
 
     return starting([*experiment_names(), *(f"{key}=" for key in setting_keys())])(incomplete)
 
 
 def setting_keys() -> tuple[str, ...]:
-    """Return what may be set: the groups and the plain keys."""
+    """Return the keys that can be overridden: groups and plain keys."""
     from relu_exp.config.groups import GROUPS
     from relu_exp.config.keys import PLAIN_KEYS, SCHEDULE_KEYS, THRESHOLD_KEYS
 
@@ -42,7 +42,7 @@ def complete_export(incomplete: str) -> list[str]:
 
 
 def complete_kind(incomplete: str) -> list[str]:
-    """Complete what can be listed."""
+    """Complete the kinds that `list` knows."""
     from relu_exp.session.listing import KINDS
 
     return starting(KINDS)(incomplete)

@@ -1,4 +1,4 @@
-"""What a person reads of an error: one line that says what is wrong and what is valid."""
+"""Error messages in one line: what is wrong, what is valid, and the nearest guess."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["explain"]
 
 
 def explain(error: Exception, words: Sequence[str], commands: Sequence[str]) -> tuple[str, int]:
-    """Return what a person reads of an error, and the exit code."""
+    """Return the one-line message of an error, and the exit code."""
     if isinstance(error, typer.TyperException):
         return f"error: {_unusable(error, words, commands)}", error.exit_code
     if isinstance(error, UsageError):
         return f"error: {error}", 2
-    # what ends a session on purpose brings its own exit code
+    # an intended end of a session, such as Ctrl-C, has its own exit code
     if code := getattr(error, "exit_code", None):
         return str(error), code
     return f"error: {type(error).__name__}: {error} (a bug: --debug shows where)", 1
 
 
 def _unusable(error: typer.TyperException, words: Sequence[str], commands: Sequence[str]) -> str:
-    """Return what Typer could not understand, with how it is written or the nearest guess."""
+    """Return a message about words that Typer could not parse, with a hint or the nearest guess."""
     if hasattr(error, "possibilities"):
         return _no_such_option(error, words)
     first = next((word for word in words if not word.startswith("-")), None)
@@ -40,7 +40,7 @@ def _unusable(error: typer.TyperException, words: Sequence[str], commands: Seque
 
 
 def _no_such_option(error: typer.TyperException, words: Sequence[str]) -> str:
-    """Return what is wrong with an option: a setting, where it is one, has no dashes."""
+    """Return a message about an unknown option; it may be a setting, which has no dashes."""
     name = str(getattr(error, "option_name", ""))
     typed = next((word for word in words if word.startswith(name)), name)
     key, _, value = typed.lstrip("-").partition("=")

@@ -1,10 +1,11 @@
-"""Options that several commands share, and what their values may be."""
+"""Options that several commands share, and their valid values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -13,33 +14,70 @@ from relu_exp.core.registry import nearest
 from relu_exp.core.schema import UsageError
 
 __all__ = [
-    "BUDGETS",
-    "DEVICES",
     "HERE",
-    "STALE",
+    "AnyPlace",
     "Budget",
+    "BudgetChoice",
     "Debug",
     "Device",
+    "DeviceChoice",
+    "Language",
     "Place",
     "Plan",
     "Plugins",
     "Results",
     "Retry",
     "Stale",
+    "StaleChoice",
     "Workers",
     "Yes",
-    "check_words",
     "whole",
 ]
 
-DEVICES = ("auto", "cpu", "cuda")
-BUDGETS = ("quick", "standard", "full")
-STALE = ("keep", "rerun")
 HERE = Path("results")
 
 
+class DeviceChoice(StrEnum):
+    """Values of `--device`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class BudgetChoice(StrEnum):
+    """Values of `--budget`."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    FULL = "full"
+
+
+class StaleChoice(StrEnum):
+    """Values of `--stale`."""
+
+    KEEP = "keep"
+    RERUN = "rerun"
+
+
+class RetryChoice(StrEnum):
+    """Values of `--retry`."""
+
+    FAILED = "failed"
+
+
+class LanguageChoice(StrEnum):
+    """Values of `--language`."""
+
+    EN = "en"
+    KO = "ko"
+
+
+Choices = TypeVar("Choices", bound=StrEnum)
+
+
 def whole(option: str, least: int, most: int) -> Callable[[str], int]:
-    """Return a parser of a whole number within limits."""
+    """Return a parser for whole numbers from `least` to `most`."""
 
     def parse(text: str) -> int:
         if not (text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
@@ -51,30 +89,45 @@ def whole(option: str, least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def one_of(option: str, choices: type[Choices]) -> Callable[[str], Choices]:
+    """Return a parser for the values of an enum, which names the nearest one in its error."""
+
+    def parse(text: str) -> Choices:
+        valid = [*choices]
+        if text not in valid:
+            raise UsageError(
+                f"{option} {text} is not valid{nearest(text, valid)}; valid: {', '.join(valid)}"
+            )
+        return choices(text)
+
+    return parse
+
+
+def _choice(option: str, choices: type[StrEnum], help: str) -> Any:
+    """Return an option whose values are those of an enum."""
+    return typer.Option(
+        option,
+        metavar="|".join(choices),
+        help=help,
+        parser=one_of(option, choices),
+        autocompletion=starting([*choices]),
+    )
+
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Plan = Annotated[
     bool, typer.Option("--plan", help="Show runs, fleets, time and disk; train nothing.")
 ]
 Budget = Annotated[
-    str | None,
-    typer.Option(
-        "--budget",
-        metavar="|".join(BUDGETS),
-        help="How much of each experiment to run.",
-        autocompletion=starting(BUDGETS),
-    ),
+    BudgetChoice | None,
+    _choice("--budget", BudgetChoice, "How much of each experiment to run."),
 ]
 Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="|".join(DEVICES),
-        help="Where to train; auto is the GPU where there is one.",
-        autocompletion=starting(DEVICES),
-    ),
+    DeviceChoice,
+    _choice("--device", DeviceChoice, "Where to train; auto is the GPU if there is one."),
 ]
 Results = Annotated[
-    Path, typer.Option("--results", metavar="DIR", help="Where each experiment has its folder.")
+    Path, typer.Option("--results", metavar="DIR", help="Folder with a subfolder per experiment.")
 ]
 Workers = Annotated[
     int | None,
@@ -82,40 +135,32 @@ Workers = Annotated[
         "--workers",
         metavar="N",
         parser=whole("--workers", 1, 10_000),
-        help="Processes on a CPU; as many as train fastest if not given.",
+        help="Processes on a CPU; by default as many as train fastest.",
     ),
 ]
 Plugins = Annotated[
     list[str] | None,
     typer.Option(
-        "--plugin", metavar="MODULE", help="Module with entries of your own; may be repeated."
+        "--plugin", metavar="MODULE", help="Module with your own entries; may be repeated."
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Train a sweep of very many runs, too.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Train even a very large sweep.")]
 Retry = Annotated[
-    str | None,
-    typer.Option(
-        "--retry", metavar="failed", help="Train runs again that failed before; else they are kept."
-    ),
+    RetryChoice | None,
+    _choice("--retry", RetryChoice, "Train failed runs again; by default they are kept."),
 ]
 Stale = Annotated[
-    str,
-    typer.Option(
+    StaleChoice,
+    _choice(
         "--stale",
-        metavar="|".join(STALE),
-        help="Keep runs of other code or another PyTorch (default), or train them again.",
-        autocompletion=starting(STALE),
+        StaleChoice,
+        "Keep finished runs of other code or another PyTorch (default), or train them again.",
     ),
 ]
-Place = Annotated[
-    Path, typer.Argument(metavar="[RESULTS]", help="Folder of one experiment, or of several.")
+Language = Annotated[
+    LanguageChoice | None,
+    _choice("--language", LanguageChoice, "Initial language of report.html, which holds both."),
 ]
-
-
-def check_words(given: Sequence[tuple[str, str | None, Sequence[str]]]) -> None:
-    """Raise a UsageError where an option has a value that is none of its words."""
-    for option, value, valid in given:
-        if value is not None and value not in valid:
-            raise UsageError(
-                f"{option} {value} is not valid{nearest(value, valid)}; valid: {', '.join(valid)}"
-            )
+_FOLDER = "Folder of one experiment, or of several."
+Place = Annotated[Path, typer.Argument(metavar="[RESULTS]", help=_FOLDER)]
+AnyPlace = Annotated[Path, typer.Argument(metavar="RESULTS", help=_FOLDER)]

@@ -1,4 +1,4 @@
-"""The commands that look at results: `report`, `verify`, `compare` and `export`."""
+"""The commands that read results: `report`, `verify`, `compare` and `export`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from relu_exp.cli.completion import complete_export, starting
+from relu_exp.cli.completion import complete_export
 from relu_exp.cli.options import (
-    DEVICES,
     HERE,
+    AnyPlace,
     Debug,
     Device,
+    DeviceChoice,
+    Language,
     Place,
     Plugins,
-    check_words,
     whole,
 )
 
@@ -24,35 +25,25 @@ __all__ = ["compare", "export", "report", "verify"]
 
 def report(
     results: Place = HERE,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "--language",
-            metavar="en|ko",
-            help="What report.html is seen in first; both are on the page.",
-            autocompletion=starting(("en", "ko")),
-        ),
-    ] = None,
+    language: Language = None,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
     from relu_exp.session.reporting import report_all
 
-    report_all(results, plugin or (), language)
+    report_all(results, plugin or (), None if language is None else language.value)
 
 
 def verify(
-    results: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
-    ],
+    results: AnyPlace,
     sample: Annotated[
         int | None,
         typer.Option(
             "--sample",
             metavar="N",
             parser=whole("--sample", 1, 1_000_000),
-            help="Runs to train again; 10 if not given.",
+            help="Runs to train again; 10 by default.",
         ),
     ] = None,
     seed: Annotated[
@@ -61,13 +52,13 @@ def verify(
             "--seed",
             metavar="S",
             parser=whole("--seed", 0, 999_999_999),
-            help="Which runs are drawn; others every time if not given.",
+            help="Selects the runs; a new seed every time by default.",
         ),
     ] = None,
     studies: Annotated[
-        bool, typer.Option("--studies", help="Compute formulas again, too: about a minute.")
+        bool, typer.Option("--studies", help="Also recompute formulas, which takes about a minute.")
     ] = False,
-    device: Device = "auto",
+    device: Device = DeviceChoice.AUTO,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
@@ -75,20 +66,17 @@ def verify(
     from relu_exp.session.verify.verification import NUM_SAMPLED
     from relu_exp.session.verify.verification import verify as verify_results
 
-    check_words([("--device", device, DEVICES)])
-    code = verify_results(results, sample or NUM_SAMPLED, seed, device, plugin or (), studies)
+    code = verify_results(results, sample or NUM_SAMPLED, seed, device.value, plugin or (), studies)
     raise typer.Exit(code)
 
 
 def compare(
-    before: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="Folder of one experiment, or of several.")
-    ],
+    before: AnyPlace,
     after: Annotated[Path, typer.Argument(metavar="RESULTS", help="Another one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The same for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Tell what changed between two result sets: configurations, versions, verdicts, effects."""
+    """Show what changed between two result sets: configurations, versions, verdicts, effects."""
     from relu_exp.evidence.compare.comparison import compare as compare_results
 
     print(compare_results(before, after, as_json=as_json), end="")
@@ -100,14 +88,14 @@ def export(
         typer.Option(
             "--to",
             metavar="tensorboard|csv",
-            help="What to write.",
+            help="Output format.",
             autocompletion=complete_export,
         ),
     ],
     results: Place = HERE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to; RESULTS/KIND if not given."),
+        typer.Option("--out", metavar="DIR", help="Output folder; RESULTS/KIND by default."),
     ] = None,
     debug: Debug = False,
 ) -> None:

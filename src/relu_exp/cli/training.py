@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from relu_exp.cli.completion import complete_run
 from relu_exp.cli.options import (
-    BUDGETS,
-    DEVICES,
     HERE,
-    STALE,
     Budget,
+    BudgetChoice,
     Debug,
     Device,
+    DeviceChoice,
     Plan,
     Plugins,
     Results,
     Retry,
     Stale,
+    StaleChoice,
     Workers,
     Yes,
-    check_words,
     whole,
 )
 from relu_exp.core.schema import UsageError
@@ -39,57 +36,59 @@ def run(
         list[str] | None,
         typer.Argument(
             metavar="[EXPERIMENT|FILE.yaml|KEY=VALUE]...",
-            help="What to run (`default` if not given) and what to change in it.",
+            help="What to run (`default` if omitted), and overrides of its settings.",
             autocompletion=complete_run,
         ),
     ] = None,
     plan: Plan = False,
     budget: Budget = None,
-    device: Device = "auto",
+    device: Device = DeviceChoice.AUTO,
     results: Results = HERE,
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
     retry: Retry = None,
-    stale: Stale = "keep",
+    stale: Stale = StaleChoice.KEEP,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Write the report again and again while it trains.")
+        bool, typer.Option("--watch", help="Update the report repeatedly during training.")
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Train what is missing of a sweep, then report."""
+    """Train the missing runs of a sweep, then report."""
+    _warm_up(device, plan)
+    from relu_exp.session.session import Options, train
+
     names = [word for word in words or [] if "=" not in word]
     overrides = [word for word in words or [] if "=" in word]
-    _train(
-        names,
-        overrides,
-        only_plan=plan,
-        budget=budget,
-        device=device,
+    options = Options(
         results=results,
-        workers=workers,
-        plugin=plugin,
+        device=device.value,
+        num_workers=workers,
+        plugins=tuple(plugin or ()),
+        budget=None if budget is None else budget.value,
+        only_plan=plan,
         yes=yes,
-        retry=retry,
-        stale=stale,
+        retry_failed=retry is not None,
+        rerun_stale=stale is StaleChoice.RERUN,
         watches=watch,
     )
+    raise typer.Exit(train(names, overrides, options))
 
 
 def reproduce(
     plan: Plan = False,
-    budget: Budget = "quick",
-    device: Device = "auto",
+    budget: Budget = BudgetChoice.QUICK,
+    device: Device = DeviceChoice.AUTO,
     results: Results = HERE,
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
     retry: Retry = None,
-    stale: Stale = "keep",
+    stale: Stale = StaleChoice.KEEP,
     until_decided: Annotated[
         bool,
         typer.Option(
-            "--until-decided", help="Give open claims more seeds, as many as may decide them."
+            "--until-decided", help="Train more seeds for open claims until they are decided."
         ),
     ] = False,
     max_seeds: Annotated[
@@ -98,78 +97,36 @@ def reproduce(
             "--max-seeds",
             metavar="N",
             parser=whole("--max-seeds", 2, 10_000),
-            help="At most so many; 64 if not given.",
+            help="Most seeds for an open claim; 64 by default.",
         ),
     ] = None,
     debug: Debug = False,
 ) -> None:
     """Run every experiment, decide every claim, and report on all of them."""
-    from relu_exp.config import experiment_names
-
     if max_seeds is not None and not until_decided:
-        raise UsageError("--max-seeds has a meaning with --until-decided only")
-    most = (max_seeds or MAX_SEEDS) if until_decided else None
-    _train(
-        experiment_names(),
-        [],
-        only_plan=plan,
-        budget=budget,
-        device=device,
-        results=results,
-        workers=workers,
-        plugin=plugin,
-        yes=yes,
-        retry=retry,
-        stale=stale,
-        judges=True,
-        max_seeds=most,
-    )
-
-
-def _train(
-    names: Sequence[str],
-    overrides: Sequence[str],
-    *,
-    only_plan: bool,
-    budget: str | None,
-    device: str,
-    results: Path,
-    workers: int | None,
-    plugin: Sequence[str] | None,
-    yes: bool,
-    retry: str | None,
-    stale: str,
-    judges: bool = False,
-    max_seeds: int | None = None,
-    watches: bool = False,
-) -> None:
-    """Train, and end the command with the exit code of that."""
-    check_words(
-        [
-            ("--device", device, DEVICES),
-            ("--budget", budget, BUDGETS),
-            ("--retry", retry, ("failed",)),
-            ("--stale", stale, STALE),
-        ]
-    )
-    if device != "cuda" and not only_plan:
-        from relu_exp.launchers.processes import warm_up
-
-        warm_up()
+        raise UsageError("--max-seeds can only be used with --until-decided")
+    _warm_up(device, plan)
     from relu_exp.session.session import Options, train
 
     options = Options(
         results=results,
-        device=device,
+        device=device.value,
         num_workers=workers,
         plugins=tuple(plugin or ()),
-        budget=budget,
-        only_plan=only_plan,
+        budget=None if budget is None else budget.value,
+        only_plan=plan,
         yes=yes,
-        watches=watches,
-        judges=judges,
         retry_failed=retry is not None,
-        rerun_stale=stale == "rerun",
-        max_seeds=max_seeds,
+        rerun_stale=stale is StaleChoice.RERUN,
+        judges=True,
+        max_seeds=(max_seeds or MAX_SEEDS) if until_decided else None,
     )
-    raise typer.Exit(train(names, overrides, options))
+    raise typer.Exit(train([], [], options))
+
+
+def _warm_up(device: DeviceChoice, only_plan: bool) -> None:
+    """Let worker processes load torch while this process loads the rest."""
+    if device is not DeviceChoice.CUDA and not only_plan:
+        from relu_exp.launchers.processes import warm_up
+
+        warm_up()

@@ -1,4 +1,4 @@
-"""Assembly: defaults, experiment, budget and command line, each replacing what it names."""
+"""Assembly: merges defaults, experiment, budget and command line, later ones overriding."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ def sweeps(
     """Return the sweeps of experiments, each with the same overrides.
 
     Args:
-        names: of experiments that come with the package, or paths of YAML files; none is
-            `default`.
-        overrides: `KEY=VALUE` in Hydra's grammar; what they name replaces the experiment's.
-        budget: `quick`, `standard` or `full`; None leaves the experiment's own values.
+        names: of experiments in the package, or paths of YAML files; `default` if empty.
+        overrides: `KEY=VALUE` in Hydra's grammar; they override the experiment's values.
+        budget: `quick`, `standard` or `full`; None keeps the experiment's own values.
 
     Raises:
-        UsageError: anything that cannot work, in one line.
+        UsageError: anything is invalid; the message is one line.
     """
     if budget is not None and budget not in BUDGETS:
         raise UsageError(
@@ -44,8 +43,8 @@ def sweeps(
     for place, experiment in enumerate(found):
         if any(other.name == experiment.name for other in found[:place]):
             raise UsageError(
-                f"{shown(experiment.name)} is named twice: an experiment's results go to the "
-                "folder of its name"
+                f"{shown(experiment.name)} is given twice: both would write to the folder of that "
+                "name"
             )
     given = _given(overrides)
     return [_sweep(experiment, given, budget) for experiment in found]
@@ -53,7 +52,7 @@ def sweeps(
 
 def _find(name: str) -> Experiment:
     if name.startswith("-"):
-        parse_override(name)  # says how it is written
+        parse_override(name)  # its error says how to write an override
     if name in (*GROUPS, *PLAIN_KEYS) and name not in experiment_names():
         raise UsageError(f"{name} is a key, not an experiment: write {name}=VALUE")
     return find_experiment(name)
@@ -75,7 +74,7 @@ def _given(overrides: Iterable[str]) -> dict[str, Values]:
 def _stated(
     experiment: Experiment, budget: str | None
 ) -> tuple[dict[str, Values], dict[str, Values], list[dict[str, Values]]]:
-    """Return what the file states, what its budget replaces of that, and what it excludes.
+    """Return an experiment file's values, those of its budget, and its exclusions.
 
     Raises:
         UsageError: a key or a value is not valid; the message names the file.
@@ -84,7 +83,7 @@ def _stated(
         stated = _read({**experiment.overrides, **experiment.sweep})
         for key in experiment.overrides:
             if len(stated[key]) > 1 and key not in THRESHOLD_KEYS:
-                raise UsageError(f"{key} has several values under overrides: axes go under sweep")
+                raise UsageError(f"{key} has several values under overrides: put axes under sweep")
         replaced = _read(experiment.budgets.get(budget or "", {}))
         excluded = [_read(item) for item in experiment.excludes]
         for item in excluded:
@@ -92,7 +91,7 @@ def _stated(
         zipped = [key for keys in experiment.zips for key in keys]
         for key in zipped:
             if key not in {**stated, **replaced} or _is_no_axis(key):
-                raise UsageError(f"zip names {shown(key)}, which is no axis under sweep")
+                raise UsageError(f"zip names {shown(key)}, which is not an axis under sweep")
         for key, values in [*stated.items(), *replaced.items()]:
             # sigmoid and tanh may both be zipped with xavier_normal
             if key not in zipped:
@@ -145,7 +144,7 @@ def _read(values: Mapping[str, object]) -> dict[str, Values]:
 
 
 def _is_no_axis(key: str) -> bool:
-    """Return whether a key is no part of what a run is, and so cannot vary between runs."""
+    """Return whether a key does not belong to a run's configuration, and so cannot be an axis."""
     return key in THRESHOLD_KEYS or key.partition(".")[0] == "launcher"
 
 
@@ -158,7 +157,7 @@ def _check_excluded(condition: Mapping[str, Values]) -> None:
         valid = dict.fromkeys(f"{group}.{name}" for entry in entries for name in entry.settings)
         if key not in valid:
             raise UsageError(
-                f"exclude names {shown(key)}, by which runs do not differ{nearest(key, valid)}"
+                f"exclude names {shown(key)}, which does not vary between runs{nearest(key, valid)}"
             )
 
 
@@ -176,7 +175,9 @@ def _launcher(merged: Axes, options: Options) -> LauncherConfig:
     own = {key: values for key, values in merged.items() if key.partition(".")[0] == "launcher"}
     for key, values in own.items():
         if len(values) > 1:
-            raise UsageError(f"{key} has several values: it is no axis, for it changes no run")
+            raise UsageError(
+                f"{key} has several values, but it does not affect runs and cannot be an axis"
+            )
     option = options["launcher", str(own.pop("launcher")[0])]
     settings = dict(option.settings)
     for key, values in own.items():
@@ -187,7 +188,7 @@ def _launcher(merged: Axes, options: Options) -> LauncherConfig:
 
 
 def _labels(found: Iterable[Dimension], resolved: Iterable[Dimension]) -> dict[str, list[str]]:
-    """Return the axes along which runs differ, as written; the middle of a huge one is left out."""
+    """Return the axes along which runs differ, as written; a very long one is abridged."""
     varying = {
         key
         for dimension in resolved

@@ -1,4 +1,4 @@
-"""Expansion: axes become independent dimensions, whose product is the sweep."""
+"""Expansion: turns axes into independent dimensions, whose product is the sweep."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relu_exp.core.schema import PARTS, UsageError
 __all__ = ["Dimension", "dimensions", "group_of", "resolve"]
 
 Axes = Mapping[str, Values]
-"""Key → the values it takes."""
+"""Key → its values."""
 
 Options = Mapping[tuple[str, str], Option]
 """(group, name) → option."""
@@ -26,14 +26,14 @@ _MOST_COMBINATIONS = 100_000
 
 @dataclass(frozen=True)
 class Dimension:
-    """Keys that vary together: one column of values per key, all of one length."""
+    """Keys that vary together: one column of values per key, all of the same length."""
 
     keys: tuple[str, ...]
     columns: tuple[Values, ...]
 
     @property
     def size(self) -> int:
-        """Points along it."""
+        """Number of points."""
         return _size(self.columns[0])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -46,7 +46,7 @@ def _size(values: Values) -> int:
 
 
 def group_of(key: str) -> str | None:
-    """Return the group of which a key is a setting, None for any other key."""
+    """Return the group to which a setting belongs, None for any other key."""
     group, dot, _ = key.partition(".")
     return group if dot and group in PARTS else None
 
@@ -55,17 +55,17 @@ def group_of(key: str) -> str | None:
 
 
 def dimensions(layers: Sequence[Axes], zips: Sequence[tuple[str, ...]]) -> list[Dimension]:
-    """Return the dimensions of an experiment after each layer has replaced what it names.
+    """Return the dimensions of an experiment after each layer has overridden earlier ones.
 
-    A later layer that names some of a zip's keys, with values that they already have, keeps the
-    rows of those values; with other values the keys are zipped anew, a single one to all.
+    If a later layer gives some keys of a zip values that they already have, the rows with those
+    values are kept. With other values the keys are zipped again; a single value is repeated.
 
     Args:
-        layers: axes, the first with every key, later ones replacing them.
+        layers: axes; the first layer has every key, later ones override some.
         zips: keys that vary together.
 
     Raises:
-        UsageError: axes that vary together are not of one length.
+        UsageError: axes that vary together have different lengths.
     """
     axes = {key: values for layer in layers for key, values in layer.items()}
     zipped = {key for keys in zips for key in keys}
@@ -104,7 +104,7 @@ def _together(columns: Axes) -> Dimension:
     size = max(_size(values) for values in columns.values())
     if size > _MOST_COMBINATIONS or {_size(values) for values in columns.values()} - {1, size}:
         counts = " and ".join(f"{key} ({_size(values)})" for key, values in columns.items())
-        raise UsageError(f"{counts} vary together: give as many values of each, or one")
+        raise UsageError(f"{counts} vary together: give each the same number of values, or one")
     repeated = [list(values) * (size // len(values)) for values in columns.values()]
     return Dimension(tuple(columns), tuple(repeated))
 
@@ -115,21 +115,21 @@ def _together(columns: Axes) -> Dimension:
 def resolve(
     found: Sequence[Dimension], options: Options, given: Axes, file_keys: frozenset[str]
 ) -> list[Dimension]:
-    """Return dimensions in which a group's values are choices and its settings are no keys.
+    """Return dimensions with each group's option names and settings resolved to choices.
 
-    A setting applies to those choices of its group that have it; what is then equal collapses.
-    A network of fixed architecture has its own depth and no width.
+    A setting applies to those choices of its group that have it; duplicates are then dropped. A
+    network with a fixed architecture has its own depth and no width.
 
     Args:
         found: dimensions of keys as configured.
-        options: what the names of the groups' options mean.
+        options: the options behind their names.
         given: the axes of the command line, which must apply.
         file_keys: the keys of the experiment file, which must apply unless the command line
-            replaces their group.
+            overrides their group.
 
     Raises:
-        UsageError: a setting belongs to none of its group's choices or has an invalid value;
-            a depth or width is given for a network that has its own.
+        UsageError: a setting belongs to no choice of its group or has an invalid value; a depth or
+            width is given for a network that has its own.
     """
     chosen = {
         group: [options[group, str(name)] for name in _values_of(group, found)] for group in PARTS
@@ -150,12 +150,12 @@ def _tied(found: Sequence[Dimension], has_fixed: bool) -> list[list[Dimension]]:
     """Return the dimensions in groups that must be resolved together."""
     tied: list[tuple[set[str], list[Dimension]]] = []
     for dimension in found:
-        rooms = {_room(key, has_fixed) for key in dimension.keys}
+        needs = {_resolved_with(key, has_fixed) for key in dimension.keys}
         parts = [dimension]
-        for other in [other for other in tied if other[0] & rooms]:
+        for other in [other for other in tied if other[0] & needs]:
             tied.remove(other)
-            rooms, parts = rooms | other[0], other[1] + parts
-        tied.append((rooms, parts))
+            needs, parts = needs | other[0], other[1] + parts
+        tied.append((needs, parts))
     return [parts for _, parts in tied]
 
 
@@ -169,8 +169,8 @@ def _values_of(key: str, found: Sequence[Dimension]) -> list[object]:
     return list(dict.fromkeys(next(columns)))
 
 
-def _room(key: str, has_fixed: bool) -> str:
-    """Return what a key must be resolved together with."""
+def _resolved_with(key: str, has_fixed: bool) -> str:
+    """Return the group with which a key must be resolved."""
     if key in ("depth", "width") and has_fixed:
         return "network"
     return group_of(key) or key
@@ -214,8 +214,8 @@ def _combine(parts: Sequence[Dimension], options: Options) -> Dimension:
     keys = [key for part in parts for key in part.keys]
     if size > _MOST_COMBINATIONS:
         raise UsageError(
-            f"{' and '.join(keys)} make {size:,} combinations that depend on each other: "
-            f"at most {_MOST_COMBINATIONS:,}"
+            f"{' and '.join(keys)} have {size:,} combinations that depend on each other, more "
+            f"than the limit of {_MOST_COMBINATIONS:,}"
         )
     points: dict[Hashable, dict[str, Any]] = {}
     for combination in itertools.product(*parts):
@@ -226,7 +226,7 @@ def _combine(parts: Sequence[Dimension], options: Options) -> Dimension:
 
 
 def _point(values: Mapping[str, Any], options: Options) -> dict[str, Any]:
-    """Return values by key with choices in place of option names and their settings."""
+    """Return values by key, with option names and their settings replaced by choices."""
     point = {key: value for key, value in values.items() if group_of(key) is None}
     for group in PARTS:
         if group not in point:

@@ -1,4 +1,4 @@
-"""Experiment files: a title, a question and what to sweep over, read from YAML and checked."""
+"""Experiment files: a title, a question and the axes of a sweep, read from YAML and checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from relu_exp.core.registry import nearest, printable, shown
+from relu_exp.core.registry import experiment_folders, nearest, printable, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "experiment_names",
     "experiments",
     "find_experiment",
+    "is_shipped",
     "read_experiment",
     "shipped",
 ]
@@ -40,7 +41,7 @@ _MOST_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Experiment:
-    """What an experiment file says; keys are dotted and values as YAML gives them, not checked."""
+    """The content of an experiment file: dotted keys, and values as YAML gives them, unchecked."""
 
     name: str
     path: Path
@@ -56,39 +57,67 @@ class Experiment:
 
     @property
     def trains(self) -> bool:
-        """Whether it has runs: one with studies and nothing else to set has none."""
+        """Whether the experiment has runs; one with studies only has none."""
         return not self.studies or bool(self.overrides or self.sweep)
 
 
 def shipped(folder: str) -> Path:
-    """Return a folder that travels with the package: inside the wheel, or beside the sources."""
+    """Return a data folder of the package: inside the wheel, or beside the sources."""
     package = Path(__file__).resolve().parents[1]
     inside = package / folder
     return inside if inside.is_dir() else package.parents[1] / folder
 
 
 @cache
+def _files(folder: Path) -> Mapping[str, Path]:
+    """Return the experiment files of a folder by name, `default` first."""
+    paths = sorted(folder.glob("*.yaml"), key=lambda path: (path.stem != "default", path.stem))
+    return {_folder_name(path.stem): path for path in paths}
+
+
+def is_shipped(name: str) -> bool:
+    """Return whether an experiment of that name comes with the package."""
+    return name in _files(shipped("experiments"))
+
+
+def _known() -> Mapping[str, Path]:
+    """Return the files of the experiments that have a name: the package's, then plugins'.
+
+    Raises:
+        UsageError: a plugin's experiment has a name that is taken.
+    """
+    found = dict(_files(shipped("experiments")))
+    for folder in experiment_folders():
+        for name, path in _files(folder).items():
+            if name in found:
+                raise UsageError(
+                    f"{path}: there is an experiment {name} already, {found[name]}: "
+                    "choose another name"
+                )
+            found[name] = path
+    return found
+
+
 def experiment_names() -> tuple[str, ...]:
-    """Return the names of the experiments that come with the package, `default` first."""
-    names = (path.stem for path in shipped("experiments").glob("*.yaml"))
-    return tuple(sorted(names, key=lambda name: (name != "default", name)))
+    """Return the names of the experiments: the package's, `default` first, then plugins'."""
+    return tuple(_known())
 
 
 def experiments() -> list[Experiment]:
-    """Return the experiments that come with the package, `default` first."""
+    """Return the experiments that have a name, `default` first."""
     return [find_experiment(name) for name in experiment_names()]
 
 
 def find_experiment(name: str) -> Experiment:
-    """Return the experiment of that name, or the one in a file of that path.
+    """Return the experiment with this name, or the one in the file with this path.
 
     Raises:
         UsageError: there is no such experiment or file, or it is not an experiment.
     """
     if not name.isprintable():
-        raise UsageError(f"{shown(name)} holds a character that cannot be printed")
-    if name in experiment_names():
-        return read_experiment(shipped("experiments") / f"{name}.yaml")
+        raise UsageError(f"{shown(name)} contains an unprintable character")
+    if path := _known().get(name):
+        return read_experiment(path)
     if name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
         return read_experiment(Path(name))
     names = experiment_names()
@@ -138,7 +167,7 @@ def _read_yaml(path: Path) -> object:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data only: no tags, no key twice, and no aliases, which can grow without bound."""
+    """Loads plain data only: no tags, no duplicate keys, and no aliases, which may grow huge."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -151,7 +180,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
-                problem = f"the key {key} is there twice"
+                problem = f"the key {key} appears twice"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             if isinstance(key, Hashable):
                 seen.add(key)
@@ -200,16 +229,16 @@ def _experiment(path: Path, content: object) -> Experiment:
 
 
 def _check_fetches_nothing(layers: Iterable[Mapping[str, object]]) -> None:
-    """Raise a UsageError where a file asks for a download: it may write to its results only."""
+    """Raise a UsageError if a file asks for a download; only the command line may."""
     for layer in layers:
         if layer.get("dataset.download", False) is not False:
             raise UsageError(
-                "dataset.download belongs on the command line: an experiment file fetches nothing"
+                "dataset.download belongs on the command line: an experiment file may not download"
             )
 
 
 def _folder_name(stem: str) -> str:
-    """Return a file's name as that of its results: no leading dots."""
+    """Return the name of the results folder for a file name: without leading dots."""
     return stem.lstrip(".") or "experiment"
 
 
@@ -218,7 +247,7 @@ def _text(name: str, value: object) -> str:
         raise UsageError(f"{name} is not text: {shown(value)}")
     text = " ".join(value.split())
     if printable(text) != text:
-        raise UsageError(f"{name} holds a character that cannot be printed: {shown(text)}")
+        raise UsageError(f"{name} contains an unprintable character: {shown(text)}")
     return text
 
 
@@ -229,7 +258,7 @@ def _list(name: str, value: object) -> list[object]:
 
 
 def _mapping(name: str, value: object, prefix: str = "") -> dict[str, object]:
-    """Return a mapping with dotted keys in place of mappings within it."""
+    """Return a mapping with nested mappings flattened to dotted keys."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -267,7 +296,7 @@ def _zips(value: object) -> tuple[tuple[str, ...], ...]:
     for item in _list("zip", value):
         keys = tuple(_text("zip", key) for key in _list("an item of zip", item))
         if len(keys) < 2:
-            raise UsageError("an item of zip names the two or more keys that vary together")
+            raise UsageError("an item of zip must name two or more keys that vary together")
         for key in keys:
             if key in seen:
                 raise UsageError(f"zip has the key {key} twice")

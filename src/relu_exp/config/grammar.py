@@ -1,4 +1,4 @@
-"""The grammar of values: Hydra's, on the command line and in the strings of an experiment file."""
+"""Parses values in Hydra's grammar, on the command line and in strings of experiment files."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from hydra.core.override_parser.types import (
 )
 
 from relu_exp.core.registry import shown
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import UsageError
 
 __all__ = [
@@ -35,22 +36,21 @@ __all__ = [
 ]
 
 Values = Sequence[object]
-"""What an axis takes, one after the other; a single value is an axis of one."""
+"""The values of an axis; a single value is an axis of length one."""
 
 LIST_KEYS = (
-    "probes.steps",
-    "evaluations.steps",
+    *(key.written for key in RUN_KEYS.values() if key.is_schedule),
     "thresholds.train_loss",
     "thresholds.train_accuracy",
 )
-"""Keys of which one value may be a list of numbers."""
+"""Keys whose value may be a list of numbers."""
 
 
 @dataclass(frozen=True)
 class Range(Sequence[int | float]):
-    """The numbers of a `range(start, stop, step)`, never held in memory all at once.
+    """The numbers of a `range(start, stop, step)`, computed on demand.
 
-    `size` counts them; `len` cannot where they are more than `sys.maxsize`.
+    `size` is their number; `len` is capped at `sys.maxsize`.
     """
 
     start: Fraction
@@ -76,42 +76,40 @@ class Range(Sequence[int | float]):
 
 @dataclass(frozen=True)
 class Pattern:
-    """A `glob(*)`: stands for all names that it matches."""
+    """A `glob(*)`: stands for all names that match."""
 
     among: Callable[[list[str]], list[str]]
 
 
 def parse_override(override: str) -> tuple[str, Values]:
-    """Return the key of one `KEY=VALUE` and the values its axis takes.
+    """Return the key of one `KEY=VALUE` and the values of its axis.
 
     Raises:
-        UsageError: it does not follow the grammar, has no value, or asks for what has no meaning
-            here: adding and deleting keys, packages, intervals, interpolations.
+        UsageError: it does not follow the grammar, has no value, or uses a feature that is not
+            supported: adding and deleting keys, packages, intervals, interpolations.
     """
     if not override.isprintable():
-        raise UsageError(f"{shown(override)} holds a character that cannot be printed")
+        raise UsageError(f"{shown(override)} contains an unprintable character")
     key, equals, text = override.partition("=")
     if equals and key.startswith("-"):
         name = key.lstrip("-").replace("-", "_")
-        raise UsageError(f"{shown(override)}: keys take no dashes; write {name}={text or 'VALUE'}")
+        raise UsageError(f"{shown(override)}: keys have no dashes; write {name}={text or 'VALUE'}")
     if key.startswith(("+", "~")):
-        raise UsageError(
-            f"{shown(override)}: keys can be neither added nor deleted; write KEY=VALUE"
-        )
+        raise UsageError(f"{shown(override)}: keys cannot be added or deleted; write KEY=VALUE")
     if not equals or not key.strip():
         raise UsageError(f"{shown(override)!r} is not KEY=VALUE")
     if not text.strip():
         raise UsageError(f"{shown(override)} has no value")
     parsed = _parse(override)
     if parsed.package is not None or parsed.type is not OverrideType.CHANGE:
-        raise UsageError(f"{shown(override)}: packages have no meaning here; write KEY=VALUE")
+        raise UsageError(f"{shown(override)}: packages are not supported; write KEY=VALUE")
     return parsed.key_or_group, _some(parsed.key_or_group, _values(override, parsed))
 
 
 def parse_value(key: str, value: object) -> Values:
     """Return the values of a key in an experiment file: text in the grammar, a list, or a scalar.
 
-    A list is several values; where one value may itself be a list, a list of numbers is one.
+    A list means several values; for keys in `LIST_KEYS` a list of numbers is a single value.
 
     Raises:
         UsageError: see `parse_override`.
@@ -134,7 +132,7 @@ def parse_value(key: str, value: object) -> Values:
 def _parse(override: str) -> Override:
     try:
         parsed: Override = OverridesParser.create().parse_rule(override, "override")
-    # whatever text makes the parser do, the text is at fault
+    # the parser may raise anything for invalid text
     except Exception as error:
         cause = error.__cause__
         reason = str(cause if cause is not None and cause.args and cause.args[0] else error)
@@ -151,11 +149,11 @@ def _values(override: str, parsed: Override) -> Values:
     key, value = parsed.key_or_group, parsed._value
     if isinstance(value, IntervalSweep):
         raise UsageError(
-            f"{shown(override)}: an interval() has no end of values; name them, or use range()"
+            f"{shown(override)}: an interval() is not a list of values; list them, or use range()"
         )
     if isinstance(value, Glob):
         return [Pattern(value.filter)]
-    # tags have no meaning here, and the order of runs makes no difference to them: no shuffling
+    # ignore tags and shuffle(): the order of runs does not affect them
     if isinstance(value, RangeSweep):
         return _range(override, value)
     items = value.list if isinstance(value, ChoiceSweep) else [value]
@@ -165,11 +163,11 @@ def _values(override: str, parsed: Override) -> Values:
 def _range(override: str, sweep: RangeSweep) -> Range:
     numbers = (sweep.start, sweep.stop, sweep.step)
     if not all(isinstance(number, int) or math.isfinite(number or 0) for number in numbers):
-        raise UsageError(f"{shown(override)}: a range is between finite numbers")
-    # a float as it was written: 0.1 is a tenth
+        raise UsageError(f"{shown(override)}: the limits of a range must be finite")
+    # floats as written: 0.1 is exactly one tenth
     start, stop, step = (Fraction(str(number)) for number in numbers)
     if step == 0:
-        raise UsageError(f"{shown(override)}: the step of a range is not 0")
+        raise UsageError(f"{shown(override)}: the step of a range must not be 0")
     return Range(
         start,
         step,
@@ -187,30 +185,30 @@ def _plain(key: str, value: Any) -> object:
     if isinstance(value, QuotedString):
         value = value.text
     if isinstance(value, str) and "${" in value:
-        raise UsageError(f"{key}={shown(value)}: interpolations are not filled in; write the value")
+        raise UsageError(f"{key}={shown(value)}: interpolations are not supported; write the value")
     if isinstance(value, list) and key in LIST_KEYS:
         return [_plain(f"an item of {key}", item) for item in value]
     if isinstance(value, (Sweep, dict)) or not (
         value is None or isinstance(value, (str, int, float))
     ):
         text = "choice()" if isinstance(value, Sweep) else shown(value)
-        raise UsageError(f"{key}: {text} is not one value; several are written {key}=VALUE,VALUE")
+        raise UsageError(f"{key}: {text} is not a single value; write several as {key}=VALUE,VALUE")
     return value
 
 
 def _some(key: str, values: Values) -> Values:
     if not values:
-        raise UsageError(f"{key} has no values: an axis takes at least one")
+        raise UsageError(f"{key} has no values: an axis needs at least one")
     return values
 
 
 def check_distinct(key: str, values: Values) -> None:
-    """Raise a UsageError when a value is there twice."""
+    """Raise a UsageError if a value appears twice."""
     if isinstance(values, Range):
         return
     seen = set()
     for value in values:
-        # 1, 1.0 and true are equal in Python; the last is another value here
+        # in Python 1, 1.0 and True are equal; True is a different value here
         same = (isinstance(value, bool), tuple(value) if isinstance(value, list) else value)
         if same in seen:
             raise UsageError(f"{key} has the value {shown(value)} twice")

@@ -1,7 +1,7 @@
 """Configuration groups: their options are the registries' entries and the presets in `configs/`.
 
-Hydra composes here, once for all the options that a command names. `GlobalHydra` is not safe with
-threads: compose in the parent process only.
+Hydra composes all options of a command at once. `GlobalHydra` is not thread-safe: compose in the
+main process only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from relu_exp.config.files import shipped
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import Registry
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS
 
 __all__ = ["GROUPS", "Option", "compose_options", "option_names", "registries"]
@@ -36,7 +37,7 @@ class Option:
 @cache
 def registries() -> Mapping[str, Registry[Any]]:
     """Return the registry behind each group of a run's configuration."""
-    # torch takes a second to load: not before a configuration is composed
+    # loads torch, which takes a second
     from relu_exp.engine.activations import ACTIVATIONS
     from relu_exp.engine.data.datasets import DATASETS
     from relu_exp.engine.initializers import INITIALIZERS
@@ -60,9 +61,9 @@ def _presets(group: str) -> list[str]:
 def compose_options(
     wanted: Iterable[tuple[str, str]],
 ) -> tuple[dict[str, Any], dict[tuple[str, str], Option]]:
-    """Return the defaults by dotted key, and the options behind (group, name) pairs that exist.
+    """Return the defaults by dotted key, and the options behind existing (group, name) pairs.
 
-    The defaults' own options are always among them.
+    The options of the defaults are always included.
     """
     defaults, options = _compose(tuple(sorted({*wanted})))
     return dict(defaults), dict(options)
@@ -75,11 +76,11 @@ def _compose(
     for group, registry in registries().items():
         for name in registry:
             ConfigStore.instance().store(group=group, name=name, node={"name": name})
-    # those that come with the package have files, where their defaults are explained
+    # the package's own launchers have files that explain their defaults
     for name in LAUNCHERS.keys() - {*_presets("launcher")}:
         ConfigStore.instance().store(group="launcher", name=name, node={"name": name})
     with initialize_config_dir(str(shipped("configs")), version_base="1.3"):
-        # each option beside the others, in a package of its own
+        # each option in its own Hydra package, so that they do not override each other
         side_by_side = [
             f"+{group}@options.{place}={name}" for place, (group, name) in enumerate(pairs)
         ]
@@ -88,7 +89,8 @@ def _compose(
     nodes = {(group, name): config[group] for group, name in chosen.items()}
     nodes |= {pair: config.options[str(place)] for place, pair in enumerate(pairs)}
     options = {pair: _option(OmegaConf.to_container(node)) for pair, node in nodes.items()}
-    return {**_dotted(config), **chosen}, options
+    own = {key.written: key.default for key in RUN_KEYS.values()}
+    return {**own, **_dotted(config), **chosen}, options
 
 
 def _option(node: Any) -> Option:

@@ -1,4 +1,4 @@
-"""Keys: what can be configured beside the groups, and which values are valid."""
+"""Keys: the settings that do not belong to a group, and their valid values."""
 
 from __future__ import annotations
 
@@ -10,51 +10,40 @@ from relu_exp.config.grammar import Pattern, Range, Values
 from relu_exp.config.groups import GROUPS, option_names
 from relu_exp.config.schedules import check_schedule
 from relu_exp.core.registry import Setting, nearest, shown
-from relu_exp.core.schema import DEFAULT_PRECISION, PRECISIONS, UsageError
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import UsageError
 
 __all__ = ["PLAIN_KEYS", "SCHEDULE_KEYS", "THRESHOLD_KEYS", "check_key", "checked"]
 
-_MOST_INT64 = 2**63 - 1
 _MOST_VALUES = 10_000
 
-# the default is an example of the type: the defaults themselves are in configs/base.yaml
 PLAIN_KEYS: Mapping[str, Setting] = {
-    "depth": Setting(0, "hidden layers", at_least=0, at_most=10_000),
-    "width": Setting(1, "units of each hidden layer", at_least=1, at_most=100_000),
-    "learning_rate": Setting(1.0, "of the optimizer", above=0),
-    "batch_size": Setting(1, "samples of a minibatch", at_least=1, at_most=10_000_000),
-    "num_steps": Setting(0, "updates of the weights", at_least=0, at_most=100_000_000),
-    "seed": Setting(0, "of every random number of a run", at_least=0, at_most=_MOST_INT64),
-    "precision": Setting(
-        DEFAULT_PRECISION, "of the operands of matrix products", choices=PRECISIONS
-    ),
-    "probes.num_samples": Setting(
-        1, "training samples that layers are measured on", at_least=1, at_most=10_000_000
-    ),
+    key.written: Setting(
+        key.default,
+        key.help,
+        above=key.above,
+        at_least=key.at_least,
+        at_most=key.at_most,
+        choices=key.choices,
+    )
+    for key in RUN_KEYS.values()
+    if not key.is_schedule
 }
-SCHEDULE_KEYS = ("probes.steps", "evaluations.steps")
+SCHEDULE_KEYS = tuple(key.written for key in RUN_KEYS.values() if key.is_schedule)
 THRESHOLD_KEYS: Mapping[str, Setting] = {
     "thresholds.train_loss": Setting(1.0, "training losses to reach", above=0),
     "thresholds.train_accuracy": Setting(1.0, "training accuracies to reach", above=0, at_most=1),
 }
 
 _ALSO_CALLED = {
-    "lr": "learning_rate",
-    "layers": "depth",
-    "num_layers": "depth",
-    "hidden_size": "width",
-    "units": "width",
     "init": "initializer",
-    "epochs": "num_steps",
-    "steps": "num_steps",
-    "num_seeds": "seed",
     "model": "network",
-    "dtype": "precision",
+    **{word: key.written for key in RUN_KEYS.values() for word in key.also_called},
 }
 
 
 def check_key(key: str) -> None:
-    """Raise a UsageError when there is no such key; a group's settings are checked later."""
+    """Raise a UsageError if there is no such key; settings of groups are checked later."""
     valid = [*GROUPS, *PLAIN_KEYS, *SCHEDULE_KEYS, *THRESHOLD_KEYS]
     group, dot, setting = key.partition(".")
     if key in valid or (group in GROUPS and dot and setting and setting != "name"):
@@ -62,7 +51,7 @@ def check_key(key: str) -> None:
     if group in GROUPS and setting == "name":
         raise UsageError(f"{shown(key)} is not a key: write {group}=NAME")
     if group == "hydra" or key.startswith("hydra/"):
-        raise UsageError(f"{shown(key)} configures Hydra, of which only the grammar is used here")
+        raise UsageError(f"{shown(key)} configures Hydra, of which only the grammar is used")
     guess = f" (did you mean {_ALSO_CALLED[key]}?)" if key in _ALSO_CALLED else nearest(key, valid)
     raise UsageError(
         f"unknown key {shown(key)!r}{guess}; valid: {', '.join(valid)}, "
@@ -71,17 +60,19 @@ def check_key(key: str) -> None:
 
 
 def checked(key: str, values: Values) -> Values:
-    """Return the values of a key in their own types; of a group, its options' names.
+    """Return the values of a key, converted to its type; for a group, the names of its options.
 
-    A range is checked by its ends and its second number, without going through all of it. A
-    group's settings are as they were: their types depend on its options.
+    Of a range only the first, second and last number are checked. Settings of a group are returned
+    unchanged, because their types depend on its options.
 
     Raises:
         UsageError: there is no such key, or a value is not valid.
     """
     check_key(key)
     if isinstance(values, Range) and key not in PLAIN_KEYS and values.size > _MOST_VALUES:
-        raise UsageError(f"{key} has {values.size:,} values: at most {_MOST_VALUES:,}")
+        raise UsageError(
+            f"{key} has {values.size:,} values, more than the limit of {_MOST_VALUES:,}"
+        )
     if not isinstance(values, Range) and any(isinstance(value, Pattern) for value in values):
         values = _matching(key, values)
     if key in GROUPS:
@@ -102,7 +93,7 @@ def checked(key: str, values: Values) -> Values:
 
 def _matching(key: str, values: Values) -> list[object]:
     if key not in GROUPS:
-        raise UsageError(f"{key}: glob() stands for names; {key} has none, name its values")
+        raise UsageError(f"{key}: glob() only matches names of options; list the values of {key}")
     expanded: list[object] = []
     for value in values:
         expanded += value.among(option_names(key)) if isinstance(value, Pattern) else [value]

@@ -1,4 +1,4 @@
-"""Schedules: the steps of a run at which something is done, in words or as a list."""
+"""Schedules: the steps at which a run is probed or evaluated, as a word or a list."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from relu_exp.core.schema import UsageError
 __all__ = ["Schedule", "check_schedule", "resolve_schedule"]
 
 Schedule = str | tuple[int, ...]
-"""A word, or the steps themselves."""
+"""A word, or a tuple of steps."""
 
 WORDS = ("powers_of_two", "geometric", "none", "first", "last", "every:N")
 _MOST_STEPS = 100_000
 
 
 def check_schedule(key: str, value: object) -> Schedule:
-    """Return a schedule as written, checked; a list of steps comes back ordered and distinct.
+    """Check a schedule and return it; a list of steps is sorted and without duplicates.
 
     Raises:
-        UsageError: an unknown word, or a step that is not a whole number from 0 on.
+        UsageError: an unknown word, or a step that is not a non-negative integer.
     """
     if isinstance(value, str):
         if value in WORDS[:-1] or re.fullmatch("every:[1-9][0-9]{0,8}", value):
@@ -35,27 +35,27 @@ def check_schedule(key: str, value: object) -> Schedule:
     for step in steps:
         if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < 2**31:
             raise UsageError(
-                f"{key}={shown(value)} is not a schedule: steps are whole numbers from 0 on; "
-                f"in words: {', '.join(WORDS)}"
+                f"{key}={shown(value)} is not a schedule: steps are whole numbers, 0 or more; "
+                f"valid words: {', '.join(WORDS)}"
             )
     return tuple(sorted(set(steps)))
 
 
 @lru_cache(maxsize=1024)
 def resolve_schedule(key: str, schedule: Schedule, num_steps: int) -> tuple[int, ...]:
-    """Return the steps of a checked schedule within 0…`num_steps`, ascending.
+    """Return the steps of a checked schedule from 0 to `num_steps`, in ascending order.
 
-    `powers_of_two` is 0, 1, 2, 4, … and `geometric` 0 and the rounded powers of √2; both, and
-    `every:N`, end with the last step. Steps of a list beyond the last are left out.
+    `powers_of_two` is 0, 1, 2, 4, … and `geometric` is 0 and the rounded powers of √2; both, and
+    `every:N`, include the last step. Listed steps after the last one are dropped.
 
     Raises:
-        UsageError: every step of a list lies beyond the last, or there are too many steps.
+        UsageError: all listed steps are after the last one, or there are too many steps.
     """
     if isinstance(schedule, tuple):
         within = tuple(step for step in schedule if step <= num_steps)
         if schedule and not within:
             raise UsageError(
-                f"{key}={shown(list(schedule))} lies wholly beyond the last step, {num_steps}"
+                f"{key}={shown(list(schedule))} is entirely after the last step, {num_steps}"
             )
         return within
     if schedule in ("none", "first", "last"):
@@ -64,8 +64,8 @@ def resolve_schedule(key: str, schedule: Schedule, num_steps: int) -> tuple[int,
         stride = int(schedule.removeprefix("every:"))
         if num_steps // stride > _MOST_STEPS:
             raise UsageError(
-                f"{key}={schedule} is {num_steps // stride} steps of {num_steps}: "
-                f"at most {_MOST_STEPS}"
+                f"{key}={schedule} is {num_steps // stride:,} of {num_steps:,} steps, more than "
+                f"the limit of {_MOST_STEPS:,}"
             )
         steps = set(range(0, num_steps, stride))
     else:

@@ -1,4 +1,4 @@
-"""A sweep: what an experiment asks, and the runs that answer it."""
+"""A sweep: an experiment's question and the runs that answer it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from typing import Any
 
 from relu_exp.config.expansion import Dimension, group_of
 from relu_exp.config.schedules import resolve_schedule
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, Choice, RunConfig, Scalar, UsageError
 
 __all__ = ["Condition", "LauncherConfig", "Sweep"]
 
 Condition = Mapping[str, Sequence[Any]]
-"""Key → values, one of which a run must have; of a group, `Choice`s that say part of a run's."""
+"""Key → allowed values; for a group, `Choice`s that may state only some settings."""
 
 
 @dataclass(frozen=True)
 class LauncherConfig:
-    """What sees fleets through, with every setting; no part of what a run is.
+    """A launcher and its settings, which do not belong to a run's configuration.
 
-    `num_workers` None is as many as there is room for, `fleet_size` None what trains fastest,
-    `checkpoint_seconds` None once a minute.
+    None means: `num_workers` as many as there is room for, `fleet_size` the fastest,
+    `checkpoint_seconds` once a minute.
     """
 
     name: str
@@ -32,17 +33,16 @@ class LauncherConfig:
     fleet_size: int | None
     checkpoint_seconds: float | None
     own: Mapping[str, Scalar]
-    """The settings that this launcher alone has."""
+    """The settings that only this launcher has."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One experiment with its axes set: a title, a question and runs, not expanded yet.
+    """One configured experiment: a title, a question and runs that are not expanded yet.
 
-    `axes` holds what was swept over, as written; `thresholds` the losses and accuracies whose
-    first step is looked for; `figures` the names of the figures that answer the question;
-    `studies` what is computed or measured without training a network. A sweep that has no
-    dimensions has no runs, only studies.
+    `axes` holds the axes as written; `thresholds` the losses and accuracies for
+    `steps_to_threshold`; `figures` the names of the figures that answer the question; `studies` the
+    computations that need no training. A sweep without dimensions has studies only.
     """
 
     name: str
@@ -59,21 +59,21 @@ class Sweep:
 
     @property
     def num_runs(self) -> int:
-        """Runs before exclusions, counted without going through them."""
+        """Number of runs before exclusions, computed without expanding them."""
         if not self.dimensions:
             return 0
         return math.prod(dimension.size for dimension in self.dimensions)
 
     def runs(self) -> list[RunConfig]:
-        """Return every run, resolved, checked and once.
+        """Return every distinct run, resolved and checked.
 
         Raises:
-            UsageError: a network does not fit a dataset, a schedule the number of steps, or no
-                run is left.
+            UsageError: a network does not fit a dataset, a schedule does not fit the number of
+                steps, or no run is left.
         """
         if not self.dimensions:
             return []
-        from relu_exp.engine.networks import layers_of  # torch loads when a sweep expands
+        from relu_exp.engine.networks import layers_of  # loads torch
 
         fitting: set[tuple[Choice, Choice]] = set()
         found: dict[RunConfig, None] = {}
@@ -87,7 +87,7 @@ class Sweep:
                 fitting.add((run.network, run.dataset))
             found[run] = None
         if not found:
-            raise UsageError(f"{self.name}: exclude leaves no run")
+            raise UsageError(f"{self.name}: exclude removes every run")
         return list(found)
 
 
@@ -110,24 +110,18 @@ def _is(values: Mapping[str, Any], key: str, wanted: Any) -> bool:
 
 
 def _run(values: Mapping[str, Any]) -> RunConfig:
-    """Return one run; a batch or a probe larger than the training set is all of it."""
+    """Return one run; batches and probes are limited to the size of the training set."""
     num_train = _num_train(values["dataset"])
     num_steps = values["num_steps"]
-    evaluations = resolve_schedule("evaluations.steps", values["evaluations.steps"], num_steps)
-    return RunConfig(
-        **{part: values[part] for part in PARTS},
-        depth=values["depth"],
-        width=values["width"],
-        learning_rate=values["learning_rate"],
-        batch_size=min(values["batch_size"], num_train),
-        num_steps=num_steps,
-        seed=values["seed"],
-        probe_steps=resolve_schedule("probes.steps", values["probes.steps"], num_steps),
-        probe_samples=min(values["probes.num_samples"], num_train),
-        # how a run ended is always known
-        evaluation_steps=tuple(sorted({*evaluations, num_steps})),
-        precision=values["precision"],
-    )
+    keys: dict[str, Any] = {}
+    for name, key in RUN_KEYS.items():
+        value = values[key.written]
+        if key.is_schedule:
+            value = resolve_schedule(key.written, value, num_steps)
+        keys[name] = min(value, num_train) if key.counts_samples else value
+    # always evaluate at the last step
+    keys["evaluation_steps"] = tuple(sorted({*keys["evaluation_steps"], num_steps}))
+    return RunConfig(**{part: values[part] for part in PARTS}, **keys)
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""Launchers: what sees fleets through, here or on other machines; none is imported before its turn.
+"""The registry of launchers, which train fleets here or elsewhere; imported only when used.
 
 Settings that every launcher has are in `COMMON`; their defaults, with a comment each, are in
 `configs/launcher/`.
@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Registry, Setting, settings_of
 from relu_exp.core.schema import UsageError
 
-__all__ = ["COMMON", "LAUNCHERS", "Launch", "Launcher"]
+__all__ = ["COMMON", "LAUNCHERS", "Launch", "Launcher", "launcher"]
 
 Launch: TypeAlias = Callable[..., None]
-"""`launch(fleets, mission, num_workers, tell, train=None, **settings)`; see `launchers.local`."""
+"""`launch(fleets, job, num_workers, callback, train=None, **settings)`; see `launchers.local`."""
 
 COMMON: Mapping[str, Setting] = {
     "num_workers": Setting(
@@ -59,7 +59,7 @@ class Launcher:
             )
 
     def launch(self, *arguments: Any, **settings: Any) -> None:
-        """See fleets through, with the settings of its own as keywords.
+        """Train fleets, with the launcher's own settings as keywords.
 
         Raises:
             UsageError: what it needs is not installed, or no cluster answers.
@@ -71,6 +71,42 @@ class Launcher:
 
 
 LAUNCHERS: Registry[Launcher] = Registry("launcher")
+
+
+def launcher(
+    *,
+    reference: str,
+    settings: Mapping[str, Setting] | None = None,
+    requires: str = "",
+    is_elsewhere: bool = False,
+) -> Callable[[Launch], Launch]:
+    """Register the decorated function under its own name.
+
+    Its keyword defaults are its settings, its docstring's first line its summary.
+
+    Args:
+        reference: where what it uses was published.
+        settings: limits and help of its settings.
+        requires: the package that it needs beside what everybody has.
+        is_elsewhere: whether fleets may train on other machines.
+    """
+
+    def add(launch: Launch) -> Launch:
+        LAUNCHERS.add(
+            Launcher(
+                name=launch.__name__,
+                target=f"{launch.__module__}:{launch.__name__}",
+                summary=(launch.__doc__ or launch.__name__).strip().splitlines()[0],
+                reference=reference,
+                own=settings_of(launch, settings or {}, skip=("train",)),
+                requires=requires,
+                is_elsewhere=is_elsewhere,
+            )
+        )
+        return launch
+
+    return add
+
 
 LAUNCHERS.add(
     Launcher(

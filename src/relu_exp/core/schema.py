@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from relu_exp.core.run_keys import DEFAULT_PRECISION, PRECISIONS, RUN_KEYS, RunKey, RunKeys
+
 __all__ = [
     "DEFAULT_PRECISION",
     "HISTOGRAM_BINS",
     "LATER_COLUMNS",
     "PARTS",
     "PLACES",
-    "PLAIN_KEYS",
     "PRECISIONS",
     "QUANTITIES",
     "SCHEMA_VERSION",
@@ -38,12 +39,6 @@ FINISHED: tuple[Status, ...] = ("done", "diverged")
 """Statuses that need no further training."""
 
 
-PRECISIONS = ("float32", "tf32", "bfloat16")
-"""What the operands of matrix products and convolutions are rounded to."""
-DEFAULT_PRECISION = "float32"
-"""What every run before there was a choice had, and the only one that verdicts rest on."""
-
-
 class UsageError(Exception):
     """What a person did that cannot work, in one line: what is wrong, what is valid, a guess."""
 
@@ -63,15 +58,11 @@ class Choice:
         return dict(self.settings)
 
 
-@dataclass(frozen=True)
-class RunConfig:
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(RunKeys):
     """One training of one network, fully resolved. Equal configurations are the same run.
 
-    `depth` counts hidden layers and `width` the units of each; a network of fixed architecture
-    has its own depth and no width. `probe_steps` and `evaluation_steps` are the steps (0 is before
-    the first update, `num_steps` after the last) at which layers are measured and losses
-    evaluated; `probe_samples` the size of the fixed probe batch, drawn from the training set.
-    `precision` is what the operands of its matrix products and convolutions are rounded to.
+    Beside its choices it has the keys of `RunKeys`.
     """
 
     activation: Choice
@@ -79,27 +70,20 @@ class RunConfig:
     network: Choice
     dataset: Choice
     optimizer: Choice
-    depth: int
-    width: int | None
-    learning_rate: float
-    batch_size: int
-    num_steps: int
-    seed: int
-    probe_steps: tuple[int, ...]
-    probe_samples: int
-    evaluation_steps: tuple[int, ...]
-    precision: str = DEFAULT_PRECISION
 
     @cached_property
     def run_id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the configuration and the schema version.
 
         Where the data lie (`PLACES`) is left out: two machines give one run the same identity. So
-        is the default precision: runs are what they were before there was another.
+        is the default of a key that came later: runs are what they were before there was the key.
         """
-        words = {key: value for key, value in vars(self).items() if key != "precision"}
-        if self.precision != DEFAULT_PRECISION:
-            words["precision"] = self.precision
+        later = LATER_COLUMNS["runs"]
+        words = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in later or value != later[name]
+        }
         text = json.dumps(
             [SCHEMA_VERSION, words], default=_identity, sort_keys=True, separators=(",", ":")
         )
@@ -112,10 +96,9 @@ class RunConfig:
             choice: Choice = getattr(self, part)
             row[part] = choice.name
             row[f"{part}_settings"] = json.dumps(choice.as_dict(), sort_keys=True)
-        for key in PLAIN_KEYS:
-            row[key] = getattr(self, key)
-        row["probe_steps"] = json.dumps(self.probe_steps)
-        row["evaluation_steps"] = json.dumps(self.evaluation_steps)
+        for name, key in RUN_KEYS.items():
+            value = getattr(self, name)
+            row[name] = json.dumps(value) if key.is_schedule else value
         return row
 
     @classmethod
@@ -130,23 +113,16 @@ class RunConfig:
         """
         try:
             parts: dict[str, Any] = {part: _choice(row, part) for part in PARTS}
-            plain: dict[str, Any] = {key: _plain(row, key) for key in PLAIN_KEYS}
-            steps: dict[str, Any] = {
-                key: _steps(row, key) for key in ("probe_steps", "evaluation_steps")
-            }
+            keys: dict[str, Any] = {key.name: _value(row, key) for key in RUN_KEYS.values()}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"a row of runs is no configuration ({error})") from error
-        run = cls(**parts, **plain, **steps)
+        run = cls(**parts, **keys)
         if run.run_id != row.get("run_id"):
             raise UsageError(
                 f"a row of runs says {row.get('run_id')!r} and holds the configuration of "
                 f"{run.run_id}: it was changed after it was written"
             )
         return run
-
-
-_KINDS: Mapping[str, type] = {"learning_rate": float, "precision": str}
-"""Of plain keys that are no whole numbers."""
 
 
 def _choice(row: Mapping[str, Any], part: str) -> Choice:
@@ -159,12 +135,14 @@ def _choice(row: Mapping[str, Any], part: str) -> Choice:
     return Choice(_text(row, part), tuple(sorted(settings.items())))
 
 
-def _plain(row: Mapping[str, Any], key: str) -> Any:
-    value, kind = row[key], _KINDS.get(key, int)
-    if not (type(value) is kind or (key == "width" and value is None)):
-        raise TypeError(key)
-    if key == "precision" and value not in PRECISIONS:
-        raise ValueError(key)
+def _value(row: Mapping[str, Any], key: RunKey) -> Any:
+    if key.is_schedule:
+        return _steps(row, key.name)
+    value = row[key.name]
+    if not key.has_type(value):
+        raise TypeError(key.name)
+    if key.choices and value not in key.choices:
+        raise ValueError(key.name)
     return value
 
 
@@ -195,17 +173,6 @@ def _identity(choice: Choice) -> dict[str, object]:
 
 PARTS = ("activation", "initializer", "network", "dataset", "optimizer")
 """The configuration's groups: each is a registry and a choice from it."""
-
-PLAIN_KEYS = (
-    "depth",
-    "width",
-    "learning_rate",
-    "batch_size",
-    "num_steps",
-    "seed",
-    "precision",
-    "probe_samples",
-)
 
 SPLITS = ("batch", "train", "validation", "test")
 """Of `curves`: the minibatch about to be learned, or a split evaluated whole."""
@@ -241,25 +208,12 @@ def histogram_edges(kind: str) -> list[float]:
     return [low + (high - low) * index / bins for index in range(bins + 1)]
 
 
-_CONFIG_COLUMNS = {
-    **{name: "string" for part in PARTS for name in (part, f"{part}_settings")},
-    "depth": "int32",
-    "width": "int32",
-    "learning_rate": "float64",
-    "batch_size": "int32",
-    "num_steps": "int32",
-    "seed": "int64",
-    "precision": "string",
-    "probe_samples": "int32",
-    "probe_steps": "string",
-    "evaluation_steps": "string",
-}
-
 TABLES: Mapping[str, Mapping[str, str]] = {
     # one row per run
     "runs": {
         "run_id": "string",
-        **_CONFIG_COLUMNS,
+        **{name: "string" for part in PARTS for name in (part, f"{part}_settings")},
+        **{name: key.column for name, key in RUN_KEYS.items()},
         "status": "string",
         "diverged_at": "int32",
         "error": "string",
@@ -344,5 +298,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 }
 """Column → Parquet type, for every table. A part of the results holds one file of each."""
 
-LATER_COLUMNS: Mapping[str, Mapping[str, str]] = {"runs": {"precision": DEFAULT_PRECISION}}
+LATER_COLUMNS: Mapping[str, Mapping[str, Scalar]] = {
+    "runs": {name: key.default for name, key in RUN_KEYS.items() if key.came_later}
+}
 """Columns that parts of before lack: table → column → what all of their rows had."""

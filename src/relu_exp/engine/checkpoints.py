@@ -1,4 +1,4 @@
-"""Checkpoints: a fleet under way as one file, from which it continues bit for bit."""
+"""Checkpoints: the state of a fleet in training as one file, from which it continues exactly."""
 
 from __future__ import annotations
 
@@ -24,26 +24,33 @@ from relu_exp.results.atomic import write_whole
 from relu_exp.results.provenance import fingerprint
 from relu_exp.results.store import arrow_schema
 
-__all__ = ["NO_STATE", "Keeper", "Voyage", "clear", "continue_from", "runs_under_way"]
+__all__ = [
+    "UNUSABLE_STATE",
+    "Checkpointer",
+    "FleetTrainer",
+    "clear",
+    "continue_from",
+    "runs_under_way",
+]
 
-_MOST_SHARE = 0.05
-"""Checkpoints that take long are written less often: they cost at most this share of the time."""
+_MAX_SHARE = 0.05
+"""Largest share of the training time that writing checkpoints may take."""
 
-NO_STATE = (KeyError, TypeError, ValueError, RuntimeError, IndexError, pa.ArrowException)
-"""What `continue_from` raises where a state does not fit the fleet."""
+UNUSABLE_STATE = (KeyError, TypeError, ValueError, RuntimeError, IndexError, pa.ArrowException)
+"""The errors that `continue_from` raises if a state does not fit the fleet."""
 
-_NOT_READ = (OSError, MemoryError)
-"""What reading a file raises that may be sound: another time it may be read."""
+_TEMPORARY_ERRORS = (OSError, MemoryError)
+"""Errors on reading a file that may be intact: reading it again later may succeed."""
 
 State = Mapping[str, Any]
 
 
-class Voyage(Protocol):
-    """A fleet under way: everything that changes as it trains, and nothing else.
+class FleetTrainer(Protocol):
+    """What a checkpoint saves of a fleet in training: everything that changes from step to step.
 
-    What depends on the configurations alone is built again. No random state is carried over, for
-    there is none: every draw comes from a stream of its own. What has been computed has been looked
-    at, and numbers for the record are on the host.
+    What depends only on the configurations is built anew. There is no random state to save, because
+    every draw comes from its own stream. A checkpoint is written when all losses have been read, so
+    `window` lies in the CPU's memory.
     """
 
     all_runs: list[RunConfig]
@@ -57,62 +64,65 @@ class Voyage(Protocol):
     records: Records
     window: list[tuple[Tensor, Tensor]]
 
-    def retain(self, kept: Sequence[int]) -> None:
-        """Take all runs but these out of the fleet, by their places in it."""
+    def retain(self, positions: Sequence[int]) -> None:
+        """Keep only the runs at these positions of the fleet."""
 
 
 @dataclass
-class Keeper:
-    """Writes the state of one fleet to a file now and then, and finds it there again."""
+class Checkpointer:
+    """Saves the state of one fleet to a file at intervals, loads it and deletes it.
+
+    `seconds` is the least time between two saves.
+    """
 
     path: Path
     seconds: float
     _last: float = field(default_factory=time.monotonic)
     _cost: float = 0.0
 
-    def offer(self, voyage: Voyage) -> None:
-        """Write a checkpoint if one is due; that it cannot be written never ends a training."""
+    def maybe_save(self, trainer: FleetTrainer) -> None:
+        """Save a checkpoint if one is due; training goes on if that fails."""
         now = time.monotonic()
-        if now - self._last < max(self.seconds, self._cost / _MOST_SHARE):
+        if now - self._last < max(self.seconds, self._cost / _MAX_SHARE):
             return
         with suppress(OSError, RuntimeError, TypeError, AttributeError, pickle.PicklingError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.path, lambda file: torch.save(_state(voyage), file))
+            write_whole(self.path, lambda file: torch.save(_state(trainer), file))
         self._last = time.monotonic()
         self._cost = self._last - now
 
     def load(self, runs: Sequence[RunConfig], device: str) -> State | None:
-        """Return the state that was written of these very runs by this very code, or None."""
+        """Return the state if the same code saved it for the same runs and device, else None."""
         state = None
-        with suppress(*_NOT_READ):
+        with suppress(*_TEMPORARY_ERRORS):
             state = _load(self.path, device)
         if state is None or state["device"] != device:
             return None
         return state if state["run_ids"] == [run.run_id for run in runs] else None
 
-    def drop(self) -> None:
-        """Forget the fleet: its part is written, or its state is of no use."""
+    def delete(self) -> None:
+        """Delete the checkpoint: the fleet's results are saved, or its state cannot be used."""
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
 
 def runs_under_way(folder: Path) -> list[list[str]]:
-    """Return the run_ids of each fleet that can continue from a checkpoint in a folder."""
+    """Return the run_ids of every fleet that can continue from a checkpoint in a folder."""
     found = []
     for path in _files(folder):
-        with suppress(*_NOT_READ):
+        with suppress(*_TEMPORARY_ERRORS):
             if state := _load(path, "cpu", lazily=True):
                 found.append(list(state["run_ids"]))
     return found
 
 
 def clear(folder: Path, finished: Collection[str]) -> None:
-    """Delete the checkpoints from which no fleet will continue; the folder's lock must be held.
+    """Delete checkpoints that no fleet can continue from; the caller holds the folder's lock.
 
-    They are damaged, or of other code, or a kill came after all their runs were saved.
+    These are damaged, were written by other code, or hold only runs that are `finished`.
     """
     for path in _files(folder):
-        with suppress(*_NOT_READ):
+        with suppress(*_TEMPORARY_ERRORS):
             state = _load(path, "cpu", lazily=True)
             if state is None or all(run_id in finished for run_id in state["run_ids"]):
                 path.unlink()
@@ -122,50 +132,50 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[!.]*.pt"))
 
 
-def continue_from(voyage: Voyage, state: State) -> None:
-    """Bring a fleet that has just been built to where a checkpoint was written.
+def continue_from(trainer: FleetTrainer, state: State) -> None:
+    """Restore the state of a checkpoint in a newly built fleet.
 
     Raises:
-        NO_STATE: the state does not fit the fleet, which is then of no more use.
+        UNUSABLE_STATE: the state does not fit the fleet, which may then be only partly restored.
     """
-    if len(state["alive"]) < len(voyage.alive):
-        voyage.retain(state["alive"])
+    if len(state["alive"]) < len(trainer.alive):
+        trainer.retain(state["alive"])
     with torch.no_grad():
-        pairs = zip(voyage.stack.parameters(), state["parameters"], strict=True)
+        pairs = zip(trainer.stack.parameters(), state["parameters"], strict=True)
         for parameter, saved in pairs:
             if parameter.shape != saved.shape:
-                raise ValueError("parameters of another shape")
+                raise ValueError("the saved parameters have other shapes")
             parameter.copy_(saved)
-    vars(voyage.optimizer).update(state["optimizer"])
-    voyage.records.tables = {
+    vars(trainer.optimizer).update(state["optimizer"])
+    trainer.records.tables = {
         name: pa.ipc.open_stream(packed.numpy().tobytes()).read_all().to_pydict()
         for name, packed in state["records"].items()
     }
-    voyage.window = [(loss.cpu(), correct.cpu()) for loss, correct in state["window"]]
-    voyage.diverged_at = state["diverged_at"]
-    voyage.step = state["step"]
-    voyage.started = time.perf_counter() - state["seconds"]
+    trainer.window = [(loss.cpu(), correct.cpu()) for loss, correct in state["window"]]
+    trainer.diverged_at = state["diverged_at"]
+    trainer.step = state["step"]
+    trainer.started = time.perf_counter() - state["seconds"]
 
 
-def _state(voyage: Voyage) -> State:
-    """Return all that a fleet needs to continue, as tensors and plain data."""
+def _state(trainer: FleetTrainer) -> State:
+    """Return everything a fleet needs to continue, as tensors and plain data."""
     return {
         "fingerprint": fingerprint(),
-        "run_ids": [run.run_id for run in voyage.all_runs],
-        "device": voyage.device,
-        "step": voyage.step,
-        "seconds": time.perf_counter() - voyage.started,
-        "alive": voyage.alive,
-        "diverged_at": voyage.diverged_at,
-        "window": voyage.window,
-        "parameters": [parameter.detach() for parameter in voyage.stack.parameters()],
-        "optimizer": dict(vars(voyage.optimizer)),
-        "records": {name: _packed(name, voyage.records.tables[name]) for name in TABLES},
+        "run_ids": [run.run_id for run in trainer.all_runs],
+        "device": trainer.device,
+        "step": trainer.step,
+        "seconds": time.perf_counter() - trainer.started,
+        "alive": trainer.alive,
+        "diverged_at": trainer.diverged_at,
+        "window": trainer.window,
+        "parameters": [parameter.detach() for parameter in trainer.stack.parameters()],
+        "optimizer": dict(vars(trainer.optimizer)),
+        "records": {name: _packed(name, trainer.records.tables[name]) for name in TABLES},
     }
 
 
 def _packed(name: str, columns: Mapping[str, list[Any]]) -> Tensor:
-    """Return a table as bytes: a million rows as plain data would take minutes to unpickle."""
+    """Return a table as bytes; a million rows as plain data would take minutes to unpickle."""
     table = pa.table(dict(columns), schema=arrow_schema(name))
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -174,25 +184,25 @@ def _packed(name: str, columns: Mapping[str, list[Any]]) -> Tensor:
 
 
 def _load(path: Path, device: str, *, lazily: bool = False) -> State | None:
-    """Return what a file holds, if it is a checkpoint of this code; nothing in it is executed.
+    """Return a file's content if it is a checkpoint of this code; nothing in it is executed.
 
     Raises:
-        OSError, MemoryError: it is not there, or cannot be read now.
+        OSError, MemoryError: the file is missing or cannot be read now.
     """
     try:
-        if not lazily and not _is_sound(path):
+        if not lazily and not _is_intact(path):
             return None
         state = torch.load(path, map_location=device, weights_only=True, mmap=lazily)
         run_ids = state["run_ids"]
         is_known = state["fingerprint"] == fingerprint() and len({*run_ids}) == len(run_ids) > 0
-    except _NOT_READ:
+    except _TEMPORARY_ERRORS:
         raise
-    except Exception:  # a damaged file fails in as many ways as it can be damaged
+    except Exception:  # damaged files raise errors of many kinds
         return None
     return state if is_known else None
 
 
-def _is_sound(path: Path) -> bool:
-    """Return whether every byte is the one that was written: torch itself does not look."""
+def _is_intact(path: Path) -> bool:
+    """Return whether all checksums are right, which `torch.load` does not verify."""
     with zipfile.ZipFile(path) as archive:
         return archive.testzip() is None

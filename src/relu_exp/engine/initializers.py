@@ -1,4 +1,4 @@
-"""Weight initializers: each scales one standard-normal draw, which all arms of a seed share."""
+"""Weight initializers: each transforms the standard-normal draw that all arms of a seed share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
 from relu_exp.core.schema import Choice
 from relu_exp.engine.activations import gain as gain_of
 
@@ -23,7 +23,7 @@ _WORDS = ("activation",)
 
 @dataclass(frozen=True)
 class Fan:
-    """What an initializer knows of a layer: its connections and its activation's gain.
+    """The properties of a layer that initializers use: its connections and its activation's gain.
 
     `fan_in` and `fan_out` count the connections of one unit to the layer below and above
     (for a convolution times the kernel's area); `activation_gain` is 1 for the output layer.
@@ -34,7 +34,7 @@ class Fan:
     activation_gain: float = 1.0
 
     def gain(self, stated: Gain) -> float:
-        """Return a stated gain as it is, or the activation's own for the word `activation`."""
+        """Return a numeric gain as it is, or the activation's gain for the word `activation`."""
         return self.activation_gain if isinstance(stated, str) else stated
 
     def count(self, mode: object) -> float:
@@ -54,8 +54,8 @@ StandardDeviation = Callable[..., float]
 class Initializer:
     """Weights from a standard-normal draw z of the layer's shape (out, in, ...) and its fans.
 
-    `std` gives the standard deviation of a weight where the weights are independent (or nearly so:
-    orthogonal), which is what mean-field theory needs. `draws_biases` also draws the biases.
+    `std` returns the standard deviation of a weight if the weights are independent (or nearly so:
+    orthogonal); mean-field theory needs it. With `draws_biases`, biases are drawn too.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Initializer:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     std: StandardDeviation | None = None
     draws_biases: bool = False
+    label: Label | None = None
 
 
 INITIALIZERS: Registry[Initializer] = Registry("initializer")
@@ -82,8 +83,13 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     std: StandardDeviation | None = None,
     draws_biases: bool = False,
+    label: str = "",
+    label_ko: str = "",
 ) -> Callable[[Function], Function]:
-    """Register the decorated function `(z, fan, **settings) -> weights` under its own name."""
+    """Register the decorated function `(z, fan, **settings) -> weights` under its own name.
+
+    `label` is its name in figures and tables, `label_ko` the same in Korean where it differs.
+    """
 
     def add(function: Function) -> Function:
         INITIALIZERS.add(
@@ -96,6 +102,7 @@ def register(
                 settings=settings_of(function, settings or {}),
                 std=std,
                 draws_biases=draws_biases,
+                label=label_of(function, label, label_ko),
             )
         )
         return function
@@ -106,7 +113,7 @@ def register(
 def uniform_from_normal(z: Tensor) -> Tensor:
     """Return U(−1, 1) numbers with the ranks of z: 2Φ(z) − 1 = erf(z / √2).
 
-    So a normal and a uniform initializer of one seed differ in distribution, not in luck.
+    So normal and uniform initializers of one seed differ in distribution, not in the random draw.
     """
     return torch.erf(z / math.sqrt(2))
 
@@ -230,7 +237,7 @@ def orthogonal(z: Tensor, fan: Fan, gain: Gain = 1.0) -> Tensor:
     rows = z.flatten(1).double()
     tall = rows if rows.shape[0] >= rows.shape[1] else rows.T
     q, r = torch.linalg.qr(tall)
-    # The sign of R's diagonal makes Q uniform over the orthogonal group (Mezzadri 2007).
+    # the signs of R's diagonal make Q uniform over the orthogonal group (Mezzadri 2007)
     q = q * torch.sign(torch.diagonal(r))
     matrix: Tensor = q if rows.shape[0] >= rows.shape[1] else q.T
     return (matrix * fan.gain(gain)).reshape(z.shape).to(z.dtype)
@@ -253,7 +260,7 @@ def draw_weights(choice: Choice, z: Tensor, fan: Fan) -> Tensor:
 
 
 def weight_variance(choice: Choice, activation: Choice, fan_in: int, fan_out: int) -> float | None:
-    """Return the variance of one weight, or None where weights are not random.
+    """Return the variance of one weight, or None if the weights are not random.
 
     Args:
         choice: the initializer.

@@ -1,4 +1,4 @@
-"""Networks: how layers are connected, written once for a whole fleet."""
+"""Networks: how layers are connected, for all runs of a fleet at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Label, Registry, Setting, label_of
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.data import datasets
 from relu_exp.engine.ops.samples import Samples
@@ -32,8 +32,8 @@ __all__ = [
 class Layer:
     """The shape of one layer's weights: (out, in) or, for a convolution, (out, in, kernel, kernel).
 
-    `positions` is the number of places a convolution's kernel visits, 1 for a linear layer.
-    `is_used` is false for a layer that is declared and never called.
+    `positions` is the number of positions of a convolution's kernel, 1 for a linear layer.
+    `is_used` is false for a layer that is declared but never called.
     """
 
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class Layer:
 
 
 class Pass(Protocol):
-    """One forward pass of a fleet, as a network's `forward` sees it.
+    """One forward pass of a fleet: the operations that a network's `forward` may use.
 
     Layers are numbered from 0 in the order of `layers`; activations are (runs, units, samples)
     between dense layers and (runs, samples, channels, height, width) between convolutions.
@@ -70,18 +70,18 @@ class Pass(Protocol):
         """Return W h + b, the output layer."""
 
     def sequence(self, x: Samples) -> Tensor:
-        """Return what all layers make of x, one after another: `dense` ones and a `linear` one."""
+        """Return the outputs of all layers in sequence: `dense` layers, then a `linear` one."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A registered network: its layers' shapes and how a pass goes through them.
+    """A registered network: its layers' shapes and its forward pass.
 
     `layers` gives the hidden layers, each followed by an activation, then the output layer, then
-    those never used. `fixed_depth` is the number of hidden layers of a fixed architecture, None
-    where `depth` and `width` decide. `image_shape` is the input it needs, None where any will do.
-    `takes_any_order` says that the inputs go to layer 0 as they are and nowhere else: features may
-    then be reordered, if that layer's weights are as well.
+    unused layers. `fixed_depth` is the number of hidden layers of a fixed architecture, None if
+    `depth` and `width` define it. `image_shape` is the required input shape, None for any.
+    `permutes_inputs` says that the inputs may be permuted along with layer 0's weights, because
+    only that layer uses them, and as they are.
     """
 
     name: str
@@ -92,7 +92,8 @@ class Network:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     fixed_depth: int | None = None
     image_shape: tuple[int, int, int] | None = None
-    takes_any_order: bool = False
+    permutes_inputs: bool = False
+    label: Label | None = None
 
 
 OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))
@@ -107,11 +108,14 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     fixed_depth: int | None = None,
     image_shape: tuple[int, int, int] | None = None,
-    takes_any_order: bool = False,
+    permutes_inputs: bool = False,
+    label: str = "",
+    label_ko: str = "",
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Register the decorated forward function `(net: Pass, x: Samples, settings) -> outputs`.
 
-    `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers.
+    `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers;
+    `label` is its name in figures and tables, `label_ko` the same in Korean where it differs.
     """
 
     def add(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -125,7 +129,8 @@ def register(
                 settings={"output": OUTPUT, **(settings or {})},
                 fixed_depth=fixed_depth,
                 image_shape=image_shape,
-                takes_any_order=takes_any_order,
+                permutes_inputs=permutes_inputs,
+                label=label_of(forward, label, label_ko),
             )
         )
         return forward
@@ -133,7 +138,7 @@ def register(
     return add
 
 
-def _chain(widths: Sequence[int]) -> list[Layer]:
+def _dense_layers(widths: Sequence[int]) -> list[Layer]:
     return [Layer((out, into)) for into, out in pairwise(widths)]
 
 
@@ -141,13 +146,13 @@ def _mlp_layers(
     num_features: int, num_outputs: int, depth: int, width: int | None, settings: Mapping[str, Any]
 ) -> list[Layer]:
     assert width is not None
-    return _chain([num_features, *[width] * depth, num_outputs])
+    return _dense_layers([num_features, *[width] * depth, num_outputs])
 
 
 @register(
     _mlp_layers,
     reference="Rumelhart, Hinton, Williams 1986, Nature 323",
-    takes_any_order=True,
+    permutes_inputs=True,
 )
 def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     """Multilayer perceptron: `depth` hidden layers of `width` units (depth 0 is linear)."""
@@ -157,7 +162,7 @@ def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
 @register(
     _mlp_layers,
     reference="He, Zhang, Ren, Sun 2016, CVPR (fully connected, without normalization)",
-    takes_any_order=True,
+    permutes_inputs=True,
     settings={
         "block_size": Setting(2, "hidden layers that a skip connection spans", at_least=1),
         "branch_scale": Setting(
@@ -171,8 +176,8 @@ def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
 def residual_mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     """Multilayer perceptron with skip connections around blocks of hidden layers.
 
-    The first hidden layer leads to `width` units; then each whole block of `block_size` layers
-    computes φ(W h + b + skip) in its last one. Hidden layers that fill no block have no skip.
+    The first hidden layer has no skip connection. After it, the last layer of each block of
+    `block_size` layers computes φ(W h + b + skip). Layers of an incomplete block have no skip.
     """
     num_hidden, size = net.num_layers - 1, int(settings["block_size"])
     num_blocks = max(1, (num_hidden - 1) // size)
@@ -181,15 +186,16 @@ def residual_mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     h: Tensor | Samples = x
     skip: Tensor | None = None
     for layer in range(num_hidden):
-        place = (layer - 1) % size
+        index_in_block = (layer - 1) % size
         if layer == 0:
             h = net.dense(layer, h)
             continue
         assert isinstance(h, Tensor)
-        if place == 0:
+        if index_in_block == 0:
             skip = h
+        is_last = index_in_block == size - 1
         # scaling the input of a block's last map scales what the block adds (biases start at 0)
-        h = net.dense(layer, h * scale, skip) if place == size - 1 else net.dense(layer, h)
+        h = net.dense(layer, h * scale, skip) if is_last else net.dense(layer, h)
     return net.linear(num_hidden, h)
 
 
@@ -269,7 +275,7 @@ def small_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
 
 
 def num_outputs(config: RunConfig) -> int:
-    """Return the units of the output layer: one for a binary output, else one per class."""
+    """Return the number of output units: one for a binary output, else one per class."""
     is_binary = OUTPUTS[config.network["output"]].is_binary
     return 1 if is_binary else datasets.shape_of(config.dataset).num_classes
 

@@ -1,7 +1,23 @@
 """Optimizers over stacked parameters: every run has its own learning rate.
 
-An update is made of plain sums, products, quotients and roots, each of which is rounded once and so
-the same however a loop over the runs is vectorized; fused operations (`addcmul`, `lerp`) are not.
+Every optimizer does the same three things: compute the gradients of the loss, turn them into a
+direction, and subtract learning rate × direction from the parameters. It uses only sums, products,
+quotients and roots. Each of them is rounded once, so a run gets the same bits in every fleet;
+PyTorch's fused elementwise operations (`addcmul`, `lerp`) do not guarantee that.
+
+The fused update
+    Without momentum and weight decay, the direction is the gradient g itself, and the update
+    η g is the gradient of η × loss. So the backward pass starts from η × loss, and each dense layer
+    subtracts the gradient by its weights from them at once:
+
+        plain:  g = dz hᵀ (a new tensor), then W ← W − η g
+        fused:  W ← W − dz hᵀ in a single matrix product, where dz already contains η
+
+    So no gradient of a weight is stored, and one pass over the weights replaces three. The layer
+    first computes the gradient for the layer below, which needs the weights from before the update.
+    `kernels.dense` does this for one layer and `fused_mlp.FusedMlp` for a whole network. Parameters
+    that other operations use (convolutions, learned slopes) get an ordinary gradient, which `Sgd`
+    subtracts. Momentum, weight decay and Adam need the gradients themselves and are never fused.
 """
 
 from __future__ import annotations
@@ -13,7 +29,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Label, Registry, Setting
 from relu_exp.engine.ops.layout import kept, stacked
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
@@ -22,23 +38,20 @@ __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
 class Optimizer(Protocol):
     """Updates stacked parameters in place; keeps a state per run.
 
-    Its attributes are tensors, lists of tensors and numbers, and all there is to its state: a
-    checkpoint holds them. What changes from step to step are tensors that change in place: a step
-    may be recorded and replayed (see `replay`).
+    Its attributes are its whole state: tensors, lists of tensors and numbers, which a checkpoint
+    stores. Whatever changes from step to step is a tensor that is updated in place, so that a step
+    can be recorded and replayed (see `replay`).
     """
 
     @property
-    def descends(self) -> bool:
-        """Whether an update is the gradient of learning rate × loss and nothing else.
+    def fused_update(self) -> bool:
+        """Whether dense layers update their parameters in the backward pass (see `optimizers`)."""
 
-        Then dense layers may take it on the way back (`Stack.forward` with `descends`).
-        """
-
-    def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
-        """Take one step down the losses (runs,); the first `decays` parameters decay."""
+    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
+        """Take one step given the losses (runs,); weight decay applies to the first parameters."""
 
     def keep(self, index: Tensor) -> None:
-        """Drop the state of the runs that `index` leaves out."""
+        """Keep the state of these runs only."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class OptimizerEntry:
     summary: str
     reference: str
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    label: Label | None = None
 
 
 OPTIMIZERS: Registry[OptimizerEntry] = Registry("optimizer")
@@ -57,8 +71,8 @@ OPTIMIZERS: Registry[OptimizerEntry] = Registry("optimizer")
 _WEIGHT_DECAY = Setting(0.0, "L2 penalty, added to the gradient", at_least=0)
 
 
-def _like(vector: Tensor, parameter: Tensor) -> Tensor:
-    """Return (runs,) in the shape (runs, 1, 1, ...) that broadcasts over a parameter."""
+def _per_run(vector: Tensor, parameter: Tensor) -> Tensor:
+    """Return (runs,) reshaped to (runs, 1, 1, ...), which broadcasts over a parameter."""
     return vector.reshape(-1, *[1] * (parameter.dim() - 1))
 
 
@@ -67,9 +81,9 @@ def _zeros_like(parameter: Tensor) -> Tensor:
 
 
 def _total(loss: Tensor) -> Tensor:
-    """Return the sum of losses (runs,), each of which has the gradient it has alone.
+    """Return the sum of the losses (runs,); no run's gradient depends on the other runs.
 
-    To go back from one number loads half a second less of PyTorch than from several.
+    A backward pass from a single number loads half a second less of PyTorch than from several.
     """
     with torch.enable_grad():
         return loss.sum()
@@ -93,26 +107,32 @@ class Sgd:
     velocities: list[Tensor] = field(default_factory=list)
 
     @property
-    def descends(self) -> bool:
+    def fused_update(self) -> bool:
         """Whether there is neither momentum nor weight decay."""
         return not self.momentum and not self.weight_decay
 
     @torch.no_grad()
-    def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
+    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
         """Update the parameters in place."""
-        if self.descends:
-            return self._descend(loss, parameters)
-        grads = _gradients(loss, parameters)
-        if self.momentum and not self.velocities:
-            self.velocities = [_zeros_like(parameter) for parameter in parameters]
-        for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
-            update = _decayed(parameter, grad, self.weight_decay if index < decays else 0.0)
-            if self.momentum:
-                update = self.velocities[index].mul_(self.momentum).add_(update)
-            parameter -= update * _like(self.learning_rates, parameter)
+        if self.fused_update:
+            return self._finish_fused_update(loss, parameters)
+        gradients = _gradients(loss, parameters)
+        for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+            learning_rate = _per_run(self.learning_rates, parameter)
+            decay = self.weight_decay if index < num_decaying else 0.0
+            direction = self._direction(index, _decayed(parameter, gradient, decay))
+            parameter -= learning_rate * direction
 
-    def _descend(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
-        """Subtract the gradients of ηL, of all parameters that the way back has not updated."""
+    def _direction(self, index: int, gradient: Tensor) -> Tensor:
+        """Return the gradient, or with momentum the updated velocity."""
+        if not self.momentum:
+            return gradient
+        if index == len(self.velocities):
+            self.velocities.append(_zeros_like(gradient))
+        return self.velocities[index].mul_(self.momentum).add_(gradient)
+
+    def _finish_fused_update(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
+        """Run the backward pass of η × loss, and update the parameters that it left."""
         with torch.enable_grad():
             scaled = loss * self.learning_rates
         torch.autograd.backward(_total(scaled))
@@ -122,7 +142,7 @@ class Sgd:
                 parameter.grad = None
 
     def keep(self, index: Tensor) -> None:
-        """Drop the state of the runs that `index` leaves out."""
+        """Keep the state of these runs only."""
         self.learning_rates = self.learning_rates[index]
         self.velocities = [kept(velocity, index) for velocity in self.velocities]
 
@@ -141,35 +161,35 @@ class Adam:
     second: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Start to count."""
+        """Set the number of steps to 0."""
         device = self.learning_rates.device
         self.num_steps = torch.zeros((), dtype=torch.float64, device=device)
 
     @property
-    def descends(self) -> bool:
-        """Never: an update depends on all gradients before."""
+    def fused_update(self) -> bool:
+        """Never: an update depends on all earlier gradients."""
         return False
 
     @torch.no_grad()
-    def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
+    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
         """Update the parameters in place."""
-        grads = _gradients(loss, parameters)
+        gradients = _gradients(loss, parameters)
         if not self.first:
             self.first = [_zeros_like(parameter) for parameter in parameters]
             self.second = [_zeros_like(parameter) for parameter in parameters]
         self.num_steps += 1
         correction1 = 1 - self.beta1**self.num_steps
         correction2 = 1 - self.beta2**self.num_steps
-        for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
-            g = _decayed(parameter, grad, self.weight_decay if index < decays else 0.0)
+        for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+            g = _decayed(parameter, gradient, self.weight_decay if index < num_decaying else 0.0)
             m = self.first[index].mul_(self.beta1).add_(g * (1 - self.beta1))
             v = self.second[index].mul_(self.beta2).add_(g.square() * (1 - self.beta2))
-            update = m / (v.sqrt() / correction2**0.5 + self.epsilon)
-            rates = _like(self.learning_rates, parameter) / correction1
-            parameter -= update * rates
+            direction = m / (v.sqrt() / correction2**0.5 + self.epsilon)
+            learning_rate = _per_run(self.learning_rates, parameter) / correction1
+            parameter -= learning_rate * direction
 
     def keep(self, index: Tensor) -> None:
-        """Drop the state of the runs that `index` leaves out."""
+        """Keep the state of these runs only."""
         self.learning_rates = self.learning_rates[index]
         self.first = [kept(moment, index) for moment in self.first]
         self.second = [kept(moment, index) for moment in self.second]

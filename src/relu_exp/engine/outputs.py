@@ -1,4 +1,4 @@
-"""What a network's last layer means: the loss that fits it, and when it is right."""
+"""The meanings of a network's output layer: each with its loss and its accuracy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["OUTPUTS", "Output"]
 
 @dataclass(frozen=True)
 class Output:
-    """What the last layer's numbers mean: the loss that fits them, and when they are right.
+    """A meaning of the last layer's numbers: the loss and which outputs count as correct.
 
     `loss` and `correct` take outputs (runs, units, samples) and labels (runs, samples) and return
     (runs, samples). A binary output has one unit, its label is 0 or 1.
@@ -51,7 +51,7 @@ OUTPUTS: Mapping[str, Output] = {
         loss=lambda z, y: _cross_entropy(_binary(z), y),
         correct=lambda z, y: (_binary(z) > 0) == (y > 0),
     ),
-    # The probability is (1 + tanh z) / 2 = σ(2z): cross-entropy fits, written so that it is stable.
+    # the probability is (1 + tanh z) / 2 = σ(2z), so this is the stable form of its cross-entropy
     "tanh": Output(
         is_binary=True,
         loss=lambda z, y: _cross_entropy(2 * _binary(z), y),

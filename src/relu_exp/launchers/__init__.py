@@ -1,1 +1,1 @@
-"""Launchers take fleets and see them through: here, or on other machines."""
+"""Launchers train fleets and save the results, on this machine or on others."""

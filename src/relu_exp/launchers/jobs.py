@@ -1,4 +1,4 @@
-"""What a job of a queue does: some fleets, told to the driver by files beside the results."""
+"""One job of a Slurm queue: trains some fleets and reports to the driver through files."""
 
 from __future__ import annotations
 
@@ -13,83 +13,83 @@ from typing import Any
 
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Progress, launch, paced
-from relu_exp.launchers.task import Mission, Outcome, Trainer, outcome_of, write_off
+from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, outcome_of
 from relu_exp.planning.plan import Fleet
 from relu_exp.results.atomic import write_whole
 from relu_exp.results.provenance import changes
 from relu_exp.results.store import Store
 
-__all__ = ["Job", "end_of", "error_in", "groups", "step_of"]
+__all__ = ["SlurmJob", "grouped", "outcome_in", "read_error", "read_step"]
 
 _NOTE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Job:
-    """Fleets that one job of a queue sees through, as often as it takes.
+class SlurmJob:
+    """Fleets that one job of a queue trains; submitit sends it to a node.
 
-    It is what submitit sends to a node, and sends again after preemption or at the time limit:
-    what was saved by then is not trained again. Nothing comes back but files: parts in the results,
-    and steps and errors in a folder of the command's own.
+    After preemption or at the time limit submitit sends it again; fleets that were saved by then
+    are not trained again. The job writes files only: parts in the results, and steps and errors in
+    the command's own folder.
     """
 
     fleets: tuple[Fleet, ...]
-    mission: Mission
+    job: FleetJob
     folder: Path
     num_workers: int
     fingerprint: tuple[tuple[str, str], ...]
     max_retries: int
     train: Trainer | None = None
     driver: int | None = None
-    """The process to live no longer than, where the job runs on the driver's own machine."""
+    """The driver's process id if the job runs on the driver's machine; the job ends with it."""
     num_saved: int = 0
-    num_vain: int = 0
-    """Times that it was stopped without having saved one more fleet."""
+    num_fruitless: int = 0
+    """How often it was stopped in a row without having saved another fleet."""
 
     def due(self) -> list[Fleet]:
         """Return the fleets that are not saved yet."""
-        return [fleet for fleet in self.fleets if end_of(fleet, self.mission) is None]
+        return [fleet for fleet in self.fleets if outcome_in(fleet, self.job) is None]
 
     def __call__(self) -> None:
-        """See what is due through; an error for people becomes a file."""
+        """Train the fleets that are due; a `UsageError` is written to a file."""
         try:
             if found := changes({"fingerprint": dict(self.fingerprint)}):
                 raise UsageError(
-                    f"node {platform.node()} would train otherwise than where the command was "
-                    f"given ({', '.join(found)}): both need the same relu-exp and torch"
+                    f"node {platform.node()} differs from the machine that submitted the job "
+                    f"({', '.join(found)}): both need the same relu-exp and torch"
                 )
-            self.give_up()
-            launch(self.due(), self.mission, self.num_workers, _Teller(self), self.train)
+            self.mark_lost_fleets()
+            launch(self.due(), self.job, self.num_workers, _StepNotes(self), self.train)
         except UsageError as error:
-            words = str(error)
-            write_whole(self.folder / "error", lambda file: file.write(words.encode()))
+            message = str(error).encode()
+            write_whole(self.folder / "error", lambda file: file.write(message))
 
-    def give_up(self) -> None:
-        """Write off what was under way each time that this job was stopped in vain too often."""
+    def mark_lost_fleets(self) -> None:
+        """Mark the fleets in training as lost if the job was stopped too often without saving."""
         due = self.due()
-        if self.num_vain > self.max_retries and len(self.fleets) - len(due) == self.num_saved:
-            reason = f"stopped {self.num_vain} times, by preemption or the time limit"
+        if self.num_fruitless > self.max_retries and len(self.fleets) - len(due) == self.num_saved:
+            reason = f"stopped {self.num_fruitless} times, by preemption or the time limit"
             for fleet in due[: self.num_workers]:
-                write_off(fleet, self.mission, reason)
+                mark_lost(fleet, self.job, reason)
 
     def checkpoint(self) -> Any:
-        """Return what is submitted next when a signal announces that the job is stopped."""
+        """Return the job to submit next; submitit calls this before the job is stopped."""
         from submitit.helpers import DelayedSubmission
 
         num_saved = len(self.fleets) - len(self.due())
-        num_vain = 0 if num_saved > self.num_saved else self.num_vain + 1
-        return DelayedSubmission(replace(self, num_saved=num_saved, num_vain=num_vain))
+        num_fruitless = 0 if num_saved > self.num_saved else self.num_fruitless + 1
+        return DelayedSubmission(replace(self, num_saved=num_saved, num_fruitless=num_fruitless))
 
 
-class _Teller:
-    """Notes a fleet's step in a file now and then, and ends a job that its driver left behind."""
+class _StepNotes:
+    """Writes a fleet's step to a file at intervals, and ends the job if its driver has died."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, slurm_job: SlurmJob) -> None:
+        self.slurm_job = slurm_job
         self.notes: dict[str, Any] = {}
 
     def __call__(self, event: Progress | Outcome) -> None:
-        if self.job.driver is not None and not _is_alive(self.job.driver):
+        if self.slurm_job.driver is not None and not _is_alive(self.slurm_job.driver):
             sys.exit(1)
         if isinstance(event, Progress):
             note = self.notes.setdefault(
@@ -99,9 +99,9 @@ class _Teller:
 
     def note(self, event: object) -> None:
         assert isinstance(event, Progress)
-        # a full disk is the business of who writes results
+        # on a full disk, writing the results raises the error
         with suppress(OSError):
-            path = self.job.folder / f"{event.fleet.fleet_id}.step"
+            path = self.slurm_job.folder / f"{event.fleet.fleet_id}.step"
             path.write_text(str(event.step))
 
 
@@ -115,36 +115,36 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def end_of(fleet: Fleet, mission: Mission) -> Outcome | None:
-    """Return how a fleet went in this session, or None while its part is not there."""
-    store = Store(mission.results)
+def outcome_in(fleet: Fleet, job: FleetJob) -> Outcome | None:
+    """Return a fleet's outcome in this session, or None if its part is not saved yet."""
+    store = Store(job.results)
     if not (store.parts / fleet.fleet_id).is_dir():
         return None
     runs = store.read_part(fleet.fleet_id, "runs", ["status", "error", "session"]).to_pydict()
-    # a fleet that failed before has a part already, of another session
-    return outcome_of(fleet, runs) if set(runs["session"]) == {mission.session} else None
+    # a fleet that failed before has a part from another session
+    return outcome_of(fleet, runs) if set(runs["session"]) == {job.session} else None
 
 
-def step_of(fleet: Fleet, folder: Path) -> int | None:
-    """Return the step that a fleet's job noted last."""
+def read_step(fleet: Fleet, folder: Path) -> int | None:
+    """Return the last step that a fleet's job wrote down, if any."""
     try:
         return int((folder / f"{fleet.fleet_id}.step").read_text())
     except (OSError, ValueError):
         return None
 
 
-def error_in(folder: Path) -> UsageError | None:
-    """Return what ended a job in one line, if something did."""
+def read_error(folder: Path) -> UsageError | None:
+    """Return the error that ended a job, if there is one."""
     try:
         return UsageError((folder / "error").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
 
 
-def groups(fleets: Sequence[Fleet], size: int) -> list[tuple[Fleet, ...]]:
-    """Return fleets in groups of at most `size`, each with long and short ones.
+def grouped(fleets: Sequence[Fleet], size: int) -> list[tuple[Fleet, ...]]:
+    """Return fleets in groups of at most `size` that take about equally long.
 
-    Fleets come the longest first: dealt out like cards, jobs take about equally long.
+    Fleets are sorted by length, the longest first, and dealt out in turn.
     """
     count = -(-len(fleets) // size)
     return [tuple(fleets[place::count]) for place in range(count)]

@@ -17,25 +17,25 @@ from typing import TypeAlias
 
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.processes import end_with_parent, processes
-from relu_exp.launchers.task import Mission, Outcome, Trainer, ready, see_through, write_off
+from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
 from relu_exp.planning.plan import Fleet
 
-__all__ = ["Progress", "Tell", "launch", "num_cores", "paced", "resolve_device"]
+__all__ = ["Callback", "Progress", "launch", "num_cores", "paced", "resolve_device"]
 
 _MESSAGE_SECONDS = 0.2
-"""Shortest time between two messages about the steps of one fleet."""
+"""Minimum time between two messages about one fleet's steps."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The step that a fleet is at."""
+    """The current step of a fleet."""
 
     fleet: Fleet
     step: int
 
 
-Tell: TypeAlias = Callable[[Progress | Outcome], None]
-"""Hears of every step now and then, and of every fleet that came to its end."""
+Callback: TypeAlias = Callable[[Progress | Outcome], None]
+"""Receives the step of each fleet at intervals, and the outcome of each fleet."""
 
 
 def num_cores() -> int:
@@ -46,10 +46,10 @@ def num_cores() -> int:
 
 
 def resolve_device(device: str) -> str:
-    """Return `cpu` or `cuda`; `auto` is the GPU where there is one.
+    """Return `cpu` or `cuda`; `auto` is the GPU if there is one.
 
     Raises:
-        UsageError: the device is unknown or not there.
+        UsageError: the device is unknown or this machine does not have it.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {device} is not valid: choose from auto, cpu, cuda")
@@ -66,55 +66,56 @@ def resolve_device(device: str) -> str:
 
 def launch(
     fleets: Iterable[Fleet],
-    mission: Mission,
+    job: FleetJob,
     num_workers: int,
-    tell: Tell,
+    callback: Callback,
     train: Trainer | None = None,
 ) -> None:
-    """See fleets through on this machine, and return when the last one is saved.
+    """Train fleets on this machine, and return when the last one is saved.
 
-    Whatever ends it early, a KeyboardInterrupt or an error, stops the workers at once; the parts
-    that were saved stay.
+    A KeyboardInterrupt or an error stops the workers at once; parts that were saved stay.
 
     Args:
         fleets: what to train, in this order.
-        mission: where to, and on which device.
-        num_workers: processes on a CPU; with one, and on a GPU, this very process trains.
-        tell: called with each `Progress` and each `Outcome`.
-        train: what trains; the engine unless given. Worker processes import it by its name.
+        job: the settings that all fleets share.
+        num_workers: processes on a CPU; with one worker, or on a GPU, this process trains.
+        callback: called with each `Progress` and each `Outcome`.
+        train: the trainer; the engine by default. Worker processes import it by its name.
 
     Raises:
-        UsageError: a data set is not there, or the results cannot be written.
+        UsageError: a data set is missing, or the results cannot be written.
     """
     due = list(fleets)
     num_workers = min(num_workers, len(due))
-    if mission.device == "cpu" and num_workers > 1:
-        _Crew(mission, tell, train, iter(due)).launch(num_workers)
+    if job.device == "cpu" and num_workers > 1:
+        _WorkerPool(job, callback, train, iter(due)).launch(num_workers)
         return
-    with ready(mission):
+    with ready(job):
         for fleet in due:
-            tell(see_through(fleet, mission, paced(fleet, tell), train))
+            callback(train_and_save(fleet, job, paced(fleet, callback), train))
 
 
-def paced(fleet: Fleet, tell: Tell, seconds: float = _MESSAGE_SECONDS) -> Callable[[int], None]:
-    """Return a listener to steps that passes them on, but not too often."""
-    told = time.monotonic()
+def paced(
+    fleet: Fleet, callback: Callback, seconds: float = _MESSAGE_SECONDS
+) -> Callable[[int], None]:
+    """Return a function that passes steps on to the callback, at most once every `seconds`."""
+    last = time.monotonic()
 
     def on_step(step: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= seconds:
-            told = time.monotonic()
-            tell(Progress(fleet, step))
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            callback(Progress(fleet, step))
 
     return on_step
 
 
 @dataclass
-class _Crew:
-    """Worker processes, each at one fleet, each at the other end of a pipe."""
+class _WorkerPool:
+    """Worker processes; each trains one fleet at a time and reports through a pipe."""
 
-    mission: Mission
-    tell: Tell
+    job: FleetJob
+    callback: Callback
     train: Trainer | None
     due: Iterator[Fleet]
     workers: dict[Connection, BaseProcess] = field(default_factory=dict)
@@ -123,87 +124,88 @@ class _Crew:
     def launch(self, num_workers: int) -> None:
         try:
             for _ in range(num_workers):
-                self.hire()
+                self.start_worker()
             while self.workers:
                 for pipe in wait(list(self.workers)):
                     assert isinstance(pipe, Connection)
-                    self.hear(pipe)
+                    self.receive(pipe)
         finally:
             for worker in self.workers.values():
                 worker.kill()
             for worker in self.workers.values():
                 worker.join()
 
-    def hire(self) -> None:
+    def start_worker(self) -> None:
         """Start a worker for the next fleet, if there is one."""
         if (fleet := next(self.due, None)) is None:
             return
         ours, theirs = multiprocessing.Pipe()
-        arguments = (theirs, self.mission, self.train)
+        arguments = (theirs, self.job, self.train)
         worker = processes().Process(target=_work, args=arguments, daemon=True)
         worker.start()
-        # the last copy of their end is theirs: when they die, our end says so
+        # only the worker holds its end now, so that our end closes when the worker dies
         theirs.close()
         self.workers[ours] = worker
         self.assign(ours, fleet)
 
     def assign(self, pipe: Connection, fleet: Fleet) -> None:
         self.fleets[pipe] = fleet
-        # a worker that died meanwhile is noticed when its pipe is heard
+        # if the worker has died, receive() notices
         with suppress(OSError):
             pipe.send(fleet)
 
-    def dismiss(self, pipe: Connection) -> int | None:
+    def stop_worker(self, pipe: Connection) -> int | None:
         """Close the pipe, which ends the worker, and return its exit code."""
         pipe.close()
         worker = self.workers.pop(pipe)
         worker.join()
         return worker.exitcode
 
-    def hear(self, pipe: Connection) -> None:
+    def receive(self, pipe: Connection) -> None:
+        """Handle one message from a worker, or its death."""
         fleet = self.fleets[pipe]
         try:
             message = pipe.recv()
         except (EOFError, OSError):
-            reason = _death(self.dismiss(pipe))
-            self.tell(write_off(fleet, self.mission, reason))
-            self.hire()
+            reason = _exit_reason(self.stop_worker(pipe))
+            self.callback(mark_lost(fleet, self.job, reason))
+            self.start_worker()
             return
         if isinstance(message, Exception):
             raise message
-        self.tell(message)
+        self.callback(message)
         if isinstance(message, Outcome):
             if (fleet_due := next(self.due, None)) is None:
-                self.dismiss(pipe)
+                self.stop_worker(pipe)
             else:
                 self.assign(pipe, fleet_due)
 
 
-def _work(pipe: Connection, mission: Mission, train: Trainer | None) -> None:
-    """Train the fleets that come through the pipe, until it closes."""
+def _work(pipe: Connection, job: FleetJob, train: Trainer | None) -> None:
+    """Train the fleets that arrive through the pipe, until it closes."""
     end_with_parent()
-    # Ctrl-C reaches every process of the terminal: the parent alone decides what follows
+    # Ctrl-C reaches every process of the terminal, but the parent decides what to do
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def tell(message: object) -> None:
+    def send(message: object) -> None:
         try:
             pipe.send(message)
         except OSError:
-            # the parent is gone; no exception that a training could take for its own
+            # the parent is gone; SystemExit is not mistaken for an error of the training
             sys.exit(1)
 
     try:
-        with ready(mission):
+        with ready(job):
             while (fleet := _next(pipe)) is not None:
-                tell(see_through(fleet, mission, paced(fleet, tell), train))
+                send(train_and_save(fleet, job, paced(fleet, send), train))
     except UsageError as error:
-        tell(error)
+        send(error)
     except Exception:
-        tell(RuntimeError(f"a worker process failed\n{traceback.format_exc()}"))
+        send(RuntimeError(f"a worker process failed\n{traceback.format_exc()}"))
 
 
 def _next(pipe: Connection) -> Fleet | None:
-    """Return the next fleet, or None when the pipe was closed."""
+    """Return the next fleet, or None if the pipe is closed."""
     try:
         fleet: Fleet = pipe.recv()
     except (EOFError, OSError):
@@ -211,10 +213,10 @@ def _next(pipe: Connection) -> Fleet | None:
     return fleet
 
 
-def _death(exitcode: int | None) -> str:
-    """Return why a worker process ended, in words."""
+def _exit_reason(exitcode: int | None) -> str:
+    """Return a sentence that says why a worker process ended."""
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
-        memory = ", perhaps for want of memory" if -exitcode == signal.SIGKILL else ""
-        return f"the worker process was ended by {name}{memory}"
+        hint = ", possibly because memory ran out" if -exitcode == signal.SIGKILL else ""
+        return f"the worker process was killed by {name}{hint}"
     return f"the worker process ended with exit code {exitcode}"

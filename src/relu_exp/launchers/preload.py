@@ -1,8 +1,8 @@
-"""What the fork server loads, once for all worker processes. Only the fork server imports it."""
+"""Loads the engine once for all worker processes; only the fork server imports this module."""
 
 from relu_exp.launchers.processes import end_with_parent
 
-# It would load on after a command that has ended already, and hold the command's terminal or pipe.
+# Otherwise it would go on loading after the command has ended, and hold its terminal or pipe open.
 end_with_parent()
 
 import relu_exp.engine.training  # noqa: E402, F401

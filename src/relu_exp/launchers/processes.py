@@ -1,4 +1,4 @@
-"""How worker processes start on this machine; loads nothing, so that they can start early."""
+"""Starting worker processes on this machine; imports little, so that they can start early."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Let the system kill this process as soon as the one that started it is gone, where it can.
+    """Ask the system to kill this process as soon as its parent has ended (Linux only).
 
     A worker that outlives a killed command could save a fleet that the next command is training.
     """
@@ -23,10 +23,10 @@ def end_with_parent() -> None:
 
 
 def processes() -> SpawnContext | ForkServerContext:
-    """Return the context that worker processes are made in.
+    """Return the multiprocessing context for worker processes.
 
-    A fork server loads torch once for all of them. Elsewhere than on Linux a process that has
-    loaded the system's frameworks must not fork, so each worker starts afresh.
+    On Linux a fork server loads torch once for all of them. On other systems it is not safe to
+    fork a process that has loaded the system's frameworks, so each worker starts from scratch.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")

@@ -1,4 +1,4 @@
-"""One fleet, one task: train it, save what came out, tell how it went. All launchers share this."""
+"""Training and saving one fleet, the part that all launchers share."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from relu_exp.planning.plan import Fleet
 from relu_exp.results.store import Columns, Store
 
 if TYPE_CHECKING:
-    from relu_exp.engine.checkpoints import Keeper
+    from relu_exp.engine.checkpoints import Checkpointer
 
 __all__ = [
     "CHECKPOINT_SECONDS",
     "Engine",
-    "Mission",
+    "FleetJob",
     "Outcome",
     "Tables",
     "Trainer",
+    "mark_lost",
     "outcome_of",
     "ready",
-    "see_through",
-    "write_off",
+    "train_and_save",
 ]
 
 Tables: TypeAlias = Mapping[str, Columns]
-_WANT = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")
 
 CHECKPOINT_SECONDS = 60.0
-"""Time between two checkpoints of a fleet, unless the configuration says otherwise."""
+"""Time between two checkpoints of a fleet, unless configured."""
 
 OnStep: TypeAlias = Callable[[int], None]
 Trainer: TypeAlias = Callable[[Sequence[RunConfig], str, OnStep], Tables]
-"""Trains runs on a device, tells the step it is at, and returns every table but two columns."""
+"""Trains runs on a device, reports each step, and returns all tables but two columns of `runs`."""
 
 
 @dataclass(frozen=True)
-class Mission:
-    """What the fleets of one command share: plain data that travels to any process or machine."""
+class FleetJob:
+    """Settings that all fleets of one command share; can be sent to any process or machine."""
 
     results: Path
     session: str
     device: str
     plugins: tuple[str, ...] = ()
     checkpoint_seconds: float | None = None
-    """Time between two checkpoints of a fleet, as far as they are cheap; None: there are none."""
+    """Minimum time between two checkpoints of a fleet; None: no checkpoints."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a fleet went: how many runs reached which status, and why some did not finish."""
+    """The number of runs of a fleet with each status, and why some did not finish."""
 
     fleet: Fleet
     counts: Mapping[Status, int]
@@ -65,21 +65,21 @@ class Outcome:
 
 
 @contextmanager
-def ready(mission: Mission) -> Iterator[None]:
-    """Make this process fit for training, for a while: one thread on a CPU, denormals flushed.
+def ready(job: FleetJob) -> Iterator[None]:
+    """Prepare this process for training within the context: one CPU thread, denormals flushed.
 
-    With one thread a run's numbers are bit for bit the same at every fleet size.
+    With one thread a run's numbers are the same, bit for bit, at every fleet size.
 
     Raises:
         UsageError: a plugin cannot be imported.
     """
     import torch
 
-    load_plugins(mission.plugins)
+    load_plugins(job.plugins)
     threads = torch.get_num_threads()
-    if mission.device == "cpu":
+    if job.device == "cpu":
         torch.set_num_threads(1)
-    # values that shrink towards zero, as in a badly initialized network, would slow a CPU down
+    # denormal numbers, which badly initialized networks produce, would slow a CPU down
     torch.set_flush_denormal(True)
     try:
         yield
@@ -88,64 +88,65 @@ def ready(mission: Mission) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def see_through(
-    fleet: Fleet, mission: Mission, on_step: OnStep, train: Trainer | None = None
+def train_and_save(
+    fleet: Fleet, job: FleetJob, on_step: OnStep, train: Trainer | None = None
 ) -> Outcome:
     """Train a fleet and write its part.
 
     Args:
         fleet: the runs to train.
-        mission: where to, and on which device.
-        on_step: called with the step the fleet is at.
-        train: what trains; the engine unless given.
+        job: the settings that all fleets share.
+        on_step: called with the current step.
+        train: the trainer; the engine by default.
 
     Raises:
-        UsageError: a data set is not there, or the results cannot be written.
+        UsageError: a data set is missing, or the results cannot be written.
     """
-    engine = Engine(mission)
-    tables = _train(fleet.runs, mission.device, on_step, train or engine.train)
-    outcome = _save(fleet, mission, tables)
+    engine = Engine(job)
+    tables = _train(fleet.runs, job.device, on_step, train or engine.train)
+    outcome = _save(fleet, job, tables)
     engine.drop_checkpoints()
     return outcome
 
 
 @dataclass
 class Engine:
-    """What trains unless told otherwise: the engine, with a checkpoint now and then."""
+    """The default trainer: the engine, with checkpoints."""
 
-    mission: Mission
-    keepers: list[Keeper] = field(default_factory=list)
+    job: FleetJob
+    checkpointers: list[Checkpointer] = field(default_factory=list)
 
     def train(self, runs: Sequence[RunConfig], device: str, on_step: OnStep) -> Tables:
-        """Train runs, from their checkpoint where there is one."""
+        """Train runs, starting from their checkpoint if there is one."""
         from relu_exp.engine import training
 
-        if self.mission.checkpoint_seconds is None:
+        if self.job.checkpoint_seconds is None:
             return training.train_fleet(runs, device, on_step)
-        from relu_exp.engine.checkpoints import Keeper
+        from relu_exp.engine.checkpoints import Checkpointer
 
-        # half a fleet, after an error, is one of its own
-        path = Store(self.mission.results).checkpoints / f"{Fleet(tuple(runs)).fleet_id}.pt"
-        keeper = Keeper(path, self.mission.checkpoint_seconds)
-        self.keepers.append(keeper)
-        return training.train_fleet(runs, device, on_step, keeper)
+        # half a fleet, trained after an error, has its own checkpoint
+        path = Store(self.job.results).checkpoints / f"{Fleet(tuple(runs)).fleet_id}.pt"
+        checkpointer = Checkpointer(path, self.job.checkpoint_seconds)
+        self.checkpointers.append(checkpointer)
+        return training.train_fleet(runs, device, on_step, checkpointer)
 
     def drop_checkpoints(self) -> None:
-        """Forget what the saved part has made needless."""
-        for keeper in self.keepers:
-            keeper.drop()
+        """Delete the checkpoints; the part is saved."""
+        for checkpointer in self.checkpointers:
+            checkpointer.delete()
 
 
-def write_off(fleet: Fleet, mission: Mission, reason: str) -> Outcome:
-    """Write a part that says of each run that it was interrupted, and why."""
-    return _save(fleet, mission, _unfinished(fleet.runs, mission.device, "interrupted", reason))
+def mark_lost(fleet: Fleet, job: FleetJob, reason: str) -> Outcome:
+    """Write a part in which every run is `interrupted`, with the reason."""
+    return _save(fleet, job, _unfinished(fleet.runs, job.device, "interrupted", reason))
 
 
 def _train(runs: Sequence[RunConfig], device: str, on_step: OnStep, train: Trainer) -> Tables:
-    """Train runs; those that raise an exception become failed rows, and the others are kept.
+    """Train runs; a run that raises an exception becomes a row with an error.
 
-    Halving finds the runs at fault, and where memory was short it also finds the room. A run that
-    has too little of memory or disk even alone is none that failed: another day it may not.
+    After an exception the fleet is halved until the runs at fault are alone, which also helps if
+    memory was short. A run that is out of memory or disk space even alone is `interrupted` rather
+    than `failed`, because it may succeed another time.
     """
     try:
         return train(runs, device, on_step)
@@ -153,27 +154,27 @@ def _train(runs: Sequence[RunConfig], device: str, on_step: OnStep, train: Train
         raise
     except Exception as error:
         if len(runs) == 1:
-            status: Status = "interrupted" if _is_want(error) else "failed"
+            status: Status = "interrupted" if _is_shortage(error) else "failed"
             return _unfinished(runs, device, status, traceback.format_exc())
-    # the exception is gone and with it the frames that held the fleet's tensors; what they form
-    # circles with, and what the GPU's allocator keeps for later, is room for the halves too
-    _make_room(device)
+    # outside the except block, so that the exception's frames no longer hold the fleet's tensors;
+    # then free what reference cycles and the GPU's allocator still hold
+    _free_memory(device)
     middle = len(runs) // 2
     first = _train(runs[:middle], device, on_step, train)
     return _joined(first, _train(runs[middle:], device, on_step, train))
 
 
-def _is_want(error: Exception) -> bool:
-    """Return whether an error says that the machine was short of something."""
+def _is_shortage(error: Exception) -> bool:
+    """Return whether an error says that memory or disk space ran out."""
     import torch
 
     if isinstance(error, (MemoryError, OSError, torch.OutOfMemoryError)):
         return True
-    # what torch raises on a CPU has no type of its own
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WANT)
+    # on a CPU torch raises a plain RuntimeError
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def _make_room(device: str) -> None:
+def _free_memory(device: str) -> None:
     gc.collect()
     if device == "cuda":
         import torch
@@ -198,16 +199,16 @@ def _unfinished(runs: Sequence[RunConfig], device: str, status: Status, error: s
     return {"runs": {column: [row.get(column) for row in rows] for column in TABLES["runs"]}}
 
 
-def _save(fleet: Fleet, mission: Mission, tables: Tables) -> Outcome:
+def _save(fleet: Fleet, job: FleetJob, tables: Tables) -> Outcome:
     runs = dict(tables["runs"])
     runs["fleet_id"] = [fleet.fleet_id] * len(fleet.runs)
-    runs["session"] = [mission.session] * len(fleet.runs)
-    Store(mission.results).write_part(fleet.fleet_id, {**tables, "runs": runs})
+    runs["session"] = [job.session] * len(fleet.runs)
+    Store(job.results).write_part(fleet.fleet_id, {**tables, "runs": runs})
     return outcome_of(fleet, runs)
 
 
 def outcome_of(fleet: Fleet, runs: Columns) -> Outcome:
-    """Return how a fleet went, by the rows of its runs."""
-    # the last line of a traceback names the error; the whole of it is in the table
+    """Return a fleet's outcome from the rows of its runs."""
+    # the last line of a traceback names the error; the table holds all of it
     reasons = {error.strip().splitlines()[-1]: None for error in runs["error"] if error}
     return Outcome(fleet, dict(Counter(runs["status"])), tuple(reasons))

@@ -1,1 +1,1 @@
-"""What is due, what it costs, and which runs train together."""
+"""Planning: which runs are due, which train together, and what they cost."""

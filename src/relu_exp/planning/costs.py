@@ -1,4 +1,4 @@
-"""Costs: what a fleet is made of, what each part of it takes on one machine, and so an estimate."""
+"""Costs: how much work of each kind a fleet is, and how long it takes on a measured machine."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ if TYPE_CHECKING:
 __all__ = ["PHASES", "Costs", "rough_seconds", "sweep_seconds", "work"]
 
 Amounts: TypeAlias = Mapping[str, float]
-"""Kind of work → how much of it; the last word of some says of which activation or optimizer."""
+"""Kind of work → amount; the last word of some kinds names the activation or optimizer."""
 
 _MANY_UNITS = 350
-"""Units beyond which one of them is usually dead where any can be: seen in networks that learn."""
+"""Number of units above which some are usually dead, as observed in trained networks."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """How fast one machine trains, and what that makes the best way to train on it."""
+    """How fast one machine trains, and the fleet size and number of workers that suit it."""
 
     seconds: Mapping[str, float]
-    """Kind of work → what one of it takes a worker that has the machine to itself."""
+    """Kind of work → seconds per unit for a worker that has the machine to itself."""
     fleet_size: int
-    """Runs a fleet: more would hardly gain."""
+    """Runs per fleet; more would hardly be faster."""
     num_workers: int
-    """Processes of one thread each: more would hardly gain."""
+    """Processes of one thread each; more would hardly be faster."""
     speeds: Mapping[int, float]
-    """Processes → how much faster than one they train together."""
+    """Number of processes → their speedup over one."""
     start_seconds: float
-    """The time until the first worker process trains."""
+    """Seconds until the first worker process trains."""
 
     def fleet(self, fleet: Fleet) -> float:
-        """Return what a fleet takes a worker that has the machine to itself."""
+        """Return the seconds of a fleet on a worker that has the machine to itself."""
         return sum(amount * self._of_kind(kind) for kind, amount in work(fleet).items())
 
     def speed(self, num_workers: int) -> float:
-        """Return how much faster than one so many processes train together."""
+        """Return the speedup of `num_workers` processes over one."""
         counts = [1, *sorted(count for count in self.speeds if count > 1)]
         speeds = [1.0, *(self.speeds[count] for count in counts[1:])]
         place = bisect_left(counts, num_workers)
         if place in (0, len(counts)):
-            # processes beyond those of the machine take turns
+            # more processes than cores take turns
             return speeds[min(place, len(counts) - 1)]
         share = (num_workers - counts[place - 1]) / (counts[place] - counts[place - 1])
         return (1 - share) * speeds[place - 1] + share * speeds[place]
@@ -57,14 +57,15 @@ class Costs:
     def _of_kind(self, kind: str) -> float:
         if kind in self.seconds:
             return self.seconds[kind]
-        # what was not measured, such as a plugin's activation, is taken for the dearest of its like
+        # assume that a kind which was not measured, such as a plugin's activation, costs as much as
+        # the most expensive one of its family
         like = kind.rpartition(" ")[0]
         alike = [s for other, s in self.seconds.items() if other.startswith(f"{like} ")]
         return max(alike, default=0.0)
 
 
 def sweep_seconds(fleets: Sequence[Fleet], costs: Costs, speed: float) -> float:
-    """Return the time that fleets take where together they train `speed` times as fast as one."""
+    """Return the seconds of fleets on workers that are `speed` times as fast as one."""
     if not fleets:
         return 0.0
     known: dict[Hashable, float] = {}
@@ -74,18 +75,18 @@ def sweep_seconds(fleets: Sequence[Fleet], costs: Costs, speed: float) -> float:
         if key not in known:
             known[key] = costs.fleet(fleet)
         times.append(known[key])
-    # never faster than its longest fleet on one worker
+    # never faster than the longest fleet on one worker
     return costs.start_seconds + max(sum(times) / speed, *times)
 
 
 def rough_seconds(fleets: Sequence[Fleet], device: str, num_workers: int) -> float:
-    """Return the time on a machine of which nothing is known: wrong by a factor of two or three."""
+    """Return the seconds on a machine that was not measured, off by a factor of two or three."""
     times = [fleet.cost / TYPICAL_RATE[device] for fleet in fleets]
     return max(sum(times) / num_workers, *times) if times else 0.0
 
 
 def work(fleet: Fleet) -> Amounts:
-    """Return how much of each kind of work a fleet is, from its start to its saved part."""
+    """Return the amount of each kind of work of a fleet, from its start to its saved part."""
     run = fleet.runs[0]
     probes, evaluations = set(run.probe_steps), set(run.evaluation_steps)
     times = {
@@ -156,9 +157,9 @@ def _search(fleet: Fleet) -> Amounts:
     from relu_exp.engine.fleet.batches import TRAIN_EVALUATION_SAMPLES
 
     run, num_train = fleet.runs[0], shape_of(fleet.runs[0].dataset).num_train
-    if not _can_rest(run.activation):
+    if not _can_die(run.activation):
         return {}
-    # whether a unit rests is mostly seen from what is evaluated; if it is dead, from all alone
+    # most units are seen active during evaluation; only the others need all training samples
     num_units = sum(layer.shape[0] for layer in _layers(run)[:-1])
     share = 1 - math.exp(-((num_units / _MANY_UNITS) ** 4))
     rest = max(0, num_train - TRAIN_EVALUATION_SAMPLES)
@@ -177,11 +178,11 @@ PHASES: Mapping[str, Callable[[Fleet], Amounts]] = {
     "search": _search,
     "save": _save,
 }
-"""What a fleet goes through, and what work one of it is."""
+"""Phase of a fleet → the work of one such phase."""
 
 
 def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
-    """Return the work of so many passes over so many samples; three are a training step."""
+    """Return the work of passes over samples; a training step has three passes."""
     run, size = fleet.runs[0], len(fleet.runs)
     found: dict[str, float] = defaultdict(float)
     for index, layer in enumerate(layers := _layers(run)):
@@ -190,13 +191,13 @@ def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
         flops = size * times * 2 * math.prod(layer.shape) * layer.positions * samples
         values = size * layer.shape[0] * layer.positions * samples
         if len(layer.shape) > 2:
-            # large convolutions take too long to be seen whole: their rate is that of learning
+            # evaluating large convolutions takes too long to measure: assume the rate of training
             found["flops convolved"] += flops
             found[f"maps {done}"] += values
             continue
         found[f"flops {done}"] += flops
         if run.precision == "bfloat16":
-            # operands of each product: weights, and what goes in or comes back
+            # operands of each product: the weights, and the inputs or gradients
             found["values rounded"] += times * (values + size * math.prod(layer.shape))
         if index < len(layers) - 1:
             found[f"values {done} {run.activation.name}"] += values
@@ -205,8 +206,8 @@ def _passes(fleet: Fleet, samples: int, passes: int, done: str) -> Amounts:
     return found
 
 
-def _can_rest(activation: Choice) -> bool:
-    """Return whether an activation has no slope where a unit may well stay."""
+def _can_die(activation: Choice) -> bool:
+    """Return whether an activation has zero slope at -1, so that units can be dead."""
     import torch
 
     from relu_exp.engine.activations import value_and_derivative
@@ -221,16 +222,16 @@ def _is_plain(run: RunConfig) -> bool:
 
 
 def _is_chained(run: RunConfig) -> bool:
-    """Return whether a step is one node of autograd, which spares it some work for each layer."""
+    """Return whether a step is a single node of autograd, which saves some work per layer."""
     from relu_exp.engine.ops.kernels import RULES
 
     is_exact = run.precision != "bfloat16"
-    descends = run.optimizer.name == "sgd" and _is_plain(run)
-    return run.network.name == "mlp" and descends and is_exact and run.activation.name in RULES
+    fused_update = run.optimizer.name == "sgd" and _is_plain(run)
+    return run.network.name == "mlp" and fused_update and is_exact and run.activation.name in RULES
 
 
 def _layers(run: RunConfig) -> list[Layer]:
-    # torch loads with the engine: only who estimates waits for it
+    # loads torch
     from relu_exp.engine.networks import layers_of
 
     return [layer for layer in layers_of(run) if layer.is_used]
@@ -249,5 +250,5 @@ def _num_seeds(fleet: Fleet) -> int:
 
 
 def _num_drawn(fleet: Fleet) -> int:
-    """Return how many different networks a fleet starts from, each with its own predictions."""
+    """Return the number of different initial networks of a fleet; each has its own predictions."""
     return len({(run.seed, run.initializer, run.activation) for run in fleet.runs})

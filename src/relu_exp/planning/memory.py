@@ -1,4 +1,4 @@
-"""Memory: what a run takes while it trains, what there is, and so how many runs fit a fleet."""
+"""Memory: how much a run takes while it trains, and how much is available."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, Choice, RunConfig
 __all__ = ["available_bytes", "bytes_of", "room_for_fleet"]
 
 _SHARE = {"cpu": 0.6, "cuda": 0.8}
-"""Of the free memory, what fleets may take: others use the machine too, estimates are rough."""
+"""Share of the free memory for fleets: the machine has other users, and estimates are rough."""
 
 _PROCESS_BYTES = 750e6
-"""A worker process with torch, before it loads a data set and trains."""
+"""Memory of a worker process with torch, before it loads a data set and trains."""
 
 _DATA_COPIES = 2
-"""Samples as they are, and with their features sorted."""
+"""Samples as loaded, and with sorted features."""
 
 _GROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUP = Path("/proc/self/cgroup")
 
 _PARAMETER_COPIES = 8
-"""Weights, their gradients, two moments, the update, and what a step holds for a moment."""
+"""Weights, gradients, two moments, the update, and temporaries of a step."""
 
 _BATCH_COPIES = 6
-"""Per value of a layer and sample: output, pre-activation, gradients by both, temporaries."""
+"""Per value of a layer and sample: output, preactivation, gradients by both, temporaries."""
 
 _PROBE_COPIES = 10
-"""The same on the probe batch, where everything is kept until it is measured."""
+"""The same on the probe batch, which is kept until everything is measured."""
 
 _EVALUATED_VALUES = 400_000
 _EVALUATION_COPIES = 4
 
 _ROW_BYTES = 60
-"""A row of a table under construction: Python numbers in lists."""
+"""A row of a table that is being built: Python numbers in lists."""
 
 
 def bytes_of(run: RunConfig) -> float:
-    """Return about how much memory one run of a fleet takes while it trains, rather too much."""
-    from relu_exp.engine.networks import layers_of  # torch loads with the engine
+    """Return an upper estimate of the memory that one run of a fleet takes while it trains."""
+    from relu_exp.engine.networks import layers_of  # loads torch
 
     layers = layers_of(run)
     num_parameters = sum(math.prod(layer.shape) + layer.shape[0] for layer in layers)
@@ -60,7 +60,7 @@ def bytes_of(run: RunConfig) -> float:
 
 
 def available_bytes(device: str) -> float | None:
-    """Return how much memory is free, on the GPU or for this process; None where nobody says."""
+    """Return the free memory of the GPU or for this process; None if the system does not say."""
     if device == "cuda":
         import torch
 
@@ -71,12 +71,12 @@ def available_bytes(device: str) -> float | None:
 def room_for_fleet(
     device: str, num_workers: int, datasets: Collection[Choice] = ()
 ) -> float | None:
-    """Return the bytes that each of so many fleets at a time may take, None where nobody knows.
+    """Return the bytes that each fleet may take; None if the free memory is unknown.
 
     Args:
-        device: where they train.
-        num_workers: processes, between which a CPU's memory is divided.
-        datasets: what a fleet may learn from, one of them at a time.
+        device: where fleets train.
+        num_workers: processes that share a CPU's memory.
+        datasets: the data sets of the fleets; each fleet uses one.
     """
     free = available_bytes(device)
     if free is None:
@@ -96,7 +96,7 @@ def _bytes_of_data(dataset: Choice) -> float:
 
 
 def _free() -> float | None:
-    """Return what the machine can give without swapping, caches included."""
+    """Return the memory available without swapping, including caches."""
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -107,7 +107,7 @@ def _free() -> float | None:
 
 
 def _left_to_group() -> float | None:
-    """Return what this process's groups, a container's or a job's, may still take (cgroup v2)."""
+    """Return the memory left within the limits of this process's control groups (cgroup v2)."""
     own = Path()
     with suppress(OSError, StopIteration):
         lines = _OWN_GROUP.read_text().splitlines()
@@ -121,7 +121,7 @@ def _left_to(group: Path) -> float | None:
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":
             taken = int((group / "memory.current").read_text())
-            # files that were read stay in memory for as long as nobody wants it
+            # cached files give up their memory when it is needed
             stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
             return float(int(limit) - taken + int(stat.get("inactive_file", 0)))
     return None

@@ -1,4 +1,4 @@
-"""The plan: what is finished, what is due, which runs sail together, what it will cost."""
+"""The plan: groups the runs that are due into fleets, and estimates their work and disk space."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, SPLITS, RunConfig
 from relu_exp.planning.memory import bytes_of
 
@@ -25,17 +26,17 @@ __all__ = [
 ]
 
 FLEET_SIZES = {"cpu": 16, "cuda": 256}
-"""Runs a fleet, by device, where nothing has been measured."""
+"""Default runs per fleet by device, used if this machine was not measured."""
 
 TYPICAL_RATE = {"cpu": 4e10, "cuda": 5e12}
-"""Operations a second, where nothing has been measured: within a factor of two or three."""
+"""Typical operations per second by device; off by a factor of two or three."""
 
 _OVERHEAD_FLOPS = 2e7
-"""What a layer takes at every step of a fleet, however few and small its runs are: a guess, good
-enough to compare fleets on a machine of which nothing is known."""
+"""Fixed cost of a layer at every step of a fleet: a guess, good enough to compare fleets on a
+machine that was not measured."""
 
 _SEARCHED = 0.2
-"""Share of the training set that a search for dead units sees: few runs have any to search for."""
+"""Average share of the training set that a search for dead units sees; most runs need none."""
 
 _BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 100}
 _BYTES_PER_FLEET = 25_000
@@ -66,8 +67,8 @@ class Fleet:
 
     @cached_property
     def num_layer_steps(self) -> int:
-        """Layers times steps, probes and evaluations: how often something small is started."""
-        # torch loads with the engine: only who plans waits for it
+        """Layers times steps, probes and evaluations: the number of small operations."""
+        # loads torch
         from relu_exp.engine.networks import layers_of
 
         run = self.runs[0]
@@ -76,13 +77,13 @@ class Fleet:
 
     @property
     def cost(self) -> float:
-        """What training it takes, in floating-point operations of a typical core."""
+        """Work of training, in floating-point operations of a typical core."""
         return self.flops + _OVERHEAD_FLOPS * self.num_layer_steps
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Fleets to train, the longest first, beside what needs no training any more."""
+    """Fleets to train, the longest first, and the number of runs that are finished."""
 
     fleets: tuple[Fleet, ...]
     num_runs: int
@@ -104,17 +105,17 @@ def plan(
 ) -> Plan:
     """Return the fleets that train every run not yet finished.
 
-    Runs sail together when only initializer, learning rate, seed or numbers of their activation
-    differ. Those of one seed lie side by side, because they share their minibatches.
+    Runs train together if they differ only in initializer, learning rate, seed or numeric settings
+    of the activation. Runs of one seed are adjacent, because they share their minibatches.
 
     Args:
-        runs: every run that is asked for.
+        runs: every run of the sweep.
         finished: the run_ids that need no training.
-        fleet_size: runs a fleet at most.
-        num_workers: fleets become smaller where that keeps all workers busy.
-        under_way: the run_ids of fleets that have a checkpoint: those still due as a whole go on
-            as they are, before all others.
-        room: bytes that a fleet may take while it trains; None: whatever it takes.
+        fleet_size: most runs per fleet.
+        num_workers: fleets become smaller if that keeps all workers busy.
+        under_way: the run_ids of fleets that have a checkpoint: if all of them are still due, the
+            fleet continues unchanged, before all others.
+        room: bytes of memory that a fleet may take; None: no limit.
     """
     due = {run.run_id: run for run in runs if run.run_id not in finished}
     num_due = len(due)
@@ -131,18 +132,18 @@ def plan(
     fleets = [
         fleet for group in groups.values() for fleet in _cut(group, _fitting(size, group[0], room))
     ]
-    # a long fleet that starts last would keep one worker busy while the others wait
+    # longest first: if a long fleet started last, the other workers would wait for it
     fleets.sort(key=lambda fleet: -fleet.cost)
     return Plan((*begun, *fleets), num_runs=len(runs), num_finished=len(runs) - num_due)
 
 
 def _fitting(size: int, run: RunConfig, room: float | None) -> int:
-    """Return how many runs of one shape train together, at most `size` and at least one."""
+    """Return how many runs of one shape fit into memory, at most `size` and at least one."""
     return size if room is None else max(1, min(size, int(room / bytes_of(run))))
 
 
 def shape(run: RunConfig) -> Hashable:
-    """Return what must be equal for two runs to be one tensor program."""
+    """Return what must be equal for two runs to train as one tensor program."""
     words = tuple(
         (key, None if _is_number(value) else value) for key, value in run.activation.settings
     )
@@ -152,14 +153,7 @@ def shape(run: RunConfig) -> Hashable:
         run.network,
         run.dataset,
         run.optimizer,
-        run.depth,
-        run.width,
-        run.batch_size,
-        run.num_steps,
-        run.probe_steps,
-        run.probe_samples,
-        run.evaluation_steps,
-        run.precision,
+        *(getattr(run, name) for name, key in RUN_KEYS.items() if not key.may_differ),
     )
 
 
@@ -168,7 +162,7 @@ def _is_number(value: object) -> bool:
 
 
 def _cut(group: Iterable[RunConfig], size: int) -> list[Fleet]:
-    """Return the group as fleets of at most `size` runs, equal within one run: no small tail."""
+    """Return the group as fleets of at most `size` runs, whose sizes differ by at most one."""
     runs = sorted(group, key=lambda run: run.seed)
     count = math.ceil(len(runs) / size)
     edges = [len(runs) * index // count for index in range(count + 1)]
@@ -179,8 +173,8 @@ def flops(run: RunConfig) -> float:
     """Return the floating-point operations of a run.
 
     A training step costs three forward passes (forward, gradient by inputs, gradient by weights),
-    of which the first layer leaves one out. A probe does the same on its batch; an evaluation sees
-    parts of all splits, and with a probe some of the training set, in search of dead units.
+    and the first layer skips one of them. A probe does the same on its batch; an evaluation sees
+    parts of all splits; together with a probe it also searches training samples for dead units.
     """
     from relu_exp.engine.data.datasets import shape_of
     from relu_exp.engine.fleet.batches import TRAIN_EVALUATION_SAMPLES
@@ -199,12 +193,12 @@ def flops(run: RunConfig) -> float:
 
 
 def num_bytes(fleets: Iterable[Fleet]) -> int:
-    """Return the disk that fleets will take."""
+    """Return the disk space that fleets will take."""
     return sum(_num_bytes(fleet) for fleet in fleets)
 
 
 def num_rows(run: RunConfig) -> dict[str, int]:
-    """Return how many rows a run has, of the tables that have many."""
+    """Return the number of rows of a run in the tables that have many."""
     from relu_exp.engine.networks import layers_of
 
     layer_probes = (len(layers_of(run)) - 1) * len(run.probe_steps)

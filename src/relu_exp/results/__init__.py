@@ -1,1 +1,1 @@
-"""Result folders: written whole or not at all, read with care, traced to what made them."""
+"""Result folders: atomic writes, checked reads, locks and provenance."""

@@ -1,4 +1,4 @@
-"""Whole or not at all: files and folders that survive a kill and a power cut at any moment."""
+"""Atomic writes: a file or folder appears complete or not at all, even after a power cut."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["flush", "put_folder", "write_whole"]
 
 
 def write_whole(target: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file beside its place and rename it into it.
+    """Write a temporary file, then rename it to the target.
 
     Raises:
-        OSError: the disk is full or cannot be written; what was there before is still there.
+        OSError: the disk is full or cannot be written; the old file, if any, is still there.
     """
-    # the leading dot keeps it out of every reader's listing
+    # readers ignore names with a leading dot
     unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
         with unfinished.open("wb") as file:
@@ -32,7 +32,7 @@ def write_whole(target: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 
 def put_folder(new: Path, target: Path) -> None:
-    """Rename a folder into its place; one that is there is replaced, and lies in `new` then.
+    """Rename a folder to the target; an existing folder is replaced, and then lies at `new`.
 
     Raises:
         OSError: it cannot be renamed.
@@ -43,7 +43,7 @@ def put_folder(new: Path, target: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         if not _exchange(new, target):
-            # two renames: a kill between them costs what was replaced
+            # two renames: a kill between them loses the old folder
             old = new.with_name(f"{new.name}-replaced")
             target.rename(old)
             new.rename(target)
@@ -51,7 +51,7 @@ def put_folder(new: Path, target: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Let two folders change places in one step, and return whether this system can."""
+    """Exchange two folders in one step; return whether the system supports it."""
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     if rename is None:
@@ -61,12 +61,12 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def flush(path: Path) -> None:
-    """Make the disk hold a file or folder: of a power cut a rename may survive, its content not."""
+    """Write a file or folder to disk: after a power cut a rename may survive without content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # some file systems know no such thing for folders
+        # some file systems cannot do this for folders
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

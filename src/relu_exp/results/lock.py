@@ -1,76 +1,69 @@
-"""One command at a time trains in a result folder: an advisory lock, which a kill releases."""
+"""The lock of a result folder: one command at a time trains in it, and a kill releases it."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 __all__ = ["alone"]
 
 _POLL_SECONDS = 0.2
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
-"""What file systems answer that know no locks, as some of clusters do not."""
+"""Errors of file systems without locks, such as those of some clusters."""
 
 
 @contextmanager
-def alone(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other command holds the folder, then hold it.
+def alone(folder: Path, notify: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other command holds the folder's lock, then hold it within the context.
 
-    The system itself releases the lock when its holder ends, however it ends: no lock is ever left
-    behind, and the file `.lock` means nothing by being there.
+    The system releases the lock when its holder ends, even by a kill. The file `.lock` stays, but
+    has no meaning by itself.
 
     Args:
-        folder: it must exist and be writable.
-        tell: hears in one line whom this waits for, or that the file system knows no locks.
+        folder: a folder that exists and can be written.
+        notify: called with a line that says which process this one waits for, or that the file
+            system has no locks.
 
     Raises:
-        OSError: the lock's file cannot be opened.
+        OSError: the lock file is a link or cannot be opened.
     """
-    # one that is opened is not inherited by workers: they cannot hold it after their parent
-    file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    # a soft lock, which is only a file, would survive a kill
+    lock = FileLock(folder / ".lock", fallback_to_soft=False, on_acquired=_write_holder)
     try:
-        _acquire(file, folder, tell)
+        _acquire(lock, folder, notify)
         yield
     finally:
-        os.close(file)
+        lock.release()
 
 
-def _acquire(file: int, folder: Path, tell: Callable[[str], None]) -> None:
-    told = False
-    while not _try(file, folder, tell):
-        if not told:
-            tell(f"waiting for {_holder(file)}, which trains in {folder} (Ctrl-C gives up)")
-            told = True
-        # asking now and then, rather than once for good, keeps Ctrl-C working everywhere
-        time.sleep(_POLL_SECONDS)
-
-
-def _try(file: int, folder: Path, tell: Callable[[str], None]) -> bool:
-    """Return whether the lock is held, or cannot be had on this file system."""
+def _acquire(lock: FileLock, folder: Path, notify: Callable[[str], None]) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            holder = _read_holder(folder / ".lock")
+            notify(f"waiting for {holder}, which trains in {folder} (Ctrl-C gives up)")
+            lock.acquire(poll_interval=_POLL_SECONDS)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        tell(f"{folder} lies on a file system without locks: start one command at a time there")
-        return True
-    words = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%H:%M:%S} UTC"
-    try:
+        notify(f"{folder} is on a file system without locks: start one command at a time there")
+
+
+def _write_holder(file: int) -> None:
+    holder = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%H:%M:%S} UTC"
+    # on a full disk the lock still holds, but nobody learns who holds it
+    with suppress(OSError):
         os.ftruncate(file, 0)
-        os.pwrite(file, words.encode(), 0)
-    except OSError:
-        pass  # the disk is full: the lock holds all the same, only nobody learns whose it is
-    return True
+        os.pwrite(file, holder.encode(), 0)
 
 
-def _holder(file: int) -> str:
-    return os.pread(file, 200, 0).decode(errors="replace") or "another command"
+def _read_holder(path: Path) -> str:
+    return path.read_bytes()[:200].decode(errors="replace") or "another command"

@@ -1,4 +1,4 @@
-"""The machine: on two of one kind, the same code gives the same bits."""
+"""The kind of this machine: the same code gives the same bits on machines of one kind."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 __all__ = ["KIND", "describe", "num_real_cores", "processor_model"]
 
 KIND = ("system", "processor", "model")
-"""What of a machine's description decides on the bits of a run; the number of cores does not."""
+"""The parts of a machine's description that decide the bits of a run."""
 
 _VECTORS = ("sse", "ssse", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
-"""What the names of instruction sets begin with that a library's kernels are chosen by."""
+"""Prefixes of the instruction sets by which libraries choose their kernels."""
 
 
 @cache
 def describe() -> dict[str, Any]:
-    """Return what kind of machine this is."""
+    """Return a description of this machine."""
     return {
         "system": platform.system(),
         "processor": platform.machine(),
@@ -30,9 +30,9 @@ def describe() -> dict[str, Any]:
 
 
 def processor_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's name, and a hash of its vector instructions where Linux lists them.
+    """Return the processor's name and, on Linux, a hash of its vector instruction sets.
 
-    A virtual machine may hide instructions, so that the name alone says too little.
+    The name alone is not enough, because a virtual machine may hide instructions.
     """
     try:
         lines = cpuinfo.read_text(errors="replace").splitlines()
@@ -47,9 +47,9 @@ def processor_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def num_real_cores(cpus: Path = Path("/sys/devices/system/cpu")) -> int:
-    """Return the cores that this process may use, where two that share one count once.
+    """Return the number of physical cores that this process may use.
 
-    Where the system does not say which do, each counts.
+    If the system does not say which logical cores share one, each of them counts.
     """
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1

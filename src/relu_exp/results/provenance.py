@@ -1,4 +1,4 @@
-"""Provenance: what a result must be traced by, and which code made its numbers."""
+"""Provenance: the code, package versions, commit and machine that produced a result."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MOST_DIFF_BYTES = 1_000_000
 
 @cache
 def engine_code() -> str:
-    """Return a hash of the engine's sources: of every file that can change a run's numbers."""
+    """Return a hash of the engine's source files, which determine a run's numbers."""
     return hash_of("engine/**/*.py")
 
 
 def hash_of(*patterns: str) -> str:
-    """Return a hash of the package's sources that match."""
+    """Return a hash of the package's source files that match the patterns."""
     digest = hashlib.sha256()
     for pattern in patterns:
         for path in sorted(Path(__file__).parents[1].glob(pattern)):
@@ -48,7 +48,7 @@ def _versions() -> Mapping[str, str]:
 
 
 def fingerprint() -> dict[str, str]:
-    """Return what the numbers of a run depend on beside its configuration and the machine."""
+    """Return what a run's numbers depend on apart from its configuration and the machine."""
     return {
         "engine code": engine_code()[:16],
         "torch": _versions().get("torch", ""),
@@ -57,12 +57,12 @@ def fingerprint() -> dict[str, str]:
 
 
 def changes(manifest: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return what has changed since a manifest was written that may change a run's numbers.
+    """Return the changes since a manifest was written that may affect a run's numbers.
 
-    As in `torch 2.10.0 → 2.11.0`. What a manifest does not say counts as changed.
+    For example `torch 2.10.0 → 2.11.0`. Anything missing in the manifest counts as changed.
 
     Args:
-        manifest: that of the session which trained the run; None where it is lost.
+        manifest: of the session that trained the run; None if it is missing.
     """
     then = (manifest or {}).get("fingerprint")
     now = fingerprint()
@@ -76,7 +76,7 @@ def changes(manifest: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return what a result must be traced by: commit, dirty flag, package versions, machine."""
+    """Return the commit, dirty flag, fingerprint, package versions and machine."""
     is_tracked = _is_tracked()
     changed = _changed("status", "--porcelain") if is_tracked else None
     return {
@@ -90,9 +90,9 @@ def describe_machine() -> dict[str, Any]:
 
 
 def working_diff() -> str | None:
-    """Return what the working tree changes of its commit, as `git apply` takes it, or None.
+    """Return the diff of the working tree against its commit for `git apply`, or None.
 
-    Files that git does not know are named in the end, and a diff of more than a megabyte is cut.
+    Untracked files are named at the end, and a diff of more than a megabyte is cut.
     """
     if not _is_tracked():
         return None
@@ -110,12 +110,12 @@ def working_diff() -> str | None:
 
 
 def _changed(*words: str) -> str | None:
-    # results/ is what a run writes: it does not make the code that wrote it dirty
+    # files in results/ are output and do not make the code dirty
     return _git(*words, "--", ":/", ":(exclude,top)results")
 
 
 def _is_tracked() -> bool:
-    """Return whether git knows this very file: a package may lie inside another's repository."""
+    """Return whether git tracks this file: an installed package may lie in another repository."""
     return _git("ls-files", "--error-unmatch", Path(__file__).name) is not None
 
 

@@ -1,7 +1,7 @@
-"""Reading: what lies in a result folder, whoever put it there, comes in whole and sound or not.
+"""Reading result files safely: every file is checked completely, or refused with a reason.
 
-Results travel: as archives, over shared disks, through hands. Nothing in them is taken for granted,
-and nothing in them is code.
+Results come from anywhere, in archives or on shared disks. Nothing in them is trusted, and nothing
+in them is code.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from relu_exp.core.registry import printable
-from relu_exp.core.schema import LATER_COLUMNS, SCHEMA_VERSION, UsageError
+from relu_exp.core.registry import Label, printable
+from relu_exp.core.schema import LATER_COLUMNS, SCHEMA_VERSION, Scalar, UsageError
 
 __all__ = [
     "check_is_file",
@@ -32,20 +32,20 @@ __all__ = [
 MOST_JSON_BYTES = 256_000_000
 """Room for the run ids of ten million runs."""
 PIECE_BYTES = 2**28
-"""What one piece of a table may take while it is read; honest pieces take far less."""
+"""Most memory for one piece of a table while it is read; normal pieces take far less."""
 
 _UNSOUND = (OSError, pa.ArrowException, MemoryError, OverflowError, ValueError)
 
 
 def is_plain_name(name: object) -> bool:
-    """Return whether this can be the name of a file in a folder, and of nothing elsewhere."""
+    """Return whether a name is a plain file name, which cannot point outside its folder."""
     return isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]{0,200}", name) is not None
 
 
 def check_is_file(path: Path) -> None:
-    """Raise an OSError where there is no file to read: a pipe would wait, a device never ends."""
+    """Raise an OSError unless this is a regular file: reading a pipe or a device may never end."""
     if not path.is_file():
-        reason = "is no file" if path.exists() or path.is_symlink() else "no such file"
+        reason = "is not a file" if path.exists() or path.is_symlink() else "no such file"
         raise OSError(reason)
 
 
@@ -53,12 +53,12 @@ def check_is_file(path: Path) -> None:
 
 
 def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
-    """Return a Parquet file's table, checked to the last character.
+    """Return the table in a Parquet file after checking all of it.
 
-    A file from before there was a column (`LATER_COLUMNS`) has it here.
+    Columns that older files lack (`LATER_COLUMNS`) are filled in.
 
     Raises:
-        UsageError: the file is damaged, of another schema version, or larger than the memory.
+        UsageError: the file is damaged, of another schema version, or too large for the memory.
     """
     try:
         check_is_file(path)
@@ -66,7 +66,7 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow
             absent = _absent(path.stem, found, wanted)
-            # the metadata carries the version: equal columns may still mean other things
+            # the metadata carries the version: equal columns may have other meanings
             expected = pa.schema([each for each in wanted if each.name not in absent])
             if not found.equals(expected) or found.metadata != wanted.metadata:
                 raise UsageError(
@@ -90,8 +90,8 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
     return table
 
 
-def _absent(table: str, found: pa.Schema, wanted: pa.Schema) -> dict[str, str]:
-    """Return the columns that a file of a table lacks because there was none, and their values."""
+def _absent(table: str, found: pa.Schema, wanted: pa.Schema) -> dict[str, Scalar]:
+    """Return the columns that an older file lacks, and the values they stand for."""
     later = LATER_COLUMNS.get(table, {})
     return {
         name: value
@@ -101,14 +101,14 @@ def _absent(table: str, found: pa.Schema, wanted: pa.Schema) -> dict[str, str]:
 
 
 def _read(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
-    """Return a file's columns, in pieces where what it says of itself does not rule out a flood."""
-    # in the order that is asked for, as the pieces come
+    """Return a file's columns, read in pieces if its metadata do not limit its size in memory."""
+    # in the requested order, which is also that of the pieces
     known = file.schema_arrow
     schema = pa.schema([known.field(name) for name in columns])
     num_rows, room = file.metadata.num_rows, memory()
     if num_rows * sum(map(_width, schema.types)) > room:
-        raise ValueError(f"{num_rows:,} rows do not fit into the memory")
-    # of a text that is repeated the file holds one
+        raise ValueError(f"{num_rows:,} rows do not fit into memory")
+    # a file stores a repeated text only once
     largest = max(1, _largest(file.metadata))
     if num_rows * largest <= PIECE_BYTES:
         return file.read(columns=columns)
@@ -123,7 +123,7 @@ def _read(file: pq.ParquetFile, columns: list[str]) -> pa.Table:
 
 
 def _largest(metadata: pq.FileMetaData) -> int:
-    """Return the size of a file's largest run of values, unpacked: no value is larger."""
+    """Return the uncompressed size of a file's largest column chunk: no value is larger."""
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     sizes = [
         group.column(place).total_uncompressed_size
@@ -134,10 +134,10 @@ def _largest(metadata: pq.FileMetaData) -> int:
 
 
 def _width(kind: pa.DataType) -> int:
-    """Return the bytes that a value takes at least."""
+    """Return the minimum number of bytes of a value."""
     try:
         return int(max(1, kind.bit_width // 8))
-    except ValueError:  # text and lists: where it begins
+    except ValueError:  # text and lists: their offset
         return 4
 
 
@@ -156,11 +156,11 @@ def read_json(path: Path) -> Any:
     """Return what a JSON file holds, every text printable.
 
     Raises:
-        OSError, ValueError: it cannot be read, or is no JSON; the message says why.
+        OSError, ValueError: it cannot be read or is not JSON; the message says why.
     """
     check_is_file(path)
     if (size := path.stat().st_size) > MOST_JSON_BYTES:
-        raise ValueError(f"{size:,} bytes are too many")
+        raise ValueError(f"{size:,} bytes are too much")
     try:
         return _clean(json.loads(path.read_bytes().decode("utf-8")))
     except RecursionError:
@@ -178,7 +178,7 @@ def _clean(value: Any) -> Any:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Return a manifest whose fields, as far as they are there, are of the types they must be.
+    """Return a manifest after checking the types of its fields, all of which are optional.
 
     Raises:
         UsageError: it is damaged.
@@ -186,10 +186,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = read_json(path)
         if not isinstance(manifest, dict):
-            raise ValueError("no mapping")
+            raise ValueError("not a mapping")
         for key, is_sound in _FIELDS.items():
             if key in manifest and not is_sound(manifest[key]):
-                raise ValueError(f"{key} is not what it should be")
+                raise ValueError(f"{key} has an invalid value")
     except (OSError, ValueError) as error:
         reason = str(error)[:120]
         raise UsageError(f"{path} is damaged ({reason}): delete it and run again") from error
@@ -215,6 +215,13 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _is_label(value: Any) -> bool:
+    try:
+        return bool(_mapping_to(_is(str))(value) and Label(**value))
+    except (TypeError, UsageError):
+        return False
+
+
 _NOTHING = type(None)
 _FIELDS: Mapping[str, Check] = {
     "schema_version": _is(int),
@@ -228,6 +235,7 @@ _FIELDS: Mapping[str, Check] = {
     "thresholds": _mapping_to(_list_of(_is_number)),
     "axes": _mapping_to(_list_of(_is(str))),
     "studies": _mapping_to(is_plain_name),
+    "labels": _mapping_to(_mapping_to(_is_label)),
     "packages": _mapping_to(_is(str)),
     "fingerprint": _mapping_to(_is(str)),
     "machine": _mapping_to(_is(str, int, _NOTHING)),

@@ -1,4 +1,4 @@
-"""Results on disk: Parquet parts and manifests, each appearing whole by one atomic rename."""
+"""Results on disk: Parquet parts and manifests, each put in place by one atomic rename."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from relu_exp.results.reading import is_plain_name, read_manifest, read_table
 __all__ = ["Columns", "End", "Store", "arrow_schema", "new_session"]
 
 Columns = Mapping[str, Sequence[Any]]
-"""A table as column → values, all of one length."""
+"""A table: column → values, all of the same length."""
 
 _LEFTOVER_SECONDS = 600
-"""A part is written within seconds: an unfinished one of this age has lost its writer."""
+"""A part is written within seconds: the writer of an unfinished one this old was killed."""
 
 _REPORT_BEGUN = ".report-" + "[0-9a-f]" * 8
-"""The folders in which reports are made, among files that may be anybody's."""
+"""Pattern of the folders in which reports are built; other files may lie beside them."""
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -53,7 +53,7 @@ def arrow_schema(table: str) -> pa.Schema:
 
 
 class End(NamedTuple):
-    """How a run ended, in which session, and why if it did not finish."""
+    """How a run ended, in which session, and the reason if it did not finish."""
 
     status: str
     session: str
@@ -61,7 +61,7 @@ class End(NamedTuple):
 
     @property
     def rank(self) -> tuple[bool, str]:
-        """What counts more among the rows of one run."""
+        """Priority among several rows of one run."""
         return self.status in FINISHED, self.session
 
 
@@ -69,10 +69,10 @@ class End(NamedTuple):
 class Store:
     """One result set: `parts/<fleet>/<table>.parquet` and `manifests/<session>.json` in a folder.
 
-    Beside them, while somebody trains, `checkpoints/<fleet>.pt` and what `lock` needs.
+    During training it also holds `checkpoints/<fleet>.pt` and the lock file.
 
-    A part is all tables of one fleet, or of one study. It is written beside its place and renamed
-    into it, so a reader sees all of it or none of it, whenever the writer is stopped.
+    A part holds all tables of one fleet or one study. It is written to a temporary folder that is
+    then renamed, so that readers see all of it or nothing, even if the writer is killed.
     """
 
     root: Path
@@ -84,23 +84,23 @@ class Store:
 
     @property
     def manifests(self) -> Path:
-        """The folder of the manifests, one per command that was run."""
+        """The folder of the manifests, one per command."""
         return self.root / "manifests"
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of the fleets under way, if there are any."""
+        """The folder of the checkpoints of fleets in training."""
         return self.root / "checkpoints"
 
     def open(self) -> None:
-        """Make the folders, check that they can be written and clear what a kill left behind.
+        """Make the folders, check that they are writable, and delete leftovers of killed commands.
 
         Raises:
-            UsageError: the place cannot be written, or holds results of another schema version.
+            UsageError: the folder cannot be written, or holds results of another schema version.
         """
         here = (self.root, self.parts, self.manifests, self.checkpoints, self.root / ".lock")
         for path in here:
-            # an archive may hold links to anywhere
+            # a link from an archive may point anywhere
             if path.is_symlink():
                 raise UsageError(
                     f"{path} is a link, and results stay within {self.root.parent}: "
@@ -120,19 +120,20 @@ class Store:
         self._clear_leftovers()
 
     def _clear_leftovers(self) -> None:
-        """Delete what was left unfinished."""
+        """Delete unfinished files."""
         for folder in (self.parts, self.manifests, self.checkpoints):
             for leftover in list(folder.glob(".*")):
                 _clear(leftover)
         self.clear_reports()
 
     def begin_report(self) -> Path:
-        """Make a folder in which a report is made before it is put into its place.
+        """Make a temporary folder in which a report is built before it is moved to its place.
 
-        Until then its time is to be renewed now and then: what is old was left by a kill.
+        Its modification time must be renewed meanwhile, because old folders are deleted as
+        leftovers.
 
         Raises:
-            OSError: the place cannot be written.
+            OSError: the folder cannot be made.
         """
         self.clear_reports()
         begun = self.root / f".report-{secrets.token_hex(4)}"
@@ -140,13 +141,13 @@ class Store:
         return begun
 
     def clear_reports(self) -> None:
-        """Delete what killed reports left behind, and nothing else of that folder."""
+        """Delete unfinished reports, and nothing else."""
         for leftover in list(self.root.glob(_REPORT_BEGUN)):
             if leftover.is_dir() and not leftover.is_symlink():
                 _clear(leftover)
 
     def check_version(self) -> None:
-        """Raise UsageError when the newest manifest was made by another schema version."""
+        """Raise a UsageError if the newest manifest has another schema version."""
         manifest = self.latest_manifest()
         version = manifest.get("schema_version") if manifest else SCHEMA_VERSION
         if version != SCHEMA_VERSION:
@@ -156,7 +157,7 @@ class Store:
             )
 
     def write_part(self, part_id: str, tables: Mapping[str, Columns]) -> None:
-        """Write all tables of a fleet, whole or not at all; a part of the same name is replaced.
+        """Write all tables of a fleet atomically; a part of the same name is replaced.
 
         Raises:
             UsageError: the disk is full or cannot be written.
@@ -170,11 +171,11 @@ class Store:
         self._place(part_id, write)
 
     def pack_part(self, part_id: str) -> dict[str, bytes]:
-        """Return a part as its files' contents by table, to be sent to another machine."""
+        """Return the contents of a part's files by table, to be sent to another machine."""
         return {name: (self.parts / part_id / f"{name}.parquet").read_bytes() for name in TABLES}
 
     def unpack_part(self, part_id: str, packed: Mapping[str, bytes]) -> None:
-        """Write a part that another machine packed, whole or not at all.
+        """Write a part that was packed on another machine, atomically.
 
         Raises:
             UsageError: the disk is full or cannot be written.
@@ -182,8 +183,8 @@ class Store:
         self._place(part_id, lambda name, path: path.write_bytes(packed[name]))
 
     def _place(self, part_id: str, write: Callable[[str, Path], object]) -> None:
-        """Let every table of a part be written beside its place, then put it there."""
-        # The leading dot keeps unfinished parts out of every reader's listing.
+        """Write every table to a temporary folder, then move the folder into its place."""
+        # readers ignore names with a leading dot
         unfinished = self.parts / f".{part_id}-{secrets.token_hex(4)}"
         try:
             unfinished.mkdir(parents=True)
@@ -197,7 +198,7 @@ class Store:
         except OSError as error:
             raise UsageError(
                 f"cannot write results to {self.root}: {_reason(error)}; "
-                "what is finished is kept, run the same command to continue"
+                "finished runs are kept, run the same command to continue"
             ) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -209,7 +210,7 @@ class Store:
         return sorted(path.name for path in self.parts.iterdir() if not path.name.startswith("."))
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Yield a table's parts one by one.
+        """Yield a table of every part, one by one.
 
         Raises:
             UsageError: a part is damaged, truncated or made by another schema version.
@@ -227,33 +228,33 @@ class Store:
         return read_table(path, arrow_schema(table), columns)
 
     def ends(self) -> dict[str, End]:
-        """Return how each run ended: of several rows of one the finished, then the newest one."""
+        """Return how each run ended; of several rows, a finished one, then the newest, counts."""
         found: dict[str, End] = {}
         for part in self.read("runs", ["run_id", "status", "session", "error"]):
             rows = (part[column].to_pylist() for column in ("run_id", "status", "session", "error"))
             for run_id, status, session, error in zip(*rows, strict=True):
                 # the last line of a traceback names the error
                 reason = error.strip().splitlines()[-1] if error and error.strip() else ""
-                # a hundred thousand runs have a handful of words between them
+                # interned, because a hundred thousand runs share a handful of texts
                 end = End(sys.intern(status or ""), sys.intern(session or ""), sys.intern(reason))
                 if run_id not in found or end.rank > found[run_id].rank:
                     found[run_id] = end
         return found
 
     def finished(self) -> set[str]:
-        """Return the run_ids that are done or diverged."""
+        """Return the run_ids of the runs that are done or diverged."""
         return {run_id for run_id, end in self.ends().items() if end.status in FINISHED}
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> Path:
-        """Write the manifest of one command under its session's name, whole or not at all."""
+        """Write the manifest of one command, named after its session, atomically."""
         target = self.manifests / f"{manifest['session']}.json"
         self._write_text(target, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         return target
 
     def write_diff(self, diff: str) -> str:
-        """Keep what a working tree changed beside the manifests, and return its file's name.
+        """Store a diff of the working tree beside the manifests, and return its file name.
 
-        It is named by its content: a hundred commands from one tree keep it once.
+        The name is a hash of the content, so that many commands from one tree store it once.
         """
         target = self.manifests / f"{hashlib.sha256(diff.encode()).hexdigest()[:16]}.diff"
         if not target.exists():
@@ -266,12 +267,12 @@ class Store:
             write_whole(target, lambda file: file.write(text.encode()))
         except OSError as error:
             raise UsageError(
-                f"cannot write {target}: {_reason(error)}; what is finished is kept, run the same "
+                f"cannot write {target}: {_reason(error)}; finished runs are kept, run the same "
                 "command to continue"
             ) from error
 
     def read_manifest(self, session: str) -> dict[str, Any] | None:
-        """Return the manifest of a session, or None where it is lost or damaged."""
+        """Return the manifest of a session, or None if it is missing or damaged."""
         try:
             manifest = json.loads((self.manifests / f"{session}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -279,7 +280,7 @@ class Store:
         return manifest if isinstance(manifest, dict) else None
 
     def latest_manifest(self) -> dict[str, Any] | None:
-        """Return the newest manifest, or None where nothing was run yet.
+        """Return the newest manifest, or None if there is none.
 
         Raises:
             UsageError: it cannot be read.
@@ -288,7 +289,7 @@ class Store:
         return read_manifest(found[-1]) if found else None
 
     def manifest_of(self, session: object) -> dict[str, Any]:
-        """Return the manifest of a session; an empty one where it is lost, or no session's name."""
+        """Return the manifest of a session, or an empty one if it is missing."""
         path = self.manifests / f"{session}.json"
         if not (is_plain_name(session) and path.is_file()):
             return {}
@@ -296,7 +297,7 @@ class Store:
 
 
 def _clear(leftover: Path) -> None:
-    """Delete what was left unfinished; what is young may still be somebody's."""
+    """Delete an unfinished file or folder if it is old; a recent one may still be in use."""
     with suppress(OSError):
         if time.time() - leftover.lstat().st_mtime <= _LEFTOVER_SECONDS:
             return
@@ -307,10 +308,10 @@ def _clear(leftover: Path) -> None:
 
 
 def _reason(error: OSError) -> str:
-    """Return what the system said; pyarrow puts words of its own before it."""
+    """Return the system's error message, without pyarrow's prefix."""
     return error.strerror or str(error).rpartition("] ")[2]
 
 
 def new_session() -> str:
-    """Return a name for one command's work: its start in UTC, sortable, and four random digits."""
+    """Return a name for a command's session: its start in UTC and four random hex digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"

@@ -1,1 +1,1 @@
-"""What a command does: its sweeps, their training, reports and what it shows."""
+"""What a command does: compose sweeps, train them, report, and show progress."""

@@ -1,4 +1,4 @@
-"""What there is: experiments, and the entries of every registry with settings and references."""
+"""`relu-exp list` and `claim`: experiments, registry entries with settings, and claims."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ KINDS = ("experiments", *_REGISTRIES, "claims")
 
 
 def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results")) -> None:
-    """Print one kind, or all of them: tables on a terminal, tab-separated lines elsewhere.
+    """Print one kind, or all of them: tables on a terminal, tab-separated lines otherwise.
 
-    Claims have the verdicts that were written to `results`.
+    Claims are shown with the verdicts in `results`.
 
     Raises:
         UsageError: there is no such kind, or a plugin cannot be imported.
@@ -53,7 +53,7 @@ def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results
 
 
 def _show_verdicts(results: Path) -> bool:
-    """Print every claim's verdict with its effect; return whether any was written."""
+    """Print every claim's verdict with its effect; return whether there are any verdicts."""
     from rich.console import Console
 
     from relu_exp.evidence.claims.registry import all_claims
@@ -94,13 +94,14 @@ def _claims(results: Path) -> list[Mapping[str, str]]:
 
 
 def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
-    """Print a claim with its rule, and the verdict that was written to `results`.
+    """Print a claim with its rule and its verdict in `results`.
 
     Raises:
         UsageError: there is no such claim (the nearest is named), the verdicts are damaged, or a
             plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import find_claim
+    from relu_exp.evidence.report.looks import conditions
     from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
     load_plugins(plugins)
@@ -111,6 +112,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
     if claim.statement_ko != claim.statement:
         rows.append(("", claim.statement_ko))
     rows += [("documents", said), ("rule", claim.rule.says)]
+    rows += [("", english) for english, _ in conditions(claim.rule)]
     if not claim.rule.is_exact:
         rows.append(("measure", claim.rule.measure))
     if found:
@@ -119,8 +121,10 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]
     else:
-        how = "relu-exp reproduce decides every claim, relu-exp report what has been run"
-        rows.append(("verdict", f"none in {results}: {how}"))
+        hint = (
+            "relu-exp reproduce decides every claim, relu-exp report those whose runs are finished"
+        )
+        rows.append(("verdict", f"none in {results}: {hint}"))
     rows += [
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature
@@ -134,7 +138,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
 
 
 def _part(cell: Mapping[str, Any], unit: str) -> str:
-    """Return one part of the grid, its verdict and effect, in a line."""
+    """Return one setting of a claim with its verdict and effect, in one line."""
     where = ", ".join(f"{key} {value}" for key, value in cell["where"].items())
     if cell["effect"] is None:
         return f"{where}: {cell['verdict']}"
@@ -161,7 +165,7 @@ def _entries(kind: str) -> list[Mapping[str, str]]:
 
 
 def _shown(value: object) -> str:
-    """Return a value as it is written in an override."""
+    """Return a value as written in an override."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What stands before a sweep: what --plan shows, and what a command says it will not train."""
+"""What is known before training: the output of --plan, and which runs will not be trained."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.planning.plan import Fleet, num_bytes
-from relu_exp.planning.standing import Standing
+from relu_exp.planning.run_status import RunStatuses
 from relu_exp.session.progress import duration
 from relu_exp.session.tasks import Task
 
@@ -18,8 +18,8 @@ _MOST_REASONS = 5
 _MOST_SHAPES = 40
 
 
-def kept_lines(task: Task, found: Standing) -> list[str]:
-    """Return in lines which runs are not trained although they might be, and what trains them."""
+def kept_lines(task: Task, found: RunStatuses) -> list[str]:
+    """Return lines on failed and stale runs that are not trained, and how to train them."""
     lines = []
     if found.stale and not task.rerun_stale:
         lines.append(
@@ -39,15 +39,15 @@ def _runs(run_ids: set[str]) -> str:
 
 
 def _reasons(counted: Counter[str]) -> str:
-    """Return the commonest reasons, in words."""
+    """Return the most common reasons."""
     words = [reason for reason, _ in counted.most_common(_MOST_REASONS)]
     if len(counted) > len(words):
         words.append(f"and {len(counted) - len(words)} more")
     return "; ".join(words)
 
 
-def _counts(found: Standing) -> str:
-    """Return how many runs stand where; what there is none of is left out."""
+def _counts(found: RunStatuses) -> str:
+    """Return the number of runs of each status; rare ones only if there are any."""
     rare = {"stale": found.stale, "failed before": found.failed, "interrupted": found.interrupted}
     words = [f"{len(found.new):,} new", f"{len(found.finished):,} finished"]
     words += [f"{len(run_ids):,} {name}" for name, run_ids in rare.items() if run_ids]
@@ -55,9 +55,9 @@ def _counts(found: Standing) -> str:
 
 
 def show_plan(task: Task) -> float:
-    """Print what a sweep takes, and return the seconds of its training."""
+    """Print the runs, fleets, time and disk space of a sweep; return the seconds of training."""
     task.store.check_version()
-    found = task.standing()
+    found = task.run_statuses()
     made = task.plan(found)
     if made.fleets and not task.costs:
         task = task.calibrated()
@@ -72,7 +72,7 @@ def show_plan(task: Task) -> float:
     where = processes if task.device == "cpu" else "the GPU"
     launcher = LAUNCHERS[task.sweep.launcher.name]
     if launcher.is_elsewhere:
-        where = f"{launcher.name} (time: if {num_workers} train at once, and as fast as here)"
+        where = f"{launcher.name} (time: if {num_workers} train at once, each as fast as here)"
     print(f"  runs     {made.num_runs:,}: {_counts(found)}")
     for line in kept_lines(task, found):
         print(f"           {line}")
@@ -83,14 +83,14 @@ def show_plan(task: Task) -> float:
     if task.device == "cpu" and not launcher.is_elsewhere:
         print(f"  products {_products(made.fleets)}")
     seconds = task.seconds(made)
-    guess = "less if runs diverge" if task.costs else "guessed: this machine was not measured"
+    guess = "less if runs diverge" if task.costs else "a guess: this machine was not measured"
     print(f"  time     about {duration(seconds)}, {guess}")
     print(f"  disk     about {num_bytes(made.fleets) / 1e6:.1f} MB in {task.store.root}")
     return seconds
 
 
 def _products(fleets: Sequence[Fleet]) -> str:
-    """Return in words how this machine multiplies the dense layers of fleets."""
+    """Return a sentence on how this machine multiplies the dense layers of fleets."""
     from relu_exp.engine.networks import layers_of
     from relu_exp.engine.ops.products import paths
 
@@ -103,23 +103,23 @@ def _products(fleets: Sequence[Fleet]) -> str:
     found = paths(list(shapes)[:_MOST_SHAPES])
     slow = [path for path in found if not path.is_batched]
     if not slow:
-        return "batched: in every bit what each run gives alone"
+        return "batched: each run gets the same bits as alone"
     worst = max(slow, key=lambda path: path.slowdown)
     runs, m, k, n = worst.shape
     return (
-        f"batched for {len(found) - len(slow)} of {len(found)} shapes; the others run by run, as "
-        f"a batched call gives other bits there: {m} × {k} by {k} × {n} for {runs} runs takes "
+        f"batched for {len(found) - len(slow)} of {len(found)} shapes; run by run for the others, "
+        f"where a batched call gives other bits: {m} × {k} by {k} × {n} for {runs} runs takes "
         f"{worst.slowdown:.2f} times as long"
     )
 
 
 def show_claims(tasks: Sequence[Task]) -> None:
-    """Print how many claims these runs can decide, and what stands in the others' way."""
-    from relu_exp.evidence.claims.court import can_decide
+    """Print how many claims these runs can decide, and why the others stay open."""
+    from relu_exp.evidence.claims.judging import can_decide
     from relu_exp.evidence.claims.registry import all_claims
 
     num_seeds = {
-        # what is not trained has no seeds to be short of
+        # an experiment without training cannot have too few seeds
         task.sweep.name: len({run.seed for run in task.runs}) or math.inf
         for task in tasks
     }

@@ -1,4 +1,4 @@
-"""How far a launch has come: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of training: a bar on a terminal, a plain line every few seconds otherwise."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = ["Meter", "duration"]
 _LINE_SECONDS = 10
 """Time between two plain lines."""
 _FORESEEN = 0.01
-"""Share of the work from which on it says how long the rest will take."""
+"""Share of the work that must be done before the time left is estimated."""
 _MOST_NAMES = 3
-"""Kinds of networks under way that are named."""
+"""Number of networks in training that are named."""
 
 
 @dataclass
 class Meter:
-    """Hears what a launcher tells, counts, and shows it on the console.
+    """A launcher's callback that counts runs and shows progress on the console.
 
-    Work is counted in floating-point operations, so that the time left is right although the
-    longest fleets come first.
+    Work is counted in floating-point operations, so that the time left is right even though the
+    longest fleets train first.
     """
 
     title: str
@@ -44,12 +44,12 @@ class Meter:
     reasons: Counter[str] = field(default_factory=Counter)
     _begun: float = field(default_factory=time.monotonic)
     _shares: dict[str, float] = field(default_factory=dict)
-    _told: float = field(default_factory=time.monotonic)
+    _last_line: float = field(default_factory=time.monotonic)
     _bar: Bar | None = None
 
     def __enter__(self) -> Meter:
-        """Start the clock, and the bar where there is a terminal."""
-        self._begun = self._told = time.monotonic()
+        """Start the clock, and the bar if the console is a terminal."""
+        self._begun = self._last_line = time.monotonic()
         if self.console.is_terminal:
             self._bar = _Bar(self.console, self.under_way)
             self._bar.add_task(self.title, total=1.0, state=self.state())
@@ -62,14 +62,14 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away and leave the last state as a line, unless something went wrong."""
+        """Remove the bar and print the final state, unless an exception ended the context."""
         if self._bar is not None:
             self._bar.stop()
         if kind is None:
             self._line()
 
     def __call__(self, event: Progress | Outcome) -> None:
-        """Count an event, and show where things stand."""
+        """Count an event, and update what is shown."""
         fleet = event.fleet
         if isinstance(event, Outcome):
             self._shares[fleet.fleet_id] = 1.0
@@ -79,8 +79,8 @@ class Meter:
             self._shares[fleet.fleet_id] = min(event.step / max(fleet.num_steps, 1), 1.0)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done(), state=self.state())
-        # the last line is left to the end, or it would stand there twice
-        elif self._done() < 1 and time.monotonic() - self._told >= _LINE_SECONDS:
+        # __exit__ prints the last line
+        elif self._done() < 1 and time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._line()
 
     def state(self) -> str:
@@ -105,7 +105,7 @@ class Meter:
         return ", ".join(words)
 
     def under_way(self) -> str:
-        """Return what is being trained, as in `training relu (depth 20), tanh (depth 20)`."""
+        """Return what is training now, as in `training relu (depth 20), tanh (depth 20)`."""
         now = [fleet for fleet in self.fleets if 0 <= self._shares.get(fleet.fleet_id, -1) < 1]
         names = list(dict.fromkeys(_name(fleet) for fleet in now))
         if len(names) > _MOST_NAMES:
@@ -119,14 +119,14 @@ class Meter:
         return done / total if total else 1.0
 
     def _line(self) -> None:
-        self._told = time.monotonic()
+        self._last_line = time.monotonic()
         words = "; ".join(filter(None, [self.state(), self.under_way()]))
-        # wrapping is for terminals, and those have the bar
+        # this is not a terminal, so lines must not be wrapped
         self.console.print(f"{self.title}: {words}", markup=False, highlight=False, soft_wrap=True)
 
 
 class _Bar(Bar):
-    """One line with title, bar and numbers, and below it what is being trained."""
+    """A line with title, bar and numbers, and below it the networks in training."""
 
     def __init__(self, console: Console, under_way: Callable[[], str]) -> None:
         self._under_way = under_way
@@ -145,13 +145,13 @@ class _Bar(Bar):
 
 
 def _name(fleet: Fleet) -> str:
-    """Return what the runs of a fleet have in common and a person can tell them by."""
+    """Return a short name for a fleet: its activation and depth."""
     run = fleet.runs[0]
     return f"{run.activation.name} (depth {run.depth})"
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people read them: `8 s`, `2:05`, `1:02:05`."""
+    """Return seconds as text: `8 s`, `2:05`, `1:02:05`."""
     whole = round(seconds)
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""Reports, as a command asks for them: one now, or one beside the training of what comes next."""
+"""Builds reports, verdicts and exports: at once, or in another process during training."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ __all__ = [
 
 
 class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
-    """Ctrl-C, with what was kept and how to go on."""
+    """Ctrl-C, with a message that says what was kept and how to continue."""
 
     exit_code = 130
 
 
 def report(root: Path) -> None:
-    """Build the report of one experiment's results, and print what came out.
+    """Build the report of one experiment, and print its summary.
 
     Raises:
         UsageError: there are no results, or they cannot be read.
@@ -56,13 +56,13 @@ def report(root: Path) -> None:
         _show(build(root))
     except KeyboardInterrupt:
         again = shlex.join(["relu-exp", "report", str(root)])
-        raise Interrupted(f"interrupted: every run is kept, {again} builds the report") from None
+        raise Interrupted(f"interrupted: all runs are kept; {again} builds the report") from None
 
 
 def report_all(results: Path, plugins: Sequence[str] = (), language: str | None = None) -> None:
-    """Build the report of one experiment's results, or those of all that lie in a folder.
+    """Build the report of one experiment, or of all experiments in a folder.
 
-    `language` is what the page over all experiments is seen in first.
+    `language` is the initial language of the page about all experiments.
 
     Raises:
         UsageError: there are no results, they cannot be read, a plugin cannot be imported, or
@@ -78,7 +78,7 @@ def report_all(results: Path, plugins: Sequence[str] = (), language: str | None 
     roots = find_results(results)
     if roots == [results] and language is not None:
         raise UsageError(
-            f"--language is of the page over several experiments, and {results} holds one: "
+            f"--language needs a folder of several experiments, and {results} holds one: "
             f"relu-exp report {results.parent} --language {language}"
         )
     for root in roots:
@@ -88,7 +88,7 @@ def report_all(results: Path, plugins: Sequence[str] = (), language: str | None 
 
 
 def export(results: Path, kind: str, out: Path | None) -> None:
-    """Write results in another form, and print where they are.
+    """Export results to another format, and print where they are.
 
     Raises:
         UsageError: there is no such kind, a package is missing, or the results cannot be read.
@@ -103,14 +103,14 @@ def export(results: Path, kind: str, out: Path | None) -> None:
 
 
 def index(results: Path) -> None:
-    """Write the page that links the reports of all experiments in a folder."""
+    """Write the page with links to the reports of all experiments in a folder."""
     from relu_exp.evidence.report.report import build_index
 
     print(f"index: {build_index(results)}")
 
 
 def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
-    """Decide every claim on the experiments in a folder, and write verdicts, page and index.
+    """Judge every claim by the experiments in a folder; write verdicts, page and index.
 
     Returns:
         The verdicts as written, by claim.
@@ -130,7 +130,7 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
 
 
 def show_verdicts(results: Path) -> None:
-    """Print the verdicts that were written below `results`, at most a screen for each group."""
+    """Print the verdicts in `results`, at most one screen for each group."""
     from relu_exp.evidence.report.verdict_pages import read_verdicts
     from relu_exp.evidence.report.verdict_table import show_verdicts
 
@@ -242,8 +242,8 @@ def _show(built: Built) -> None:
 
 
 def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print the table of what came out, with as many columns as there is room for."""
-    # elsewhere than on a terminal nobody wraps the lines
+    """Print the table of results, with as many columns as there is room for."""
+    # a terminal wraps lines, a file does not
     console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160)
     columns = [
         column
@@ -257,7 +257,7 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
             table.add_column(column, justify="right" if rows[0][column][:1].isdigit() else "left")
         for row in rows:
             table.add_row(*(escape(row[column]) for column in columns))
-        # no table measures wider than its console, so a wide one does the measuring
+        # a table never measures wider than its console, so measure on a wide one
         if Console(width=1000).measure(table).maximum <= console.width:
             break
         columns = [column for column in columns if column != spare]

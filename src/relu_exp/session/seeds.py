@@ -1,4 +1,4 @@
-"""More seeds for the claims that are still open, and for nothing else."""
+"""Chooses which experiments get more seeds: those with claims that are still open."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["MAX_LOOKS", "more_seeds"]
 
 MAX_LOOKS = 3
-"""Times that a claim is judged at most: every look is one more chance to err, and is paid for."""
+"""Most times a claim is judged: each look is another chance of error, and is corrected for."""
 
 
 def more_seeds(
@@ -17,13 +17,13 @@ def more_seeds(
     """Return the experiments that need more seeds, each with how many in all.
 
     An experiment gets what its open claims ask for, at least twice what it has and never more than
-    `most`. One that has them already, or whose claims ask for more than anybody will train, is
-    left out: more seeds would only cost.
+    `most`. An experiment is left out if it has that many already, or if its claims ask for more
+    than `most`.
 
     Args:
         verdicts: of every claim, `verdict`, `seeds_needed` and `experiments`, as in verdicts.json.
         num_seeds: seeds of every experiment that was trained.
-        most: the cap.
+        most: the largest number of seeds to train.
     """
     wanted: dict[str, int] = {}
     for verdict in verdicts.values():

@@ -1,16 +1,16 @@
-"""A session: one command's work, from sweeps through fleets to reports."""
+"""A session: the work of one command, from sweeps to reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.task import CHECKPOINT_SECONDS, Mission
+from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.store import new_session
@@ -24,23 +24,27 @@ from relu_exp.session.watching import Watch
 __all__ = ["Options", "train"]
 
 _CALIBRATED_FROM = 600
-"""Seconds of training from which on the few percent gained are worth measuring this machine."""
+"""Seconds of training above which measuring this machine is worth the few percent it gains."""
 
 
 def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> int:
-    """Train what is missing of some experiments, report on each, and return the exit code.
+    """Train the missing runs of some experiments, report on each, and return the exit code.
+
+    Without names it is every experiment where claims are judged, else `default`.
 
     Raises:
-        UsageError: an experiment, an override, the device or the place of the results is not
-            valid, or the sweep is so large that it needs --yes.
+        UsageError: an experiment, an override, the device or the results folder is not valid, or
+            the sweep is so large that it needs --yes.
     """
     load_plugins(options.plugins)
-    tasks = tasks_of(names or ["default"], overrides, options)
+    if not names:
+        names = _every_experiment() if options.judges else ["default"]
+    tasks = tasks_of(names, overrides, options)
     if options.only_plan:
         seconds = sum(show_plan(task) for task in tasks)
         if options.judges:
             show_claims(tasks)
-            print(f"time in all about {duration(seconds)}, without studies and reports")
+            print(f"total time about {duration(seconds)}, without studies and reports")
         return 0
     for task in tasks:
         LAUNCHERS[task.sweep.launcher.name].check()
@@ -60,8 +64,14 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     return 1 if num_lost else 0
 
 
+def _every_experiment() -> Sequence[str]:
+    from relu_exp.config import experiment_names
+
+    return experiment_names()
+
+
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
-    """Train several sweeps, each reported on while the next ones train; return the runs lost."""
+    """Train sweeps, building reports meanwhile, and return the number of lost runs."""
     with Reports(options.plugins) as reports:
         num_lost = 0
         for task in tasks:
@@ -73,7 +83,7 @@ def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
 def _until_decided(
     tasks: Sequence[Task], overrides: Sequence[str], options: Options, most: int
 ) -> int:
-    """Judge, and give open claims' experiments more seeds, a few times; return the runs lost."""
+    """Judge, add seeds for open claims, and repeat; return the number of lost runs."""
     num_seeds = {task.sweep.name: len({run.seed for run in task.runs}) for task in tasks}
     num_lost = 0
     for looks in range(2, MAX_LOOKS + 1):
@@ -81,7 +91,7 @@ def _until_decided(
         if not grown:
             return num_lost
         for name, seeds in grown.items():
-            print(f"{name}: {num_seeds[name]} seeds leave claims open, {seeds} may decide them")
+            print(f"{name}: claims are open after {num_seeds[name]} seeds; training {seeds} seeds")
         more = [
             task
             for name, seeds in grown.items()
@@ -94,7 +104,7 @@ def _until_decided(
 
 
 def _train(task: Task, options: Options, looks: int = 1) -> int:
-    """Train what is due and return how many runs are lost: those that failed, now or before."""
+    """Train the runs that are due; return how many failed, now or before, or were interrupted."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     task.store.open()
     with _alone(task, console):
@@ -103,28 +113,25 @@ def _train(task: Task, options: Options, looks: int = 1) -> int:
 
 @contextmanager
 def _alone(task: Task, console: Console) -> Iterator[None]:
-    """Hold the sweep's results; a second command of it waits, and then finds all of it done."""
+    """Lock the sweep's results folder; a second command waits for the first to finish."""
 
-    def tell(words: str) -> None:
-        console.print(f"{task.sweep.name}: {words}", markup=False)
+    def notify(line: str) -> None:
+        console.print(f"{task.sweep.name}: {line}", markup=False)
 
-    try:
-        lock = alone(task.store.root, tell)
-        lock.__enter__()
-    except KeyboardInterrupt:
-        raise Interrupted("interrupted: nothing was begun") from None
-    except OSError as error:
-        raise UsageError(f"{task.store.root} cannot be locked: {error}") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone(task.store.root, notify))
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted: nothing was trained") from None
+        except OSError as error:
+            raise UsageError(f"{task.store.root} cannot be locked: {error}") from error
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _train_alone(task: Task, options: Options, looks: int, console: Console) -> int:
     name, store, session = task.sweep.name, task.store, new_session()
-    # only now: the command that was waited for may have trained them all
-    found = task.standing()
+    # after waiting for the lock: another command may have trained them all
+    found = task.run_statuses()
     task.clear_checkpoints(found)
     made = task.plan(found)
     if not (task.costs or task.is_elsewhere) and task.seconds(made) > _CALIBRATED_FROM:
@@ -140,10 +147,10 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     if not made.num_runs:
         return 0
     if not made.fleets:
-        print(f"{name}: {made.num_runs} runs, all finished before: nothing to train")
+        print(f"{name}: all {made.num_runs} runs were finished before: nothing to train")
         return num_failed
     seconds = task.sweep.launcher.checkpoint_seconds
-    mission = Mission(
+    job = FleetJob(
         store.root,
         session,
         task.device,
@@ -153,12 +160,12 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     meter = Meter(name, made.fleets, console)
     try:
         with meter, Watch(store.root, options.plugins, meter) as watch:
-            tell = watch if options.watches else meter
-            task.launch(made.fleets, mission, tell)
+            callback = watch if options.watches else meter
+            task.launch(made.fleets, job, callback)
     except KeyboardInterrupt:
         num_kept = len(store.finished().intersection(run.run_id for run in task.runs))
         raise Interrupted(
-            f"interrupted: kept {num_kept} finished runs; run the same command to continue"
+            f"interrupted: {num_kept} finished runs are kept; run the same command to continue"
         ) from None
     for reason, count in meter.reasons.items():
         console.print(f"{name}: {reason} (fleets: {count})", markup=False)
@@ -166,19 +173,19 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
 
 
 def _study(task: Task) -> None:
-    """Make the sweep's studies that are not there yet."""
+    """Compute the sweep's studies that are not finished yet."""
     if not task.studies:
         return
     from relu_exp.engine.studies.registry import STUDIES
 
     for study, part_id in task.studies.items():
         if part_id in task.store.part_ids():
-            print(f"{task.sweep.name}: study {study}, finished before")
+            print(f"{task.sweep.name}: study {study} was finished before")
             continue
         try:
             tables = STUDIES[study].make(task.study_device, task.sweep.budget)
         except KeyboardInterrupt:
             raise Interrupted(
-                f"interrupted: study {study} is not kept; run the same command to continue"
+                f"interrupted: study {study} was not saved; run the same command to continue"
             ) from None
         task.store.write_part(part_id, tables)

@@ -1,4 +1,4 @@
-"""The tasks of a command: each sweep composed and checked before the first one trains."""
+"""The tasks of a command: every sweep is composed and checked before the first one trains."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.schema import DEFAULT_PRECISION, SCHEMA_VERSION, RunConfig, UsageError
 from relu_exp.launchers import local
-from relu_exp.launchers.local import Tell
-from relu_exp.launchers.task import Mission
+from relu_exp.launchers.local import Callback
+from relu_exp.launchers.task import FleetJob
 from relu_exp.planning.costs import Costs, rough_seconds, sweep_seconds
 from relu_exp.planning.memory import room_for_fleet
 from relu_exp.planning.plan import FLEET_SIZES, Fleet, Plan, plan
-from relu_exp.planning.standing import Standing, standing
+from relu_exp.planning.run_status import RunStatuses, run_statuses
 from relu_exp.results.provenance import describe_machine
 from relu_exp.results.store import Store
-from relu_exp.session import calibration
+from relu_exp.session import machine_calibration
 
 if TYPE_CHECKING:
     from relu_exp.config import Sweep
@@ -33,7 +33,7 @@ ASK_FROM = 100_000
 
 @dataclass(frozen=True)
 class Options:
-    """What a command says beside its experiments and overrides."""
+    """The options of a command, apart from its experiments and overrides."""
 
     results: Path
     device: str = "auto"
@@ -43,20 +43,20 @@ class Options:
     only_plan: bool = False
     yes: bool = False
     watches: bool = False
-    """Whether reports on partial results are written while it trains."""
+    """Whether reports on partial results are written during training."""
     judges: bool = False
-    """Whether the claims are decided in the end."""
+    """Whether the claims are judged at the end."""
     max_seeds: int | None = None
-    """Seeds up to which open claims get more of them; None: they stay open."""
+    """Most seeds that open claims may get; None: no more seeds."""
     retry_failed: bool = False
-    """Whether runs that failed are trained again; otherwise their rows stay."""
+    """Whether failed runs are trained again; otherwise their rows stay."""
     rerun_stale: bool = False
-    """Whether runs are trained again whose code, torch or schema has changed since."""
+    """Whether runs are trained again if the code, torch or the schema has changed since."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One sweep of a session: its runs, their place, where they train and how many at a time."""
+    """One sweep of a command: its runs, their results folder, device and number of workers."""
 
     sweep: Sweep
     runs: list[RunConfig]
@@ -65,51 +65,53 @@ class Task:
     asked_workers: int | None
     command: str
     studies: Mapping[str, str]
-    """Name → the part that holds it."""
+    """Study → the id of its part."""
     study_device: str
     costs: Costs | None = None
-    """What this machine was measured to take; None: the defaults hold."""
+    """This machine's measured costs; None: use the defaults."""
     retry_failed: bool = False
     rerun_stale: bool = False
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether its fleets may train on other machines."""
+        """Whether the fleets may train on other machines."""
         return LAUNCHERS[self.sweep.launcher.name].is_elsewhere
 
     @property
     def num_workers(self) -> int:
-        """Fleets that train at once; of a cluster's size nothing is known, and this is a guess."""
+        """Number of fleets that train at once; a guess for a cluster, whose size is unknown."""
         if self.device != "cpu" and not self.is_elsewhere:
             return 1
         measured = self.costs.num_workers if self.costs and not self.is_elsewhere else None
         return self.asked_workers or measured or local.num_cores()
 
     def calibrated(self) -> Task:
-        """Return the same with this machine measured, unless it was before or cannot be."""
-        return self if self.costs else replace(self, costs=calibration.calibrated(self.device))
+        """Return this task with the costs of this machine, measured if necessary and possible."""
+        return (
+            self if self.costs else replace(self, costs=machine_calibration.calibrated(self.device))
+        )
 
-    def standing(self) -> Standing:
-        """Return where its runs stand at this moment."""
-        return standing(self.runs, self.store)
+    def run_statuses(self) -> RunStatuses:
+        """Return the current status of every run."""
+        return run_statuses(self.runs, self.store)
 
-    def plan(self, found: Standing) -> Plan:
-        """Return the fleets that train what is due."""
-        settled = found.settled(self.retry_failed, self.rerun_stale)
+    def plan(self, found: RunStatuses) -> Plan:
+        """Return the fleets that train the runs that are due."""
+        skipped = found.skipped(self.retry_failed, self.rerun_stale)
         measured = self.costs.fleet_size if self.costs else FLEET_SIZES[self.device]
         size = self.sweep.launcher.fleet_size or measured
-        # of other machines' memory nothing is known: a fleet that has too little is halved there
+        # the memory of other machines is unknown: a fleet that is too large is halved there
         room = None
         if not self.is_elsewhere:
             datasets = {run.dataset for run in self.runs}
             room = room_for_fleet(self.device, self.num_workers, datasets)
-        return plan(self.runs, settled, size, self.num_workers, self._under_way(), room)
+        return plan(self.runs, skipped, size, self.num_workers, self._under_way(), room)
 
     def seconds(self, made: Plan) -> float:
-        """Return about how long training a plan takes."""
+        """Return an estimate of the training time of a plan."""
         if self.costs is None:
             return rough_seconds(made.fleets, self.device, self.num_workers)
-        # other machines are taken for as fast as this one, each worker with one to itself
+        # assume that each worker elsewhere has a machine to itself that is as fast as this one
         speed = self.num_workers if self.is_elsewhere else self.costs.speed(self.num_workers)
         return sweep_seconds(made.fleets, self.costs, speed)
 
@@ -120,26 +122,26 @@ class Task:
 
         return runs_under_way(self.store.checkpoints)
 
-    def clear_checkpoints(self, found: Standing) -> None:
-        """Delete the checkpoints from which no fleet will continue; its results must be locked."""
+    def clear_checkpoints(self, found: RunStatuses) -> None:
+        """Delete the checkpoints that no fleet needs any more; the results must be locked."""
         if self.store.checkpoints.is_dir():
             from relu_exp.engine.checkpoints import clear
 
             clear(self.store.checkpoints, found.finished)
 
-    def launch(self, fleets: Sequence[Fleet], mission: Mission, tell: Tell) -> None:
-        """See fleets through, wherever this sweep trains.
+    def launch(self, fleets: Sequence[Fleet], job: FleetJob, callback: Callback) -> None:
+        """Train fleets with this sweep's launcher.
 
         Raises:
-            UsageError: what the launcher needs is not installed, no cluster answers, a data set is
-                not there or the results cannot be written.
+            UsageError: a package of the launcher is not installed, no cluster answers, a data set
+                is missing, or the results cannot be written.
         """
         config = self.sweep.launcher
         num_workers = self.asked_workers if self.is_elsewhere else self.num_workers
-        LAUNCHERS[config.name].launch(fleets, mission, num_workers, tell, **config.own)
+        LAUNCHERS[config.name].launch(fleets, job, num_workers, callback, **config.own)
 
     def manifest(self, session: str) -> dict[str, Any]:
-        """Return what a session writes down before it trains."""
+        """Return the manifest, which is written before training."""
         sweep = self.sweep
         return {
             "schema_version": SCHEMA_VERSION,
@@ -155,6 +157,7 @@ class Task:
             "budget": sweep.budget,
             "run_ids": [run.run_id for run in self.runs],
             "studies": self.studies,
+            "labels": _labels(self.runs),
             "device": self.device,
             "launcher": sweep.launcher.name,
             **describe_machine(),
@@ -162,11 +165,11 @@ class Task:
 
 
 def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -> list[Task]:
-    """Compose and expand every sweep, so that whatever is wrong shows before the first trains.
+    """Compose and expand every sweep, so that errors appear before the first one trains.
 
     Raises:
-        UsageError: an experiment, an override or the device is not valid, the device cannot compute
-            in a precision, or the sweeps are so large that they need --yes.
+        UsageError: an experiment, an override or the device is not valid, the device does not
+            support a precision, or the sweeps are so large that they need --yes.
     """
     from relu_exp.config import sweeps
 
@@ -192,7 +195,7 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
                 command=_command(name, overrides, options),
                 studies=_studies(sweep, here),
                 study_device=here,
-                costs=calibration.stored(device),
+                costs=machine_calibration.stored(device),
                 retry_failed=options.retry_failed,
                 rerun_stale=options.rerun_stale,
             )
@@ -205,14 +208,14 @@ def _all_elsewhere(found: Sequence[Sweep]) -> bool:
 
 
 def _device_elsewhere(device: str) -> str:
-    """Return the device of other machines, of which this one cannot tell what they have."""
+    """Return the device for other machines, whose devices are unknown here."""
     return "cpu" if device == "auto" else device
 
 
 def _check_precisions(runs: Sequence[RunConfig], device: str, is_elsewhere: bool) -> None:
-    """Raise a UsageError where a device cannot compute in a precision that a run asks for."""
+    """Raise a UsageError if a device does not support a precision that a run asks for."""
     asked = {run.precision for run in runs} - {DEFAULT_PRECISION}
-    # what GPUs other machines have they say themselves, before they train
+    # other machines check their own GPUs before they train
     if asked and not (is_elsewhere and device == "cuda"):
         from relu_exp.engine.ops.precision import check
 
@@ -223,7 +226,7 @@ def _check_precisions(runs: Sequence[RunConfig], device: str, is_elsewhere: bool
 def _studies(sweep: Sweep, device: str) -> dict[str, str]:
     if not sweep.studies:
         return {}
-    from relu_exp.engine.studies.registry import part_of  # torch loads only where there is a study
+    from relu_exp.engine.studies.registry import part_of  # loads torch
 
     try:
         return {study: part_of(study, device, sweep.budget) for study in sweep.studies}
@@ -231,12 +234,24 @@ def _studies(sweep: Sweep, device: str) -> dict[str, str]:
         raise UsageError(f"{sweep.name}: {error}") from error
 
 
+def _labels(runs: Sequence[RunConfig]) -> dict[str, dict[str, dict[str, str]]]:
+    """Return how the runs' choices are shown that say so themselves: group → name → label."""
+    from relu_exp.config import registries
+
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for group, registry in registries().items():
+        for name in sorted({getattr(run, group).name for run in runs}):
+            if label := registry[name].label:
+                found.setdefault(group, {})[name] = label.as_dict()
+    return found
+
+
 def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
-    """Raise a UsageError for a figure that a file of the user's own names and there is not."""
-    from relu_exp.config import experiment_names
+    """Raise a UsageError if a user's experiment file names a figure that does not exist."""
+    from relu_exp.config import is_shipped
 
     for name, sweep in zip(names, found, strict=True):
-        if name not in experiment_names() and sweep.figures:
+        if sweep.figures and not is_shipped(name):
             from relu_exp.evidence.figures import FIGURES
 
             for figure in sweep.figures:
@@ -247,7 +262,7 @@ def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
 
 
 def _command(name: str, overrides: Sequence[str], options: Options) -> str:
-    """Return the command that trains these runs; where it ran and what it wrote to is left out."""
+    """Return the command that trains these runs, without the device and the results folder."""
     words = ["relu-exp", "run", name, *overrides]
     if options.budget:
         words += ["--budget", options.budget]

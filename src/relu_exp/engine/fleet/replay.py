@@ -1,8 +1,8 @@
-"""A step recorded once and then replayed: on a GPU, launching its kernels takes longer than they.
+"""Recording a training step once and replaying it: on a GPU, launching kernels would take longer.
 
-A recording repeats the same operations on the same memory. So a step that is to be recorded changes
-its parameters and its optimizer's state in place, draws nothing and waits for no number; what
-differs from step to step is copied to where the recording reads it.
+A recording repeats the same operations on the same memory. So a step that is recorded must update
+the parameters and the optimizer's state in place, draw no random numbers and read no number from
+the device. What differs from step to step is copied to the memory that the recording reads.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from torch import Tensor
 __all__ = ["RECORDERS", "Recorder", "Replay"]
 
 _NUM_WARM_UPS = 3
-"""Steps before the recording: libraries choose their algorithms, optimizers make their state."""
+"""Steps before the recording: libraries choose algorithms, optimizers allocate their state."""
 
 
 class Recorder(Protocol):
-    """Records what one call does, and does it again."""
+    """Records the operations of one call and repeats them."""
 
     def warm_up(self, step: Callable[[], Tensor]) -> Tensor:
-        """Do a step as recording will and return its result."""
+        """Take a step without recording it and return its result."""
 
     def record(self, step: Callable[[], Tensor]) -> None:
-        """Note what a step does without doing it."""
+        """Record a step without executing it."""
 
     def replay(self) -> Tensor:
-        """Do what was noted; the result lies in the same memory each time."""
+        """Execute the recorded step; its result lies in the same memory every time."""
 
 
 class CudaGraph:
-    """A CUDA graph, see "whole-network capture" in PyTorch's notes on CUDA semantics."""
+    """A CUDA graph: see "whole-network capture" in PyTorch's notes on CUDA semantics."""
 
     def __init__(self) -> None:
         self._graph = torch.cuda.CUDAGraph()
         self._side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def warm_up(self, step: Callable[[], Tensor]) -> Tensor:
-        """Do a step beside the default stream, which cannot be captured."""
+        """Take a step on a side stream, because the default stream cannot be captured."""
         main = torch.cuda.current_stream()
         self._side.wait_stream(main)
         with torch.cuda.stream(self._side):
@@ -54,35 +54,35 @@ class CudaGraph:
             self._result = step()
 
     def replay(self) -> Tensor:
-        """Launch the whole step at once."""
+        """Launch the whole step in one call."""
         self._graph.replay()
         return self._result
 
 
 RECORDERS: Mapping[str, Callable[[], Recorder]] = {"cuda": CudaGraph}
-"""Device → what records there; the steps on other devices are taken one by one."""
+"""Device → recorder; on other devices steps are not recorded."""
 
 
 class Replay:
-    """One fleet's steps: the first are taken as they are, then one is recorded and replayed.
+    """Takes the steps of one fleet: a few warm-up steps, then one is recorded and replayed.
 
-    The warm-ups are steps of the training like all others: nothing has to be undone. A fleet of
-    other tensors needs another replay.
+    The warm-up steps are ordinary training steps. When runs leave the fleet its tensors change, and
+    a new `Replay` is needed.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         """Start with nothing recorded."""
         self._recorder = recorder
         self._num_warm_ups = 0
-        self._given: Tensor | None = None
+        self._inputs: Tensor | None = None
 
-    def take(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
-        """Return step(given), where step and the shape of `given` are the same in every call."""
+    def take(self, step: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+        """Return step(inputs), where step and the shape of `inputs` are the same in every call."""
         if self._num_warm_ups < _NUM_WARM_UPS:
             self._num_warm_ups += 1
-            return self._recorder.warm_up(lambda: step(given))
-        if self._given is None:
-            place = self._given = given.clone()
-            self._recorder.record(lambda: step(place))
-        self._given.copy_(given)
+            return self._recorder.warm_up(lambda: step(inputs))
+        if self._inputs is None:
+            copy = self._inputs = inputs.clone()
+            self._recorder.record(lambda: step(copy))
+        self._inputs.copy_(inputs)
         return self._recorder.replay().clone()

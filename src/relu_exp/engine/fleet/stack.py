@@ -13,7 +13,7 @@ from torch import Tensor
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, gain
 from relu_exp.engine.data.datasets import load
-from relu_exp.engine.fleet.chains import Chain
+from relu_exp.engine.fleet.fused_mlp import FusedMlp
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
@@ -23,10 +23,29 @@ from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS, Output
 from relu_exp.engine.streams import stream
 
-__all__ = ["Noise", "Stack", "Tape", "build"]
+__all__ = ["Noise", "Stack", "Tape", "build", "training_noise"]
 
 Noise = Callable[[int, torch.Size], Tensor]
 """Uniform numbers for a hidden layer: (layer, shape of its pre-activations) → that shape."""
+
+
+def training_noise(seeds: Sequence[int], step: int, device: str) -> Noise:
+    """Return the random numbers of a training step; all runs of a seed get the same ones.
+
+    Args:
+        seeds: the seed of every run.
+        step: the training step.
+        device: where the numbers are needed.
+    """
+
+    def draw(layer: int, shape: torch.Size) -> Tensor:
+        each = {
+            seed: torch.rand(shape[1:], generator=stream(seed, "noise", step, layer))
+            for seed in dict.fromkeys(seeds)
+        }
+        return torch.stack([each[seed] for seed in seeds]).to(device)
+
+    return draw
 
 
 @dataclass
@@ -59,7 +78,7 @@ class Stack:
     slopes: list[Tensor]
 
     def __post_init__(self) -> None:
-        """Have autograd follow all that is trained."""
+        """Mark all parameters as requiring gradients."""
         for parameter in self.parameters():
             parameter.requires_grad_()
 
@@ -79,7 +98,7 @@ class Stack:
 
     @property
     def is_dense(self) -> bool:
-        """Whether every layer is dense, so that a pass hears of all activations as they come."""
+        """Whether every hidden layer calls `on_activation`, because all layers are dense."""
         return all(len(layer.shape) == 2 for layer in self.layers)
 
     def forward(
@@ -87,28 +106,29 @@ class Stack:
         x: Samples,
         noise: Noise | None = None,
         tape: Tape | None = None,
-        heard: Callable[[Tensor], None] | None = None,
-        descends: bool = False,
+        on_activation: Callable[[Tensor], None] | None = None,
+        fused_update: bool = False,
     ) -> Tensor:
         """Return the outputs (runs, units, samples); with `noise`, as in training.
 
-        A tape makes every hidden layer go by the plain formula, so that autograd reaches it;
-        `heard` is called with the activations of each dense hidden layer and keeps the fast rules.
-        With `descends`, dense layers take their step on the way back (see `kernels.dense`).
+        With a tape, every hidden layer uses the plain formula, so that autograd gives its
+        gradients. `on_activation` is called with the activations of each dense hidden layer, which
+        still uses the fast rules. With `fused_update`, the backward pass must start from learning
+        rate × loss and updates the dense layers (see `optimizers`).
         """
-        passing = _Pass(self, noise, tape, heard, descends)
+        passing = _Pass(self, noise, tape, on_activation, fused_update)
         return self.network.forward(passing, x, self.settings)
 
     @cached_property
-    def _chains(self) -> dict[tuple[int, ...], Chain]:
+    def _fused_mlps(self) -> dict[tuple[int, ...], FusedMlp]:
         return {}
 
-    def chain(self, x: Samples) -> Chain:
-        """Return all layers as one chain, with buffers for batches like x."""
+    def fused_mlp(self, x: Samples) -> FusedMlp:
+        """Return all layers as one autograd node, with buffers for batches of the shape of x."""
         shape = (x.labels.shape[1], *x.sizes)
-        if shape not in self._chains:
-            self._chains[shape] = Chain(self.weights, self.biases, self.phi, x)
-        return self._chains[shape]
+        if shape not in self._fused_mlps:
+            self._fused_mlps[shape] = FusedMlp(self.weights, self.biases, self.phi, x)
+        return self._fused_mlps[shape]
 
     def slope_of(self, layer: int) -> Mapping[str, Tensor]:
         """Return the learned keyword of a hidden layer's activation, or nothing."""
@@ -130,28 +150,28 @@ class Stack:
 
 
 class _Pass:
-    """One forward pass; what `networks.Pass` asks for."""
+    """One forward pass; implements `networks.Pass`."""
 
     def __init__(
         self,
         stack: Stack,
         noise: Noise | None,
         tape: Tape | None,
-        heard: Callable[[Tensor], None] | None,
-        descends: bool,
+        on_activation: Callable[[Tensor], None] | None,
+        fused_update: bool,
     ) -> None:
-        self.stack, self.noise, self.tape, self.heard = stack, noise, tape, heard
-        self.descends = descends
+        self.stack, self.noise, self.tape, self.on_activation = stack, noise, tape, on_activation
+        self.fused_update = fused_update
         self.num_layers = len(stack.layers)
 
     def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
         W, b, phi = self.stack.weights[layer], self.stack.biases[layer], self.stack.phi
         if self.tape is None and phi.is_fast:
-            a = dense(h, W, b, phi, skip, self.descends)
-            if self.heard is not None:
-                self.heard(a)
+            a = dense(h, W, b, phi, skip, self.fused_update)
+            if self.on_activation is not None:
+                self.on_activation(a)
             return a
-        z = linear(h, W, b, self.descends)
+        z = linear(h, W, b, self.fused_update)
         return self._activate(layer, z if skip is None else z + skip)
 
     def conv(self, layer: int, h: Tensor, padding: int = 0) -> Tensor:
@@ -163,15 +183,15 @@ class _Pass:
 
     def sequence(self, x: Samples) -> Tensor:
         stack = self.stack
-        if self.descends and stack.phi.is_fast and not rounds():
-            return stack.chain(x)(x)
+        if self.fused_update and stack.phi.is_fast and not rounds():
+            return stack.fused_mlp(x)(x)
         h: Tensor | Samples = x
         for layer in range(self.num_layers - 1):
             h = self.dense(layer, h)
         return self.linear(self.num_layers - 1, h)
 
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
-        return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.descends)
+        return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.fused_update)
 
     def _activate(self, layer: int, z: Tensor) -> Tensor:
         learned = dict(self.stack.slope_of(layer))
@@ -187,13 +207,13 @@ class _Pass:
 def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
     """Return the stack of a fleet at its initialization.
 
-    The standard-normal draws of a layer depend on the seed and the layer's shape alone: arms of
-    one seed share them, whatever their initializer. The first layer's weights come in the order in
-    which `Batches` has the features.
+    The standard-normal draws of a layer depend only on the seed and the layer's shape: arms of one
+    seed share them, whatever their initializer. The first layer's weights are in the order of the
+    features in `Batches`.
 
     Args:
         runs: configurations of equal shape, those of one seed consecutive.
-        device: where the parameters live.
+        device: where the parameters are stored.
 
     Raises:
         UsageError: the network does not fit the data set.
@@ -201,11 +221,12 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
     first = runs[0]
     entry, network = ACTIVATIONS[first.activation.name], NETWORKS[first.network.name]
     layers = tuple(layer for layer in layers_of(first) if layer.is_used)
+    sorted_data = load(first.dataset).sorted_by_sparsity if network.permutes_inputs else None
     weights, biases = [], []
     for index, layer in enumerate(layers):
         pairs = [_draw(run, index, layer, is_hidden=index < len(layers) - 1) for run in runs]
-        if index == 0 and network.takes_any_order and (data := load(first.dataset).by_use):
-            pairs = [(W[:, data.order], b) for W, b in pairs]
+        if index == 0 and sorted_data:
+            pairs = [(W[:, sorted_data.order], b) for W, b in pairs]
         weights.append(stacked(torch.stack([W for W, _ in pairs]).to(device)))
         biases.append(stacked(torch.stack([b for _, b in pairs]).to(device)))
     settings = [run.activation.as_dict() for run in runs]

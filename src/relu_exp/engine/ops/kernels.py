@@ -1,8 +1,8 @@
-"""The fast parts: linear map and activation of a whole fleet in one differentiable step.
+"""Fast kernels: linear map and activation of a whole fleet in one differentiable operation.
 
 A fleet's tensors carry the run first and the sample last: activations are (runs, units, samples),
-weights (runs, out, in), biases (runs, out, 1). Beside every fast rule stands the plain formula of
-`activations`, which the tests hold it against.
+weights (runs, out, in), biases (runs, out, 1). Tests compare every fast rule with the plain formula
+of `activations`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
     "gives_same_bits",
     "grouped_convolution",
     "linear",
-    "never_moves",
+    "zero_gradient_units",
 ]
 
 aten = torch.ops.aten
@@ -48,15 +48,15 @@ class Rule:
     """An activation in place, and its derivative from its own output.
 
     `forward_(z, **settings)` overwrites z with φ(z). `backward(grad, a, out, **settings)` writes
-    grad · φ′(z) to `out`, which may be a itself, given a = φ(z). `rests(a)`, where it is cheaper,
-    says of which units (..., units) φ′ is 0 on every sample.
+    grad · φ′(z) to `out`, which may be a itself, given a = φ(z). `zero_gradient_units(a)` is an
+    optional shortcut that returns for which units (..., units) φ′ is 0 on every sample.
     """
 
     forward_: Callable[..., Any]
     backward: Callable[..., Any]
-    # whether φ′ from the output is as exact as from the input, also where the output rounds
+    # whether φ′ computed from the output is as exact as from the input, despite rounding
     is_exact: bool = True
-    rests: Callable[[Tensor], Tensor] | None = None
+    zero_gradient_units: Callable[[Tensor], Tensor] | None = None
 
 
 RULES: Mapping[str, Rule] = {
@@ -73,7 +73,7 @@ RULES: Mapping[str, Rule] = {
     "relu": Rule(
         torch.relu_,
         lambda grad, a, out: aten.threshold_backward.grad_input(grad, a, 0, grad_input=out),
-        rests=lambda a: a.amax(-1) <= 0,
+        zero_gradient_units=lambda a: a.amax(-1) <= 0,
     ),
     "leaky_relu": Rule(
         lambda z, negative_slope: aten.leaky_relu_(z, negative_slope),
@@ -89,19 +89,19 @@ RULES: Mapping[str, Rule] = {
         is_exact=False,
     ),
 }
-"""The activations with a rule; the others are differentiated by autograd from their formula."""
+"""Activations with a fast rule; autograd differentiates the formulas of the others."""
 
 
 @dataclass(frozen=True)
 class Elementwise:
-    """One activation with the settings of every run of a fleet."""
+    """An activation with the settings of every run of a fleet."""
 
     name: str
     settings: tuple[Mapping[str, Any], ...]
 
     @property
     def is_fast(self) -> bool:
-        """Whether the activation has a rule."""
+        """Whether the activation has a fast rule."""
         return self.name in RULES
 
     @cached_property
@@ -137,7 +137,7 @@ class Elementwise:
     def plain(self, z: Tensor, **learned: Any) -> Tensor:
         """Return φ(z) by the plain formula, differentiable by autograd.
 
-        `learned` are tensors with a leading run axis: a trained slope, random numbers.
+        `learned` holds tensors with a leading run axis: a trained slope, random numbers.
         """
         function, parts = ACTIVATIONS[self.name].function, [(slice(None), self.settings[0])]
         if not (self.is_uniform and gives_same_bits(z)):
@@ -149,7 +149,7 @@ class Elementwise:
         return values[0] if len(values) == 1 else torch.cat(values)
 
     def derivative(self, z: Tensor, a: Tensor, **learned: Any) -> Tensor:
-        """Return φ′(z), given a = φ(z), as training computes it."""
+        """Return φ′(z) given a = φ(z), computed as in training."""
         if self.is_fast and RULES[self.name].is_exact:
             ones = new_stack(a, *a.shape[1:]).fill_(1)
             return self.backward(ones, stacked(a), new_stack(a, *a.shape[1:])).contiguous()
@@ -159,11 +159,15 @@ class Elementwise:
             return torch.autograd.grad(value.sum(), point)[0]
 
     @property
-    def rests(self) -> Callable[[Tensor], Tensor] | None:
-        """What says, from activations (..., units, samples) alone, which units never move."""
+    def zero_gradient_units(self) -> Callable[[Tensor], Tensor] | None:
+        """Function from activations alone to the units whose φ′ is 0 on every sample.
+
+        It maps (..., units, samples) to (..., units). None if the pre-activations are needed.
+        """
         if not self.is_fast or not RULES[self.name].is_exact:
             return None
-        return RULES[self.name].rests or (lambda a: never_moves(self.derivative(a, a)))
+        shortcut = RULES[self.name].zero_gradient_units
+        return shortcut or (lambda a: zero_gradient_units(self.derivative(a, a)))
 
     def keep(self, runs: Sequence[int]) -> Elementwise:
         """Return the same activation for some of the runs."""
@@ -171,20 +175,27 @@ class Elementwise:
 
 
 def gives_same_bits(z: Tensor) -> bool:
-    """Return whether an elementwise function gives each run of z (runs, ...) what it gets alone."""
+    """Return whether elementwise functions of z (runs, ...) have the bits of each run alone."""
     return z.is_cuda or len(z) == 1 or z[0].numel() % VECTORIZED == 0
 
 
-def never_moves(derivative: Tensor) -> Tensor:
-    """Return which units (..., units) have a derivative (..., units, samples) of 0 everywhere."""
-    # the largest magnitude is zero when all are, and found much faster than comparing each
+def zero_gradient_units(derivative: Tensor) -> Tensor:
+    """Return which units have a zero derivative on every sample.
+
+    Args:
+        derivative: (..., units, samples).
+
+    Returns:
+        (..., units).
+    """
+    # the largest magnitude is found much faster than each value is compared
     return derivative.abs().amax(-1) == 0
 
 
-def linear(h: Tensor | Samples, W: Tensor, b: Tensor, descends: bool = False) -> Tensor:
+def linear(h: Tensor | Samples, W: Tensor, b: Tensor, fused_update: bool = False) -> Tensor:
     """Return W h + b: (runs, out, samples), differentiable by autograd; see `dense`."""
     identity = Elementwise("identity", ({},) * W.shape[0])
-    return dense(h, W, b, identity, descends=descends)
+    return dense(h, W, b, identity, fused_update=fused_update)
 
 
 def dense(
@@ -193,22 +204,22 @@ def dense(
     b: Tensor,
     phi: Elementwise,
     skip: Tensor | None = None,
-    descends: bool = False,
+    fused_update: bool = False,
 ) -> Tensor:
     """Return φ(W h + b + skip): (runs, out, samples), for an activation with a fast rule.
 
     Args:
-        h: activations of the layer below (runs, in, samples), or the inputs.
+        h: activations of the layer below (runs, in, samples), or the network's inputs.
         W: weights (runs, out, in).
         b: biases (runs, out, 1).
         phi: the activation.
         skip: added to the pre-activations (runs, out, samples).
-        descends: the way back subtracts the gradients by W and b from them, where it finds them,
-            and hands none on: what it is given must be the gradient of learning rate times loss.
-            It works in the memory of what was returned.
+        fused_update: the backward pass subtracts the gradients by W and b from them in place and
+            returns none (see `optimizers`). It must start from learning rate × loss, and it
+            overwrites the returned tensor.
     """
     below, x = (h, None) if isinstance(h, Tensor) else (None, h)
-    result: Tensor = _Dense.apply(below, x, W, b, skip, phi, descends)
+    result: Tensor = _Dense.apply(below, x, W, b, skip, phi, fused_update)
     return result
 
 
@@ -224,16 +235,16 @@ def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
     convolve = grouped_convolution if h.is_cuda else convolutions
     if not rounds():
         return convolve(h, W, b[:, :, 0], padding)
-    # biases are added to float32 sums, and so are the gradients by them
+    # biases are added in float32, and their gradients are sums in float32
     z = convolve(rounded(h), rounded(W), torch.zeros_like(b[:, :, 0]), padding)
     return with_rounded_grad(z) + b[:, None, :, :, None]
 
 
 def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
-    """Return the convolutions of `conv2d` with biases (runs, out), one run after another.
+    """Return the convolutions of `conv2d` with biases (runs, out), computed run by run.
 
-    On a CPU a grouped one is faster for small maps and slower for large ones, and a run's last bits
-    may depend on its fleet: `benchmarks.convolutions` measures both.
+    On a CPU, a grouped convolution is faster for small maps and slower for large ones, and a run's
+    last bits may depend on its fleet: `benchmarks.convolutions` measures both.
     """
     runs = zip(h, W, b, strict=True)
     return torch.stack(
@@ -242,7 +253,7 @@ def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
 
 
 def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
-    """Return what `convolutions` returns, as one convolution with a group for every run."""
+    """Return what `convolutions` returns, computed as one convolution with a group per run."""
     runs, samples, channels, *places = h.shape
     x = h.transpose(0, 1).reshape(samples, runs * channels, *places)
     z = F.conv2d(x, W.flatten(0, 1), b.flatten(), padding=padding, groups=runs)
@@ -250,7 +261,7 @@ def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor
 
 
 class _Dense(torch.autograd.Function):
-    """a = φ(W h + b + skip), keeping only h and a for the way back."""
+    """a = φ(W h + b + skip); keeps only h and a for the backward pass."""
 
     @staticmethod
     def forward(
@@ -261,7 +272,7 @@ class _Dense(torch.autograd.Function):
         b: Tensor,
         skip: Tensor | None,
         phi: Elementwise,
-        descends: bool,
+        fused_update: bool,
     ) -> Tensor:
         left = operand(W)
         if h is not None:
@@ -276,31 +287,31 @@ class _Dense(torch.autograd.Function):
             z += skip
         a = phi.forward_(z)
         ctx.save_for_backward(h, W, b, a)
-        ctx.x, ctx.phi, ctx.has_skip, ctx.descends = x, phi, skip is not None, descends
+        ctx.x, ctx.phi, ctx.has_skip, ctx.fused_update = x, phi, skip is not None, fused_update
         return a
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         h, W, b, a = ctx.saved_tensors
-        # all that used a have used it by now, and a step down needs no outputs any more
-        out = a if ctx.descends else new_stack(a, *a.shape[1:])
+        # every operation that needs a has run before this one, so a fused update may overwrite a
+        out = a if ctx.fused_update else new_stack(a, *a.shape[1:])
         dz = ctx.phi.backward(stacked(grads[0]), a, out)
         db, dskip = dz.sum(-1, keepdim=True), dz if ctx.has_skip else None
         dz = operand(dz)
         dh = dW = None
         if h is None:
-            if ctx.descends:
+            if ctx.fused_update:
                 subtract_shared_gradient_(W, dz, ctx.x)
             else:
                 dW = shared_gradient(dz, ctx.x)
         else:
             ht = operand(h).transpose(1, 2)
             dh = product(operand(W).transpose(1, 2), dz)
-            if ctx.descends:
+            if ctx.fused_update:
                 add_product_(W, dz, ht, alpha=-1)
             else:
                 dW = product(dz, ht)
-        if ctx.descends:
+        if ctx.fused_update:
             b -= db
             db = None
         return dh, None, dW, db, dskip, None, None

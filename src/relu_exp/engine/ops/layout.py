@@ -1,8 +1,8 @@
-"""Where a fleet's tensors lie in memory: each run's part begins as a lone run's tensor does.
+"""The memory layout of a fleet's tensors, which gives each run the bits of a lone run.
 
-The last bits of a matrix product may depend on where its operands begin relative to a cache line.
-In a stacked tensor each run's part therefore begins where PyTorch would begin a tensor of its own:
-a library that is called for one run's part cannot tell it from a lone run's.
+The last bits of a matrix product may depend on the alignment of its operands to cache lines. In a
+stack, each run's part therefore has the alignment that PyTorch gives a separate tensor: a library
+that is called for one run's part computes exactly what it computes for a lone run.
 
 An elementwise loop ends in a scalar tail, whose exp may differ from the vectorized one. The memory
 of a stack therefore ends with padding, so that every element of every run is vectorized.
@@ -20,21 +20,21 @@ from torch import Tensor
 __all__ = ["VECTORIZED", "aligned", "kept", "new_stack", "padded", "placed", "stacked"]
 
 VECTORIZED = 64
-"""Elements: a multiple of what any vectorized loop of PyTorch takes at once."""
+"""Elements: a multiple of the width of any vectorized loop of PyTorch."""
 
 _ALIGNMENT = 16
-"""Elements at a multiple of which each run's part begins: 64 bytes of float32."""
+"""Each run's part begins at a multiple of this many elements: 64 bytes of float32."""
 
 _LINE = 64
-"""Bytes at a multiple of which PyTorch begins every tensor."""
+"""Every tensor of PyTorch begins at a multiple of this many bytes."""
 
 
 def new_stack(like: Tensor, *shape: int) -> Tensor:
-    """Return a stack (runs, *shape) of no values yet, with the runs and type of `like`."""
+    """Return an uninitialized stack (runs, *shape) with the number of runs and type of `like`."""
     runs, (part, *steps) = like.shape[0], _strides(tuple(shape))
     size = math.prod(shape)
     memory = like.new_empty(_multiple(runs * part, VECTORIZED))
-    # padding is computed with, so it holds numbers
+    # computations include the padding, so it must hold finite numbers
     if part > size:
         memory.zero_()
     else:
@@ -43,7 +43,7 @@ def new_stack(like: Tensor, *shape: int) -> Tensor:
 
 
 def stacked(tensor: Tensor) -> Tensor:
-    """Return a tensor (runs, ...) as a stack: itself if it is one, else a copy."""
+    """Return a tensor (runs, ...) as a stack: the tensor itself if it is one, else a copy."""
     if _is_stack(tensor):
         return tensor
     with torch.no_grad():
@@ -51,19 +51,19 @@ def stacked(tensor: Tensor) -> Tensor:
 
 
 def placed(matrices: Tensor) -> Tensor:
-    """Return matrices (runs, m, n), each stored by rows or by columns from an aligned place on.
+    """Return matrices (runs, m, n), each aligned and stored in row-major or column-major order.
 
-    It is a copy, unless they are stored so already: as a stack, its transpose, a part of its
-    columns, or one matrix that all runs share. The strides of a single row or column, which have no
-    meaning but may decide how a library multiplies, are always those of a matrix stored by rows.
+    Matrices that are stored so already are not copied: a stack, its transpose, a part of its
+    columns, or one matrix that all runs share. A single row or column always gets the strides of a
+    row-major matrix: they have no meaning, but libraries may choose an algorithm by them.
     """
     runs, m, n = matrices.shape
     run, row, column = matrices.stride()
     if m > 1 and n > 1 and row == 1 and column >= m:
         return placed(matrices.transpose(1, 2)).transpose(1, 2)
-    begins_aligned = run % _ALIGNMENT == 0 and matrices.data_ptr() % _LINE == 0
-    is_by_rows = (n == 1 or column == 1) and (m == 1 or row >= n)
-    if not begins_aligned or not is_by_rows:
+    is_aligned = run % _ALIGNMENT == 0 and matrices.data_ptr() % _LINE == 0
+    is_row_major = (n == 1 or column == 1) and (m == 1 or row >= n)
+    if not is_aligned or not is_row_major:
         return stacked(matrices)
     if m > 1 and n > 1:
         return matrices
@@ -71,10 +71,9 @@ def placed(matrices: Tensor) -> Tensor:
 
 
 def padded(stack: Tensor) -> Tensor:
-    """Return all memory of a stack, padding included, as one vector.
+    """Return the whole memory of a stack, including the padding, as one vector.
 
-    An elementwise function may be computed over all of it at once; what it makes of the padding is
-    never read.
+    An elementwise function can be applied to all of it; its results in the padding are never read.
     """
     strides = _strides(stack.shape[1:])
     assert stack.stride() == strides
@@ -82,12 +81,12 @@ def padded(stack: Tensor) -> Tensor:
 
 
 def kept(stack: Tensor, runs: Tensor) -> Tensor:
-    """Return a stack of some of the runs (int64 indices on the stack's device), as a copy."""
+    """Return a copy of some runs of a stack, given as int64 indices on the same device."""
     return stacked(stack.detach().index_select(0, runs))
 
 
 def aligned(tensor: Tensor) -> Tensor:
-    """Return a tensor that begins at an aligned place, as does its gradient; a copy if need be."""
+    """Return an aligned contiguous tensor whose gradient is too; a copy only if necessary."""
     result: Tensor = _Aligned.apply(tensor)
     return result
 
@@ -95,14 +94,14 @@ def aligned(tensor: Tensor) -> Tensor:
 class _Aligned(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        return _moved(tensor)
+        return _as_aligned(tensor)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return _moved(grads[0])
+        return _as_aligned(grads[0])
 
 
-def _moved(tensor: Tensor) -> Tensor:
+def _as_aligned(tensor: Tensor) -> Tensor:
     is_aligned = tensor.data_ptr() % _LINE == 0 and tensor.is_contiguous()
     return (
         tensor.view_as(tensor)
@@ -113,7 +112,7 @@ def _moved(tensor: Tensor) -> Tensor:
 
 @cache
 def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides of a stack of parts of a shape, that between runs first."""
+    """Return the strides of a stack whose parts have a shape; the stride between runs is first."""
     steps = [math.prod(shape[place + 1 :]) for place in range(len(shape))]
     return _multiple(math.prod(shape), _ALIGNMENT), *steps
 
@@ -126,6 +125,6 @@ def _is_stack(tensor: Tensor) -> bool:
     strides = _strides(tensor.shape[1:])
     if tensor.stride() != strides or tensor.data_ptr() % _LINE:
         return False
-    # what looks like a stack may lie at the very end of its memory, with no padding behind
+    # a tensor with these strides may end where its memory ends, without room for the padding
     end = tensor.storage_offset() + _multiple(tensor.shape[0] * strides[0], VECTORIZED)
     return bool(end * tensor.itemsize <= tensor.untyped_storage().nbytes())

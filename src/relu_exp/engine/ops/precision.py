@@ -1,10 +1,10 @@
 """Precision: what the operands of matrix products and convolutions are rounded to.
 
 Parameters, activations and updates are float32, and so are the sums of every product. `bfloat16`
-rounds the operands to 8 significant bits, on the way back too: products of two such numbers are
-exact in float32, so that rounding first and multiplying in float32 is what hardware for bfloat16
-with float32 sums computes, on any machine. `tf32` leaves the rounding, to 11 bits, to the tensor
-cores of a GPU.
+rounds the operands to 8 significant bits, in the backward pass too. Products of two such numbers
+are exact in float32, so rounding first and multiplying in float32 gives, on any machine, what
+bfloat16 hardware with float32 sums computes. With `tf32` the tensor cores of a GPU do the rounding,
+to 11 bits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _rounds_to: torch.dtype | None = None
 
 
 def check(precision: str, device: str) -> None:
-    """Raise a UsageError where a device cannot compute in a precision: nothing stands in for it."""
+    """Raise a UsageError if a device cannot compute in a precision; there is no fallback."""
     if precision != "tf32":
         return
     has_gpu = device == "cuda" and torch.cuda.is_available()
@@ -40,16 +40,16 @@ def check(precision: str, device: str) -> None:
 
 @contextmanager
 def in_use(precision: str, device: str) -> Iterator[None]:
-    """Compute products in a precision for a while, in this process.
+    """Compute products in a precision within the context, in this process.
 
     Raises:
         UsageError: the device cannot.
     """
     global _rounds_to
     check(precision, device)
-    # numbers of bfloat16 are numbers of TF32: its tensor cores multiply them as they are
+    # every bfloat16 number is a TF32 number, so TF32 tensor cores multiply them exactly
     cores = "ieee" if precision == DEFAULT_PRECISION else "tf32"
-    # a CPU is never told to round; of a GPU's convolutions PyTorch does unless told otherwise
+    # a CPU is not switched; on a GPU PyTorch computes convolutions in TF32 by default
     backends: Any = torch.backends
     switches = [backends.cuda.matmul, backends.cudnn.conv] if device == "cuda" else []
     before = _rounds_to, [switch.fp32_precision for switch in switches]
@@ -65,7 +65,7 @@ def in_use(precision: str, device: str) -> Iterator[None]:
 
 
 def operand(x: Tensor) -> Tensor:
-    """Return an operand of a product, rounded to the precision in use; no gradient passes."""
+    """Return an operand of a product rounded to the precision in use, without a gradient."""
     return x if _rounds_to is None else x.to(_rounds_to).to(x.dtype)
 
 
@@ -75,13 +75,13 @@ def rounds() -> bool:
 
 
 def rounded(x: Tensor) -> Tensor:
-    """Return `operand(x)` for autograd: its gradient is that by x."""
+    """Return `operand(x)`; autograd passes its gradient to x unchanged."""
     result: Tensor = _Rounded.apply(x)
     return result
 
 
 def with_rounded_grad(z: Tensor) -> Tensor:
-    """Return z, the gradient by which is rounded: on the way back it is an operand."""
+    """Return z; its gradient is rounded, because the backward pass multiplies it."""
     result: Tensor = _RoundedGrad.apply(z)
     return result
 

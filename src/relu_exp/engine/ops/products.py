@@ -1,10 +1,9 @@
-"""Matrix products of a whole fleet, whose bits are those of each run alone.
+"""Matrix products of a whole fleet, with the same bits that each run has alone.
 
-The plain path multiplies one run after another. As `layout` places every run's operands where a
-lone run's would lie, these are the very calls that a lone run makes. One batched call is faster for
-small matrices, but no library promises that it sums in the same order. So it is taken for a shape
-only once it has been compared with the plain path on this machine, bit for bit, on random numbers:
-another order of summation changes the last bits of many sums, whatever the numbers.
+The plain path multiplies run by run. Because of `layout`, these are exactly the calls that a lone
+run makes. One batched call is faster for small matrices, but no library guarantees that it sums in
+the same order. It is used for a shape only after it has given the same bits as the plain path on
+this machine for random numbers; another order of summation changes the last bits of many sums.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from relu_exp.engine.ops.layout import new_stack, placed
 __all__ = ["Multiplication", "Path", "add_product_", "paths", "product"]
 
 _COMPARE_AT = 3
-"""How often a shape is multiplied before the two paths are compared: shapes that come up less
-often, as runs leave a fleet, are not worth it."""
+"""The paths are compared at this use of a shape; rarer shapes, which occur when runs leave a fleet,
+are not worth the time."""
 
 _COMPARED_SUMS = 1000
 _num_uses: Counter[Any] = Counter()
@@ -37,8 +36,8 @@ def product(A: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
 
     Args:
         A: (runs, m, k).
-        B: (runs, k, n); one matrix that all runs share is expanded, without a copy.
-        out: a stack that they are written to.
+        B: (runs, k, n); a matrix that all runs share is expanded without a copy.
+        out: a stack that the result is written to.
     """
     A, B = placed(A), placed(B)
     if out is None:
@@ -47,25 +46,25 @@ def product(A: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def add_product_(C: Tensor, A: Tensor, B: Tensor, alpha: float) -> None:
-    """Make C += alpha · A B for every run, C (runs, m, n) being a stack or columns of one."""
+    """Do C += alpha · A B for every run; C (runs, m, n) is a stack or columns of one."""
     Multiplication(C, placed(A), placed(B), alpha)()
 
 
 class Multiplication:
-    """C = A B, or C += alpha · A B, for every run of a fleet, in memory that may be used again.
+    """C = A B, or C += alpha · A B, for every run of a fleet, between fixed tensors.
 
     Args:
         C: (runs, m, n).
-        A: (runs, m, k), placed as `layout.placed` has it.
+        A: (runs, m, k), as `layout.placed` returns it.
         B: (runs, k, n), likewise.
         alpha: None to overwrite C.
     """
 
     def __init__(self, C: Tensor, A: Tensor, B: Tensor, alpha: float | None = None) -> None:
         self.C, self.A, self.B, self.alpha = C, A, B, alpha
-        # all that a library's choice of how to multiply may depend on
-        places = tuple((each.shape, each.stride()) for each in (C, A, B))
-        self.shape = (alpha, C.dtype, C.device.type, *places)
+        # everything that a library's choice of an algorithm may depend on
+        layouts = tuple((each.shape, each.stride()) for each in (C, A, B))
+        self.shape = (alpha, C.dtype, C.device.type, *layouts)
         self.is_batched = False if len(C) == 1 else _has_equal_bits.get(self.shape)
 
     def __call__(self) -> Tensor:
@@ -93,21 +92,21 @@ class Multiplication:
                 c.addmm_(a, b, alpha=self.alpha)
 
     def _compare(self) -> bool | None:
-        """Return whether both paths write the same bits, None as long as that is not known."""
-        # while a CUDA graph is captured nothing can be compared
+        """Return whether both paths give the same bits, None as long as that is unknown."""
+        # nothing can be compared while a CUDA graph is captured
         if self.C.is_cuda and torch.cuda.is_current_stream_capturing():
             return None
         _num_uses[self.shape] += 1
         if _num_uses[self.shape] < _COMPARE_AT:
             return None
         if self.shape not in _has_equal_bits:
-            # a single sum may well have the same bits in two orders, not hundreds of them
+            # a few sums may have the same bits in two orders of summation, but not hundreds
             draws = range(0, _COMPARED_SUMS, self.C.numel())
             _has_equal_bits[self.shape] = all(self._has_equal_bits(draw) for draw in draws)
         return _has_equal_bits[self.shape]
 
     def _has_equal_bits(self, draw: int) -> bool:
-        """Return whether both paths write the same bits, given random numbers placed like these."""
+        """Return whether both paths give the same bits for random numbers of the same layout."""
         A, B = _random_like(self.A, 3 * draw), _random_like(self.B, 3 * draw + 1)
         batched, plain = (
             Multiplication(_random_like(self.C, 3 * draw + 2), A, B, self.alpha) for _ in range(2)
@@ -119,9 +118,9 @@ class Multiplication:
 
 @dataclass(frozen=True)
 class Path:
-    """How this machine multiplies (m, k) by (k, n) for a number of runs, and what it costs.
+    """How this machine computes products of a shape (runs, m, k, n), and at what cost.
 
-    `slowdown` is the time of the path taken over that of a batched call: 1 where that is taken.
+    `slowdown` is the time of the path in use divided by that of a batched call.
     """
 
     shape: tuple[int, int, int, int]
@@ -130,7 +129,7 @@ class Path:
 
 
 def paths(shapes: Iterable[tuple[int, int, int, int]]) -> list[Path]:
-    """Return which path products (runs, m, k, n) take in a process of one thread."""
+    """Return the paths that a process with one thread uses for products (runs, m, k, n)."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -164,12 +163,12 @@ _NUM_RANDOM = 1 << 18
 
 @cache
 def _random() -> Tensor:
-    """Return random numbers to compare products with; drawing them anew would take longer."""
+    """Return random numbers for comparing products, cached because drawing them takes long."""
     return torch.randn(2 * _NUM_RANDOM, generator=torch.Generator().manual_seed(0))
 
 
 def _random_like(tensor: Tensor, draw: int) -> Tensor:
-    """Return random numbers in new memory, with a tensor's shape and strides."""
+    """Return random numbers in new memory with the shape and strides of a tensor."""
     steps = zip(tensor.shape, tensor.stride(), strict=True)
     extent = 1 + sum((size - 1) * step for size, step in steps)
     begin = 97 * draw % _NUM_RANDOM

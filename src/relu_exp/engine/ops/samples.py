@@ -21,31 +21,43 @@ __all__ = [
     "subtract_shared_gradient_",
 ]
 
-_REACH = 32
-"""Features that a group's reach is a multiple of, so that few shapes of products come up."""
+_FEATURE_STEP = 32
+"""Numbers of active features are rounded up to multiples of this, so that few shapes occur."""
 
 
 @dataclass(frozen=True)
 class Samples:
     """A batch of inputs for a fleet, stored once for all runs of a seed.
 
-    `inputs` is (groups, features, samples), `labels` (groups, samples); `sizes` says how many
-    consecutive runs share each group. Beyond its `reach`, all samples of a group are equal to the
-    `background` (features,), as at the border of images: what those features add to a product is
-    the same for all. Without a background there is nothing of the kind.
+    Attributes:
+        inputs: (groups, features, samples).
+        labels: (groups, samples).
+        sizes: how many consecutive runs share each group.
+        background: None, or a value for each feature (features,), as at the border of images.
+        num_active_features: of each group. The features after these are equal to the background in
+            all samples, so they add the same to a product for every sample.
     """
 
     inputs: Tensor
     labels: Tensor
     sizes: tuple[int, ...]
-    reach: tuple[int, ...] = ()
+    num_active_features: tuple[int, ...] = ()
     background: Tensor | None = None
 
-    def reaching(self, ends: Sequence[int], background: Tensor) -> Samples:
-        """Return the samples, of which each group is background beyond its end."""
+    def with_background(self, background: Tensor, num_active_features: Sequence[int]) -> Samples:
+        """Return the samples with a background, which all but the first features are equal to.
+
+        Args:
+            background: (features,).
+            num_active_features: the number of leading features of each group that may differ.
+        """
+        rounded_up = (-(-number // _FEATURE_STEP) * _FEATURE_STEP for number in num_active_features)
         most = self.inputs.shape[1]
-        reach = tuple(min(most, -(-end // _REACH) * _REACH) for end in ends)
-        return replace(self, reach=reach, background=background)
+        return replace(
+            self,
+            background=background,
+            num_active_features=tuple(min(most, number) for number in rounded_up),
+        )
 
     def run_labels(self) -> Tensor:
         """Return the labels of every run: (runs, samples)."""
@@ -56,37 +68,37 @@ class Samples:
         return self._of_runs(self.inputs)
 
     def _of_runs(self, groups: Tensor) -> Tensor:
-        # no index, which a GPU would have to be sent at every step
+        # expand, because an index would have to be sent to a GPU at every step
         pairs = zip(groups, self.sizes, strict=True)
         return torch.cat([group.expand(size, *group.shape) for group, size in pairs])
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Samples:
-        """Return the samples with changed inputs."""
+        """Return the samples with a function applied to the inputs and the background."""
         background = None if self.background is None else change(self.background)
         return replace(self, inputs=change(self.inputs), background=background)
 
     @property
     def groups(self) -> Iterator[tuple[slice, Tensor, int]]:
-        """The runs that share a group, its inputs (1, features, samples) and their reach."""
-        reach = self.reach or (self.inputs.shape[1],) * len(self.sizes)
+        """Each group: its runs, inputs (1, features, samples) and number of active features."""
+        active = self.num_active_features or (self.inputs.shape[1],) * len(self.sizes)
         inputs = placed(self.inputs)
         each = (inputs[group : group + 1] for group in range(len(inputs)))
-        return zip(groups_of(self.sizes), each, reach, strict=True)
+        return zip(groups_of(self.sizes), each, active, strict=True)
 
 
 def groups_of(sizes: Sequence[int]) -> list[slice]:
-    """Return which runs belong to each group of consecutive runs."""
+    """Return the runs of each group, given the sizes of the groups."""
     ends = list(accumulate(sizes))
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
 def shared_product(W: Tensor, x: Samples, out: Tensor | None = None) -> Tensor:
-    """Return the products of weights and inputs, less what the background adds.
+    """Return the products of weights and inputs, without the contribution of the background.
 
     Args:
         W: (runs, out, features).
         x: the inputs.
-        out: a stack that they are written to.
+        out: a stack that the result is written to.
 
     Returns:
         (runs, out, samples); with `shared_bias` added, W X + b of every run.
@@ -94,41 +106,41 @@ def shared_product(W: Tensor, x: Samples, out: Tensor | None = None) -> Tensor:
     if out is None:
         out = new_stack(W, W.shape[1], x.inputs.shape[2])
     W = placed(W)
-    for runs, inputs, reach in x.groups:
-        w = W[runs, :, :reach]
-        product(w, inputs[:, :reach].expand(len(w), -1, -1), out=out[runs])
+    for runs, inputs, active in x.groups:
+        w = W[runs, :, :active]
+        product(w, inputs[:, :active].expand(len(w), -1, -1), out=out[runs])
     return out
 
 
 def shared_bias(W: Tensor, b: Tensor, x: Samples) -> Tensor:
-    """Return biases (runs, out, 1) together with what the background adds to the products."""
+    """Return biases (runs, out, 1) plus the contribution of the background to the products."""
     if x.background is None:
         return b
-    # not a product with a vector, whose last bits depend on how many rows there are
+    # a sum, because the last bits of a matrix-vector product depend on the number of rows
     parts = [
-        (W[runs, :, reach:] * x.background[reach:]).sum(-1, keepdim=True)
-        for runs, _, reach in x.groups
+        (W[runs, :, active:] * x.background[active:]).sum(-1, keepdim=True)
+        for runs, _, active in x.groups
     ]
     return b + torch.cat(parts)
 
 
 def shared_gradient(dz: Tensor, x: Samples) -> Tensor:
-    """Return the gradient by weights (runs, out, features), given that by their products."""
+    """Return the gradient by the weights (runs, out, features), given that by the products."""
     dW = new_stack(dz, dz.shape[1], x.inputs.shape[1]).zero_()
     _add_shared_gradient_(dW, dz, x, alpha=1)
     return dW
 
 
 def subtract_shared_gradient_(W: Tensor, dz: Tensor, x: Samples) -> None:
-    """Subtract the gradient by weights: what `W -= shared_gradient(dz, x)` does, in one pass."""
+    """Do `W -= shared_gradient(dz, x)` in one pass over W."""
     _add_shared_gradient_(W, dz, x, alpha=-1)
 
 
 def _add_shared_gradient_(W: Tensor, dz: Tensor, x: Samples, alpha: int) -> None:
     dz = placed(dz)
-    for runs, inputs, reach in x.groups:
-        w, grad = W[runs, :, :reach], dz[runs]
-        add_product_(w, grad, inputs[:, :reach].transpose(1, 2).expand(len(w), -1, -1), alpha)
+    for runs, inputs, active in x.groups:
+        w, grad = W[runs, :, :active], dz[runs]
+        add_product_(w, grad, inputs[:, :active].transpose(1, 2).expand(len(w), -1, -1), alpha)
         if x.background is not None:
             total = grad.sum(-1, keepdim=True)
-            W[runs, :, reach:].addcmul_(total, x.background[reach:], value=alpha)
+            W[runs, :, active:].addcmul_(total, x.background[active:], value=alpha)

@@ -1,1 +1,1 @@
-"""What is observed of a fleet while it trains, and the tables it goes to."""
+"""What is measured of a fleet while it trains, and the tables that record it."""

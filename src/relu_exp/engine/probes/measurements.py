@@ -1,4 +1,4 @@
-"""Measurements of every hidden layer of a fleet; `docs/measurements.md` defines each."""
+"""Measurements of every hidden layer of a fleet; `docs/measurements.md` defines them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
-from relu_exp.engine.ops.kernels import never_moves
+from relu_exp.engine.ops.kernels import zero_gradient_units
 from relu_exp.engine.ops.products import product
 from relu_exp.engine.ops.samples import Samples
 
@@ -19,18 +19,18 @@ __all__ = [
     "MEASUREMENTS",
     "Probe",
     "dead_units",
+    "find_zero_gradient_units",
     "histogram",
     "measure",
     "norm",
     "register",
-    "resting",
     "take_probe",
 ]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What one probe saw of a hidden layer, every tensor with the run first.
+    """The values and gradients of a hidden layer on the probe batch; the run axis is first.
 
     Attributes:
         z: pre-activations (runs, units, samples).
@@ -57,7 +57,7 @@ def _mean(x: Tensor) -> Tensor:
 
 
 def _share(compare: Callable[..., Tensor], x: Tensor, y: Tensor | float) -> Tensor:
-    # straight to floats: a detour by booleans takes five times as long
+    # compare into floats: a boolean result would take five times as long
     return _mean(compare(x, y, out=torch.empty_like(x)))
 
 
@@ -70,10 +70,10 @@ def _std(x: Tensor) -> Tensor:
 def norm(x: Tensor) -> Tensor:
     """Return the Euclidean norm of every run's part of x (runs, ...): (runs,).
 
-    Squares are taken to scale: those of gradients that vanished over many layers would underflow.
+    Values are scaled before they are squared: the squares of vanished gradients would underflow.
     """
     x = x.flatten(1)
-    # not linalg.vector_norm, which sums one run's part in another order than those of several
+    # not linalg.vector_norm, whose order of summation depends on the number of runs
     largest = x.abs().amax(1, keepdim=True)
     scale = torch.where(torch.isfinite(largest) & (largest > 0), largest, 1)
     found: Tensor = (x / scale).square_().sum(1).sqrt_() * scale[:, 0]
@@ -81,29 +81,29 @@ def norm(x: Tensor) -> Tensor:
 
 
 def _unit_spread(rows: Tensor) -> Tensor:
-    """Return how far rows (runs, units, ...) are from their mean: 0 when equal, 1 when unrelated.
+    """Return how far rows (runs, units, ...) are from their mean: 0 if equal, 1 if unrelated.
 
-    Rows of zeros are equal.
+    Rows of zeros count as equal.
     """
-    # every n-th weight: those of a layer of many inputs cost as much as their update
+    # every n-th weight, because using all weights of a wide layer costs as much as their update
     rows = rows.flatten(2)
     rows = rows[:, :, :: -(-rows.shape[2] // _SPREAD_WEIGHTS)].contiguous()
-    # to scale: squares of gradients that vanished over many layers would underflow
+    # scaled, because the squares of vanished gradients would underflow
     rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
-    apart = norm(rows - rows.mean(1, keepdim=True))
-    return apart / norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
+    distance = norm(rows - rows.mean(1, keepdim=True))
+    return distance / norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
 
 
 def _effective_rank(a: Tensor) -> Tensor:
-    """Return the participation ratio of the units' covariance over samples: from 0 to units."""
-    # every n-th sample: a covariance of wide layers over many costs as much as their forward pass
+    """Return the participation ratio of the covariance of the units: 0 to the number of units."""
+    # every n-th sample, because the covariance over all of them costs as much as a forward pass
     a = a[:, :, :: -(-a.shape[2] // _RANK_SAMPLES)]
     centered = a - a.mean(2, keepdim=True)
     size = centered.abs().amax((1, 2), keepdim=True)
-    # what is left of constant units is their rounding, which has every rank
+    # centered constant units hold only rounding errors, which have full rank
     varies = (size > _ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
     centered = centered / size.clamp_min(torch.finfo(a.dtype).tiny)
-    # the covariance of units and the products of samples have the same eigenvalues but for zeros
+    # the covariance of units and the Gram matrix of samples have the same nonzero eigenvalues
     rows, columns = centered, centered.transpose(1, 2)
     covariance = product(rows, columns) if a.shape[1] <= a.shape[2] else product(columns, rows)
     trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
@@ -116,11 +116,11 @@ _RANK_SAMPLES = 256
 _SPREAD_WEIGHTS = 256
 
 MEASUREMENTS: dict[str, Measurement] = {}
-"""Quantity → function of a layer's probe, returning one number per run."""
+"""Quantity → function from a layer's probe to one number per run."""
 
 
 def register(quantity: str, meaning: str) -> Callable[[Measurement], Measurement]:
-    """Register the decorated function under the name of its quantity, with what it means.
+    """Register the decorated function under the name of its quantity, with its meaning.
 
     Raises:
         UsageError: the name is taken.
@@ -145,7 +145,7 @@ _OWN: dict[str, Measurement] = {
         torch.le, probe.derivative.abs(), probe.saturated_below
     ),
     "zero_fraction": lambda probe: _share(torch.eq, probe.a, 0),
-    "dead_on_probe_fraction": lambda probe: never_moves(probe.derivative).float().mean(1),
+    "dead_on_probe_fraction": lambda probe: zero_gradient_units(probe.derivative).float().mean(1),
     "weight_grad_norm": lambda probe: norm(probe.weight_grad),
     "activation_grad_norm": lambda probe: norm(probe.activation_grad),
     "weight_grad_spread": lambda probe: _unit_spread(probe.weight_grad),
@@ -156,7 +156,7 @@ for _quantity, _function in _OWN.items():
 
 
 def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]:
-    """Return what a pass over the probe batch, in evaluation mode, and its way back show.
+    """Run the probe batch forward in evaluation mode and backward; return a probe per layer.
 
     Args:
         stack: the fleet's networks.
@@ -167,9 +167,9 @@ def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]
     loss = stack.output.loss(stack.forward(x, tape=tape), x.run_labels()).mean(1)
     num_hidden = len(tape.activations)
     wanted = [*tape.activations, *stack.weights[:num_hidden]]
-    # a layer that the loss does not reach has no gradient: its norm is zero
+    # a layer that the loss does not depend on has no gradient: its norm is zero
     found = torch.autograd.grad(loss.sum(), wanted, allow_unused=True) if wanted else ()
-    # in one piece: sums over rows with gaps between them may go another way in a fleet than alone
+    # contiguous, because the order of summation may depend on the strides
     grads = [
         (torch.zeros_like(tensor) if grad is None else grad).contiguous()
         for tensor, grad in zip(wanted, found, strict=True)
@@ -214,47 +214,48 @@ def histogram(values: Tensor, kind: str) -> Tensor:
     return counts.reshape(runs, bins + 2).int()
 
 
-def resting(stack: Stack, x: Samples) -> tuple[Tensor, list[Tensor]]:
-    """Return the outputs, and of each hidden layer which units never move on these samples.
+def find_zero_gradient_units(stack: Stack, x: Samples) -> tuple[Tensor, list[Tensor]]:
+    """Return the outputs, and for each hidden layer which units have zero gradient on all samples.
 
-    Never to move is to have a zero derivative on every sample: (runs, units) a layer.
+    Such a unit has φ′(z) = 0 on every sample: (runs, units) per layer.
     """
     with torch.no_grad():
-        if (rests := stack.phi.rests) is not None and stack.is_dense:
+        if (from_activations := stack.phi.zero_gradient_units) is not None and stack.is_dense:
             found: list[Tensor] = []
-            outputs = stack.forward(x, heard=lambda a: found.append(rests(a)))
+            outputs = stack.forward(x, on_activation=lambda a: found.append(from_activations(a)))
             return outputs, found
         tape = Tape()
         outputs = stack.forward(x, tape=tape)
         pairs = enumerate(zip(tape.preactivations, tape.activations, strict=True))
         return outputs, [
-            never_moves(stack.phi.derivative(z, a, **stack.slope_of(layer)))
+            zero_gradient_units(stack.phi.derivative(z, a, **stack.slope_of(layer)))
             for layer, (z, a) in pairs
         ]
 
 
 def dead_units(
     stack: Stack,
-    suspects: Sequence[Tensor],
+    candidates: Sequence[Tensor],
     samples: Callable[[Sequence[int], int], Samples | None],
 ) -> list[Tensor]:
-    """Return which of some units never move on more samples either: (runs, units) a layer.
+    """Return which candidates have zero gradient on more samples too: (runs, units) per layer.
 
-    Only runs that still have such units are sent through the next samples.
+    Each further chunk of samples is passed only through the runs that still have candidates.
 
     Args:
         stack: the fleet's networks.
-        suspects: the units that may be dead (runs, units) of each layer.
-        samples: the n-th part of the samples for some of the runs, None past the last.
+        candidates: the units of each layer that may be dead (runs, units).
+        samples: returns the n-th chunk of samples for some of the runs, None after the last.
     """
-    dead, left, part = [layer.clone() for layer in suspects], list(range(stack.num_runs)), stack
+    dead = [layer.clone() for layer in candidates]
+    runs, part = list(range(stack.num_runs)), stack
     for index in count():
-        still = [run for run in left if any(bool(layer[run].any()) for layer in dead)]
-        x = samples(still, index) if still else None
+        remaining = [run for run in runs if any(bool(layer[run].any()) for layer in dead)]
+        x = samples(remaining, index) if remaining else None
         if x is None:
             break
-        if still != left:
-            left, part = still, stack.keep(still)
-        for layer, quiet in zip(dead, resting(part, x)[1], strict=True):
-            layer[left] &= quiet
+        if remaining != runs:
+            runs, part = remaining, stack.keep(remaining)
+        for layer, units in zip(dead, find_zero_gradient_units(part, x)[1], strict=True):
+            layer[runs] &= units
     return dead

@@ -1,4 +1,4 @@
-"""What is looked at on a fleet's way: losses on whole splits, layers on a probe, dead units."""
+"""Scheduled observations of a fleet: losses on whole splits, probes of layers, dead units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from relu_exp.engine.activations import largest_derivative
 from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.fleet.stack import Stack
 from relu_exp.engine.ops import precision
-from relu_exp.engine.ops.kernels import never_moves
+from relu_exp.engine.ops.kernels import zero_gradient_units
 from relu_exp.engine.probes import measurements, theory
 from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.records import Records
@@ -20,13 +20,13 @@ from relu_exp.engine.probes.records import Records
 __all__ = ["Observer"]
 
 _SATURATED = 0.05
-"""Share of its largest derivative under which an activation counts as saturated."""
+"""An activation counts as saturated if |φ′| is below this share of its largest value."""
 
 
 class Observer:
-    """Observes a fleet where its schedule says so, and writes down what it sees.
+    """Observes a fleet at the steps of its schedule and records the results.
 
-    `runs` are always those that still train, in the order of the stack.
+    `runs` are always those that are still training, in the order of the stack.
     """
 
     def __init__(self, run: RunConfig, batches: Batches, records: Records, device: str) -> None:
@@ -35,7 +35,7 @@ class Observer:
         Args:
             run: any run of the fleet.
             batches: the fleet's samples.
-            records: where what is seen is written.
+            records: the tables that results are added to.
             device: where the fleet trains.
         """
         self.batches, self.records, self.device = batches, records, device
@@ -43,7 +43,7 @@ class Observer:
         self.steps = self.evaluation_steps | self.probe_steps
 
     def predict(self, runs: Sequence[RunConfig], stack: Stack) -> None:
-        """Write down what theory says of every run, and the activation functions themselves."""
+        """Record the theory's predictions for every run and the curves of the activations."""
         fans = [(layer.fan_in, layer.fan_out) for layer in stack.hidden]
         for run in runs:
             squares = self.batches.probe([run.seed]).inputs[0].double().square().mean(0)
@@ -52,20 +52,20 @@ class Observer:
             self.records.function(choice)
 
     def observe(self, step: int, stack: Stack, runs: Sequence[RunConfig]) -> None:
-        """Evaluate and probe the networks as they are before the update of a step."""
+        """Evaluate and probe the networks before the update of a step, if that is scheduled."""
         if not runs:
             return
         is_probed = step in self.probe_steps and bool(stack.hidden)
-        resting = None
+        candidates = None
         if step in self.evaluation_steps:
-            resting = self._evaluate(step, stack, runs, hears=is_probed)
+            candidates = self._evaluate(step, stack, runs, finds_candidates=is_probed)
         if is_probed:
             probes = self._probe(step, stack, runs)
-            if resting is not None:
-                self._search_dead_units(step, stack, runs, probes, resting)
+            if candidates is not None:
+                self._search_dead_units(step, stack, runs, probes, candidates)
 
     def weights(self, step: int, stack: Stack) -> list[Tensor]:
-        """Return copies of the hidden layers' weights before an update that is to be measured."""
+        """Return copies of the hidden layers' weights if the next update is to be measured."""
         if step not in self.probe_steps:
             return []
         return [W.detach().clone() for W in stack.weights[: len(stack.hidden)]]
@@ -73,7 +73,7 @@ class Observer:
     def compare(
         self, step: int, stack: Stack, runs: Sequence[RunConfig], before: Sequence[Tensor]
     ) -> None:
-        """Write down the size of the update that was just made, relative to the weights."""
+        """Record the size of the last update relative to the weights."""
         if not before:
             return
         ratios = [
@@ -83,24 +83,25 @@ class Observer:
         self.records.layers(_ids(runs), step, {"update_ratio": torch.stack(ratios, dim=1)})
 
     def _evaluate(
-        self, step: int, stack: Stack, runs: Sequence[RunConfig], hears: bool
+        self, step: int, stack: Stack, runs: Sequence[RunConfig], finds_candidates: bool
     ) -> list[Tensor]:
-        """Write down loss and accuracy on every split.
+        """Record loss and accuracy on every split.
 
         Returns:
-            Of each layer, if `hears`, which units (runs, units) never move on the part of the
-            training set that was evaluated.
+            With `finds_candidates`, the units of each layer (runs, units) that may be dead: they
+            have zero gradient on the evaluated part of the training set.
         """
         seeds = [run.seed for run in runs]
-        resting: list[Tensor] = []
+        candidates: list[Tensor] = []
         for split in SPLITS[1:]:
             loss = torch.zeros(len(runs), device=self.device)
             correct, samples = torch.zeros_like(loss), 0
             for x in self.batches.evaluation(seeds, split):
                 with torch.no_grad():
-                    if hears and split == "train":
-                        outputs, quiet = measurements.resting(stack, x)
-                        resting = [a & b for a, b in zip(resting or quiet, quiet, strict=True)]
+                    if finds_candidates and split == "train":
+                        outputs, found = measurements.find_zero_gradient_units(stack, x)
+                        pairs = zip(candidates or found, found, strict=True)
+                        candidates = [before & now for before, now in pairs]
                     else:
                         outputs = stack.forward(x)
                     labels = x.run_labels()
@@ -108,14 +109,14 @@ class Observer:
                     correct += stack.output.correct(outputs, labels).sum(1)
                 samples += labels.shape[1]
             self.records.curve(_ids(runs), step, split, loss / samples, correct / samples)
-        return resting
+        return candidates
 
     def _probe(self, step: int, stack: Stack, runs: Sequence[RunConfig]) -> list[Probe]:
         seeds = [run.seed for run in runs]
         largest = [_SATURATED * largest_derivative(run.activation) for run in runs]
         saturated_below = torch.tensor(largest, device=self.device)
         probes = measurements.take_probe(stack, self.batches.probe(seeds), saturated_below)
-        # what is rounded are the network's products, not those of a measurement
+        # reduced precision applies to the network's products, not to those of a measurement
         with precision.in_use(DEFAULT_PRECISION, self.device):
             self.records.layers(_ids(runs), step, measurements.measure(probes))
         for layer, probe in enumerate(probes, start=1):
@@ -130,18 +131,18 @@ class Observer:
         stack: Stack,
         runs: Sequence[RunConfig],
         probes: Sequence[Probe],
-        resting: Sequence[Tensor],
+        candidates: Sequence[Tensor],
     ) -> None:
-        """Ask the rest of the training set which units are dead of those that may be."""
-        may_be = [
-            never_moves(probe.derivative) & quiet
-            for probe, quiet in zip(probes, resting, strict=True)
+        """Record which candidates have zero gradient on the rest of the training set too."""
+        candidates = [
+            zero_gradient_units(probe.derivative) & units
+            for probe, units in zip(probes, candidates, strict=True)
         ]
         seeds = [run.seed for run in runs]
         dead = measurements.dead_units(
             stack,
-            may_be,
-            lambda places, index: self.batches.unevaluated([seeds[at] for at in places], index),
+            candidates,
+            lambda runs, index: self.batches.unevaluated([seeds[run] for run in runs], index),
         )
         fractions = torch.stack([layer.float().mean(1) for layer in dead], dim=1)
         self.records.layers(_ids(runs), step, {"dead_fraction": fractions})

@@ -1,4 +1,4 @@
-"""Tables under construction: what a fleet measures, gathered as columns."""
+"""The tables of a fleet, collected as columns while it trains."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from relu_exp.core.schema import TABLES, Choice
+from relu_exp.core.schema import SPLITS, TABLES, Choice, RunConfig
 from relu_exp.engine.activations import value_and_derivative
+from relu_exp.engine.networks import layers_of, parameter_count
 
 __all__ = ["Records"]
 
@@ -19,7 +20,7 @@ Columns = dict[str, list[Any]]
 
 
 class Records:
-    """Rows of every table but `runs`, added as they are measured; run ids come first."""
+    """The rows of every table; those of `runs` are added when training ends."""
 
     def __init__(self) -> None:
         """Start with no rows."""
@@ -45,7 +46,7 @@ class Records:
         )
 
     def last_evaluations(self) -> dict[str, dict[str, float]]:
-        """Return, by run id, loss and accuracy of every split where it was evaluated last."""
+        """Return run id → loss and accuracy of every split at its last evaluation."""
         curves = self.tables["curves"]
         found: dict[str, dict[str, float]] = {}
         columns = (curves[name] for name in ("run_id", "split", "loss", "accuracy"))
@@ -104,7 +105,7 @@ class Records:
             )
 
     def function(self, choice: Choice) -> None:
-        """Add an activation's values and derivatives on a grid that holds 0."""
+        """Add an activation's values and derivatives on a grid that includes 0."""
         x = torch.linspace(-6, 6, 601, dtype=torch.float64)
         value, derivative = value_and_derivative(choice, x)
         self._extend(
@@ -115,3 +116,40 @@ class Records:
             value=value.tolist(),
             derivative=derivative.tolist(),
         )
+
+    def finish(
+        self,
+        runs: Sequence[RunConfig],
+        diverged_at: Mapping[int, int],
+        seconds: float,
+        device: str,
+    ) -> dict[str, Columns]:
+        """Add the table `runs` and return all tables.
+
+        Args:
+            runs: the fleet's runs of equal shape.
+            diverged_at: index of a run that diverged → the step at which it did.
+            seconds: the time of one run.
+            device: where the fleet was trained.
+        """
+        num_parameters = parameter_count(layers_of(runs[0]))
+        unknown = dict.fromkeys(
+            f"final_{split}_{metric}" for split in SPLITS[1:] for metric in ("loss", "accuracy")
+        )
+        evaluations = self.last_evaluations()
+        rows = [
+            {
+                **run.as_row(),
+                "status": "diverged" if index in diverged_at else "done",
+                "diverged_at": diverged_at.get(index),
+                "error": None,
+                **unknown,
+                **({} if index in diverged_at else evaluations.get(run.run_id, {})),
+                "num_parameters": num_parameters,
+                "seconds": seconds,
+                "device": device,
+            }
+            for index, run in enumerate(runs)
+        ]
+        self.tables["runs"] = {column: [row[column] for row in rows] for column in rows[0]}
+        return self.tables

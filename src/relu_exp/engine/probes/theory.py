@@ -1,7 +1,7 @@
-"""Mean-field theory: how signals and gradients of a wide random network change from layer to layer.
+"""Mean-field theory: how signals and gradients change from layer to layer at infinite width.
 
-A pre-activation of a wide layer with random weights is a sum of many independent terms: over the
-units it is N(0, q), one variance q per sample. Everything else follows from that (He et al. 2015,
+A pre-activation of a wide layer with random weights is a sum of many independent terms, so over the
+units it is N(0, q), with a variance q per sample. All predictions follow from that (He et al. 2015,
 arXiv:1502.01852; Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232;
 for networks near the linear regime Glorot, Bengio 2010, AISTATS).
 """
@@ -22,9 +22,9 @@ from relu_exp.engine.initializers import INITIALIZERS, weight_variance
 
 __all__ = ["gaussian_nodes", "predict"]
 
-# Where φ(x) may bend: activations have their kinks at 0 or at a small whole number, change on the
-# scale of 1 and are straight far out. Where the density of z does: on the scale of 1, up to 9,
-# beyond which it holds 2e-19.
+# Panels end where φ(x) may bend: activations have kinks at 0 or a small whole number, change on the
+# scale of 1 and are nearly straight far out. They also end where the density of z bends: on the
+# scale of 1, up to 9, beyond which its mass is 2e-19.
 _BENDS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, 40.0)
 _LIMIT = 9
 _NODES_PER_PANEL = 8
@@ -35,9 +35,9 @@ def gaussian_nodes(variances: Tensor) -> tuple[Tensor, Tensor]:
 
     Both are float64, for each variance q ≥ 0 of `variances` (...).
 
-    Gauss–Legendre quadrature on panels that end wherever the function or the density bends, so
-    that kinks at 0 and saturation are met at every q: the relative error of the squares of all
-    registered activations and of their derivatives is below 1e-12.
+    This is Gauss–Legendre quadrature on panels that end wherever the function or the density bends,
+    so that it resolves kinks and saturation at every q. For the squares of all registered
+    activations and of their derivatives, the relative error is below 1e-12.
     """
     std = variances.double().sqrt().unsqueeze(-1)
     bends = torch.tensor((0.0, *_BENDS), dtype=torch.float64) / std.clamp(min=1e-300)
@@ -60,7 +60,7 @@ def _legendre(count: int) -> tuple[Tensor, Tensor]:
 def predict(
     config: RunConfig, fans: Sequence[tuple[int, int]], input_mean_squares: Tensor
 ) -> dict[str, list[float]]:
-    """Return what an infinitely wide network would measure at step 0: quantity → value per layer.
+    """Return the predictions for an infinitely wide network at step 0: quantity → value per layer.
 
     With V_l the variance of a weight of hidden layer l and B_l that of a bias (zero unless the
     initializer draws biases), m(s) the mean square of sample s's inputs and z ~ N(0, 1):
@@ -78,14 +78,14 @@ def predict(
         whose factor is 1. The product of the factors of layers l … L−1 predicts G_l / G_L.
 
     Args:
-        config: the run; its activation and initializer count. PReLU has its first slope, RReLU
-            its mean.
+        config: the run; only its network, activation and initializer matter. PReLU has its initial
+            slope, RReLU its mean slope.
         fans: fan-in and fan-out of each hidden layer's weights, from the first layer on.
         input_mean_squares: mean over the features of x², (samples,).
 
     Returns:
-        An empty dictionary where the theory does not hold: networks other than `mlp`, no hidden
-        layer, weights that are not random.
+        An empty dictionary if the theory does not apply: networks other than `mlp`, no hidden
+        layers, weights that are not random.
     """
     variances = [
         weight_variance(config.initializer, config.activation, fan_in, fan_out)
@@ -108,9 +108,9 @@ def predict(
 def _recursion(
     activation: Choice, layers: tuple[tuple[float, float], ...], mean_squares: tuple[float, ...]
 ) -> tuple[tuple[str, tuple[float, ...]], ...]:
-    """Follow the samples' variances through the layers, given as (fan_in · V, B).
+    """Propagate the samples' variances through the layers, given as (fan_in · V, B).
 
-    Kept, because runs that differ in their learning rate alone ask for the same.
+    Results are cached, because runs that differ only in their learning rate share them.
     """
     signal = torch.tensor(mean_squares, dtype=torch.float64)
     preactivation_std, activation_mean, activation_std, slopes = [], [], [], []

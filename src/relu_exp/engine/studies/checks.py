@@ -1,4 +1,4 @@
-"""Checks: what documents state and what is computed, side by side, as the table `checks`."""
+"""Checks: the values that documents state beside computed ones, as the table `checks`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Case", "Check", "Checks", "near", "study"]
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: the value that is stated, the value that is found, whether that agrees."""
+    """One comparison: the stated value, the computed value and whether they agree."""
 
     case: str
     expected: float
@@ -27,7 +27,7 @@ Check = Callable[[], Iterator[Case]]
 class Checks(dict[str, Check]):
     """Checks by name, each a function that yields its cases.
 
-    One named as a claim holds what the documents state, the others what stands beside it.
+    A check named like a claim tests what the documents state; the others add context.
     """
 
     def add(self, name: str) -> Callable[[Check], Check]:

@@ -51,7 +51,7 @@ def relu_definition() -> Iterator[Case]:
 
 @CHECKS.add("relu-slope-at-zero")
 def relu_slope_at_zero() -> Iterator[Case]:
-    """D1 puts slope 1 at 0; what PyTorch takes there depends on how the maximum is written."""
+    """D1 states slope 1 at 0; PyTorch's slope there depends on how the maximum is written."""
     zero = torch.zeros((), dtype=torch.float64)
     written: dict[str, Callable[[Tensor], Tensor]] = {
         "torch.relu": torch.relu,
@@ -83,7 +83,7 @@ def leaky_relu_definition() -> Iterator[Case]:
 
 @CHECKS.add("leaky-relu-beyond-one")
 def leaky_relu_beyond_one() -> Iterator[Case]:
-    """Beyond α = 1 the maximum takes the wrong piece; below 0 it is no longer monotonic."""
+    """For α > 1 the maximum selects the wrong piece; for α < 0 it is not monotonic."""
     for alpha in (1.5, 2.0):
         for x in (-2.0, 3.0):
             pieces = x if x > 0 else alpha * x
@@ -93,7 +93,7 @@ def leaky_relu_beyond_one() -> Iterator[Case]:
 
 @CHECKS.add("leaky-relu-derivative-is-max")
 def leaky_relu_derivative_is_max() -> Iterator[Case]:
-    """D1 writes max(1, α) for the derivative."""
+    """D1 states that the derivative is max(1, α)."""
     yield from _leaky_slopes(lambda x, alpha: max(1.0, alpha))
 
 
@@ -217,7 +217,7 @@ SQRT2 = math.sqrt(2)
 
 
 def _torch_scale(name: str, fan_in: int, fan_out: int) -> float:
-    """Return what `torch.nn.init` multiplies a standard-normal (or U(−1, 1)) draw by."""
+    """Return the factor that `torch.nn.init` applies to a standard-normal or U(−1, 1) draw."""
     weights = torch.empty(fan_out, fan_in, dtype=torch.float64)
     plain = torch.empty_like(weights)
     kind, _, rest = name.partition("_")
@@ -236,7 +236,7 @@ def _torch_scale(name: str, fan_in: int, fan_out: int) -> float:
 
 @CHECKS.add("initializer-formulas")
 def initializer_formulas() -> Iterator[Case]:
-    """Xavier and He, normal and uniform, are what `torch.nn.init` draws by."""
+    """The formulas of Xavier and He, normal and uniform, are those of `torch.nn.init`."""
     for fan_in, fan_out in SHAPES:
         average = (fan_in + fan_out) / 2
         stated = {
@@ -254,7 +254,7 @@ def initializer_formulas() -> Iterator[Case]:
 
 @CHECKS.add("initializer-samples")
 def initializer_samples() -> Iterator[Case]:
-    """What this program draws has the standard deviations of the formulas."""
+    """The weights drawn by this program have the standard deviations of the formulas."""
     relu = Choice("relu")
     he = (("gain", SQRT2), ("mode", "fan_in"))
     average = (("gain", SQRT2), ("mode", "fan_avg"))
@@ -280,7 +280,7 @@ def initializer_samples() -> Iterator[Case]:
 
 @CHECKS.add("he-over-xavier-one-fan")
 def he_over_xavier_one_fan() -> Iterator[Case]:
-    """Where fan-in and fan-out are averaged in both, or equal, He is √2 times Xavier."""
+    """He is √2 times Xavier if both average fan-in and fan-out, or if the two are equal."""
     for fan_in, fan_out in SHAPES:
         fan = Fan(fan_in, fan_out)
         z = torch.ones(1, 1, dtype=torch.float64)
@@ -296,7 +296,7 @@ def he_over_xavier_one_fan() -> Iterator[Case]:
 
 @CHECKS.add("he-over-xavier-two-fans")
 def he_over_xavier_two_fans() -> Iterator[Case]:
-    """He as published goes by one fan and Xavier by the average: unequal fans, another ratio."""
+    """He as published uses one fan and Xavier the average, so unequal fans give another ratio."""
     for fan_in, fan_out in SHAPES[1:]:
         for kind in ("normal", "uniform"):
             he = _torch_scale(f"kaiming_{kind} fan_in", fan_in, fan_out)

@@ -1,4 +1,4 @@
-"""Checks of whole networks: layers that collapse, a step that does not train, the CNN's shapes."""
+"""Checks of whole networks: linear layers, the step activation, and the shapes of the CNN."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _forward(parameters: list[Tensor], x: Tensor, activation: Function) -> Tenso
     return F.linear(x, parameters[last], parameters[last + 1])
 
 
-def _descend(
+def _gradient_descent(
     parameters: list[Tensor],
     trained: list[Tensor],
     loss_at: Callable[[int], Tensor],
@@ -56,7 +56,7 @@ def _descend(
 
 
 def _collapse(parameters: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the one weight matrix and bias that a stack of linear layers is."""
+    """Return the weight and bias of the single layer that equals a stack of linear layers."""
     with torch.no_grad():
         weight, bias = parameters[0], parameters[1]
         for place in range(2, len(parameters), 2):
@@ -75,13 +75,13 @@ def _xor_loss(parameters: list[Tensor], activation: Function, num_steps: int) ->
     def loss(step: int) -> Tensor:
         return F.cross_entropy(_forward(parameters, XOR, activation), XOR_LABELS)
 
-    _descend(parameters, parameters, loss, num_steps, 0.2)
+    _gradient_descent(parameters, parameters, loss, num_steps, 0.2)
     return float(loss(num_steps).detach())
 
 
 @CHECKS.add("linear-layers-collapse")
 def linear_layers_collapse() -> Iterator[Case]:
-    """Stacked linear layers are one linear layer: products, trained ones, and what they can do."""
+    """Stacked linear layers equal one linear layer, before and after training, and on XOR."""
     for c in (0.5, 3.0):
         yield near(f"h(h(h(2))) for h(x) = {c:g}x", c**3 * 2.0, c * (c * (c * 2.0)))
     x = torch.randn(64, 20, generator=stream(0, "network-checks"), dtype=torch.float64)
@@ -91,7 +91,7 @@ def linear_layers_collapse() -> Iterator[Case]:
         stack = _weights(sizes, depth, torch.float64)
         for trained in ("at the start", "after 200 updates"):
             if trained != "at the start":
-                _descend(
+                _gradient_descent(
                     stack,
                     stack,
                     lambda step, s=stack: F.cross_entropy(_forward(s, x, _same), labels),  # type: ignore[misc]
@@ -115,20 +115,20 @@ def _same(x: Tensor) -> Tensor:
 
 @CHECKS.add("relu-layers-do-not-collapse")
 def relu_layers_do_not_collapse() -> Iterator[Case]:
-    """With ReLU between them, layers go below the best that any linear layer can reach."""
+    """With ReLU between the layers, the loss falls below the optimum of any linear layer."""
     loss = _xor_loss(_weights((2, 8, 2), 1, torch.float64), torch.relu, 500)
     yield Case("2 layers with ReLU on XOR: loss", math.log(2), loss, loss < 0.1, "below ln 2")
 
 
 @CHECKS.add("linear-stacks-train-differently")
 def linear_stacks_train_differently() -> Iterator[Case]:
-    """The same function, another path: one update moves a stack's product otherwise."""
+    """One update changes the product of a stack differently from the equivalent single layer."""
     stack = _weights((2, 8, 2), 2, torch.float64)
     weight, bias = _collapse(stack)
     single = [weight.clone().requires_grad_(), bias.clone().requires_grad_()]
     x, labels = XOR[:3], XOR_LABELS[:3]
     for parameters in (stack, single):
-        _descend(
+        _gradient_descent(
             parameters,
             parameters,
             lambda step, p=parameters: F.cross_entropy(_forward(p, x, _same), labels),  # type: ignore[misc]
@@ -162,7 +162,7 @@ def _digits_run(activation: str, frozen: bool, seed: int) -> tuple[float, float]
         x, labels = data.train.inputs[chosen], data.train.labels[chosen]
         return F.cross_entropy(_forward(parameters, x, function), labels)
 
-    _descend(parameters, parameters[4:] if frozen else parameters, loss, NUM_STEPS, RATE)
+    _gradient_descent(parameters, parameters[4:] if frozen else parameters, loss, NUM_STEPS, RATE)
     with torch.no_grad():
         guessed = _forward(parameters, data.test.inputs, function).argmax(1)
         moved = max(
@@ -173,7 +173,7 @@ def _digits_run(activation: str, frozen: bool, seed: int) -> tuple[float, float]
 
 @CHECKS.add("step-does-not-train")
 def step_does_not_train() -> Iterator[Case]:
-    """With step units no hidden weight moves, so the network is one of frozen random features."""
+    """With step units no hidden weight changes: the hidden layers are fixed random features."""
     for seed in SEEDS:
         accuracy, moved = _digits_run("step", False, seed)
         baseline, _ = _digits_run("step", True, seed)
@@ -184,7 +184,7 @@ def step_does_not_train() -> Iterator[Case]:
 
 @CHECKS.add("step-output-layer-learns")
 def step_output_layer_learns() -> Iterator[Case]:
-    """The output layer does learn, on features that stay random; ReLU's hidden layers move."""
+    """The output layer learns on fixed random features; with ReLU the hidden layers learn too."""
     for seed in SEEDS:
         step, _ = _digits_run("step", False, seed)
         yield Case(f"test accuracy above chance, seed {seed}", 0.1, step, step > 0.2, SETTING)
@@ -198,10 +198,10 @@ def step_output_layer_learns() -> Iterator[Case]:
 
 
 class DocumentCnn(nn.Module):
-    """D3's model, layer by layer, which keeps the shape of every stage."""
+    """D3's model, which records the image size after every stage."""
 
     def __init__(self) -> None:
-        """Make the eleven layers that D3 declares."""
+        """Create the eleven layers that D3 declares."""
         super().__init__()
         self.conv1 = nn.Conv2d(1, 10, 7, padding=3)
         self.conv2 = nn.Conv2d(10, 50, 7, padding=3)
@@ -233,7 +233,7 @@ class DocumentCnn(nn.Module):
 
 @CHECKS.add("cnn-shapes")
 def cnn_shapes() -> Iterator[Case]:
-    """The stages of a 28×28 image are 28 28 28 24 20 8 pixels wide, and fc1 fits what is left."""
+    """A 28×28 image becomes 28, 28, 28, 24, 20 and 8 pixels wide, which fits the input of fc1."""
     model = DocumentCnn()
     outputs = model(torch.zeros(2, 1, 28, 28))
     for stage, (stated, size) in enumerate(zip((28, 28, 28, 24, 20, 8), model.sizes, strict=True)):
@@ -247,7 +247,7 @@ def cnn_shapes() -> Iterator[Case]:
 
 @CHECKS.add("cnn-beside")
 def cnn_beside() -> Iterator[Case]:
-    """What the comments leave out: the sixth convolution's own size and the layer never used."""
+    """What D3's comments omit: the size after the sixth convolution and the unused layer."""
     model = DocumentCnn()
     model(torch.zeros(2, 1, 28, 28)).sum().backward()
     unused = [name for name, parameter in model.named_parameters() if parameter.grad is None]

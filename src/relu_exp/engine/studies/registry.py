@@ -1,4 +1,4 @@
-"""Studies: what is computed or measured without training a network, as tables like a fleet's."""
+"""Studies: computations and timings that train no fleet; their tables are like a fleet's."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ STUDIES.add(
 
 
 def part_of(name: str, device: str, budget: str | None) -> str:
-    """Return the name of a study's part, which changes with whatever may change its outcome.
+    """Return the name of a study's part; a part of that name need not be computed again.
 
-    That is the engine's code, PyTorch's version, the schema, the device and the budget: a part of
-    this name need not be made again.
+    The name depends on everything that may change the results: the engine's code, PyTorch's
+    version, the schema, the device and the budget.
 
     Raises:
-        UsageError: there is no such study; the nearest is named.
+        UsageError: there is no such study; the message names the nearest.
     """
     words = [
         name,

@@ -1,7 +1,7 @@
-"""Timings: what activations cost, alone and in a network, by `torch.utils.benchmark`.
+"""Timings of activations, alone and in a network, with `torch.utils.benchmark`.
 
-Every repeat measures all arms in turns, in an order of its own, so that whatever else the machine
-does meets all of them; only ratios within a repeat mean anything.
+Every repeat measures all arms in a new random order, so that other load on the machine affects all
+of them alike. Only ratios within a repeat are meaningful.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ["Arm", "measure", "study"]
 
 REPEATS = {"quick": 8, "standard": 12, "full": 40}
 PASSES = 2
-"""Measurements of an arm in a repeat, of which the least counts: whatever disturbs, adds."""
+"""Measurements of an arm in a repeat; the minimum counts, because disturbances only add time."""
 SECONDS = 1e-3
-"""Least time of one measurement: as many calls as fill it."""
+"""Minimum time of one measurement, which is filled with as many calls as needed."""
 NUM_ELEMENTS = (12_800, 128_000, 1_280_000)
-"""Of elementwise timings: 100 units times a batch of 128, and ten and a hundred times that."""
+"""Sizes of elementwise timings: 100 units × a batch of 128, and 10 and 100 times that."""
 WIDTHS = (100, 300)
 DEPTH, BATCH, NUM_INPUTS, NUM_CLASSES = 5, 128, 784, 10
 IN_NETWORKS = ("relu", "elu", "tanh", "sigmoid")
@@ -40,7 +40,7 @@ Function = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Arm:
-    """One thing that is timed: columns of the table `timings`, and the call itself."""
+    """One timed call, with its columns in the table `timings`."""
 
     part: str
     activation: str
@@ -51,7 +51,7 @@ class Arm:
 
 
 def study(device: str, budget: str | None) -> Mapping[str, Columns]:
-    """Return the table `timings` of a CPU thread and, where `device` is `cuda`, of the GPU too."""
+    """Return the table `timings` for one CPU thread and, if `device` is `cuda`, for the GPU too."""
     repeats = REPEATS[budget or "standard"]
     rows = [row for where in dict.fromkeys(["cpu", device]) for row in measure(where, repeats)]
     return {"timings": {column: [row[column] for row in rows] for column in TABLES["timings"]}}
@@ -60,14 +60,14 @@ def study(device: str, budget: str | None) -> Mapping[str, Columns]:
 def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
     """Yield one row of `timings` per arm and repeat, timed on one thread of a CPU or on a GPU."""
     arms = [*_elementwise(device), *_networks(device)]
-    from torch.utils.benchmark import Timer  # brings in a compiler: only what times pays for it
+    from torch.utils.benchmark import Timer  # imported here because it loads a compiler
 
     timers = [Timer("call()", globals={"call": arm.call}, num_threads=1) for arm in arms]
-    # the first call pays for what is made once; the second says how many fill a measurement
+    # timeit warms up first; this estimates how many calls fill a measurement
     numbers = [
         max(1, min(1000, math.ceil(SECONDS / max(timer.timeit(1).mean, 1e-7)))) for timer in timers
     ]
-    order, draw = list(range(len(arms))), random.Random(0)  # noqa: S311 - an order, no secret
+    order, draw = list(range(len(arms))), random.Random(0)  # noqa: S311 - not for security
     for repeat in range(repeats):
         least = [math.inf] * len(arms)
         for _ in range(PASSES):
@@ -89,7 +89,7 @@ def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
 
 
 def _functions(device: str) -> dict[str, Function]:
-    """Return every activation as PyTorch offers it to its users, at its default settings."""
+    """Return every activation as PyTorch provides it, with default settings."""
     slope = torch.tensor([0.25], device=device)
     native: dict[str, Function] = {
         "leaky_relu": F.leaky_relu,
@@ -103,10 +103,10 @@ def _functions(device: str) -> dict[str, Function]:
 def _elementwise(device: str) -> Iterator[Arm]:
     """Yield the functions alone, forward and backward, at several sizes."""
     for name, function in _functions(device).items():
-        # one returns its input, and nobody learns through the other
+        # identity does nothing, and no gradient passes through step
         if name in ("identity", "step"):
             continue
-        # the largest size takes as long as all others: for those that a claim compares
+        # the largest size takes as long as the others together: only if a claim compares it
         for size in NUM_ELEMENTS if name in IN_NETWORKS else NUM_ELEMENTS[:-1]:
             x = torch.randn(size, generator=torch.Generator().manual_seed(0)).to(device)
             yield Arm("elementwise", name, "forward", size, 0.0, _forward(function, x))
@@ -130,7 +130,7 @@ def _backward(function: Function, x: Tensor) -> Callable[[], object]:
 
 
 def _networks(device: str) -> Iterator[Arm]:
-    """Yield whole networks: with more and fewer activations, and with units zeroed or removed."""
+    """Yield networks with different numbers of activations, and with units zeroed or removed."""
     functions = _functions(device)
     for width in WIDTHS:
         yield from _both("activations", "identity", width, 0, _network(width, None, 0), device)
@@ -188,7 +188,7 @@ def _both(
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(BATCH, NUM_INPUTS, generator=generator).to(device)
     labels = torch.randint(NUM_CLASSES, (BATCH,), generator=generator).to(device)
-    # so small a rate that the network stays what it is, however often it is timed
+    # a rate so small that the weights do not change
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-12)
 
     def step() -> None:

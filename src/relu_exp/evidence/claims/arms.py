@@ -10,12 +10,13 @@ import pandas as pd
 
 from relu_exp.evidence.claims.registry import MissingRunsError
 from relu_exp.evidence.data.frames import Frames, steps_to_threshold
-from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, score
+from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, over_seeds, score
 
 __all__ = [
     "at_best_rate",
     "at_fastest_rate",
     "at_matched_rate",
+    "best_rates",
     "choose",
     "described",
     "differences",
@@ -24,6 +25,7 @@ __all__ = [
     "pairs",
     "rates_in_words",
     "ratios",
+    "scope_of",
     "scored",
     "timed",
     "with_gap",
@@ -216,11 +218,8 @@ def in_words(effects: pd.DataFrame, *, ratio: bool = False, unit: str = "") -> s
     found = mean_interval(per_seed)
     if found.n == 0:
         return "not measured"
-    numbers = [float(np.exp(number)) if ratio else number for number in found[:3]]
-    seeds = f"{found.n} seed" + ("s" if found.n != 1 else "")
-    if found.n == 1:
-        return f"{numbers[0]:.3g}{unit} ({seeds}: no interval)"
-    return f"{numbers[0]:.3g}{unit} [{numbers[1]:.3g}, {numbers[2]:.3g}] over {seeds}"
+    mean, low, high = (float(np.exp(number)) if ratio else number for number in found[:3])
+    return over_seeds(mean, low, high, found.n, unit)
 
 
 def rates_in_words(tuned: pd.DataFrame, by: Sequence[str]) -> str:
@@ -259,3 +258,30 @@ def means_in_words(runs: pd.DataFrame, by: Sequence[str], value: str = "accuracy
         arm = key if isinstance(key, tuple) else (key,)
         told.append(f"{' '.join(map(str, arm))}: {mean:.1%}")
     return ", ".join(told)
+
+
+def best_rates(tuned: pd.DataFrame, by: Sequence[str]) -> str:
+    """Return how many arms got which learning rate, for more arms than one would read about."""
+    arms = tuned.drop_duplicates(list(by))
+    counts = arms.groupby("learning_rate").size()
+    told = ", ".join(f"{rate:g} ({count})" for rate, count in counts.items())
+    edge = int(arms["at_edge"].sum())
+    return f"Best validated learning rates (arms): {told}; {edge} of them the last one tried."
+
+
+def scope_of(runs: pd.DataFrame) -> str:
+    """Return the setting of runs in words: data, network, initialization, optimizer, updates."""
+
+    def values(column: str, blank: str = "all") -> str:
+        found: list[Any] = list(runs[column].dropna().unique()) if column in runs else []
+        told = [f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(found)]
+        missing = column not in runs or runs[column].isna().any()
+        return ", ".join([*told, *([blank] if missing else [])])
+
+    return (
+        f"{values('dataset')} with {values('dataset.num_train')} training images; "
+        f"{values('network')} of {values('depth')} hidden layers, "
+        f"width {values('width', 'fixed')}; {values('initializer_label')}; "
+        f"{values('optimizer_label')}, batches of {values('batch_size')}, "
+        f"{values('num_steps')} updates."
+    )

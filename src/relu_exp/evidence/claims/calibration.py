@@ -16,8 +16,11 @@ import pandas as pd
 from scipy import stats
 
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
-from relu_exp.evidence.claims.verdicts import ALPHA, Rule, Verdict, corrected, judge
+from relu_exp.evidence.claims.correction import corrected
+from relu_exp.evidence.claims.judging import judge
+from relu_exp.evidence.claims.verdicts import ALPHA, Effects, Rule, Verdict
 from relu_exp.evidence.data.frames import Frames, Open, find_results
+from relu_exp.evidence.data.statistics import half_width
 
 __all__ = ["Check", "against_itself", "calibrate", "planted"]
 
@@ -130,7 +133,7 @@ def against_itself(root: Path, opened: Open = Frames.open) -> Check | None:
     rule = Rule(measure="loss over loss", says="differs", threshold=1.0, ratio=True, unit="×")
     generator = np.random.default_rng(20_150_515)
     verdicts = [
-        judge(effects, rule, scope="an arm against itself")
+        judge(Effects(effects), rule)
         for losses in _spread(_arms(root, opened))
         if (effects := _halves(losses, generator)) is not None
     ]
@@ -146,7 +149,7 @@ def against_itself(root: Path, opened: Open = Frames.open) -> Check | None:
 
 def _trial(generator: np.random.Generator, mean: float, rule: Rule) -> Verdict:
     effects = mean + generator.standard_normal(NUM_SEEDS)
-    return judge(pd.DataFrame({"seed": range(NUM_SEEDS), "effect": effects}), rule, scope="")
+    return judge(Effects(pd.DataFrame({"seed": range(NUM_SEEDS), "effect": effects})), rule)
 
 
 def _grid(generator: np.random.Generator) -> Check:
@@ -156,7 +159,7 @@ def _grid(generator: np.random.Generator) -> Check:
     number, trials = 0, NUM_TRIALS // 2
     for _ in range(trials):
         effects = pd.DataFrame({"effect": generator.standard_normal(len(index))}, index)
-        number += judge(effects.reset_index(), rule, scope="").name == "conditional"
+        number += judge(Effects(effects.reset_index()), rule).name == "conditional"
     k = len(CELLS)
     # one cell above and another below, each side at its share of the corrected level
     nominal = 1 - 2 * (1 - ALPHA / (2 * k)) ** k + (1 - ALPHA / k) ** k
@@ -167,7 +170,7 @@ def _grid(generator: np.random.Generator) -> Check:
 
 def _power(effect: float, num_seeds: int) -> float:
     """Return the chance that Student's interval lies wholly above a threshold so far below."""
-    critical = stats.t.ppf(1 - ALPHA / 2, num_seeds - 1)
+    critical = float(half_width(1.0, num_seeds, 1 - ALPHA)) * np.sqrt(num_seeds)
     return float(stats.nct.sf(critical, num_seeds - 1, effect * np.sqrt(num_seeds)))
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
-from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.results.store import Store
 
@@ -52,7 +52,7 @@ class Literature:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the documents, the rule that decides it, and the function that applies it."""
+    """A statement of the documents, its rule, and the function that measures its effects."""
 
     id: str
     group: Group
@@ -61,7 +61,7 @@ class Claim:
     sources: tuple[Source, ...]
     experiments: tuple[str, ...]
     rule: Rule
-    decide: Callable[[Evidence], Verdict]
+    effects: Callable[[Evidence], Effects]
     figure: str | None = None
     literature: tuple[Literature, ...] = ()
     disagrees_with: str | None = None
@@ -85,7 +85,7 @@ class Evidence:
 
     root: Path
     _opened: dict[Path, Frames] = field(default_factory=dict)
-    _heard: dict[str, Frames] = field(default_factory=dict)
+    _judged: dict[str, Frames] = field(default_factory=dict)
 
     def __getitem__(self, experiment: str) -> Frames:
         """Return the frames of an experiment, without runs that verdicts do not rest on.
@@ -93,8 +93,8 @@ class Evidence:
         Raises:
             MissingRunsError: it has not been run, or not in the default precision.
         """
-        if experiment in self._heard:
-            return self._heard[experiment]
+        if experiment in self._judged:
+            return self._judged[experiment]
         folder = self.root / experiment
         if folder not in self._opened and not Store(folder).part_ids():
             raise MissingRunsError(f"{experiment} has not been run: relu-exp run {experiment}")
@@ -105,7 +105,7 @@ class Evidence:
                 f"{experiment} has no run of precision={DEFAULT_PRECISION}, the only one that "
                 f"verdicts rest on: relu-exp run {experiment}"
             )
-        self._heard[experiment] = frames
+        self._judged[experiment] = frames
         return frames
 
     def at(self, folder: Path) -> Frames:
@@ -135,8 +135,8 @@ def claim(
     figure: str | None = None,
     literature: tuple[Literature, ...] = (),
     disagrees_with: str | None = None,
-) -> Callable[[Callable[[Evidence], Verdict]], Callable[[Evidence], Verdict]]:
-    """Register the decorated function as what decides a claim.
+) -> Callable[[Callable[[Evidence], Effects]], Callable[[Evidence], Effects]]:
+    """Register the decorated function as what measures the effects of a claim.
 
     Args:
         id: its name, in lower case with hyphens, also in what is written below the results.
@@ -151,7 +151,8 @@ def claim(
         disagrees_with: the claim that says otherwise, judged on the same evidence.
 
     Raises:
-        UsageError: the id is taken or no name, or there is no such group.
+        UsageError: the id is taken or no name, there is no such group, or the rule has no threshold
+            where its kind needs one.
     """
     if not _ID.fullmatch(id):
         raise UsageError(f"claim {shown(id)!r} is not valid: write it in lower case with hyphens")
@@ -159,11 +160,15 @@ def claim(
         groups = ", ".join(f"{key} ({name})" for key, name in GROUPS.items())
         raise UsageError(f"claim {id}: group {shown(group)} is not valid; valid: {groups}")
 
-    def add(decide: Callable[[Evidence], Verdict]) -> Callable[[Evidence], Verdict]:
-        if not decide.__module__.startswith("relu_exp."):
+    def add(effects: Callable[[Evidence], Effects]) -> Callable[[Evidence], Effects]:
+        if not effects.__module__.startswith("relu_exp."):
             _load()  # whoever comes from outside finds the project's own names taken
         if id in _CLAIMS:
             raise UsageError(f"claim {id} is registered twice: choose another name")
+        if (rule.threshold is None) != (rule.kind in ("cases", "counts")):
+            raise UsageError(
+                f'claim {id}: a rule needs a threshold, or kind="cases" if it is exact'
+            )
         _CLAIMS[id] = Claim(
             id=id,
             group=group,
@@ -172,12 +177,12 @@ def claim(
             sources=tuple(Source(*pair) for pair in sources.items()),
             experiments=(experiments,) if isinstance(experiments, str) else experiments,
             rule=rule,
-            decide=decide,
+            effects=effects,
             figure=figure,
             literature=literature,
             disagrees_with=disagrees_with,
         )
-        return decide
+        return effects
 
     return add
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.core.schema import PARTS, PLAIN_KEYS, UsageError
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import PARTS, UsageError
 from relu_exp.evidence.compare.comparison_text import as_text
 from relu_exp.evidence.compare.verdict_changes import effects_apart, verdict_changes
 from relu_exp.evidence.data.frames import Frames
@@ -23,7 +24,7 @@ __all__ = ["changes", "compare"]
 
 _FINAL = ("final_train_loss", "final_test_loss", "final_test_accuracy")
 _NONE = "none"
-_CONFIGURED = (*PARTS, *PLAIN_KEYS, "probe_steps", "evaluation_steps")
+_CONFIGURED = (*PARTS, *RUN_KEYS)
 
 Verdicts = Mapping[str, Mapping[str, Any]]
 """Claim → its row in verdicts.json."""

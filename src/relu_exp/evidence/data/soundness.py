@@ -11,19 +11,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from relu_exp.core.registry import printable
-from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, PRECISIONS, SPLITS, UsageError
+from relu_exp.core.run_keys import RUN_KEYS, RunKey
+from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, SPLITS, UsageError
 
 __all__ = ["check_rows"]
 
+_LEAST, _MOST = 1e-300, 1e300
+"""Between them lie the numbers whose logarithms and squares can be drawn."""
+
+
+def _range(key: RunKey) -> tuple[float, float]:
+    low = _LEAST if key.at_least is None else key.at_least
+    return low, _MOST if key.at_most is None else key.at_most
+
+
 _STATUSES = ("done", "diverged", "failed", "interrupted")
 _RANGES: Mapping[str, tuple[float, float]] = {
-    "depth": (0, 10_000),
-    "width": (1, 2**31),
-    "learning_rate": (1e-300, 1e300),
-    "batch_size": (1, 2**31),
-    "num_steps": (0, 2**31),
-    "seed": (0, 2**63),
-    "probe_samples": (1, 2**31),
+    **{name: _range(key) for name, key in RUN_KEYS.items() if key.is_number},
     "step": (0, 2**31),
     "layer": (1, 10_000),
     "num_units": (1, 100_000_000),
@@ -32,10 +36,11 @@ _WORDS = {
     "status": _STATUSES,
     "split": SPLITS,
     "kind": tuple(HISTOGRAM_BINS),
-    "precision": PRECISIONS,
+    **{name: key.choices for name, key in RUN_KEYS.items() if key.choices},
 }
 _NAMES = (*PARTS, "quantity", "check", "case")
-_OPTIONAL = ("width",)
+_STEPS = tuple(name for name, key in RUN_KEYS.items() if key.is_schedule)
+_OPTIONAL = tuple(name for name, key in RUN_KEYS.items() if key.is_optional)
 
 
 def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
@@ -56,7 +61,7 @@ def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
 def _problem(table: str, column: str, rows: pa.Table) -> str:
     values = rows[column]
     is_checked = column in (*_RANGES, *_WORDS, *_NAMES, "run_id", "counts", "mask")
-    is_text = column.endswith(("_settings", "_steps")) and column != "num_steps"
+    is_text = column.endswith("_settings") or column in _STEPS
     if not (is_checked or is_text) or table == "timings":
         return ""
     if values.null_count and column not in _OPTIONAL:
@@ -69,7 +74,7 @@ def _problem(table: str, column: str, rows: pa.Table) -> str:
     if column in _WORDS:
         return "" if {*words} <= {*_WORDS[column]} else f"unknown {column}"
     if is_text:
-        is_sound = _is_steps if column.endswith("_steps") else _is_settings
+        is_sound = _is_steps if column in _STEPS else _is_settings
         return "" if all(map(is_sound, words)) else "no JSON of settings or steps"
     return (
         "" if all(0 < len(word) <= 200 and printable(word) == word for word in words) else "no name"

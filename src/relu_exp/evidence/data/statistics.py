@@ -1,10 +1,12 @@
-"""Statistics: intervals over seeds, times that may never come, and the fair learning rate.
+"""Statistics: intervals and tests over seeds, times that may never come, the fair learning rate.
 
 The seed is the unit: layers, steps and units of one run are not independent and never counted.
 """
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,10 +17,16 @@ from scipy import stats
 
 __all__ = [
     "Interval",
+    "agree_by_chance",
     "best_learning_rates",
+    "half_width",
+    "interval_in_words",
     "mean_interval",
     "median_steps",
+    "over_seeds",
+    "p_value",
     "score",
+    "seeds_to_decide",
     "summarize",
 ]
 
@@ -47,8 +55,10 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
     if n == 0:
         return Interval(np.nan, np.nan, np.nan, 0)
     mean = float(kept.mean())
-    half = _half_width(np.array([kept.std(ddof=1) if n > 1 else np.nan]), np.array([n]), confidence)
-    return Interval(mean, mean - float(half[0]), mean + float(half[0]), n)
+    if n == 1:
+        return Interval(mean, np.nan, np.nan, 1)
+    half = float(half_width(kept.std(ddof=1), n, confidence))
+    return Interval(mean, mean - half, mean + half, n)
 
 
 def summarize(
@@ -69,7 +79,8 @@ def summarize(
     groups = kept.groupby(list(by), observed=True, dropna=False, sort=True)
     found = groups["_value"].agg(["mean", "std", "count", "min", "max"])
     found = found.rename(columns={"count": "n", "min": "least", "max": "most"})
-    half = _half_width(found["std"].to_numpy(), found["n"].to_numpy(), CONFIDENCE)
+    half = half_width(found["std"].to_numpy(), found["n"].to_numpy())
+    half = np.where(found["n"] > 1, half, np.nan)  # a figure draws no interval of a single value
     found["low"], found["high"] = found["mean"] - half, found["mean"] + half
     if log:
         shown = ["mean", "low", "high", "least", "most"]
@@ -78,9 +89,65 @@ def summarize(
     return found.drop(columns="std").reset_index()
 
 
-def _half_width(std: Any, n: Any, confidence: float) -> Any:
-    degrees = np.where(n > 1, n - 1, np.nan)
-    return stats.t.ppf((1 + confidence) / 2, degrees) * std / np.sqrt(np.maximum(n, 1))
+def half_width(std: Any, n: Any, confidence: float = CONFIDENCE, least: float = 0.0) -> Any:
+    """Return the half-width of Student's t interval of a mean, t · s / √n, element by element.
+
+    Values that spread by less than `least`, to which they are known, are credited with that spread.
+    Of a single value the interval is the whole line: infinity.
+    """
+    t = stats.t.ppf((1 + confidence) / 2, np.maximum(np.asarray(n) - 1, 1))
+    half = t * np.maximum(std, least) / np.sqrt(np.maximum(n, 1))
+    return np.where(np.asarray(n) > 1, half, np.inf)
+
+
+def agree_by_chance(std: Any, n: Any, level: float) -> Any:
+    """Return where values agree exactly and may do so by chance, as a sign test at `level` allows.
+
+    Accuracies come in steps: a few seeds that agree have no spread, and prove little.
+    """
+    return (np.asarray(std) < 1e-6) & (2.0 ** (1 - np.asarray(n)) > level)
+
+
+def p_value(distance: float, std: float, n: int, least: float = 0.0) -> float:
+    """Return the two-sided p-value of Student's t test that a mean is so far from its threshold.
+
+    `least` as in `half_width`; NaN of a single value.
+    """
+    if n < 2:
+        return math.nan
+    return float(2 * stats.t.sf(abs(distance) / (max(std, least) / math.sqrt(n)), n - 1))
+
+
+def seeds_to_decide(p: float, num_seeds: int, level: float = 1 - CONFIDENCE) -> int | None:
+    """Return the seeds at which a t test would reach a level, if mean and spread stay as they are.
+
+    None where that takes more than 10,000, or where there is no test (one seed).
+    """
+    if math.isnan(p) or num_seeds < 2 or p >= 1:
+        return None
+    distance = float(stats.t.isf(p / 2, num_seeds - 1)) / math.sqrt(num_seeds)
+
+    def is_decided(count: int) -> bool:
+        return bool(2 * stats.t.sf(distance * math.sqrt(count), count - 1) <= level)
+
+    found = bisect.bisect_left(range(10_001), True, lo=2, key=is_decided)
+    return found if found <= 10_000 else None
+
+
+def interval_in_words(mean: float, low: float, high: float, unit: str = "") -> str:
+    """Return a mean with its interval as people read it; without where there is none."""
+    text = f"{mean:.3g}{unit}"
+    return f"{text} [{low:.3g}, {high:.3g}]" if math.isfinite(low) and math.isfinite(high) else text
+
+
+def over_seeds(
+    mean: float, low: float, high: float, n: int, unit: str = "", over: str = "seed"
+) -> str:
+    """Return a mean with its interval and the number of seeds it rests on, in words."""
+    seeds = f"{n} {over}" + ("s" if n != 1 else "")
+    if n < 2:
+        return f"{mean:.3g}{unit} ({seeds}: no interval)"
+    return f"{interval_in_words(mean, low, high, unit)} over {seeds}"
 
 
 def median_steps(steps: ArrayLike, censored: ArrayLike) -> float:

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from relu_exp.core.schema import PARTS, PLACES, PLAIN_KEYS, UsageError, histogram_edges
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import PARTS, PLACES, UsageError, histogram_edges
 from relu_exp.evidence.data.frames import Frames
 
 try:
@@ -27,6 +28,7 @@ __all__ = ["run_names", "write"]
 
 _MOST_CHARACTERS = 200
 """Of a folder's name; file systems take 255 bytes."""
+_PLAIN_KEYS = tuple(name for name, key in RUN_KEYS.items() if not key.is_schedule)
 _TABLES = ("curves", "layers", "histograms")
 
 
@@ -64,7 +66,7 @@ def run_names(runs: pd.DataFrame) -> list[str]:
             # a setting distinguishes entries of the same name
             varies = runs.groupby(group)[key].transform("nunique", dropna=False) > 1
             shown[key] = runs[key].where(varies)
-    for key in PLAIN_KEYS:
+    for key in _PLAIN_KEYS:
         if key == "seed" or runs[key].nunique(dropna=False) > 1:
             shown[key] = runs[key]
     named = [
@@ -100,7 +102,7 @@ def _settings_of(runs: pd.DataFrame, group: str) -> list[str]:
 
 def _settings(run: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a run's configuration as the tab HPARAMS takes it: text, numbers and truth values."""
-    keys = [key for key in run if key in PARTS or key in PLAIN_KEYS]
+    keys = [key for key in run if key in PARTS or key in _PLAIN_KEYS]
     keys += [key for key in run if key.partition(".")[0] in PARTS and "." in key]
     settings = {key: run[key] for key in keys if not pd.isna(run[key])}
     settings["status"] = run["status"]

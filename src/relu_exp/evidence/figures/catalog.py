@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from relu_exp.core.registry import Registry, Setting
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.figures.slices import describe, precision_words, redraw_command, with_pairs
+from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
@@ -104,8 +104,8 @@ def finished(
     where nothing was drawn at random; `labels` go to `Sheet.finish`.
     """
     num_seeds = int(runs["seed"].nunique()) if note is None else 0
-    if note is None and "precision" not in title:
-        title += precision_words(frames.runs, runs)
+    if note is None:
+        title += unusual_words(frames.runs, runs, title, leave)
     command = f"redraw: {redraw_command(frames)}"
     note = f"{describe(runs, leave=leave) if note is None else note}\n{command}"
     return Drawing(

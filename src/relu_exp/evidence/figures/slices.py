@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.core.schema import DEFAULT_PRECISION
+from relu_exp.core.run_keys import RUN_KEYS, Topic, keys_about
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.style import levels, plain
 
@@ -22,28 +22,29 @@ __all__ = [
     "axis_words",
     "before_training",
     "describe",
-    "precision_words",
     "redraw_command",
     "slices",
     "spread",
     "trained",
+    "unusual_words",
 ]
+
+
+def _labels(*topics: Topic) -> dict[str, str]:
+    return {name: RUN_KEYS[name].label for name in keys_about(*topics)}
+
 
 AXES = {
     "activation_label": "activation",
     "initializer_label": "initializer",
     "network_label": "network",
-    "depth": "depth",
-    "width": "width",
+    **_labels("network"),
     "dataset_label": "data",
     "optimizer_label": "optimizer",
-    "learning_rate": "learning rate",
-    "batch_size": "batch size",
-    "num_steps": "updates",
-    "precision": "precision",
+    **_labels("training", "computing"),
 }
 """Every axis a sweep can have besides the seed, and its name in print."""
-TRAINING_AXES = ("optimizer_label", "learning_rate", "batch_size", "num_steps")
+TRAINING_AXES = ("optimizer_label", *keys_about("training"))
 """What a network does not depend on before its first update."""
 
 
@@ -126,7 +127,11 @@ def axis_words(axis: str, value: Any) -> str:
         return str(value)
     if pd.isna(value):
         return f"no {AXES[axis]}"
-    return f"{AXES[axis]} {plain(value) if isinstance(value, (int, float)) else value}"
+    return f"{AXES[axis]} {_text(value)}"
+
+
+def _text(value: Any) -> str:
+    return plain(value) if isinstance(value, (int, float)) else str(value)
 
 
 def with_pairs(frames: Frames) -> Frames:
@@ -151,11 +156,21 @@ def with_pairs(frames: Frames) -> Frames:
     return frames.showing(changed)
 
 
-def precision_words(every: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """Return what a title adds where not all runs have the default precision, or nothing."""
-    if {*every["precision"]} == {DEFAULT_PRECISION}:
-        return ""
-    return f" (precision {', '.join(levels(runs, 'precision'))})"
+def unusual_words(
+    every: pd.DataFrame, runs: pd.DataFrame, title: str, leave: Collection[str] = ()
+) -> str:
+    """Return what a title adds of keys whose default goes without saying, or nothing.
+
+    A key is named where not all runs of the results have its default, unless the title names it or
+    it is among those to `leave`.
+    """
+    told = [
+        f"{key.label} {', '.join(map(_text, levels(runs, name)))}"
+        for name, key in RUN_KEYS.items()
+        if not (key.shows_default or key.is_hidden({*every[name]}))
+        and not (name in leave or key.label in title)
+    ]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def trained(runs: pd.DataFrame) -> pd.DataFrame:
@@ -185,11 +200,11 @@ def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
         if axis in ("activation_label",):
             continue
         values = levels(runs, axis)
-        if axis == "precision" and values == [DEFAULT_PRECISION]:
+        if axis in RUN_KEYS and RUN_KEYS[axis].is_hidden({*values}):
             continue
         if len(values) == 1 and pd.isna(values[0]):
             continue
-        shown = [plain(v) if isinstance(v, (int, float)) else str(v) for v in values]
+        shown = [_text(value) for value in values]
         if len(shown) > 6:
             shown = [f"{shown[0]} … {shown[-1]} ({len(shown)} values)"]
         name = "" if axis in ("network_label", "dataset_label") else f"{AXES[axis]} "

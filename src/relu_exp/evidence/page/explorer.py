@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from relu_exp.core.schema import DEFAULT_PRECISION, HISTOGRAM_BINS
+from relu_exp.core.run_keys import RUN_KEYS, keys_about
+from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.figures.style import levels, looks, plain
 from relu_exp.evidence.page.compression import CODES, Array, Stream, log_codes
@@ -43,11 +44,11 @@ SPOKEN = {
     "network_label": "",
     "dataset_label": "",
     "optimizer_label": "",
-    "width": "width ",
-    "batch_size": "batches of ",
-    "num_steps": "updates: ",
-    "probe_samples": "probe of ",
-    "precision": "precision ",
+    **{
+        name: RUN_KEYS[name].phrase
+        for name in keys_about("network", "training", "measuring", "computing")
+        if name not in MAIN and not RUN_KEYS[name].is_schedule
+    },
 }
 """What may tell settings apart that agree in all main axes, and how it is said."""
 MOST_BYTES = 5_500_000
@@ -115,6 +116,7 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
         "axes": [axis.removesuffix("_label") for axis in axes],
         "values": [values[axis] for axis in axes],
         "colors": [colors[label] for label in values["activation_label"]],
+        "korean": frames.korean,
         "kinds": list(kinds),
         "steps": steps,
         "num_numbers": stream.num_numbers,
@@ -237,7 +239,11 @@ def _facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
     """Return what all runs share: data, network, width and so on."""
     shown = [column for column in SPOKEN if column not in varying]
     same = [column for column in shown if runs[column].nunique() == 1]
-    same = [column for column in same if {*runs[column]} != {DEFAULT_PRECISION}]
+    same = [
+        column
+        for column in same
+        if column not in RUN_KEYS or not RUN_KEYS[column].is_hidden({*runs[column]})
+    ]
     return " · ".join(f"{SPOKEN[column]}{_text(runs[column].dropna().iloc[0])}" for column in same)
 
 

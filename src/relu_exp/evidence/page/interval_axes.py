@@ -10,12 +10,10 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName
 from relu_exp.evidence.figures.style import plain
-from relu_exp.evidence.report.forest import standardized
+from relu_exp.evidence.report.looks import FARTHEST, on_scale, standardized
 
 __all__ = ["Bar", "IntervalAxis", "distance_bar", "interval_axis"]
 
-FARTHEST = 30.0
-"""Half-widths from the threshold at which the axis of distances ends."""
 NUM_TICKS = 4
 
 
@@ -56,7 +54,7 @@ def interval_axis(verdict: Verdict, rule: Rule) -> IntervalAxis | None:
         return None
     measure, limit = rule.measure, rule.threshold
     found: list[Cell | Verdict] = [*verdict.cells, verdict]
-    if rule.part_threshold is not None:
+    if rule.kind == "share" and rule.part_threshold is not None:
         measure, limit, found = rule.part_measure, rule.part_threshold, [*verdict.cells]
     found = [each for each in found if math.isfinite(each.effect)]
     in_logs = rule.ratio and limit > 0 and all(each.effect > 0 for each in found)
@@ -87,8 +85,7 @@ def distance_bar(verdict: Verdict, rule: Rule) -> Bar | None:
         return None
 
     def position(value: float) -> float:
-        reach = math.asinh(min(abs(value), FARTHEST)) / math.asinh(FARTHEST)
-        return round(50 + 50 * math.copysign(reach, value), 2)
+        return round(50 + 50 * on_scale(value), 2)
 
     low, middle, high = map(position, found)
     is_cut = (found.low < -FARTHEST, found.high > FARTHEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from relu_exp.evidence.data.texts import Text, texts_of
+from relu_exp.evidence.report.looks import LOOKS
 
 __all__ = ["LANGUAGES", "WORDS"]
 
@@ -13,4 +14,6 @@ LANGUAGES: Mapping[str, str] = {"en": "English", "ko": "한국어"}
 WORDS: Mapping[str, Text] = {
     **texts_of(__package__, "words.yaml"),
     **texts_of(__package__, "words_explorer.yaml"),
+    **{name: look.word for name, look in LOOKS.items()},
+    **{f"{name}_means": look.meaning for name, look in LOOKS.items()},
 }

@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, VerdictName
+from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.style import RC, Look, Sheet, plain
+from relu_exp.evidence.report.looks import LOOKS, standardized
 
-__all__ = ["LOOKS", "draw_forest", "standardized"]
+__all__ = ["draw_forest"]
 
-LOOKS: Mapping[VerdictName, Look] = {
-    "supported": Look("#0072B2", "o"),
-    "refuted": Look("#D55E00", "s"),
-    "conditional": Look("#8A6BBE", "D"),
-    "inconclusive": Look("#7F7F7F", "v"),
-}
+DRAWN = {name: Look(look.color, look.marker) for name, look in LOOKS.items()}
 TICKS = (-100, -10, -3, -1, 0, 1, 3, 10, 100)
-
-
-class Distances(NamedTuple):
-    """An interval and its effect as distances from the threshold, positive on the claimed side."""
-
-    low: float
-    effect: float
-    high: float
-
-
-def standardized(verdict: Verdict, rule: Rule) -> Distances | None:
-    """Return the distance of an effect from the threshold, in half-widths of its 95% interval.
-
-    Beyond ±1 the interval lies wholly on one side of the threshold. Ratios are measured in
-    logarithms. None where there is no interval.
-    """
-    numbers = (verdict.effect, verdict.low, verdict.high, rule.threshold)
-    if any(number is None or not math.isfinite(number) for number in numbers):
-        return None
-    if rule.ratio and min(number for number in numbers if number is not None) <= 0:
-        return None
-    effect, low, high, threshold = (
-        math.log(number) if rule.ratio else float(number)
-        for number in numbers
-        if number is not None
-    )
-    if high <= low:
-        return None
-    unit = (high - low) / 2 * (1 if rule.claimed_side == "above" else -1)
-    first, last = sorted(((low - threshold) / unit, (high - threshold) / unit))
-    return Distances(first, (effect - threshold) / unit, last)
 
 
 def draw_forest(
@@ -63,7 +26,7 @@ def draw_forest(
     found = {
         claim: distances
         for claim, verdict in verdicts.items()
-        if verdict.name in LOOKS and (distances := standardized(verdict, rules[claim]))
+        if (distances := standardized(verdict, rules[claim]))
     }
     if not found:
         return False
@@ -74,7 +37,7 @@ def draw_forest(
         axes.axvline(0, color="#444444", linewidth=0.8)
         axes.axvspan(-1, 1, color="#f0f0f0", zorder=0)
         for row, claim in enumerate(order):
-            distances, look = found[claim], LOOKS[verdicts[claim].name]
+            distances, look = found[claim], DRAWN[verdicts[claim].name]
             axes.plot([distances.low, distances.high], [row, row], color=look.color, linewidth=1.3)
             axes.plot([distances.effect], [row], color=look.color, marker=look.marker)
         axes.set_yticks(range(len(order)), order)
@@ -85,7 +48,7 @@ def draw_forest(
         axes.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if abs(tick) < reach]))
         axes.xaxis.set_major_formatter(FuncFormatter(plain))
         axes.xaxis.set_minor_locator(NullLocator())
-        present = [name for name in LOOKS if any(verdicts[claim].name == name for claim in order)]
+        present = [name for name in DRAWN if any(verdicts[claim].name == name for claim in order)]
         figure = sheet.finish(
             title="How far each effect lies from its threshold",
             small_print=(
@@ -95,7 +58,7 @@ def draw_forest(
             ),
             x="← against the claim     distance ÷ half the interval's width     for the claim →",
             y="",
-            handles=[LOOKS[name].handle(name) for name in present],
+            handles=[DRAWN[name].handle(name) for name in present],
             tick_width=0.075 * max(map(len, order)) - 0.1,
         )
         for target in targets:

@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relu_exp.core.schema import DEFAULT_PRECISION
-from relu_exp.evidence.claims.court import command, decide_all
+from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
-from relu_exp.evidence.claims.verdicts import Cell, Verdict, VerdictName
+from relu_exp.evidence.claims.runs import command
+from relu_exp.evidence.claims.verdicts import Cell, Verdict
+from relu_exp.evidence.data.statistics import interval_in_words
+from relu_exp.evidence.report.looks import LOOKS
 
-__all__ = ["MARKS", "Heard", "Map", "hear", "place_of", "shown_effect"]
+__all__ = ["Heard", "Map", "hear", "place_of", "shown_effect"]
 
-MARKS: Mapping[VerdictName, str] = {
-    "supported": "✓",
-    "refuted": "✗",
-    "conditional": "◐",
-    "inconclusive": "?",
-    "not decided": "–",
-}
-"""Beside each verdict's word, so that a map can be read in black and white."""
 NUM_PLACES = 3
 """How many parts of a grid a list names; the claim's own map shows all."""
 
@@ -51,7 +46,7 @@ class Heard:
     @property
     def mark(self) -> str:
         """The verdict's sign."""
-        return MARKS[self.verdict.name]
+        return LOOKS[self.verdict.name].mark
 
     @property
     def effect(self) -> str:
@@ -91,15 +86,12 @@ def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
     """Return an effect with its interval as people read it."""
     if math.isnan(verdict.effect):
         return ""
-    text = f"{verdict.effect:.3g}{unit}"
-    if not (math.isfinite(verdict.low) and math.isfinite(verdict.high)):
-        return text
-    return f"{text} [{verdict.low:.3g}, {verdict.high:.3g}]"
+    return interval_in_words(verdict.effect, verdict.low, verdict.high, unit)
 
 
 def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
     """Decide claims on the evidence; each comes with its figures, map and opposite."""
-    root, verdicts = evidence.root, decide_all(evidence, claims)
+    root, verdicts = evidence.root, judge_all(evidence, claims)
     heard = {
         claim.id: Heard(
             claim=claim,

@@ -19,7 +19,8 @@ from typing import Any
 
 import matplotlib as mpl
 
-from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
+from relu_exp.core.run_keys import RUN_KEYS, keys_about
+from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
@@ -228,19 +229,19 @@ def _fixed(frames: Frames) -> list[tuple[str, str]]:
     names = {
         "dataset_label": "data",
         "network_label": "network",
-        "depth": "depth",
-        "width": "width",
+        **{name: RUN_KEYS[name].label for name in keys_about("network")},
         "optimizer_label": "optimizer",
-        "learning_rate": "learning rate",
-        "batch_size": "batch size",
-        "num_steps": "updates",
-        "probe_samples": "probe samples",
-        "precision": "precision",
+        **{
+            name: RUN_KEYS[name].label
+            for name in keys_about("training", "measuring", "computing")
+            if not RUN_KEYS[name].is_schedule
+        },
     }
     found = []
     for column, name in names.items():
         values = frames.runs[column].dropna().unique()
-        if len(values) == 1 and not (column == "precision" and values[0] == DEFAULT_PRECISION):
+        is_hidden = column in RUN_KEYS and RUN_KEYS[column].is_hidden({*values})
+        if len(values) == 1 and not is_hidden:
             value = values[0]
             found.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
     return found

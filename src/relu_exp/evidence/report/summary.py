@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import TABLES
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import Interval, best_learning_rates, mean_interval, score
@@ -31,20 +32,14 @@ ARM = [
     "network_label",
     "dataset_label",
     "optimizer_label",
-    "depth",
-    "width",
-    "batch_size",
-    "num_steps",
-    "precision",
+    *(name for name in keys_about("network", "training", "computing") if name != "learning_rate"),
 ]
 """All that tells one arm of a sweep from another, besides the learning rate."""
 HEADINGS = {
     "activation_label": "activation",
     "network_label": "network",
     "dataset_label": "data",
-    "depth": "depth",
-    "width": "width",
-    "precision": "precision",
+    **{name: RUN_KEYS[name].label for name in keys_about("network", "computing")},
 }
 
 
@@ -175,8 +170,8 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
 
 
 def _row_axes(runs: pd.DataFrame) -> list[str]:
-    optional = ("network_label", "dataset_label", "depth", "width", "precision")
-    return ["activation_label", *(a for a in optional if runs[a].nunique(dropna=False) > 1)]
+    first, *optional = HEADINGS
+    return [first, *(axis for axis in optional if runs[axis].nunique(dropna=False) > 1)]
 
 
 def _counts(runs: pd.DataFrame, by: Sequence[str]) -> Table:

@@ -15,12 +15,13 @@ from typing import Any
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.calibration import Check, calibrate
-from relu_exp.evidence.claims.court import ORDER, count
 from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.judging import ORDER, count
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.report.forest import draw_forest
-from relu_exp.evidence.report.heard import MARKS, Heard, hear, shown_effect
+from relu_exp.evidence.report.heard import Heard, hear, shown_effect
+from relu_exp.evidence.report.looks import LOOKS, conditions
 from relu_exp.evidence.report.pages import render, replace_text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
@@ -65,8 +66,9 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     words: dict[str, Any] = {
         "groups": [(key, name, [one for one in heard if one.claim.group == key])
                    for key, name in GROUPS.items()],
-        "marks": MARKS,
+        "marks": {name: look.mark for name, look in LOOKS.items()},
         "shown": shown_effect,
+        "conditions": conditions,
         "order": ORDER,
         "checks": checks,
         "errata": ERRATA,
@@ -111,7 +113,7 @@ def _remarks(evidence: Evidence, heard: Sequence[Heard], checks: Sequence[Check]
         except (MissingRunsError, UsageError):
             continue
     if missing:
-        told.append(f"{missing:,} of the runs asked for are missing: this is a part.")
+        told.append(f"{missing:,} of the runs asked for are missing: these results are partial.")
     budgets = sorted({str(manifest.get("budget") or "no") for manifest in manifests})
     if budgets == ["quick"]:
         told.append(

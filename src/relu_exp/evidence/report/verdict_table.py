@@ -13,8 +13,8 @@ from rich.text import Text
 
 from relu_exp.evidence.claims.registry import GROUPS
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
-from relu_exp.evidence.report.forest import standardized
-from relu_exp.evidence.report.heard import MARKS, shown_effect
+from relu_exp.evidence.report.heard import shown_effect
+from relu_exp.evidence.report.looks import LOOKS, on_scale, standardized
 
 __all__ = ["bar", "show_verdicts"]
 
@@ -24,15 +24,6 @@ _NARROW = {"claim": 35, "effect, 95% interval": 24}
 """Widths of columns in a terminal of 80 characters."""
 _HALF = 7
 """Characters of a bar on either side of its threshold."""
-_FAR = 30
-"""Distance in half-widths at which a bar ends."""
-_STYLES = {
-    "supported": "blue",
-    "refuted": "red",
-    "conditional": "magenta",
-    "inconclusive": "default",
-    "not decided": "dim",
-}
 _LEGEND = (
     "│ threshold  ● effect (of a claim about several settings: their mean)  ━ 95% interval\n"
     "Right of │ supports the claim; distances are relative to half the interval's width."
@@ -98,8 +89,7 @@ def bar(verdict: Verdict, rule: Rule) -> str:
 
 def _column(distance: float) -> int:
     """Return the character of a bar at a distance in half-widths, on a logarithmic scale."""
-    far = math.copysign(math.log1p(min(abs(distance), _FAR)) / math.log1p(_FAR), distance)
-    return _HALF + round(far * _HALF)
+    return _HALF + round(on_scale(distance) * _HALF)
 
 
 def _kept(rows: Sequence[Mapping[str, Any]], most: int | None) -> list[Mapping[str, Any]]:
@@ -117,10 +107,10 @@ def _cells(row: Mapping[str, Any]) -> Iterator[Text]:
         math.nan if row[key] is None else float(row[key]) for key in ("effect", "low", "high")
     )
     verdict = Verdict(row["verdict"], "", effect, low, high)
-    style = _STYLES[verdict.name]
-    yield Text.assemble((MARKS[verdict.name], style), " ", row["claim"])
-    yield Text(bar(verdict, rule), style)
+    look = LOOKS[verdict.name]
+    yield Text.assemble((look.mark, look.style), " ", row["claim"])
+    yield Text(bar(verdict, rule), look.style)
     yield Text(shown_effect(verdict, rule.unit))
     sign = ">" if rule.claimed_side == "above" else "<"
     yield Text("exact" if rule.threshold is None else f"{sign} {rule.threshold:.3g}{rule.unit}")
-    yield Text(verdict.name, style)
+    yield Text(verdict.name, look.style)

@@ -1,1 +1,1 @@
-"""Finished runs trained again and compared."""
+"""`relu-exp verify`: trains finished runs again and compares the results."""

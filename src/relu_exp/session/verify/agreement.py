@@ -1,8 +1,8 @@
-"""Agreement: whether two trainings of one run measured the same, bit for bit or nearly.
+"""Agreement: whether two trainings of one run gave the same results, exactly or nearly.
 
-Training may be chaotic: a rounding error grows until nothing can be compared. How far it is not is
-found by experiment. A run is trained a third time with its learning rate nudged, and what the nudge
-moves is not held against anybody.
+Training may be chaotic: a rounding error grows until results can no longer be compared. An
+experiment finds up to which step it is stable: the run is trained a third time with a slightly
+larger learning rate, and steps at which this changes the results are not compared.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ Tables = Mapping[str, pa.Table]
 """The rows of one run, by table."""
 
 Key = tuple[Any, ...]
-"""Where a number stands: step, table, and what tells it from the others there."""
+"""What identifies a number: step, table, and the name and place within the table."""
 
 Numbers = Mapping[Key, Any]
-"""What a run measured: each a number, a histogram's counts or which units are dead."""
+"""What a run measured: numbers, counts of histograms, and masks of dead units."""
 
 LIMITS = {"number": 0.02, "share": 0.05}
-"""How far apart two measurements may lie that agree: numbers relatively, shares absolutely."""
+"""Largest difference of two measurements that agree: relative for numbers, absolute for shares."""
 
 NOT_COMPARED = ("seconds", "device", "fleet_id", "session", "dataset_settings")
-"""Columns that differ from training to training; where data lie is no part of what a run is."""
+"""Columns that differ between trainings, and the path of the data, which does not affect a run."""
 _COUNTED = ("histograms", "dead_units")
 
 
 def same(there: Tables, here: Tables) -> tuple[bool, str, int]:
-    """Return whether all rows are equal in every bit, a digest of `there`, and its rows.
+    """Return whether all rows are equal in every bit, a digest of `there`, and its number of rows.
 
-    The order of rows, and the columns that differ from training to training, do not matter.
+    The order of rows and the columns in `NOT_COMPARED` do not matter.
     """
     one, other = (_digest(tables) for tables in (there, here))
     return one == other, one, sum(table.num_rows for table in there.values())
@@ -56,14 +56,14 @@ def _digest(tables: Tables) -> str:
     digest = hashlib.sha256()
     for name, table in sorted(tables.items()):
         kept = [column for column in table.column_names if column not in NOT_COMPARED]
-        # repr() tells apart every two floats, and 0.0 from -0.0
+        # repr() differs for any two floats, including 0.0 and -0.0
         rows = sorted(repr(row) for row in table.select(kept).to_pylist())
         digest.update("\n".join([name, *rows]).encode())
     return digest.hexdigest()
 
 
 def numbers(tables: Tables) -> Numbers:
-    """Return what a run measured while it trained, by step; how it ended comes from `runs`."""
+    """Return what a run measured during training; its final status is in `runs`."""
     return dict(_numbers(tables))
 
 
@@ -86,9 +86,9 @@ def _numbers(tables: Tables) -> Iterator[tuple[Key, Any]]:
 
 
 def horizon(plain: Numbers, nudged: Numbers) -> float:
-    """Return the last step at which a nudge has not yet moved anything beyond a third of `LIMITS`.
+    """Return the last step before the nudge changes any number by more than a third of `LIMITS`.
 
-    Infinite where it never does; -1 where it does before the first update, and so by no nudge.
+    Infinite if it never does; -1 if numbers differ before the first update already.
     """
     scales = _scales(plain)
     moved = [key[0] for key in {*plain, *nudged} if _differs(key, plain, nudged, scales, 1 / 3)]
@@ -97,13 +97,13 @@ def horizon(plain: Numbers, nudged: Numbers) -> float:
 
 
 def first_difference(there: Numbers, here: Numbers, until: float, *, exact: bool = False) -> str:
-    """Return where two trainings first differ and by what, up to a step; nothing where they agree.
+    """Return where two trainings first differ up to a step, and both values; empty if they agree.
 
     Args:
-        there: what is in the results.
-        here: what came out now.
-        until: the last step that is compared.
-        exact: whether the smallest difference counts, or only one beyond `LIMITS`.
+        there: the stored results.
+        here: the results of training again.
+        until: the last step to compare.
+        exact: whether any difference counts, or only one beyond `LIMITS`.
     """
     scales, allowed = _scales(there), 0.0 if exact else 1.0
     for key in sorted(
@@ -120,7 +120,7 @@ def first_difference(there: Numbers, here: Numbers, until: float, *, exact: bool
 
 
 def extent(there: Numbers, here: Numbers) -> str:
-    """Return in words how many numbers of two trainings differ, and by how much at most."""
+    """Return a sentence that says how many numbers differ, and by how much at most."""
     scales, keys = _scales(there), {*there, *here}
     apart = [key for key in keys if _differs(key, there, here, scales, 0.0)]
     sizes = [_relative(there.get(key), here.get(key)) for key in apart]
@@ -147,7 +147,7 @@ def _shown(found: Numbers, key: Key) -> str:
 
 
 def _scales(found: Numbers) -> dict[Hashable, float]:
-    """Return the largest size, by step, of what may be all cancellation and then has no digits."""
+    """Return the largest magnitude, by step, of quantities that may be zero up to rounding."""
     scales: dict[Hashable, float] = {}
     for key, value in found.items():
         cancels = key[1] == "functions" or str(key[2]).endswith("_mean")
@@ -163,7 +163,7 @@ def _differs(
     scales: Mapping[Hashable, float],
     allowed: float,
 ) -> bool:
-    """Return whether two measurements are further apart than so many times `LIMITS`."""
+    """Return whether two measurements differ by more than `allowed` times `LIMITS`."""
     one, other = there.get(key), here.get(key)
     if key[1] in _COUNTED:
         return _share_apart(key[1], one, other) > allowed * LIMITS["share"]
@@ -180,7 +180,7 @@ def _differs(
 
 
 def _share_apart(table: str, one: Any, other: Any) -> float:
-    """Return the share of samples in other bins, or of units that are dead in one only."""
+    """Return the share of samples in different bins, or of units dead in only one training."""
     if one is None and other is None:
         return 0.0
     if table == "histograms" and (one is None or other is None):

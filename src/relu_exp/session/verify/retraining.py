@@ -1,4 +1,4 @@
-"""Retraining: one finished run trained again from its row, alone, and compared with itself."""
+"""Trains one finished run again, alone, from its row, and compares it with the stored results."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from relu_exp.config.groups import registries
 from relu_exp.config.keys import PLAIN_KEYS
 from relu_exp.core.registry import shown
+from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, Choice, RunConfig, UsageError
 from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.launchers.local import resolve_device
-from relu_exp.launchers.task import Mission, ready
+from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.results import machine
 from relu_exp.results.provenance import changes, fingerprint
 from relu_exp.results.reading import memory
@@ -36,12 +37,12 @@ __all__ = ["NUDGE", "Found", "Kind", "compare_nearly", "train_again", "trainable
 Kind = Literal["identical", "agrees", "differs", "failed"]
 
 NUDGE = 1e-4
-"""Relative change of the learning rate that a stable training hardly notices."""
+"""Relative change of the learning rate that hardly affects a stable training."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A finished run: whose results it is in, in which part, and which session trained it."""
+    """A finished run: its results folder, its part, and the session that trained it."""
 
     store: Store
     run_id: str
@@ -49,7 +50,7 @@ class Found:
     session: str
 
     def rows(self) -> Tables:
-        """Return what the results hold of it."""
+        """Return the run's rows of every table."""
         place = self.store.parts / self.part_id
         tables = {
             name: check_rows(name, self.store.read_part(self.part_id, name), place)
@@ -59,15 +60,15 @@ class Found:
 
 
 def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind, str]:
-    """Return how a run compares with itself trained again, and what that rests on.
+    """Train a run again; return how it compares with the stored results, and the details.
 
     Args:
         found: the run.
-        device: where to train it; `auto` is where it was trained, if that is there.
-        plugins: modules that it needs; they are loaded already.
+        device: where to train it; `auto` is the device it was trained on, if available.
+        plugins: modules that it needs, already loaded.
 
     Raises:
-        UsageError: its row is no run, or its data are not there.
+        UsageError: its row does not describe a valid run, or its data are missing.
     """
     from relu_exp.engine.ops.precision import check
 
@@ -83,7 +84,7 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
         check(run.precision, device)
     except UsageError as error:
         return "failed", f"cannot be trained here: {error}"
-    with ready(Mission(found.store.root, found.session, device, tuple(plugins))):
+    with ready(FleetJob(found.store.root, found.session, device, tuple(plugins))):
         try:
             here = _train(run, device)
             reasons = _unlike(found, made_on, device)
@@ -96,10 +97,10 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
 
 
 def trainable(run: RunConfig) -> RunConfig:
-    """Return a run as it may be trained here: nothing is fetched because a row says so.
+    """Return a run that may be trained here; a row can never cause a download.
 
     Raises:
-        UsageError: an entry or a value is not valid here, or the run does not fit into the memory.
+        UsageError: an entry or a value is not valid here, or the run needs too much memory.
     """
     from relu_exp.engine import networks
     from relu_exp.engine.data import datasets
@@ -113,19 +114,22 @@ def trainable(run: RunConfig) -> RunConfig:
         if "download" in settings:
             settings["download"] = False
         known[part] = Choice(choice.name, tuple(sorted(settings.items())))
-    for key, setting in PLAIN_KEYS.items():
-        if hasattr(run, key) and (key, run.width) != ("width", None):
-            setting.check(key, getattr(run, key))
+    for name, key in RUN_KEYS.items():
+        value = getattr(run, name)
+        is_checked = key.written in PLAIN_KEYS and not key.counts_samples
+        if is_checked and not (key.is_optional and value is None):
+            PLAIN_KEYS[key.written].check(name, value)
     run = replace(run, **known)
     shape = datasets.shape_of(run.dataset)
-    for key in ("batch_size", "probe_samples"):
-        if not 0 < getattr(run, key) <= shape.num_train:
-            raise UsageError(f"{key}={getattr(run, key)} is not between 1 and {shape.num_train}")
-    # weights, gradients and the optimizer's own, and the samples as read and as scaled
+    for name, key in RUN_KEYS.items():
+        value = getattr(run, name)
+        if key.counts_samples and not 0 < value <= shape.num_train:
+            raise UsageError(f"{name}={value} is not between 1 and {shape.num_train}")
+    # weights, gradients and two moments of the optimizer; samples as read and as scaled
     num_values = 4 * networks.parameter_count(networks.layers_of(run))
     num_values += 4 * shape.num_train * shape.num_features
     if 4 * num_values > memory():
-        raise UsageError(f"it takes {4 * num_values / 1e9:,.0f} GB of memory: more than there is")
+        raise UsageError(f"it needs {4 * num_values / 1e9:,.0f} GB of memory, more than there is")
     return run
 
 
@@ -139,7 +143,7 @@ def _train(run: RunConfig, device: str) -> Tables:
 
 
 def _of_run(tables: Mapping[str, pa.Table], run_id: str) -> Tables:
-    """Return the rows of one run; of the functions, those of its activation."""
+    """Return the rows of one run, and the `functions` of its activation."""
     owned = {
         name: table.filter(pc.equal(table["run_id"], run_id))
         for name, table in tables.items()
@@ -153,10 +157,10 @@ def _of_run(tables: Mapping[str, pa.Table], run_id: str) -> Tables:
 
 
 def _unlike(found: Found, made_on: str, device: str) -> list[str]:
-    """Return why a run cannot be expected to be the same in every bit."""
+    """Return the reasons why a run may not give the same bits here."""
     manifest = found.store.manifest_of(found.session)
     if not manifest:
-        return ["the manifest of its session is lost"]
+        return ["the manifest of its session is missing"]
     reasons = list(changes(manifest))
     then, now = manifest.get("machine") or {}, machine.describe()
     for key in machine.KIND:
@@ -165,7 +169,7 @@ def _unlike(found: Found, made_on: str, device: str) -> list[str]:
     if made_on != device:
         reasons.append(f"device {made_on} → {device}")
     elif device != "cpu":
-        reasons.append("numbers of a GPU, whose last bits may depend on the fleet")
+        reasons.append("a GPU, where the last bits may depend on the fleet")
     return reasons
 
 
@@ -178,36 +182,36 @@ def _compare_bits(there: Tables, here: Tables) -> tuple[Kind, str]:
     packages = ", ".join(f"{key} {value}" for key, value in fingerprint().items())
     return "differs", (
         f"{where}; {extent(stored, now)}, although the same code on the same kind of processor "
-        f"({machine.processor_model()}; {packages}) gives the same bits: if nobody edited the "
-        "results, please report this line"
+        f"({machine.processor_model()}; {packages}) should give the same bits: if the results "
+        "were not edited, please report this line"
     )
 
 
 def compare_nearly(
     there: Tables, here: Tables, nudged: Tables, reasons: Sequence[str]
 ) -> tuple[Kind, str]:
-    """Return whether a run agrees with itself as far as its training is stable."""
+    """Return whether a run agrees with the stored results as far as its training is stable."""
     (row,) = here["runs"].to_pylist()
     until = horizon(numbers(here), numbers(nudged))
     is_whole = until >= row["num_steps"]
     where = first_difference(numbers(there), numbers(here), until)
     if not where and is_whole:
         where = _ending(there, here, ("status", "num_parameters"))
-    told = f"compared within {LIMITS['number']:.0%}, not bits, because of {', '.join(reasons)}"
+    basis = f"compared within {LIMITS['number']:.0%}, not bits, because of {', '.join(reasons)}"
     if where:
-        return "differs", f"{where} ({told})"
+        return "differs", f"{where} ({basis})"
     if is_whole:
-        return "agrees", f"at all {row['num_steps']:,} steps ({told})"
+        return "agrees", f"at all {row['num_steps']:,} steps ({basis})"
     return "agrees", (
-        f"up to step {until:,} of {row['num_steps']:,}, beyond which a learning rate "
-        f"{NUDGE:.2%} larger gives other numbers too ({told})"
+        f"up to step {until:,} of {row['num_steps']:,}; after that even a learning rate "
+        f"{NUDGE:.2%} larger gives other numbers ({basis})"
     )
 
 
 def _ending(there: Tables, here: Tables, columns: Sequence[str] | None = None) -> str:
-    """Return the first column of `runs` that differs, of those named or of all."""
+    """Return the first of some columns of `runs`, or of all, that differs."""
     (one,), (other,) = (tables["runs"].slice(0, 1).to_pylist() for tables in (there, here))
     for column in columns or (c for c in one if c not in NOT_COMPARED):
         if one[column] != other[column]:
             return f"runs, {column}: {one[column]!r} stored, {other[column]!r} now"
-    return "" if columns else "runs: there are rows more than once"
+    return "" if columns else "runs: some rows are duplicated"

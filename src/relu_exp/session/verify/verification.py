@@ -1,4 +1,4 @@
-"""Verification: some finished runs trained again, and studies computed again, and compared."""
+"""Verification: trains some finished runs again, recomputes studies, and compares both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["NUM_SAMPLED", "verify"]
 
 NUM_SAMPLED = 10
 _STUDIES = {"formulas": "checks"}
-"""Studies that can be computed again, and the table that each fills."""
+"""Studies that can be recomputed → the table that each fills."""
 
 
 def verify(
@@ -35,20 +35,20 @@ def verify(
 ) -> int:
     """Train random finished runs again, print how each compares, and return the exit code.
 
-    Runs made on the same kind of machine by the same code must be the same in every bit; others
-    must agree as far as their training is stable (`agreement`). Studies are computed again when
-    that is asked for, or where there is nothing else; timings cannot be compared.
+    Runs made by the same code on the same kind of machine must give the same bits; others must
+    agree as far as their training is stable (`agreement`). Studies are recomputed on request, or if
+    there are no runs; timings cannot be compared.
 
     Args:
         results: folder of one experiment, or of several.
-        num_sampled: runs to train again; all where there are fewer.
-        seed: draws them; a new one every time where it is None.
-        device: where to train; `auto` is where each run was trained, if that is there.
-        plugins: modules with entries of the user's own that the runs need.
-        with_studies: whether studies are computed again beside runs.
+        num_sampled: runs to train again; all if there are fewer.
+        seed: selects the runs; None: a new seed every time.
+        device: where to train; `auto` is the device of each run, if available.
+        plugins: modules with the user's own entries that the runs need.
+        with_studies: whether studies are recomputed in addition to runs.
 
     Raises:
-        UsageError: there is nothing to verify, it is damaged, or its data are not there.
+        UsageError: there is nothing to verify, results are damaged, or data are missing.
     """
     from relu_exp.evidence.data.frames import find_results
 
@@ -61,7 +61,7 @@ def verify(
     if not found and not studies:
         raise UsageError(f"{results} holds no finished run: there is nothing to verify")
     seed = secrets.randbelow(10**6) if seed is None else seed
-    # no secret: the same seed draws the same runs
+    # reproducible on purpose: the same seed selects the same runs
     sampled = random.Random(seed).sample(found, min(num_sampled, len(found)))  # noqa: S311
     counts: Counter[str] = Counter()
     for run in sampled:
@@ -75,13 +75,13 @@ def verify(
 
 
 def _say(name: str, kind: str, text: str) -> str:
-    # training may take minutes: each line as soon as it is known
+    # training may take minutes: print each line as soon as it is known
     print(printable(f"{kind:10}{' '.join(f'{name}: {text}'.split())}"), flush=True)
     return kind
 
 
 def _finished(store: Store) -> list[Found]:
-    """Return the finished runs of an experiment, ordered by name; of several rows the newest."""
+    """Return the finished runs of an experiment, sorted by id; the newest row of each."""
     found: dict[str, Found] = {}
     for part_id in store.part_ids():
         rows = store.read_part(part_id, "runs", ["run_id", "status", "session"]).to_pylist()
@@ -102,13 +102,13 @@ def _studies(store: Store) -> Iterator[tuple[Store, str]]:
 
 
 def _again(store: Store, part_id: str, is_wanted: bool) -> tuple[str, str]:
-    """Return how a study compares with itself computed again."""
+    """Recompute a study; return how it compares with the stored results, and the details."""
     _, _, rest = part_id.partition("study-")
     name = rest.rpartition("-")[0]
     if name not in _STUDIES:
-        return "skipped", "a study of timings, of which no two are alike"
+        return "skipped", "a study of timings, which differ every time"
     if not is_wanted:
-        return "skipped", "--studies computes it again, which takes about a minute"
+        return "skipped", "--studies recomputes it, which takes about a minute"
     from relu_exp.engine.studies.registry import STUDIES
 
     table = _STUDIES[name]
@@ -119,7 +119,8 @@ def _again(store: Store, part_id: str, is_wanted: bool) -> tuple[str, str]:
     then, now = ({tuple(row[key] for key in keys): row for row in rows} for rows in (there, here))
     for key in [*then, *now]:
         if not _is_near(then.get(key), now.get(key)):
-            return "differs", f"{', '.join(map(str, key))}: what holds, or a value by more than 2%"
+            name = ", ".join(map(str, key))
+            return "differs", f"{name}: the outcome differs, or a value by more than 2%"
     is_same = sorted(map(repr, there)) == sorted(map(repr, here))
     return ("identical" if is_same else "agrees"), f"{len(here):,} checks"
 

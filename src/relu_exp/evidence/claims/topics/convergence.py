@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pandas as pd
@@ -20,9 +19,8 @@ from relu_exp.evidence.claims.arms import (
     ratios,
     scored,
 )
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
 __all__ = ["compare_speed"]
@@ -36,27 +34,26 @@ def _faster(slow: str, fast: str, grid: tuple[str, ...] = ("depth", "threshold")
         measure=f"updates of {slow} over updates of {fast} to the same training loss",
         says=(
             f"with each at its best validated learning rate, {slow} needs at least 10% more "
-            f"updates than {fast} to training losses of 1, 0.5 and 0.2; a run that never arrives "
-            "counts with all the updates it was given"
+            f"updates than {fast} to training losses of 1, 0.5 and 0.2"
         ),
         threshold=1.1,
         ratio=True,
         unit="×",
         grid=grid,
+        censored="as given",
     )
 
 
 def compare_speed(
     frames: Frames,
     runs: pd.DataFrame,
-    rule: Rule,
     *,
     column: str,
     slow: str,
     fast: str,
     thresholds: Sequence[float] = THRESHOLDS,
-) -> Verdict:
-    """Return the verdict of updates(slow) / updates(fast) by depth and threshold.
+) -> Effects:
+    """Return updates(slow) / updates(fast) by depth and threshold.
 
     The notes hold what else a reader asks: the rates, the ratio at a shared rate, and that with
     rates tuned for speed itself.
@@ -70,7 +67,6 @@ def compare_speed(
     matched = at_matched_rate(runs, column, ["depth"])
     fastest = at_fastest_rate(frames, runs, arms, thresholds[len(thresholds) // 2])
     found = effects(tuned)
-    verdict = judge(found, rule, scope=described(runs), run_ids=list(runs["run_id"]))
     notes = [rates_in_words(tuned, arms)]
     if not matched.empty:
         notes.append(f"At one shared learning rate: {in_words(effects(matched), ratio=True)}.")
@@ -78,13 +74,18 @@ def compare_speed(
     unknown = int(found["effect"].isna().sum())
     if unknown:
         notes.append(f"In {unknown} of {len(found)} comparisons neither arrived: left out.")
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        found,
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
-def _by_activation(evidence: Evidence, rule: Rule, slow: str, fast: str) -> Verdict:
+def _by_activation(evidence: Evidence, slow: str, fast: str) -> Effects:
     frames = evidence["convergence-speed"]
     runs = choose(frames.runs, activation=[slow, fast])
-    return compare_speed(frames, runs, rule, column="activation", slow=slow, fast=fast)
+    return compare_speed(frames, runs, column="activation", slow=slow, fast=fast)
 
 
 RELU_SIGMOID = _faster("sigmoid", "ReLU")
@@ -100,9 +101,9 @@ RELU_SIGMOID = _faster("sigmoid", "ReLU")
     rule=RELU_SIGMOID,
     figure="steps_to_threshold",
 )
-def relu_converges_faster_than_sigmoid(evidence: Evidence) -> Verdict:
-    """Decide it."""
-    return _by_activation(evidence, RELU_SIGMOID, "sigmoid", "relu")
+def relu_converges_faster_than_sigmoid(evidence: Evidence) -> Effects:
+    """Measure it."""
+    return _by_activation(evidence, "sigmoid", "relu")
 
 
 RELU_TANH = _faster("tanh", "ReLU")
@@ -118,9 +119,9 @@ RELU_TANH = _faster("tanh", "ReLU")
     rule=RELU_TANH,
     figure="steps_to_threshold",
 )
-def relu_converges_faster_than_tanh(evidence: Evidence) -> Verdict:
-    """Decide it."""
-    return _by_activation(evidence, RELU_TANH, "tanh", "relu")
+def relu_converges_faster_than_tanh(evidence: Evidence) -> Effects:
+    """Measure it."""
+    return _by_activation(evidence, "tanh", "relu")
 
 
 TANH_SIGMOID = _faster("sigmoid", "tanh")
@@ -136,9 +137,9 @@ TANH_SIGMOID = _faster("sigmoid", "tanh")
     rule=TANH_SIGMOID,
     figure="steps_to_threshold",
 )
-def tanh_converges_faster_than_sigmoid(evidence: Evidence) -> Verdict:
-    """Decide it."""
-    return _by_activation(evidence, TANH_SIGMOID, "sigmoid", "tanh")
+def tanh_converges_faster_than_sigmoid(evidence: Evidence) -> Effects:
+    """Measure it."""
+    return _by_activation(evidence, "sigmoid", "tanh")
 
 
 ELU_RELU = _faster("ReLU", "ELU")
@@ -162,9 +163,9 @@ ELU_RELU = _faster("ReLU", "ELU")
         ),
     ),
 )
-def elu_converges_faster_than_relu(evidence: Evidence) -> Verdict:
-    """Decide it."""
-    return _by_activation(evidence, ELU_RELU, "relu", "elu")
+def elu_converges_faster_than_relu(evidence: Evidence) -> Effects:
+    """Measure it."""
+    return _by_activation(evidence, "relu", "elu")
 
 
 ORDER = ("elu", "leaky_relu", "relu", "tanh", "sigmoid")
@@ -178,6 +179,7 @@ RANKING = Rule(
     threshold=0.0,
     resolution=0.002,  # one of 500 test images
     grid=("step", "depth"),
+    need="every",
 )
 
 
@@ -191,8 +193,8 @@ RANKING = Rule(
     rule=RANKING,
     figure="learning_rate_sensitivity",
 )
-def activation_ranking(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def activation_ranking(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = choose(evidence["convergence-speed"].runs, activation=list(ORDER))
 
     def steps(chosen: pd.DataFrame) -> pd.DataFrame:
@@ -205,9 +207,6 @@ def activation_ranking(evidence: Evidence) -> Verdict:
         return pd.concat(found, ignore_index=True)
 
     tuned = scored(at_best_rate(runs, ["activation", "depth"]))
-    verdict = judge_cells(
-        steps(tuned), RANKING, need="every", scope=described(runs), run_ids=list(runs["run_id"])
-    )
     accuracy = tuned.groupby("activation")["accuracy"].mean().sort_values(ascending=False)
     shared = scored(at_matched_rate(runs, "activation", ["depth"]))
     notes = [
@@ -221,4 +220,9 @@ def activation_ranking(evidence: Evidence) -> Verdict:
             + ", ".join(f"{one} {mean:.1%}" for one, mean in order.items())
             + "."
         )
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        steps(tuned),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )

@@ -7,14 +7,12 @@ within a fraction of a second of each other; repeats stand for seeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.labels import NAMES
 
 __all__ = ["more_activations_cost_more", "relu_computes_faster", "relu_zeros_lighten_network"]
@@ -35,9 +33,8 @@ FASTER = Rule(
     unit="×",
     grid=("direction", "function", "numbers"),
     over="repeat",
+    need="every",
 )
-EACH = (FASTER,)
-"""The rules that every part of the grid must satisfy; of the others the mean over it decides."""
 
 
 @claim(
@@ -62,12 +59,11 @@ EACH = (FASTER,)
         ),
     ),
 )
-def relu_computes_faster(evidence: Evidence) -> Verdict:
+def relu_computes_faster(evidence: Evidence) -> Effects:
     """Compare each function's time with ReLU's on equally many numbers."""
     every = _timings(evidence)
     alone = every[every["part"] == "elementwise"].rename(columns={"size": "numbers"})
     found = _over(alone, "relu", OTHERS, ["direction", "numbers"])
-    verdict = _judged(found, FASTER, evidence, "functions of PyTorch alone, float32")
     network = every[(every["part"] == "activations") & (every["amount"] > 0)]
     full = network[network["amount"] == network["amount"].max()]
     whole = _over(full, "relu", OTHERS, ["direction", "size"])
@@ -76,7 +72,7 @@ def relu_computes_faster(evidence: Evidence) -> Verdict:
         f"place of ReLU: {_listed(group)}."
         for (direction, size), group in _on("cpu", whole).groupby(["direction", "size"])
     ]
-    return _with_notes(verdict, [*notes, *_elsewhere(found, FASTER)])
+    return _measured(found, evidence, "functions of PyTorch alone, float32", notes)
 
 
 LIGHTER = Rule(
@@ -102,18 +98,17 @@ LIGHTER = Rule(
     experiments=EXPERIMENT,
     rule=LIGHTER,
 )
-def relu_zeros_lighten_network(evidence: Evidence) -> Verdict:
+def relu_zeros_lighten_network(evidence: Evidence) -> Effects:
     """Compare one architecture with and without units that are silent on every sample."""
     every = _timings(evidence)
     found = _lighter(every, "zeroed")
-    verdict = _judged(found, LIGHTER, evidence, "dense matrix products, 5 layers of width 300")
     removed = _on("cpu", _lighter(every, "removed"))
     notes = [
         "Taking those units out of the matrices, which ReLU's zeros do not, makes it lighter by: "
         f"{_listed(group)} ({direction})."
         for direction, group in removed.groupby("direction")
     ]
-    return _with_notes(verdict, [*notes, *_elsewhere(found, LIGHTER)])
+    return _measured(found, evidence, "dense matrix products, 5 layers of width 300", notes)
 
 
 MORE = Rule(
@@ -139,7 +134,7 @@ MORE = Rule(
     experiments=EXPERIMENT,
     rule=MORE,
 )
-def more_activations_cost_more(evidence: Evidence) -> Verdict:
+def more_activations_cost_more(evidence: Evidence) -> Effects:
     """Compare one architecture with all of its activations and with none."""
     every = _timings(evidence)
     network = every[every["part"] == "activations"].rename(columns={"size": "width"})
@@ -153,10 +148,9 @@ def more_activations_cost_more(evidence: Evidence) -> Verdict:
     most = some["amount"].max()
     found = some[some["amount"] == most]
     scope = f"5 hidden layers, batch of 128, {most:g} activations against none"
-    verdict = _judged(found, MORE, evidence, scope)
     half = _on("cpu", some[some["amount"] < most])
     notes = [f"With activations after the first two layers only: {_listed(half)}."]
-    return _with_notes(verdict, [*notes, *_elsewhere(found, MORE)])
+    return _measured(found, evidence, scope, notes)
 
 
 def _timings(evidence: Evidence) -> pd.DataFrame:
@@ -207,31 +201,20 @@ def _lighter(every: pd.DataFrame, part: str) -> pd.DataFrame:
     )
 
 
-def _judged(found: pd.DataFrame, rule: Rule, evidence: Evidence, scope: str) -> Verdict:
-    """Return the verdict of the times on one CPU thread."""
+def _measured(found: pd.DataFrame, evidence: Evidence, scope: str, notes: Sequence[str]) -> Effects:
+    """Return the ratios of times on one CPU thread; on a GPU, where there was one, elsewhere."""
     machine = evidence[EXPERIMENT].manifest
     words = [str(value) for value in (machine.get("machine") or {}).values()]
     torch = (machine.get("packages") or {}).get("torch", "?")
     place = f"one thread of this machine's CPU ({' '.join(words[:2]) or 'unknown'}), PyTorch"
-    return _of_repeats(
-        _on("cpu", found), rule, f"{scope}; {place} {torch}; repeats stand for seeds"
+    rows = found.rename(columns={"repeat": "seed"})
+    on_gpu = _on("cuda", rows)
+    return Effects(
+        _on("cpu", rows),
+        scope=f"{scope}; {place} {torch}; repeats stand for seeds",
+        notes=notes,
+        elsewhere={} if on_gpu.empty else {"GPU": on_gpu},
     )
-
-
-def _of_repeats(found: pd.DataFrame, rule: Rule, scope: str) -> Verdict:
-    effects = found.rename(columns={"repeat": "seed"})
-    if rule in EACH:
-        return judge_cells(effects, rule, need="every", scope=scope)
-    return judge(effects, rule, scope=scope)
-
-
-def _elsewhere(found: pd.DataFrame, rule: Rule) -> list[str]:
-    """Return the same comparison on a GPU in words, where there was one."""
-    there = _on("cuda", found)
-    if there.empty:
-        return []
-    verdict = _of_repeats(there, rule, "GPU")
-    return [f"On the GPU, {verdict.name}: {verdict.says}"]
 
 
 def _on(device: str, found: pd.DataFrame) -> pd.DataFrame:
@@ -247,7 +230,3 @@ def _listed(found: pd.DataFrame) -> str:
 
 def _name(activation: str) -> str:
     return NAMES.get(activation, activation)
-
-
-def _with_notes(verdict: Verdict, notes: Sequence[str]) -> Verdict:
-    return replace(verdict, notes=(*verdict.notes, *notes))

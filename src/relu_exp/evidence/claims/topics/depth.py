@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
@@ -18,9 +16,8 @@ from relu_exp.evidence.claims.arms import (
     rates_in_words,
     scored,
 )
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
@@ -52,8 +49,8 @@ SIGMOID_FAILS = Rule(
     rule=SIGMOID_FAILS,
     figure="accuracy_map",
 )
-def sigmoid_fails_beyond_nine_layers(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def sigmoid_fails_beyond_nine_layers(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = choose(evidence["deep-sigmoid"].runs, activation="sigmoid", depth=2)
     runs = choose(evidence["deep-sigmoid"].runs, activation="sigmoid")
     runs = runs.assign(
@@ -69,14 +66,18 @@ def sigmoid_fails_beyond_nine_layers(evidence: Evidence) -> Verdict:
     if deep.empty:
         raise MissingRunsError("no setting with which two sigmoid layers learn was run deeper")
     effects = deep.assign(effect=deep["accuracy"])[["seed", *arms, "effect"]]
-    verdict = judge(effects, SIGMOID_FAILS, scope=described(runs), run_ids=list(runs["run_id"]))
     unable = [" with ".join(setting) for setting in control[control < LEARNS].index]
     notes = [rates_in_words(tuned[tuned["depth"] >= 9], arms)]
     if unable:
         notes.append(f"Left out, as two layers fail too: {'; '.join(unable)}.")
     near_chance = float((effects.groupby(arms)["effect"].mean() < 0.2).mean())
     notes.append(f"Below 20%, twice chance, in {near_chance:.0%} of the settings.")
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        effects,
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 def _depth_limit(evidence: Evidence, **wanted: object) -> pd.DataFrame:
@@ -118,8 +119,8 @@ def _neither_learns(runs: pd.DataFrame, rival: str) -> pd.DataFrame:
     rule=TRAINS_DEEPER,
     figure="accuracy_by_depth",
 )
-def relu_trains_deeper(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def relu_trains_deeper(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = _depth_limit(evidence, network="mlp", depth=DEEP)
     runs = _depth_limit(evidence, network="mlp")
     kept = runs["activation"].isin(["sigmoid", "tanh"]) | (
@@ -135,14 +136,16 @@ def relu_trains_deeper(evidence: Evidence) -> Verdict:
 
     if effects(deep)["effect"].isna().all():
         raise MissingRunsError("no activation learned beyond twenty layers: it takes more updates")
-    verdict = judge(
-        effects(deep), TRAINS_DEEPER, scope=described(runs), run_ids=list(runs["run_id"])
-    )
     notes = [f"Accuracy by depth: {means_in_words(tuned, ['activation', 'depth'])}."]
     shared = at_matched_rate(runs[runs["depth"] > 20], "activation", ["depth"])
     if not shared.empty:
         notes.append(f"At one shared learning rate: {in_words(effects(scored(shared)))}.")
-    return replace(verdict, notes=(*notes, rates_in_words(deep, ["activation", "depth"])))
+    return Effects(
+        effects(deep),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(*notes, rates_in_words(deep, ["activation", "depth"])),
+    )
 
 
 DOZENS = Rule(
@@ -169,20 +172,24 @@ DOZENS = Rule(
     rule=DOZENS,
     figure="accuracy_by_depth",
 )
-def relu_fails_at_dozens_of_layers(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def relu_fails_at_dozens_of_layers(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = _depth_limit(
         evidence, network="mlp", activation=["relu", "leaky_relu"], depth=[SHALLOW, DEEP]
     )
     tuned = scored(at_best_rate(runs, ["arm", "depth"]), "train")
     able = _able(tuned, "arm")
     effects = differences(able, "depth", SHALLOW, DEEP, "accuracy", ["arm"])
-    verdict = judge(effects, DOZENS, scope=described(runs), run_ids=list(runs["run_id"]))
     notes = [rates_in_words(tuned, ["arm", "depth"])]
     unable = sorted(set(tuned["arm"]) - set(able["arm"]))
     if unable:
         notes.append(f"Left out, as 5 layers do not learn either: {'; '.join(unable)}.")
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        effects,
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 def _able(tuned: pd.DataFrame, arm: str) -> pd.DataFrame:
@@ -208,6 +215,7 @@ SKIPS = Rule(
     ),
     threshold=-0.02,
     grid=("activation", "connections"),
+    need="every",
 )
 
 
@@ -221,8 +229,8 @@ SKIPS = Rule(
     rule=SKIPS,
     figure="accuracy_by_depth",
 )
-def skip_connections_restore_depth(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def skip_connections_restore_depth(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = _depth_limit(evidence, initializer=["xavier_normal", "he_normal"])
     runs = choose(runs[runs["activation"] != "sigmoid"], network=["mlp", "residual_mlp"])
     tuned = scored(at_best_rate(runs, ["connections", "activation", "depth"]), "train")
@@ -236,15 +244,13 @@ def skip_connections_restore_depth(evidence: Evidence) -> Verdict:
         found = found.assign(effect=found["accuracy"] - found["_plain"])
         return found[["seed", "activation", "connections", "effect"]]
 
-    verdict = judge_cells(
-        against(SHALLOW),
-        SKIPS,
-        need="every",
-        scope=described(deep),
-        run_ids=list(runs["run_id"]),
-    )
     notes = (
         f"Against {DEEP} plain layers: {in_words(against(DEEP))} in training accuracy.",
         rates_in_words(deep, ["connections", "activation"]),
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        against(SHALLOW),
+        scope=described(deep),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )

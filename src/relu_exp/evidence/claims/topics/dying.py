@@ -9,14 +9,19 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import at_best_rate, choose, in_words, rates_in_words, scored
-from relu_exp.evidence.claims.grids import judge_cells
-from relu_exp.evidence.claims.parts import noted, scope_of
+from relu_exp.evidence.claims.arms import (
+    at_best_rate,
+    choose,
+    in_words,
+    rates_in_words,
+    scope_of,
+    scored,
+)
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
-__all__ = ["dying_runs", "layer_means", "of_cells", "percent"]
+__all__ = ["dying_runs", "layer_means", "percent"]
 
 CS231N = Literature(
     "Karpathy, CS231n course notes, Neural Networks part 1",
@@ -78,12 +83,6 @@ def _by_rate(runs: pd.DataFrame, column: str = "dead") -> str:
     )
 
 
-def of_cells(cells: Sequence[Cell]) -> VerdictName:
-    """Return what exact cells say together."""
-    sides = {cell.verdict for cell in cells}
-    return "conditional" if len(sides) > 1 else next(iter(sides))
-
-
 KILLS_HALF = Rule(
     measure="share of dead hidden units at the end, at the largest rate that most runs survive",
     says="at least 40% of all hidden units, the number of the lecture notes behind the document, "
@@ -105,7 +104,7 @@ KILLS_HALF = Rule(
     figure="dead_fraction",
     literature=(CS231N,),
 )
-def high_learning_rate_kills_half(evidence: Evidence) -> Verdict:
+def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
     """Look at the largest rate that most runs survive, depth by depth."""
     frames, runs = dying_runs(evidence)
     if runs["learning_rate"].nunique() < 2:
@@ -132,13 +131,12 @@ def high_learning_rate_kills_half(evidence: Evidence) -> Verdict:
     notes.append(f"At those rates, by definition: dead on all data {dead}, {', '.join(told)}.")
     best = at_best_rate(runs, ["depth"])
     notes.append(f"At each depth's best validated rate {percent(best['dead'].mean())} are dead.")
-    verdict = judge(
+    return Effects(
         large.assign(effect=large["dead"])[["seed", "depth", "effect"]],
-        KILLS_HALF,
         scope=scope_of(large),
         run_ids=large["run_id"].tolist(),
+        notes=notes,
     )
-    return noted(verdict, *notes)
 
 
 ONE_NEGATIVE = Rule(
@@ -162,7 +160,7 @@ ONE_NEGATIVE = Rule(
     figure="dead_fraction",
     literature=(CS231N,),
 )
-def one_negative_input_kills(evidence: Evidence) -> Verdict:
+def one_negative_input_kills(evidence: Evidence) -> Effects:
     """Compare the units that were zero somewhere at the start with those dead at the end."""
     frames, runs = dying_runs(evidence)
     # a unit is zero for at most all samples: at least this share of units is zero for some
@@ -178,13 +176,12 @@ def one_negative_input_kills(evidence: Evidence) -> Verdict:
         rates_in_words(tuned, ["depth"]),
         f"Bound by matched rate, all depths: {_by_rate(runs, 'effect')}.",
     ]
-    verdict = judge(
+    return Effects(
         tuned[["seed", "depth", "effect"]],
-        ONE_NEGATIVE,
         scope=scope_of(tuned),
         run_ids=tuned["run_id"].tolist(),
+        notes=notes,
     )
-    return noted(verdict, *notes)
 
 
 GROWS_WITH_DEPTH = Rule(
@@ -194,6 +191,7 @@ GROWS_WITH_DEPTH = Rule(
     "that most runs of both survive",
     threshold=0.05,
     grid=("learning_rate",),
+    need="every",
 )
 
 
@@ -215,7 +213,7 @@ GROWS_WITH_DEPTH = Rule(
         ),
     ),
 )
-def dying_grows_with_depth(evidence: Evidence) -> Verdict:
+def dying_grows_with_depth(evidence: Evidence) -> Effects:
     """Subtract the shallowest network's share from the deepest's, rate by rate and at the best."""
     _, runs = dying_runs(evidence)
     shallow, deep = runs["depth"].min(), runs["depth"].max()
@@ -237,11 +235,9 @@ def dying_grows_with_depth(evidence: Evidence) -> Verdict:
         f"Share of runs, all rates, in which more than half of the units are dead: {told}.",
         *(f"Depth {depth}, by rate: {_by_rate(part)}." for depth, part in runs.groupby("depth")),
     ]
-    verdict = judge_cells(
+    return Effects(
         effects.rename(columns={"rate": "learning_rate"}),
-        GROWS_WITH_DEPTH,
-        need="every",
         scope=scope_of(ends),
         run_ids=sides["run_id"].unique().tolist(),
+        notes=notes,
     )
-    return noted(verdict, *notes)

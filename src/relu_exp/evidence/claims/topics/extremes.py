@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import at_best_rate, choose, described, rates_in_words, scored
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.probes import HE, UNIT, layer_factor, probed, with_start
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import score
 
@@ -32,6 +29,7 @@ LARGE = Rule(
     ratio=True,
     unit="×",
     grid=("part", "depth"),
+    need="every",
 )
 
 
@@ -64,8 +62,8 @@ def _large(evidence: Evidence) -> tuple[Frames, pd.DataFrame]:
     rule=LARGE,
     figure="dead_fraction_by_learning_rate",
 )
-def large_weights_kill_or_explode_relu(evidence: Evidence) -> Verdict:
-    """Decide by living units at the end and by the gradients' growth at the start."""
+def large_weights_kill_or_explode_relu(evidence: Evidence) -> Effects:
+    """Measure living units at the end and the gradients' growth at the start."""
     frames, runs = _large(evidence)
     end = probed(frames, runs, "dead_fraction", steps="last")
     alive = end.assign(alive=1 - end["dead_fraction"])
@@ -78,9 +76,6 @@ def large_weights_kill_or_explode_relu(evidence: Evidence) -> Verdict:
     exploded = grown.reset_index().assign(part="exploding")
     effects = pd.concat([killed, exploded], ignore_index=True)
     used = runs[runs["start"].isin([HE, UNIT])]
-    verdict = judge_cells(
-        effects, LARGE, need="every", scope=described(used), run_ids=list(used["run_id"])
-    )
     start = probed(frames, runs, "dead_fraction")
     notes = (
         _by_start("Dead units before training", start, "dead_fraction")
@@ -88,7 +83,12 @@ def large_weights_kill_or_explode_relu(evidence: Evidence) -> Verdict:
         _by_start("Dead units at the last probe, mean over rates", end, "dead_fraction")
         + " Runs that diverge are taken at their last probe before.",
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        effects,
+        scope=described(used),
+        run_ids=list(used["run_id"]),
+        notes=notes,
+    )
 
 
 def _growth(frames: Frames, runs: pd.DataFrame) -> pd.DataFrame:
@@ -114,6 +114,7 @@ EXPLODE = Rule(
     threshold=1.0,
     unit="×",
     grid=("part",),
+    need="every",
 )
 
 
@@ -134,8 +135,8 @@ EXPLODE = Rule(
         ),
     ),
 )
-def gradients_can_explode(evidence: Evidence) -> Verdict:
-    """Decide by the gradients' growth and by the runs that are lost to it."""
+def gradients_can_explode(evidence: Evidence) -> Effects:
+    """Measure the gradients' growth and the runs that are lost to it."""
     frames, every = _large(evidence)
     runs = scored(every[every["depth"] == 10], "train")
     if set(runs["start"]) < {HE, UNIT}:
@@ -156,10 +157,12 @@ def gradients_can_explode(evidence: Evidence) -> Verdict:
         ignore_index=True,
     )
     used = runs[runs["start"].isin([HE, UNIT])]
-    verdict = judge_cells(
-        effects, EXPLODE, need="every", scope=described(used), run_ids=list(used["run_id"])
+    return Effects(
+        effects,
+        scope=described(used),
+        run_ids=list(used["run_id"]),
+        notes=_losses_in_words(runs),
     )
-    return replace(verdict, notes=_losses_in_words(runs))
 
 
 def _losses_in_words(runs: pd.DataFrame) -> tuple[str, ...]:
@@ -187,6 +190,7 @@ EQUAL = Rule(
     claimed_side="below",
     unit="×",
     grid=("part", "activation", "initializer"),
+    need="every",
 )
 ONE_UNIT = 1
 
@@ -207,8 +211,8 @@ ONE_UNIT = 1
     rule=EQUAL,
     figure="loss_curves",
 )
-def identical_weights_stay_identical(evidence: Evidence) -> Verdict:
-    """Decide by the rank of the hidden layers, and by accuracy against networks of one unit."""
+def identical_weights_stay_identical(evidence: Evidence) -> Effects:
+    """Measure the rank of the hidden layers, and accuracy against networks of one unit."""
     frames = evidence["symmetric-start"]
     runs = choose(frames.runs, initializer=["zeros", "constant", "he_normal"])
     wide, single = runs[runs["width"] > ONE_UNIT], runs[runs["width"] == ONE_UNIT]
@@ -225,9 +229,6 @@ def identical_weights_stay_identical(evidence: Evidence) -> Verdict:
     both = tuned[tuned["initializer"] != "he_normal"].merge(one, on=keys, validate="many_to_one")
     accuracy = both.assign(effect=both["accuracy"] / (1.1 * both["one"]), part="accuracy")
     effects = pd.concat([rank.reset_index().assign(part="rank"), accuracy], ignore_index=True)
-    verdict = judge_cells(
-        effects, EQUAL, need="every", scope=described(runs), run_ids=list(runs["run_id"])
-    )
     random = layers[layers["initializer"] == "he_normal"]
     ends = random[random["step"] == random["num_steps"]]
     accuracies = tuned.groupby("initializer")["accuracy"].mean()
@@ -243,7 +244,12 @@ def identical_weights_stay_identical(evidence: Evidence) -> Verdict:
         "better than one, it is by larger steps, not by more that they could express.",
         rates_in_words(tuned, by),
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        effects,
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 def _best_single(runs: pd.DataFrame) -> pd.DataFrame:

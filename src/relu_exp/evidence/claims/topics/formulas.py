@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge_exact
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
@@ -21,7 +21,7 @@ NUM_SHOWN = 3
 
 
 def _rule(measure: str, says: str) -> Rule:
-    return Rule(measure=measure, says=says)
+    return Rule(measure=measure, says=says, kind="cases", need="every")
 
 
 @claim(
@@ -42,7 +42,7 @@ def _rule(measure: str, says: str) -> Rule:
         "every value equals max(0, x) and every slope away from 0 equals the stated one, exactly",
     ),
 )
-def relu_definition(evidence: Evidence) -> Verdict:
+def relu_definition(evidence: Evidence) -> Effects:
     """Evaluate ReLU and its derivative; at 0 there is no slope, only conventions."""
     return _computed(
         evidence,
@@ -67,7 +67,7 @@ def relu_definition(evidence: Evidence) -> Verdict:
         "every gap is at most 10⁻¹²",
     ),
 )
-def leaky_relu_definition(evidence: Evidence) -> Verdict:
+def leaky_relu_definition(evidence: Evidence) -> Effects:
     """Compare max(αx, x) with the pieces and with PyTorch's function."""
     return _computed(
         evidence,
@@ -89,7 +89,7 @@ def leaky_relu_definition(evidence: Evidence) -> Verdict:
     experiments=EXPERIMENT,
     rule=_rule("slope by automatic differentiation at ±1", "every slope equals max(1, α)"),
 )
-def leaky_relu_derivative_is_max(evidence: Evidence) -> Verdict:
+def leaky_relu_derivative_is_max(evidence: Evidence) -> Effects:
     """Compare the stated derivative with the one PyTorch takes."""
     right = _cases(evidence, "leaky-relu-derivative")
     return _computed(
@@ -115,7 +115,7 @@ def leaky_relu_derivative_is_max(evidence: Evidence) -> Verdict:
     experiments=EXPERIMENT,
     rule=_rule("largest derivative, |x| ≤ 30", "both largest derivatives are below 1"),
 )
-def saturating_derivatives_below_one(evidence: Evidence) -> Verdict:
+def saturating_derivatives_below_one(evidence: Evidence) -> Effects:
     """Search both derivatives for their largest value."""
     return _computed(
         evidence,
@@ -137,7 +137,7 @@ def saturating_derivatives_below_one(evidence: Evidence) -> Verdict:
     experiments=EXPERIMENT,
     rule=_rule("largest gap of both sides, |x| ≤ 20", "function and derivative agree to 10⁻¹⁵"),
 )
-def tanh_from_sigmoid(evidence: Evidence) -> Verdict:
+def tanh_from_sigmoid(evidence: Evidence) -> Effects:
     """Compare both sides of the identity and of its derivative."""
     return _computed(evidence, "tanh-from-sigmoid", "20,001 points, float64")
 
@@ -161,13 +161,13 @@ def tanh_from_sigmoid(evidence: Evidence) -> Verdict:
         ),
     ),
 )
-def elu_definition(evidence: Evidence) -> Verdict:
+def elu_definition(evidence: Evidence) -> Effects:
     """Evaluate ELU's derivative below 0, and the function itself far on the left."""
     smooth, limit = _cases(evidence, "elu-smooth-below-zero"), _cases(evidence, "elu-limit")
     # the check states the right limit −α: as the document writes it, α is expected
     stated = limit.assign(expected=-limit["expected"])
     stated["holds"] = (stated["found"] - stated["expected"]).abs() <= 1e-12
-    return _judged(
+    return _agreeing(
         pd.concat([smooth, stated]),
         "α of 0.5, 1 and 2",
         [
@@ -190,7 +190,7 @@ def elu_definition(evidence: Evidence) -> Verdict:
         "gaps at most 10⁻⁹, at the start and after training; no loss below one layer's optimum",
     ),
 )
-def linear_layers_collapse(evidence: Evidence) -> Verdict:
+def linear_layers_collapse(evidence: Evidence) -> Effects:
     """Multiply the weights out, before and after training; train stacks on XOR."""
     return _computed(
         evidence,
@@ -216,7 +216,7 @@ def linear_layers_collapse(evidence: Evidence) -> Verdict:
         "no hidden weight moves, and accuracy equals that of frozen random features, exactly",
     ),
 )
-def step_does_not_train(evidence: Evidence) -> Verdict:
+def step_does_not_train(evidence: Evidence) -> Effects:
     """Train with step units, once in full and once with the hidden layers frozen."""
     return _computed(
         evidence,
@@ -241,7 +241,7 @@ def step_does_not_train(evidence: Evidence) -> Verdict:
         "every output lies within what the rounding hides",
     ),
 )
-def pytorch_examples(evidence: Evidence) -> Verdict:
+def pytorch_examples(evidence: Evidence) -> Effects:
     """Compute every printed example again."""
     return _computed(evidence, "pytorch-examples", "nn.Sigmoid, nn.Tanh and nn.ReLU")
 
@@ -264,7 +264,7 @@ def pytorch_examples(evidence: Evidence) -> Verdict:
         "every size equals the one in the comments",
     ),
 )
-def cnn_shapes(evidence: Evidence) -> Verdict:
+def cnn_shapes(evidence: Evidence) -> Effects:
     """Run the model as the document declares it and read every stage's size."""
     return _computed(
         evidence,
@@ -295,10 +295,10 @@ def cnn_shapes(evidence: Evidence) -> Verdict:
         "scales agree to 10⁻¹², samples within 5 standard errors, the ratio is √2",
     ),
 )
-def initializer_formulas(evidence: Evidence) -> Verdict:
+def initializer_formulas(evidence: Evidence) -> Effects:
     """Compare the formulas with PyTorch, with samples, and with each other."""
     names = ("initializer-formulas", "initializer-samples", "he-over-xavier-one-fan")
-    return _judged(
+    return _agreeing(
         pd.concat([_cases(evidence, name) for name in names]),
         "layers of 300 → 300, 784 → 100 and 100 → 784",
         [
@@ -322,19 +322,19 @@ def _cases(evidence: Evidence, check: str) -> pd.DataFrame:
     return found
 
 
-def _computed(evidence: Evidence, check: str, scope: str, notes: Sequence[str] = ()) -> Verdict:
-    return _judged(_cases(evidence, check), scope, notes)
+def _computed(evidence: Evidence, check: str, scope: str, notes: Sequence[str] = ()) -> Effects:
+    return _agreeing(_cases(evidence, check), scope, notes)
 
 
-def _judged(cases: pd.DataFrame, scope: str, notes: Sequence[str]) -> Verdict:
-    """Return the exact verdict of cases, with the counter-examples printed."""
+def _agreeing(cases: pd.DataFrame, scope: str, notes: Sequence[str]) -> Effects:
+    """Return cases with the counter-examples printed."""
     wrong = cases[~cases["holds"].astype(bool)]
     if wrong.empty:
-        says = f"All {len(cases)} cases agree."
+        text = f"All {len(cases)} cases agree."
     else:
         shown = "; ".join(_said(case) for case in wrong.head(NUM_SHOWN).itertuples())
-        says = f"{len(wrong)} of {len(cases)} cases do not agree: {shown}."
-    return judge_exact(wrong.empty, says, scope=scope, notes=tuple(notes))
+        text = f"{len(wrong)} of {len(cases)} cases do not agree: {shown}."
+    return Effects(cases, scope=scope, notes=notes, text=text)
 
 
 def _listed(evidence: Evidence, check: str, *, failing: bool = False, matching: str = "") -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import choose, described
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.probes import SMALL, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
@@ -24,6 +21,7 @@ SAME = Rule(
     threshold=0.1,
     claimed_side="below",
     grid=("inputs", "depth"),
+    need="every",
 )
 
 
@@ -42,8 +40,8 @@ SAME = Rule(
     rule=SAME,
     figure="weight_gradient_by_layer",
 )
-def small_normal_gradients_identical(evidence: Evidence) -> Verdict:
-    """Decide by how far the gradients of a layer's units are from their mean."""
+def small_normal_gradients_identical(evidence: Evidence) -> Effects:
+    """Measure how far the gradients of a layer's units are from their mean."""
     found = []
     for inputs, name in (("images", "signals"), ("noise", "activation-histograms")):
         runs = started(evidence[name], ["tanh"], [SMALL, XAVIER]).assign(inputs=inputs)
@@ -54,15 +52,17 @@ def small_normal_gradients_identical(evidence: Evidence) -> Verdict:
     means = small.groupby([*SAME.grid, "seed"])["weight_grad_spread"].mean()
     effects = means.rename("effect").reset_index()
     runs = small.drop_duplicates("run_id")
-    verdict = judge_cells(
-        effects, SAME, need="every", scope=described(runs), run_ids=list(runs["run_id"])
-    )
     sizes = layers.assign(size=np.log10(layers["weight_grad_norm"].clip(lower=1e-38)))
     by_start = sizes.groupby(["depth", "start"])["size"].mean().unstack("start")
     orders = by_start[XAVIER] - by_start[SMALL]
     told = "; ".join(f"depth {depth}: {order:.0f}" for depth, order in orders.items())
     note = f"They are small: by orders of magnitude below those with Xavier, {told}."
-    return replace(verdict, notes=(note,))
+    return Effects(
+        effects,
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(note,),
+    )
 
 
 VANISH = Rule(
@@ -77,6 +77,7 @@ VANISH = Rule(
     ratio=True,
     unit="×",
     grid=("activation", "depth"),
+    need="every",
 )
 
 
@@ -110,21 +111,14 @@ VANISH = Rule(
         ),
     ),
 )
-def gradients_vanish_with_depth(evidence: Evidence) -> Verdict:
-    """Decide by the share of the gradient that arrives; each activation with its own start."""
+def gradients_vanish_with_depth(evidence: Evidence) -> Effects:
+    """Measure the share of the gradient that arrives; each activation with its own start."""
     frames = evidence["vanishing-gradients"]
     runs = choose(frames.runs, activation=["sigmoid", "tanh", "relu"])
     layers = probed(frames, runs, "activation_grad_norm")
     shares = layer_factor(layers, "activation_grad_norm", backward=True, whole=True)
     is_relu = shares["activation"] == "relu"
     effect = (0.5 / shares["effect"]).where(is_relu, shares["effect"] / 0.5)
-    verdict = judge_cells(
-        shares.assign(effect=effect),
-        VANISH,
-        need="every",
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-    )
     logs = shares.assign(_log=np.log(shares["effect"]))
     means = np.exp(logs.groupby(["activation", "depth"])["_log"].mean())
     told = "; ".join(
@@ -136,7 +130,12 @@ def gradients_vanish_with_depth(evidence: Evidence) -> Verdict:
         f"Share of the gradient that arrives (depth): {told}. Theory, with Xavier: "
         "tanh loses as a power of the depth, sigmoid about a factor of 4 a layer."
     )
-    return replace(verdict, notes=(note,))
+    return Effects(
+        shares.assign(effect=effect),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(note,),
+    )
 
 
 BALANCE = Rule(
@@ -150,6 +149,7 @@ BALANCE = Rule(
     ratio=True,
     unit="×",
     grid=("activation", "direction"),
+    need="every",
 )
 
 
@@ -177,7 +177,7 @@ BALANCE = Rule(
         ),
     ),
 )
-def xavier_balances_variance(evidence: Evidence) -> Verdict:
+def xavier_balances_variance(evidence: Evidence) -> Effects:
     """Decide for the linear units of its derivation and for those it is recommended for."""
     frames = evidence["signals"]
     runs = started(frames, ["identity", "tanh", "sigmoid"], [XAVIER], [10])
@@ -193,15 +193,13 @@ def xavier_balances_variance(evidence: Evidence) -> Verdict:
         ways.append(factors.assign(direction=direction))
     found = pd.concat(ways, ignore_index=True)
     either = found["effect"].where(found["effect"] > 1, 1 / found["effect"])
-    verdict = judge_cells(
-        found.assign(effect=either),
-        BALANCE,
-        need="every",
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-    )
     note = (
         "Xavier's derivation assumes units that are linear around 0 with slope 1. Sigmoid has "
         "slope 1/4 there, so that a layer takes 1/16 of the variance."
     )
-    return replace(verdict, notes=(note,))
+    return Effects(
+        found.assign(effect=either),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(note,),
+    )

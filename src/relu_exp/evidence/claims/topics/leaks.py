@@ -7,21 +7,14 @@ import pandas as pd
 from relu_exp.evidence.claims.arms import (
     at_best_rate,
     at_matched_rate,
+    best_rates,
     choose,
     differences,
-)
-from relu_exp.evidence.claims.grids import judge_cells
-from relu_exp.evidence.claims.parts import (
-    best_rates,
-    cells_of,
-    noted,
-    parts_of,
     scope_of,
-    seeds_until,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.variants import MARGIN, XU, described, points_in_words
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, VerdictName, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
@@ -77,6 +70,8 @@ NEARLY_ALWAYS = Rule(
     grid=GRID,
     part_measure="test accuracy of leaky ReLU less that of ReLU",
     part_threshold=MARGIN,
+    kind="share",
+    need=None,
 )
 
 
@@ -99,40 +94,9 @@ NEARLY_ALWAYS = Rule(
     ),
     disagrees_with="leaky-or-relu-depends",
 )
-def leaky_beats_relu_almost_always(evidence: Evidence) -> Verdict:
+def leaky_beats_relu_almost_always(evidence: Evidence) -> Effects:
     """Count the parts of the grid in which the leak surely wins, and those in which it may."""
-    effects, matched, runs = _leaky_against_relu(evidence)
-    parts = parts_of(effects, GRID)
-    better, not_better = parts["low"] > MARGIN, parts["high"] < MARGIN
-    low, high = float(better.mean()), float(1 - not_better.mean())
-    name = _almost_always(parts)
-    undecided = len(parts) - int(better.sum()) - int(not_better.sum())
-    seeds = seeds_until(parts, _almost_always) if name == "inconclusive" else None
-    sides = _sides(better, not_better)
-    return Verdict(
-        name,
-        f"Better by at least 0.5 points, surely: {int(better.sum())} of {len(parts)} parts of the "
-        f"grid; surely not: {int(not_better.sum())}; undecided: {undecided}. So the share lies "
-        f"between {low:.0%} and {high:.0%}; claimed at least {ALMOST_ALWAYS:.0%}.",
-        effect=float((parts["mean"] > MARGIN).mean()),
-        low=low,
-        high=high,
-        num_seeds=int(parts["n"].max()),
-        seeds_needed=seeds,
-        scope=scope_of(runs),
-        cells=cells_of(parts, GRID, sides),
-        notes=_notes(effects, matched, runs),
-        run_ids=tuple(runs["run_id"]),
-    )
-
-
-def _almost_always(parts: pd.DataFrame) -> VerdictName:
-    """Apply the rule to parts with their intervals."""
-    if (parts["low"] > MARGIN).mean() >= ALMOST_ALWAYS:
-        return "supported"
-    if (parts["high"] >= MARGIN).mean() < ALMOST_ALWAYS:
-        return "refuted"
-    return "inconclusive"
+    return _either_way(evidence)
 
 
 DEPENDS = Rule(
@@ -144,6 +108,10 @@ DEPENDS = Rule(
     threshold=LITTLE,
     claimed_side="below",
     grid=GRID,
+    part_threshold=MARGIN,
+    part_share=ALMOST_ALWAYS,
+    kind="either",
+    need=None,
 )
 
 
@@ -160,68 +128,22 @@ DEPENDS = Rule(
     figure="accuracy_map",
     disagrees_with="leaky-beats-relu-almost-always",
 )
-def leaky_or_relu_depends(evidence: Evidence) -> Verdict:
+def leaky_or_relu_depends(evidence: Evidence) -> Effects:
     """Look for a part that each of the two wins, and for a difference that is not little."""
+    return _either_way(evidence)
+
+
+def _either_way(evidence: Evidence) -> Effects:
+    """Return leaky ReLU's lead over ReLU, on which both documents are judged."""
     effects, matched, runs = _leaky_against_relu(evidence)
-    parts = parts_of(effects, GRID)
-    leaky, relu = parts["low"] > 0, parts["high"] < 0
-    large, little = _large(parts), _little(parts)
-    name = _depends(parts)
-    sizes = parts[["low", "high"]].abs()
-    least = sizes.min(axis=1).where(leaky | relu, 0.0)
-    seeds = seeds_until(parts, _depends) if name == "inconclusive" else None
-    return Verdict(
-        name,
-        f"Of {len(parts)} parts of the grid leaky ReLU is surely better in {int(leaky.sum())}, "
-        f"ReLU in {int(relu.sum())}; the difference is surely below 2 points in "
-        f"{int(little.sum())} and surely above in {int(large.sum())}. The largest is "
-        f"{parts['mean'].abs().max() * 100:.2g} points.",
-        effect=float(parts["mean"].abs().max()),
-        low=float(least.max()),
-        high=float(sizes.max(axis=1).max()),
-        num_seeds=int(parts["n"].max()),
-        seeds_needed=seeds,
-        scope=scope_of(runs),
-        cells=cells_of(parts, GRID, _sides(little, large)),
-        notes=_notes(effects, matched, runs),
-        run_ids=tuple(runs["run_id"]),
-    )
-
-
-def _depends(parts: pd.DataFrame) -> VerdictName:
-    """Apply the rule to parts with their intervals."""
-    large, little = _large(parts), _little(parts)
-    one_wins = max((parts["low"] > MARGIN).mean(), (parts["high"] < -MARGIN).mean())
-    if large.all() or one_wins >= ALMOST_ALWAYS:
-        return "refuted"
-    if large.any() and little.any():
-        return "conditional"
-    if (parts["low"] > 0).any() and (parts["high"] < 0).any() and not large.any():
-        return "supported"
-    return "inconclusive"
-
-
-def _large(parts: pd.DataFrame) -> pd.Series:
-    return (parts["low"] > LITTLE) | (parts["high"] < -LITTLE)
-
-
-def _little(parts: pd.DataFrame) -> pd.Series:
-    return (parts["low"] > -LITTLE) & (parts["high"] < LITTLE)
-
-
-def _sides(supported: pd.Series, refuted: pd.Series) -> list[VerdictName]:
-    words: list[VerdictName] = ["inconclusive", "supported", "refuted"]
-    return [words[1 if yes else 2 if no else 0] for yes, no in zip(supported, refuted, strict=True)]
-
-
-def _notes(effects: pd.DataFrame, matched: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, ...]:
-    return (
+    notes = (
         f"Leaky ReLU minus ReLU over the whole grid: {points_in_words(effects)}.",
         f"At one shared rate per part: {points_in_words(matched)}.",
         best_rates(runs, ["leak", *KEYS]),
         "The document that says almost always and the one that says it depends are judged on the "
         "same runs and the same intervals, corrected for the number of parts.",
     )
+    return Effects(effects, scope=scope_of(runs), run_ids=runs["run_id"].tolist(), notes=notes)
 
 
 def _between_leaks(evidence: Evidence, first: float, second: float) -> tuple[pd.DataFrame, ...]:
@@ -261,14 +183,17 @@ LARGER = Rule(
         ),
     ),
 )
-def leak_02_beats_001(evidence: Evidence) -> Verdict:
+def leak_02_beats_001(evidence: Evidence) -> Effects:
     """Compare the two leaks in each part of the grid."""
     effects, matched, runs = _between_leaks(evidence, 0.2, 0.01)
-    verdict = judge(effects, LARGER, scope=scope_of(runs), run_ids=runs["run_id"].tolist())
-    return noted(
-        verdict,
-        f"At one shared rate per part: {points_in_words(matched)}.",
-        best_rates(runs, ["leak", *KEYS]),
+    return Effects(
+        effects,
+        scope=scope_of(runs),
+        run_ids=runs["run_id"].tolist(),
+        notes=[
+            f"At one shared rate per part: {points_in_words(matched)}.",
+            best_rates(runs, ["leak", *KEYS]),
+        ],
     )
 
 
@@ -279,6 +204,7 @@ NOT_ALWAYS = Rule(
     "number of parts. Refuted where that is surely not so in every part",
     threshold=MARGIN,
     grid=("initializer", "depth"),
+    need="some",
 )
 
 
@@ -292,18 +218,19 @@ NOT_ALWAYS = Rule(
     rule=NOT_ALWAYS,
     figure="accuracy_map",
 )
-def larger_leak_not_always_better(evidence: Evidence) -> Verdict:
+def larger_leak_not_always_better(evidence: Evidence) -> Effects:
     """One part in which the largest leak loses is enough to deny 'always'."""
     largest = float(_leaks(evidence)["leak"].max())
     if largest <= 0.2:
         raise MissingRunsError("no leak larger than 0.2 was trained")
     effects, matched, runs = _between_leaks(evidence, 0.2, largest)
-    verdict = judge_cells(
-        effects, NOT_ALWAYS, need="some", scope=scope_of(runs), run_ids=runs["run_id"].tolist()
-    )
-    return noted(
-        verdict,
-        f"The largest leak tried is {largest:g}.",
-        f"At one shared rate per part: {points_in_words(matched)}.",
-        best_rates(runs, ["leak", *KEYS]),
+    return Effects(
+        effects,
+        scope=scope_of(runs),
+        run_ids=runs["run_id"].tolist(),
+        notes=[
+            f"The largest leak tried is {largest:g}.",
+            f"At one shared rate per part: {points_in_words(matched)}.",
+            best_rates(runs, ["leak", *KEYS]),
+        ],
     )

@@ -10,17 +10,14 @@ import pandas as pd
 from relu_exp.evidence.claims.arms import (
     at_best_rate,
     at_matched_rate,
+    best_rates,
     choose,
     differences,
-)
-from relu_exp.evidence.claims.parts import (
-    best_rates,
-    noted,
     scope_of,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.variants import MARGIN, XU, described, points_in_words
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
@@ -93,18 +90,21 @@ OVERFITS = Rule(
         ),
     ),
 )
-def prelu_overfits_small_data(evidence: Evidence) -> Verdict:
+def prelu_overfits_small_data(evidence: Evidence) -> Effects:
     """Compare with the fixed leak: only the learning of the slope differs."""
     control = "leaky as PReLU starts"
     runs = _small_data(evidence, ["prelu", control])
     effects, matched, tuned = _compared(_few(runs), "prelu", control, "gap")
-    verdict = judge(effects, OVERFITS, scope=_scope(tuned), run_ids=tuned["run_id"].tolist())
-    return noted(
-        verdict,
-        f"At one shared rate: {points_in_words(matched)}.",
-        f"By training set, difference in gap: {_by_size(runs, 'prelu', control, 'gap')}.",
-        f"Difference in test accuracy: {_by_size(runs, 'prelu', control, 'accuracy')}.",
-        best_rates(tuned, ["arm", "data"]),
+    return Effects(
+        effects,
+        scope=_scope(tuned),
+        run_ids=tuned["run_id"].tolist(),
+        notes=[
+            f"At one shared rate: {points_in_words(matched)}.",
+            f"By training set, difference in gap: {_by_size(runs, 'prelu', control, 'gap')}.",
+            f"Difference in test accuracy: {_by_size(runs, 'prelu', control, 'accuracy')}.",
+            best_rates(tuned, ["arm", "data"]),
+        ],
     )
 
 
@@ -133,21 +133,24 @@ WINS_ON_MANY = Rule(
         ),
     ),
 )
-def prelu_beats_relu_on_large_data(evidence: Evidence) -> Verdict:
+def prelu_beats_relu_on_large_data(evidence: Evidence) -> Effects:
     """Compare on the largest training set that the budget carried, and say how large it was."""
     runs = _small_data(evidence, ["prelu", "relu"])
     most = runs["images"].max()
     if not most > FEW_IMAGES:
         raise MissingRunsError(f"no run trained on more than {FEW_IMAGES} images")
     effects, matched, tuned = _compared(runs[runs["images"] == most], "prelu", "relu", "accuracy")
-    verdict = judge(effects, WINS_ON_MANY, scope=_scope(tuned), run_ids=tuned["run_id"].tolist())
-    return noted(
-        verdict,
-        f"Large means {most:,.0f} images here; the document speaks of large image data sets, which "
-        "--budget full comes nearer to with 50,000 images of clothing.",
-        f"At one shared rate: {points_in_words(matched)}.",
-        f"By training set: {_by_size(runs, 'prelu', 'relu', 'accuracy')}.",
-        best_rates(tuned, ["arm", "data"]),
+    return Effects(
+        effects,
+        scope=_scope(tuned),
+        run_ids=tuned["run_id"].tolist(),
+        notes=[
+            f"Large means {most:,.0f} images here; the document speaks of large image data sets, "
+            "which --budget full comes nearer to with 50,000 images of clothing.",
+            f"At one shared rate: {points_in_words(matched)}.",
+            f"By training set: {_by_size(runs, 'prelu', 'relu', 'accuracy')}.",
+            best_rates(tuned, ["arm", "data"]),
+        ],
     )
 
 
@@ -180,18 +183,21 @@ RANDOM_WINS = Rule(
         ),
     ),
 )
-def rrelu_beats_prelu_on_small_data(evidence: Evidence) -> Verdict:
+def rrelu_beats_prelu_on_small_data(evidence: Evidence) -> Effects:
     """Compare the random leak with the learned one on few images."""
     runs = _small_data(evidence, ["rrelu", "prelu"])
     effects, matched, tuned = _compared(_few(runs), "rrelu", "prelu", "accuracy")
-    verdict = judge(effects, RANDOM_WINS, scope=_scope(tuned), run_ids=tuned["run_id"].tolist())
-    return noted(
-        verdict,
-        f"At one shared rate: {points_in_words(matched)}.",
-        f"By training set: {_by_size(runs, 'rrelu', 'prelu', 'accuracy')}.",
-        f"Difference in the gap between training and test accuracy: "
-        f"{_by_size(runs, 'rrelu', 'prelu', 'gap')}.",
-        best_rates(tuned, ["arm", "data"]),
+    return Effects(
+        effects,
+        scope=_scope(tuned),
+        run_ids=tuned["run_id"].tolist(),
+        notes=[
+            f"At one shared rate: {points_in_words(matched)}.",
+            f"By training set: {_by_size(runs, 'rrelu', 'prelu', 'accuracy')}.",
+            f"Difference in the gap between training and test accuracy: "
+            f"{_by_size(runs, 'rrelu', 'prelu', 'gap')}.",
+            best_rates(tuned, ["arm", "data"]),
+        ],
     )
 
 

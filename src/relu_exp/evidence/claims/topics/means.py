@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import at_best_rate, choose, described, rates_in_words
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.probes import (
     HE,
     SMALL,
@@ -18,7 +15,7 @@ from relu_exp.evidence.claims.probes import (
     started,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
@@ -30,6 +27,7 @@ SIGMOID_MEAN = Rule(
     threshold=0.05,
     claimed_side="below",
     grid=("start", "depth"),
+    need="every",
 )
 TANH_MEAN = Rule(
     measure="distance of the outputs' mean from 0",
@@ -37,24 +35,29 @@ TANH_MEAN = Rule(
     threshold=0.05,
     claimed_side="below",
     grid=("start", "depth"),
+    need="every",
 )
 
 
-def _centred(evidence: Evidence, activation: str, center: float, rule: Rule) -> Verdict:
-    """Return the verdict on where an activation's mean output lies, with all four starts."""
+def _centred(evidence: Evidence, activation: str, center: float) -> Effects:
+    """Return how far an activation's mean output lies from a center, with all four starts."""
     frames = evidence["signals"]
     runs = started(frames, [activation], [SMALL, UNIT, XAVIER, HE])
     layers = probed(frames, runs, "activation_mean")
-    means = layers.groupby([*rule.grid, "seed"])["activation_mean"].mean()
+    means = layers.groupby(["start", "depth", "seed"])["activation_mean"].mean()
     effects = (means - center).abs().rename("effect").reset_index()
     scope, ids = described(runs), list(runs["run_id"])
-    verdict = judge_cells(effects, rule, need="every", scope=scope, run_ids=ids)
     low, high = layers["activation_mean"].min(), layers["activation_mean"].max()
     note = (
         f"Single layers' means lie between {low:.3f} and {high:.3f}. A mean is over all units and "
         "samples of a layer; a single unit's own mean may be elsewhere."
     )
-    return replace(verdict, notes=(note,))
+    return Effects(
+        effects,
+        scope=scope,
+        run_ids=ids,
+        notes=(note,),
+    )
 
 
 @claim(
@@ -67,9 +70,9 @@ def _centred(evidence: Evidence, activation: str, center: float, rule: Rule) -> 
     rule=SIGMOID_MEAN,
     figure="activation_histograms-sigmoid",
 )
-def sigmoid_outputs_not_centred(evidence: Evidence) -> Verdict:
-    """Decide by the mean output, with four starts."""
-    return _centred(evidence, "sigmoid", 0.5, SIGMOID_MEAN)
+def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
+    """Measure the mean output, with four starts."""
+    return _centred(evidence, "sigmoid", 0.5)
 
 
 @claim(
@@ -82,9 +85,9 @@ def sigmoid_outputs_not_centred(evidence: Evidence) -> Verdict:
     rule=TANH_MEAN,
     figure="activation_histograms-tanh",
 )
-def tanh_outputs_centred(evidence: Evidence) -> Verdict:
-    """Decide by the mean output, with four starts."""
-    return _centred(evidence, "tanh", 0.0, TANH_MEAN)
+def tanh_outputs_centred(evidence: Evidence) -> Effects:
+    """Measure the mean output, with four starts."""
+    return _centred(evidence, "tanh", 0.0)
 
 
 ELU_NEARER = Rule(
@@ -98,6 +101,7 @@ ELU_NEARER = Rule(
     ratio=True,
     unit="×",
     grid=("taken", "depth"),
+    need="every",
 )
 
 
@@ -119,8 +123,8 @@ ELU_NEARER = Rule(
         ),
     ),
 )
-def elu_outputs_nearer_zero(evidence: Evidence) -> Verdict:
-    """Decide by the ratio of mean outputs, as they are and in spreads."""
+def elu_outputs_nearer_zero(evidence: Evidence) -> Effects:
+    """Measure the ratio of mean outputs, as they are and in spreads."""
     frames = evidence["signals"]
     runs = started(frames, ["elu", "relu"], [HE])
     layers = probed(frames, runs, "activation_mean", "activation_std")
@@ -133,7 +137,6 @@ def elu_outputs_nearer_zero(evidence: Evidence) -> Verdict:
         parts.append(ratio.assign(taken=taken))
     effects = pd.concat(parts, ignore_index=True)
     scope, ids = described(runs), list(runs["run_id"])
-    verdict = judge_cells(effects, ELU_NEARER, need="every", scope=scope, run_ids=ids)
     deepest = layers[layers["depth"] == layers["depth"].max()]
     std = deepest.groupby(["activation", "layer"])["activation_std"].mean()
     last = int(deepest["layer"].max())
@@ -142,7 +145,12 @@ def elu_outputs_nearer_zero(evidence: Evidence) -> Verdict:
         f"{std['elu'][1]:.2f} to {std['elu'][last]:.2f}, ReLU's from {std['relu'][1]:.2f} to "
         f"{std['relu'][last]:.2f}, and the mean with it."
     )
-    return replace(verdict, notes=(note,))
+    return Effects(
+        effects,
+        scope=scope,
+        run_ids=ids,
+        notes=(note,),
+    )
 
 
 GROWS = Rule(
@@ -155,6 +163,7 @@ GROWS = Rule(
     ratio=True,
     unit="×",
     grid=("moment", "initializer"),
+    need="every",
 )
 
 
@@ -182,7 +191,7 @@ GROWS = Rule(
         ),
     ),
 )
-def sigmoid_variance_grows(evidence: Evidence) -> Verdict:
+def sigmoid_variance_grows(evidence: Evidence) -> Effects:
     """Decide at the start and during training at each start's best rate."""
     frames = evidence["sigmoid-layers"]
     runs = choose(frames.runs, activation="sigmoid")
@@ -193,7 +202,6 @@ def sigmoid_variance_grows(evidence: Evidence) -> Verdict:
     factors["moment"] = factors["step"].map(lambda step: "training" if step else "start")
     most = factors.groupby(["moment", "initializer", "seed"])["effect"].max().reset_index()
     scope, ids = described(tuned), list(tuned["run_id"])
-    verdict = judge_cells(most, GROWS, need="every", scope=scope, run_ids=ids)
     top = layers[layers["layer"] == layers["depth"]]
     saturated = top.groupby(["initializer", "step"])["saturated_fraction"].mean()
     worst = "; ".join(
@@ -204,4 +212,9 @@ def sigmoid_variance_grows(evidence: Evidence) -> Verdict:
         f"probe: {worst}.",
         rates_in_words(tuned, ["initializer"]),
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        most,
+        scope=scope,
+        run_ids=ids,
+        notes=notes,
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from relu_exp.evidence.claims.parts import noted, scope_of
+from dataclasses import replace
+
+from relu_exp.evidence.claims.arms import scope_of
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
-from relu_exp.evidence.claims.topics.dying import dying_runs, of_cells, percent
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName
+from relu_exp.evidence.claims.topics.dying import dying_runs, percent
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
@@ -15,6 +17,8 @@ PREVENTS = Rule(
     "the same seeds, ends with at least 1% dead; one is a counter-example to its part. Runs that "
     "finish and runs that diverge are parts of their own",
     grid=("depth", "learning_rate", "runs"),
+    kind="counts",
+    need="every",
 )
 LOST = 0.01
 
@@ -29,7 +33,7 @@ LOST = 0.01
     rule=PREVENTS,
     figure="dead_fraction",
 )
-def leaky_relu_prevents_dying(evidence: Evidence) -> Verdict:
+def leaky_relu_prevents_dying(evidence: Evidence) -> Effects:
     """Look for a dead unit where ReLU loses some."""
     return _prevents(evidence, "leaky_relu")
 
@@ -44,17 +48,17 @@ def leaky_relu_prevents_dying(evidence: Evidence) -> Verdict:
     rule=PREVENTS,
     figure="dead_fraction",
 )
-def elu_prevents_dying(evidence: Evidence) -> Verdict:
+def elu_prevents_dying(evidence: Evidence) -> Effects:
     """Look for a dead unit where ReLU loses some: exp(x) is 0 in float32 below about −104."""
-    verdict = _prevents(evidence, "elu")
-    return noted(
-        verdict,
+    effects = _prevents(evidence, "elu")
+    note = (
         "On paper the derivative exp(x) is never 0. In float32 it is, below about −104: a unit "
-        "that a large step has thrown so far is as dead as one of ReLU.",
+        "that a large step has thrown so far is as dead as one of ReLU."
     )
+    return replace(effects, notes=[*effects.notes, note])
 
 
-def _prevents(evidence: Evidence, activation: str) -> Verdict:
+def _prevents(evidence: Evidence, activation: str) -> Effects:
     frames, relu = dying_runs(evidence)
     _, runs = dying_runs(evidence, activation)
     keys = ["depth", "learning_rate"]
@@ -80,12 +84,6 @@ def _prevents(evidence: Evidence, activation: str) -> Verdict:
     )
     against = relu[["seed", *keys, "accuracy", "run_id"]]
     both = runs.merge(against, on=["seed", *keys], suffixes=("", "_relu"))
-    cells = []
-    for where, part in runs.groupby([*keys, "runs"]):
-        share = float(part["worst"].mean())
-        side: VerdictName = "refuted" if (part["worst"] > 0).any() else "supported"
-        named = dict(zip(PREVENTS.grid, map("{}".format, where), strict=True))
-        cells.append(Cell(named, share, share, share, part["seed"].nunique(), side))
     told = [
         f"depth {depth} at {rate:g}: ReLU lost {percent(part['lost'].mean())}, test accuracy "
         f"{(part['accuracy'] - part['accuracy_relu']).mean() * 100:+.1f} points against ReLU, "
@@ -94,15 +92,13 @@ def _prevents(evidence: Evidence, activation: str) -> Verdict:
     ]
     ended = runs["runs"] == "finished"
     hit = runs["worst"] > 0
-    return Verdict(
-        of_cells(cells),
-        f"A unit was dead at some probe in {int((hit & ended).sum())} of {int(ended.sum())} runs "
-        f"that finished and {int((hit & ~ended).sum())} of {int((~ended).sum())} that diverged, "
-        f"where ReLU ended with {percent(float(runs['lost'].mean()))} of its units dead.",
-        effect=float(runs["worst"].mean()),
-        num_seeds=runs["seed"].nunique(),
+    return Effects(
+        # a share of units, so that what is found is that share of one
+        runs.assign(found=runs["worst"], of=1.0),
+        text=f"A unit was dead at some probe in {int((hit & ended).sum())} of {int(ended.sum())} "
+        f"runs that finished and {int((hit & ~ended).sum())} of {int((~ended).sum())} that "
+        f"diverged, where ReLU ended with {percent(float(runs['lost'].mean()))} of its units dead.",
         scope=scope_of(runs),
-        cells=tuple(cells),
         notes=(f"That no unit is dead does not say that the network learns. {'; '.join(told)}.",),
         run_ids=(*runs["run_id"], *both["run_id_relu"]),
     )

@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import choose
-from relu_exp.evidence.claims.parts import scope_of
+from relu_exp.evidence.claims.arms import (
+    choose,
+    scope_of,
+)
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
-from relu_exp.evidence.claims.topics.dying import of_cells, percent
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName
+from relu_exp.evidence.claims.topics.dying import percent
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames, revivals
 from relu_exp.evidence.data.labels import NAMES
 
@@ -23,6 +25,8 @@ NEVER_RECOVER = Rule(
     says="no dead unit is ever alive again, in any declared part: first layer or deeper, each "
     "optimizer; one that is, is a counter-example to its part",
     grid=("layer", "optimizer"),
+    kind="counts",
+    need="every",
 )
 
 
@@ -36,31 +40,23 @@ NEVER_RECOVER = Rule(
     rule=NEVER_RECOVER,
     figure="dead_fraction",
 )
-def dead_units_never_recover(evidence: Evidence) -> Verdict:
+def dead_units_never_recover(evidence: Evidence) -> Effects:
     """Count exactly, unit by unit, who was dead and lives again."""
     counted = [came_back(evidence[name], name) for name in ("revivals", "dying-relu")]
     found = pd.concat([part for part in counted if not part.empty] or counted[:1])
     if found.empty:
         raise MissingRunsError("no unit died in any run: there is nothing that could come back")
-    cells = []
-    for (layer, optimizer), part in found.groupby(["place", "optimizer"], sort=True):
-        share = float(part["revived"].sum() / part["ever"].sum())
-        side: VerdictName = "refuted" if part["revived"].any() else "supported"
-        where = {"layer": str(layer), "optimizer": str(optimizer)}
-        cells.append(Cell(where, share, share, share, part["seed"].nunique(), side))
+    found = found.assign(layer=found["place"], found=found["revived"], of=found["ever"])
     told = [
-        f"{cell.where['layer']}, {cell.where['optimizer']}: {percent(cell.effect)}"
-        for cell in cells
+        f"{layer}, {optimizer}: {percent(part['found'].sum() / part['of'].sum())}"
+        for (layer, optimizer), part in found.groupby(["layer", "optimizer"], sort=True)
     ]
-    revived, ever = int(found["revived"].sum()), int(found["ever"].sum())
-    return Verdict(
-        of_cells(cells),
-        f"Of {ever:,} units that were dead at a probe, {revived:,} were alive at a later one "
+    revived, ever = int(found["found"].sum()), int(found["of"].sum())
+    return Effects(
+        found,
+        text=f"Of {ever:,} units that were dead at a probe, {revived:,} were alive at a later one "
         f"({'; '.join(told)}). One is enough to refute 'never'.",
-        effect=revived / ever,
-        num_seeds=found["seed"].nunique(),
         scope=scope_of(found),
-        cells=tuple(cells),
         notes=(
             "The first layer's inputs never change: with no gradient nothing can move it back, "
             "unless the optimizer moves it by itself. Deeper, the layers below move the inputs.",

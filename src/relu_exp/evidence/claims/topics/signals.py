@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
@@ -13,7 +11,6 @@ from relu_exp.evidence.claims.arms import (
     rates_in_words,
     scored,
 )
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.probes import (
     HE,
     SHARES,
@@ -26,7 +23,7 @@ from relu_exp.evidence.claims.probes import (
     started,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import score
 
@@ -75,6 +72,7 @@ COLLAPSE = Rule(
     threshold=0.95,
     resolution=RESOLUTION,
     grid=("inputs", "depth"),
+    need="every",
 )
 
 
@@ -93,20 +91,18 @@ COLLAPSE = Rule(
     rule=COLLAPSE,
     figure="activation_histograms-tanh",
 )
-def small_normal_collapses_tanh(evidence: Evidence) -> Verdict:
-    """Decide by the share of outputs near 0, from the second layer on."""
+def small_normal_collapses_tanh(evidence: Evidence) -> Effects:
+    """Measure the share of outputs near 0, from the second layer on."""
     runs, shares = _pictures(evidence, SMALL)
     later, first = shares[shares["layer"] > 1], shares[shares["layer"] == 1]
-    verdict = judge_cells(
-        _least(later, "near_zero", COLLAPSE.grid),
-        COLLAPSE,
-        need="every",
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-    )
     by_inputs = first.groupby("inputs", observed=True)["near_zero"].mean()
     told = ", ".join(f"{share:.1%} on {inputs}" for inputs, share in by_inputs.items())
-    return replace(verdict, notes=(f"Of the first layer's outputs: {told}.",))
+    return Effects(
+        _least(later, "near_zero", COLLAPSE.grid),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(f"Of the first layer's outputs: {told}.",),
+    )
 
 
 PILE_UP = Rule(
@@ -118,6 +114,7 @@ PILE_UP = Rule(
     threshold=0.5,
     resolution=RESOLUTION,
     grid=("inputs", "depth"),
+    need="every",
 )
 
 
@@ -131,16 +128,9 @@ PILE_UP = Rule(
     rule=PILE_UP,
     figure="activation_histograms-tanh",
 )
-def unit_normal_saturates_tanh(evidence: Evidence) -> Verdict:
-    """Decide by the share of outputs at the ends; tell what the gradients do meanwhile."""
+def unit_normal_saturates_tanh(evidence: Evidence) -> Effects:
+    """Measure the share of outputs at the ends; tell what the gradients do meanwhile."""
     runs, shares = _pictures(evidence, UNIT)
-    verdict = judge_cells(
-        _least(shares, "at_ends", PILE_UP.grid),
-        PILE_UP,
-        need="every",
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-    )
     images = runs[runs["inputs"] == "images"]
     layers = probed(evidence["signals"], images, "activation_grad_norm")
     growth = layer_factor(layers, "activation_grad_norm", backward=True)["effect"]
@@ -150,7 +140,12 @@ def unit_normal_saturates_tanh(evidence: Evidence) -> Verdict:
         f"they {way} by a factor of {growth.mean():.2f} a layer: derivatives are small, but the "
         "weights they are multiplied with are large."
     )
-    return replace(verdict, notes=(_shares_in_words(shares), note))
+    return Effects(
+        _least(shares, "at_ends", PILE_UP.grid),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(_shares_in_words(shares), note),
+    )
 
 
 SPREAD = Rule(
@@ -162,6 +157,7 @@ SPREAD = Rule(
     threshold=0.5,
     resolution=RESOLUTION,
     grid=("inputs", "depth"),
+    need="every",
 )
 
 
@@ -183,21 +179,19 @@ SPREAD = Rule(
         ),
     ),
 )
-def xavier_spreads_tanh(evidence: Evidence) -> Verdict:
-    """Decide by the share of outputs between collapse and pile-up."""
+def xavier_spreads_tanh(evidence: Evidence) -> Effects:
+    """Measure the share of outputs between collapse and pile-up."""
     runs, shares = _pictures(evidence, XAVIER)
-    verdict = judge_cells(
-        _least(shares, "between", SPREAD.grid),
-        SPREAD,
-        need="every",
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-    )
     theory = (
         "Theory: tanh(x)² ≈ x² − 2x⁴/3, so that with Xavier a wide layer's mean square falls as "
         "1 / (2 · layer), slowly but without end."
     )
-    return replace(verdict, notes=(_shares_in_words(shares), theory))
+    return Effects(
+        _least(shares, "between", SPREAD.grid),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(_shares_in_words(shares), theory),
+    )
 
 
 STARVE = Rule(
@@ -208,6 +202,7 @@ STARVE = Rule(
     ratio=True,
     unit="×",
     grid=("depth",),
+    need="every",
 )
 PRESERVE = Rule(
     measure="factor, up or down, of the outputs' standard deviation from one layer to the next",
@@ -220,6 +215,7 @@ PRESERVE = Rule(
     ratio=True,
     unit="×",
     grid=("depth",),
+    need="every",
 )
 
 
@@ -247,14 +243,18 @@ def _relu_layers(evidence: Evidence, start: str) -> tuple[pd.DataFrame, pd.DataF
         ),
     ),
 )
-def xavier_starves_relu(evidence: Evidence) -> Verdict:
-    """Decide by the factor of the spread per layer; theory says 1/√2."""
+def xavier_starves_relu(evidence: Evidence) -> Effects:
+    """Measure the factor of the spread per layer; theory says 1/√2."""
     runs, layers = _relu_layers(evidence, XAVIER)
     effects = layer_factor(layers, "activation_std")
     scope, ids = described(runs), list(runs["run_id"])
-    verdict = judge_cells(effects, STARVE, need="every", scope=scope, run_ids=ids)
     note = "A wide layer halves the mean square (He et al. 2015): a factor of 1/√2 = 0.707."
-    return replace(verdict, notes=(note,))
+    return Effects(
+        effects,
+        scope=scope,
+        run_ids=ids,
+        notes=(note,),
+    )
 
 
 @claim(
@@ -267,13 +267,12 @@ def xavier_starves_relu(evidence: Evidence) -> Verdict:
     rule=PRESERVE,
     figure="activation_std_by_layer",
 )
-def he_preserves_relu(evidence: Evidence) -> Verdict:
-    """Decide by the factor of the spread per layer; tell what becomes alike in spite of it."""
+def he_preserves_relu(evidence: Evidence) -> Effects:
+    """Measure the factor of the spread per layer; tell what becomes alike in spite of it."""
     runs, layers = _relu_layers(evidence, HE)
     found = layer_factor(layers, "activation_std")
     effects = found.assign(effect=found["effect"].where(found["effect"] > 1, 1 / found["effect"]))
     scope, ids = described(runs), list(runs["run_id"])
-    verdict = judge_cells(effects, PRESERVE, need="every", scope=scope, run_ids=ids)
     deepest = layers[layers["depth"] == layers["depth"].max()]
     rank = deepest.groupby("layer")["effective_rank"].mean()
     notes = (
@@ -282,7 +281,12 @@ def he_preserves_relu(evidence: Evidence) -> Verdict:
         f"{rank.iloc[0]:.1f} to {rank.iloc[-1]:.1f}. Outputs differ between units, but less and "
         "less between images.",
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        effects,
+        scope=scope,
+        run_ids=ids,
+        notes=notes,
+    )
 
 
 SUITS = Rule(
@@ -293,6 +297,7 @@ SUITS = Rule(
     ),
     threshold=-0.01,
     grid=("depth",),
+    need="every",
 )
 
 
@@ -306,8 +311,8 @@ SUITS = Rule(
     rule=SUITS,
     figure="learning_rate_sensitivity",
 )
-def xavier_suits_sigmoid(evidence: Evidence) -> Verdict:
-    """Decide by test accuracy against the best other start; tell what gradients say of it."""
+def xavier_suits_sigmoid(evidence: Evidence) -> Effects:
+    """Measure test accuracy against the best other start; tell what gradients say of it."""
     frames = evidence["sigmoid-starts"]
     runs = scored(started(frames, ["sigmoid"], [SMALL, UNIT, XAVIER, HE]))
     tuned = at_best_rate(runs, ["start", "depth"])
@@ -321,13 +326,17 @@ def xavier_suits_sigmoid(evidence: Evidence) -> Verdict:
         chosen.append(f"depth {depth}: {other}")
     scope, ids = described(runs), list(runs["run_id"])
     found = pd.concat(effects, ignore_index=True)
-    verdict = judge_cells(found, SUITS, need="every", scope=scope, run_ids=ids)
     notes = (
         f"Best other start: {'; '.join(chosen)}.",
         rates_in_words(tuned, ["start", "depth"]),
         _sigmoid_gradients(evidence["signals"]),
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        found,
+        scope=scope,
+        run_ids=ids,
+        notes=notes,
+    )
 
 
 def _sigmoid_gradients(frames: Frames) -> str:

@@ -7,17 +7,18 @@ import pandas as pd
 from relu_exp.evidence.claims.arms import (
     at_best_rate,
     at_matched_rate,
+    best_rates,
     choose,
     differences,
     in_words,
     rates_in_words,
+    scope_of,
     scored,
     with_gap,
 )
-from relu_exp.evidence.claims.parts import best_rates, noted, scope_of
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.topics.dying import layer_means
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 SPARSE = Rule(
     measure="share of activations that are exactly 0 after training",
@@ -46,7 +47,7 @@ SPARSE = Rule(
         ),
     ),
 )
-def relu_activations_are_sparse(evidence: Evidence) -> Verdict:
+def relu_activations_are_sparse(evidence: Evidence) -> Effects:
     """Count zeros at the end, beside those at the start and those of the controls."""
     frames = evidence["dying-relu"]
     runs = scored(choose(frames.runs, activation="relu"))
@@ -63,13 +64,12 @@ def relu_activations_are_sparse(evidence: Evidence) -> Verdict:
     for label, part in controls.groupby("activation_label", observed=True):
         zeros = layer_means(frames, part, "zero_fraction").mean()
         notes.append(f"{label}, all rates: {zeros:.1%} are 0.")
-    verdict = judge(
+    return Effects(
         tuned.assign(effect=effect)[["seed", "depth", "effect"]],
-        SPARSE,
         scope=scope_of(tuned),
         run_ids=tuned["run_id"].tolist(),
+        notes=notes,
     )
-    return noted(verdict, *notes)
 
 
 OVERFITS_LESS = Rule(
@@ -99,7 +99,7 @@ OVERFITS_LESS = Rule(
         ),
     ),
 )
-def sparsity_reduces_overfitting(evidence: Evidence) -> Verdict:
+def sparsity_reduces_overfitting(evidence: Evidence) -> Effects:
     """Compare gaps with controls of the same capacity: the same layers, the same images."""
     frames = evidence["sparsity"]
     runs = with_gap(choose(frames.runs, activation=["relu", "leaky_relu", "elu"]))
@@ -127,13 +127,17 @@ def sparsity_reduces_overfitting(evidence: Evidence) -> Verdict:
         f"{part['accuracy'].add(part['gap']).mean():.1%}, test {part['accuracy'].mean():.1%}"
         for (arm, width), part in tuned.groupby(["arm", "width"])
     ]
-    verdict = judge(effects, OVERFITS_LESS, scope=scope_of(tuned), run_ids=tuned["run_id"].tolist())
-    return noted(
-        verdict,
-        f"In loss the gap differs by {in_words(against('loss_gap', tuned))}.",
-        f"In accuracy at one shared rate by {in_words(matched)}.",
-        "; ".join(told) + ".",
-        best_rates(tuned, ["arm", *keys]),
-        "Leaky ReLU with slope 0.01 is nearly the same function without a zero: it is the control "
-        "that differs in sparsity and in little else. Across widths capacity changes too.",
+    return Effects(
+        effects,
+        scope=scope_of(tuned),
+        run_ids=tuned["run_id"].tolist(),
+        notes=[
+            f"In loss the gap differs by {in_words(against('loss_gap', tuned))}.",
+            f"In accuracy at one shared rate by {in_words(matched)}.",
+            "; ".join(told) + ".",
+            best_rates(tuned, ["arm", *keys]),
+            "Leaky ReLU with slope 0.01 is nearly the same function without a zero: it is the "
+            "control that differs in sparsity and in little else. Across widths capacity changes "
+            "too.",
+        ],
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
@@ -20,7 +18,7 @@ from relu_exp.evidence.claims.arms import (
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.topics.convergence import compare_speed
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
 __all__: list[str] = []
@@ -46,8 +44,8 @@ SMALL_INIT = Rule(
     rule=SMALL_INIT,
     figure="accuracy_by_depth",
 )
-def small_init_fails_deep(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def small_init_fails_deep(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = choose(
         evidence["small-init-depth"].runs, initializer=["normal", "xavier_normal"], depth=[1, 10]
     )
@@ -55,26 +53,30 @@ def small_init_fails_deep(evidence: Evidence) -> Verdict:
     lost = differences(tuned, "depth", 1, 10, "accuracy", ["activation", "initializer"])
     lost = lost.rename(columns={"effect": "lost"})
     effects = differences(lost, "initializer", "normal", "xavier_normal", "lost", ["activation"])
-    verdict = judge(effects, SMALL_INIT, scope=described(runs), run_ids=list(runs["run_id"]))
     small = tuned[tuned["initializer"] == "normal"]
     notes = (
         f"Accuracy with N(0, 0.01²), by layers: {means_in_words(small, ['activation', 'depth'])}.",
         rates_in_words(tuned, ["activation", "initializer", "depth"]),
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        effects,
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 HE_XAVIER = Rule(
     measure="updates of Xavier over updates of He to the same training loss, ReLU",
     says=(
         "with each at its best validated learning rate, Xavier needs at least 10% more updates "
-        "than He to training losses of 1, 0.5 and 0.2; a run that never arrives counts with all "
-        "the updates it was given"
+        "than He to training losses of 1, 0.5 and 0.2"
     ),
     threshold=1.1,
     ratio=True,
     unit="×",
     grid=("depth", "threshold"),
+    censored="as given",
 )
 
 
@@ -95,13 +97,11 @@ HE_XAVIER = Rule(
         ),
     ),
 )
-def he_beats_xavier_for_relu(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def he_beats_xavier_for_relu(evidence: Evidence) -> Effects:
+    """Measure it."""
     frames = evidence["small-init-depth"]
     runs = choose(frames.runs, activation="relu", initializer=["xavier_normal", "he_normal"])
-    return compare_speed(
-        frames, runs, HE_XAVIER, column="initializer", slow="xavier_normal", fast="he_normal"
-    )
+    return compare_speed(frames, runs, column="initializer", slow="xavier_normal", fast="he_normal")
 
 
 GAIN = "initializer.gain"
@@ -116,6 +116,7 @@ SATURATION = Rule(
     ratio=True,
     unit="×",
     grid=("activation", "gain", "threshold"),
+    censored="as given",
 )
 
 
@@ -130,8 +131,8 @@ SATURATION = Rule(
     rule=SATURATION,
     figure="loss_curves",
 )
-def saturation_slows_training(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def saturation_slows_training(evidence: Evidence) -> Effects:
+    """Measure it."""
     frames = evidence["saturation"]
     runs = choose(frames.runs, activation=["sigmoid", "tanh"], **{GAIN: [1.0, 4.0, 16.0]})
 
@@ -145,18 +146,17 @@ def saturation_slows_training(evidence: Evidence) -> Verdict:
         return pd.concat(found, ignore_index=True)
 
     tuned = at_best_rate(runs, ["activation", GAIN])
-    verdict = judge(
-        effects(tuned),
-        SATURATION,
-        scope=f"{described(runs)}; the distance from 0 is set at the start, where nothing else "
-        "differs, while the document speaks of what training itself brings about",
-        run_ids=list(runs["run_id"]),
-    )
     notes = [rates_in_words(tuned, ["activation", GAIN]), *_saturation(frames, tuned)]
     shared = at_matched_rate(runs, GAIN, ["activation"])
     if not shared.empty:
         notes.append(f"At one shared learning rate: {in_words(effects(shared), ratio=True)}.")
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        effects(tuned),
+        scope=f"{described(runs)}; the distance from 0 is set at the start, where nothing else "
+        "differs, while the document speaks of what training itself brings about",
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 def _saturation(frames: Frames, tuned: pd.DataFrame) -> list[str]:

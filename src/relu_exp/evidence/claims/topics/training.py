@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -19,9 +17,8 @@ from relu_exp.evidence.claims.arms import (
     ratios,
     scored,
 )
-from relu_exp.evidence.claims.grids import judge_cells
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
 __all__: list[str] = []
@@ -51,8 +48,8 @@ ROUNDING = 1e-9
     rule=BOUNCE,
     figure="loss_curves",
 )
-def relu_bounces_near_optimum(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def relu_bounces_near_optimum(evidence: Evidence) -> Effects:
+    """Measure it."""
     frames = evidence["bounce"]
     runs = choose(frames.runs, activation=["relu", "elu", "gelu"])
     runs = runs.merge(_rises(frames, runs), on="run_id")
@@ -70,12 +67,6 @@ def relu_bounces_near_optimum(evidence: Evidence) -> Verdict:
     best = means.sort_values(["_log", "learning_rate"]).drop_duplicates("activation")
     keys = ["activation", "learning_rate"]
     tuned = lowest.merge(best[keys], on=keys)
-    verdict = judge(
-        effects(tuned),
-        BOUNCE,
-        scope=f"{described(runs)}; full batches, squared error, an exact fit exists (loss 0)",
-        run_ids=list(runs["run_id"]),
-    )
     loss = tuned.groupby("activation")["loss"].median()
     share = runs.groupby(["activation", "learning_rate"])["rises"].mean().unstack("activation")
     notes = [
@@ -88,7 +79,12 @@ def relu_bounces_near_optimum(evidence: Evidence) -> Verdict:
         )
         + ".",
     ]
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        effects(tuned),
+        scope=f"{described(runs)}; full batches, squared error, an exact fit exists (loss 0)",
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 def _rises(frames: Frames, runs: pd.DataFrame) -> pd.DataFrame:
@@ -115,6 +111,7 @@ SIMPLE = Rule(
     ),
     threshold=0.01,
     grid=("rival", "width"),
+    need="some",
 )
 
 
@@ -128,8 +125,8 @@ SIMPLE = Rule(
     rule=SIMPLE,
     figure="learning_rate_sensitivity",
 )
-def relu_worse_on_simple_networks(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def relu_worse_on_simple_networks(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = choose(evidence["simple-networks"].runs, activation=["sigmoid", "tanh", "relu"])
 
     def effects(chosen: pd.DataFrame) -> pd.DataFrame:
@@ -142,14 +139,16 @@ def relu_worse_on_simple_networks(evidence: Evidence) -> Verdict:
         return pd.concat(found, ignore_index=True)
 
     tuned = scored(at_best_rate(runs, ["activation", "width"]))
-    verdict = judge_cells(
-        effects(tuned), SIMPLE, need="some", scope=described(runs), run_ids=list(runs["run_id"])
-    )
     notes = [rates_in_words(tuned, ["activation", "width"])]
     shared = at_matched_rate(runs, "activation", ["width"])
     if not shared.empty:
         notes.append(f"At one shared learning rate: {in_words(effects(scored(shared)))}.")
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        effects(tuned),
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 BINARY = Rule(
@@ -160,6 +159,7 @@ BINARY = Rule(
     ),
     threshold=0.01,
     grid=("activation",),
+    need="every",
 )
 
 
@@ -174,8 +174,8 @@ BINARY = Rule(
     rule=BINARY,
     figure="learning_rate_sensitivity",
 )
-def sigmoid_output_for_binary(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def sigmoid_output_for_binary(evidence: Evidence) -> Effects:
+    """Measure it."""
     output = "network.output"
     runs = choose(
         evidence["binary-output"].runs, **{output: ["sigmoid", "tanh", "linear", "logits"]}
@@ -185,13 +185,6 @@ def sigmoid_output_for_binary(evidence: Evidence) -> Verdict:
     def effects(chosen: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
         return differences(chosen, output, first, second, "accuracy", ["activation"])
 
-    verdict = judge_cells(
-        effects(tuned, "sigmoid", "linear"),
-        BINARY,
-        need="every",
-        scope=f"{described(runs)}; even against odd digits, every output with the loss that fits",
-        run_ids=list(runs["run_id"]),
-    )
     notes = [
         f"tanh less linear: {in_words(effects(tuned, 'tanh', 'linear'))}.",
         f"sigmoid less softmax over two units: {in_words(effects(tuned, 'sigmoid', 'logits'))}.",
@@ -201,7 +194,12 @@ def sigmoid_output_for_binary(evidence: Evidence) -> Verdict:
     if not shared.empty:
         told = in_words(effects(shared, "sigmoid", "linear"))
         notes.append(f"At one shared learning rate: {told}.")
-    return replace(verdict, notes=tuple(notes))
+    return Effects(
+        effects(tuned, "sigmoid", "linear"),
+        scope=f"{described(runs)}; even against odd digits, every output with the loss that fits",
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 LARGER = Rule(
@@ -216,6 +214,8 @@ LARGER = Rule(
     ratio=True,
     unit="×",
     grid=("larger in", "what grows"),
+    need="every",
+    censored="as given",
 )
 
 
@@ -229,8 +229,8 @@ LARGER = Rule(
     rule=LARGER,
     figure="loss_curves",
 )
-def deeper_is_slower_and_overfits(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def deeper_is_slower_and_overfits(evidence: Evidence) -> Effects:
+    """Measure it."""
     frames = evidence["model-size"]
     runs = choose(frames.runs, depth=[1, 12], width=[16, 128])
     tuned = scored(at_best_rate(runs, ["depth", "width"]))
@@ -254,18 +254,16 @@ def deeper_is_slower_and_overfits(evidence: Evidence) -> Verdict:
             ("generalization gap", gaps),
         ):
             found.append(effects.assign(**{"larger in": larger_in, "what grows": what}))
-    verdict = judge_cells(
-        pd.concat(found, ignore_index=True)[["seed", *LARGER.grid, "effect"]],
-        LARGER,
-        need="every",
-        scope=f"{described(runs)}; 200 training images",
-        run_ids=list(runs["run_id"]),
-    )
     notes = (
         f"Test accuracy by layers and units: {means_in_words(tuned, ['depth', 'width'])}.",
         rates_in_words(tuned, ["depth", "width"]),
     )
-    return replace(verdict, notes=notes)
+    return Effects(
+        pd.concat(found, ignore_index=True)[["seed", *LARGER.grid, "effect"]],
+        scope=f"{described(runs)}; 200 training images",
+        run_ids=list(runs["run_id"]),
+        notes=notes,
+    )
 
 
 LEAST_UPDATES = 40
@@ -289,14 +287,18 @@ CNN = Rule(
     rule=CNN,
     figure="loss_curves",
 )
-def document_cnn_trains(evidence: Evidence) -> Verdict:
-    """Decide it."""
+def document_cnn_trains(evidence: Evidence) -> Effects:
+    """Measure it."""
     runs = scored(choose(evidence["document-cnn"].runs, network="document_cnn"))
     runs = runs[runs["num_steps"] >= LEAST_UPDATES]
     if runs.empty:
         raise MissingRunsError(f"no run of document-cnn made {LEAST_UPDATES} updates")
     effects = runs.assign(effect=runs["accuracy"])[["seed", "effect"]]
-    verdict = judge(effects, CNN, scope=described(runs), run_ids=list(runs["run_id"]))
     seen = runs["batch_size"].iloc[0] * runs["num_steps"].iloc[0]
     note = f"Each run saw {seen:,} images; the document names no optimizer and no rate."
-    return replace(verdict, notes=(note,))
+    return Effects(
+        effects,
+        scope=described(runs),
+        run_ids=list(runs["run_id"]),
+        notes=(note,),
+    )

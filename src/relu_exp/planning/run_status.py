@@ -1,4 +1,4 @@
-"""Where each run of a sweep stands, and so why it is trained or not."""
+"""Run status: which runs of a sweep are new, finished, stale, failed or interrupted."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from relu_exp.core.schema import FINISHED, RunConfig
 from relu_exp.results.provenance import changes
 from relu_exp.results.store import Store
 
-__all__ = ["Standing", "standing"]
+__all__ = ["RunStatuses", "run_statuses"]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The runs of a sweep by what became of them before; each is in exactly one set.
+class RunStatuses:
+    """The ids of a sweep's runs by status; each run is in exactly one set.
 
-    `new` was never begun or not saved; `finished` is done or diverged, by the code of today;
-    `stale` is finished too, by code, a torch or a schema since changed; `failed` raised an error
-    that is its own; `interrupted` was stopped by what was not its fault: a kill, memory, the disk.
+    `new`: not saved yet. `finished`: done or diverged, trained by the current code. `stale`:
+    finished, but code, torch or schema have changed since. `failed`: raised an error of its own.
+    `interrupted`: stopped from outside, for example killed, or out of memory or disk space.
     """
 
     new: set[str] = field(default_factory=set)
@@ -28,14 +28,15 @@ class Standing:
     failed: set[str] = field(default_factory=set)
     interrupted: set[str] = field(default_factory=set)
     stale_reasons: Counter[str] = field(default_factory=Counter)
-    """What has changed → finished runs that it concerns."""
+    """What has changed → number of finished runs concerned."""
     failures: Counter[str] = field(default_factory=Counter)
-    """The last line of an error → runs that failed with it."""
+    """Last line of an error → number of runs that failed with it."""
 
-    def settled(self, retry_failed: bool, rerun_stale: bool) -> set[str]:
-        """Return the runs that are not trained.
+    def skipped(self, retry_failed: bool, rerun_stale: bool) -> set[str]:
+        """Return the runs that will not be trained.
 
-        A failed run would fail again: it waits to be asked for. An interrupted one never does.
+        A failed run would fail again, so it is trained only on request. Interrupted runs always
+        are.
         """
         kept = set(self.finished)
         if not rerun_stale:
@@ -45,13 +46,13 @@ class Standing:
         return kept
 
 
-def standing(runs: Sequence[RunConfig], store: Store) -> Standing:
-    """Return where runs stand by the parts in a store and the manifests that made them.
+def run_statuses(runs: Sequence[RunConfig], store: Store) -> RunStatuses:
+    """Return the status of runs, from the parts and manifests in a store.
 
     Raises:
         UsageError: a part is damaged.
     """
-    found, ends = Standing(), store.ends()
+    found, ends = RunStatuses(), store.ends()
     changed: dict[str, tuple[str, ...]] = {}
     for run in runs:
         end = ends.get(run.run_id)
@@ -68,6 +69,6 @@ def standing(runs: Sequence[RunConfig], store: Store) -> Standing:
             found.failed.add(run.run_id)
             found.failures[end.reason] += 1
         else:
-            # the code that made a run fail has changed since: it may train now
+            # a run that failed with other code may succeed now
             found.interrupted.add(run.run_id)
     return found

@@ -1,4 +1,4 @@
-"""The calibration: this machine measured once, by training small fleets, and kept for next time."""
+"""Calibration: measures this machine's speed once, by training small fleets, and stores it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from relu_exp.core.registry import Registry
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.launchers.local import num_cores, resolve_device
 from relu_exp.launchers.processes import end_with_parent, processes, warm_up
-from relu_exp.launchers.task import Mission, ready
+from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.planning.costs import PHASES, Amounts, Costs
 from relu_exp.planning.memory import bytes_of, room_for_fleet
 from relu_exp.planning.plan import FLEET_SIZES, Fleet
@@ -38,12 +38,12 @@ from relu_exp.results.store import Store
 __all__ = ["OFF", "calibrated", "measure", "stored"]
 
 OFF = "RELU_EXP_CALIBRATION"
-"""With this environment variable set to `off` nothing is measured, and what was is not used."""
+"""With this environment variable set to `off`, nothing is measured or read from an earlier run."""
 
 _SIZES = {"cpu": (8, 16, 32, 64), "cuda": (256, 512, 1024, 2048, 4096)}
 _RUNS_A_SEED = {"cpu": 2, "cuda": 64}
 _ENOUGH = 0.93
-"""The share of the best rate at which fewer runs a fleet, or fewer processes, are enough."""
+"""Share of the best rate that is good enough: the smallest fleet or process count to reach it."""
 
 _NUM_STEPS, _EVALUATED, _PROBED = 6, 2, 4
 _WAIT_SECONDS = 60
@@ -52,9 +52,9 @@ _FIRST_SEEDS = itertools.count(step=10_000)
 
 @cache
 def calibrated(device: str) -> Costs | None:
-    """Return the costs of this machine: as stored, or measured now and stored; None if neither.
+    """Return the costs of this machine, stored or measured now; None if they cannot be measured.
 
-    A device that other machines have and this one has not cannot be measured.
+    A device that this machine does not have cannot be measured.
     """
     if is_off():
         return None
@@ -65,22 +65,23 @@ def calibrated(device: str) -> Costs | None:
     except UsageError:
         return None
     lasts = "about 10 s" if device == "cpu" else "about a minute"
-    print(f"measuring this machine, once: {lasts}", file=sys.stderr, flush=True)
+    print(f"measuring this machine's speed, only once: {lasts}", file=sys.stderr, flush=True)
     try:
         found = measure(device)
     except Exception as error:
-        # whatever it is, a sweep trains as well with the defaults
+        # whatever went wrong, a sweep can train with the defaults
         print(
-            f"it could not be measured ({error or type(error).__name__}): defaults are used",
+            f"this machine could not be measured ({error or type(error).__name__}): "
+            "using the defaults",
             file=sys.stderr,
         )
         return None
-    _keep(found, device)
+    _write(found, device)
     return found
 
 
 def is_off() -> bool:
-    """Return whether the user wants neither measurement nor what was measured."""
+    """Return whether the user has turned calibration off."""
     return os.environ.get(OFF) == "off"
 
 
@@ -101,10 +102,10 @@ def stored(device: str) -> Costs | None:
         return None
 
 
-def _keep(costs: Costs, device: str) -> None:
+def _write(costs: Costs, device: str) -> None:
     file = _file(device)
     text = json.dumps({**_key(device), "costs": asdict(costs)}, indent=1, ensure_ascii=False)
-    # a folder that cannot be written costs the next command a measurement, and no more
+    # if it cannot be written, the next command only has to measure again
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, lambda opened: opened.write(text.encode()))
@@ -118,25 +119,25 @@ def _file(device: str) -> Path:
 
 
 def _key(device: str) -> dict[str, Any]:
-    """Return what a measurement holds for: another machine, torch or code is measured anew."""
+    """Return what identifies a measurement; if any of it changes, the machine is measured again."""
     where: dict[str, Any] = {"machine": machine.describe(), "usable cores": num_cores()}
     if device == "cuda":
         import torch
 
         where["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    model = hash_of("planning/costs.py", "session/calibration.py", "planning/plan.py")[:16]
+    model = hash_of("planning/costs.py", "session/machine_calibration.py", "planning/plan.py")[:16]
     return {"device": device, **where, **fingerprint(), "cost model": model}
 
 
 def measure(device: str) -> Costs:
-    """Return the costs of this machine, which takes it some seconds.
+    """Measure the costs of this machine, which takes some seconds.
 
-    On a CPU times are the processor's own: what else this machine is doing counts little.
+    On a CPU only processor time counts, so that other programs hardly disturb the measurement.
     """
-    start = time.process_time()  # of the command that measures: of the next one too
+    start = time.process_time()  # this command took so long to start, and so will the next
     if device == "cpu":
-        warm_up()  # loads torch for the workers at the end, meanwhile
-    with ready(Mission(Path(), "", device)):
+        warm_up()  # meanwhile loads torch for the workers at the end
+    with ready(FleetJob(Path(), "", device)):
         watch = _Watch(device)
         for run in (_run(), _run(dataset="digits")):
             watch.train(run, 2)  # loads data and code
@@ -153,7 +154,7 @@ def measure(device: str) -> Costs:
 
 @dataclass
 class _Watch:
-    """Trains fleets and notes what each phase of theirs took."""
+    """Trains fleets and notes the duration of each phase."""
 
     device: str
     seen: list[tuple[Amounts, float]] = field(default_factory=list)
@@ -167,7 +168,7 @@ class _Watch:
         return time.perf_counter()
 
     def train(self, run: RunConfig, size: int) -> float:
-        """Train a fleet of such runs, save it, and return what one of its steps took."""
+        """Train a fleet of such runs, save it, and return the duration of one step."""
         from relu_exp.engine.training import train_fleet
 
         fleet = _fleet(run, size, _RUNS_A_SEED[self.device])
@@ -192,7 +193,7 @@ class _Watch:
 
 
 def _best_size(watch: _Watch) -> int:
-    """Return the runs a fleet beyond which more would hardly gain."""
+    """Return the number of runs per fleet beyond which more would hardly help."""
     shapes = [
         _run(evaluation_steps=(), probe_steps=()),
         _run(evaluation_steps=(), probe_steps=(), dataset="digits", width=32),
@@ -211,7 +212,7 @@ def _enough(rates: Mapping[int, float]) -> int:
 
 
 def _samples() -> Iterator[tuple[RunConfig, int]]:
-    """Yield what is trained to see what everything costs, and how many runs of each on a CPU."""
+    """Yield the runs to train for the measurement, and how many of each on a CPU."""
     from relu_exp.engine import activations
 
     yield _run(), 8
@@ -227,7 +228,7 @@ def _samples() -> Iterator[tuple[RunConfig, int]]:
     yield _run(width=128, depth=6, batch_size=50, dataset=small), 4
     yield _run(width=16, depth=6, batch_size=50, dataset=small), 16
     for name, entry in activations.ACTIVATIONS.items():
-        # not those of a plugin: what is stored holds without it
+        # built-in ones only: a stored measurement must not depend on plugins
         if entry.function.__module__ == activations.__name__:
             yield _run(depth=3, activation=name, dataset="digits"), 8
     for optimizer in ("sgd", ("sgd", {"momentum": 0.9}), "adam"):
@@ -241,7 +242,7 @@ def _samples() -> Iterator[tuple[RunConfig, int]]:
 
 
 def _run(**keys: Any) -> RunConfig:
-    """Return a run of the default experiment's shape but for some keys."""
+    """Return a run like those of the default experiment, except for some keys."""
     from relu_exp.engine.activations import ACTIVATIONS
     from relu_exp.engine.data.datasets import DATASETS
     from relu_exp.engine.initializers import INITIALIZERS
@@ -276,7 +277,7 @@ def _run(**keys: Any) -> RunConfig:
 
 
 def _fleet(run: RunConfig, size: int, runs_a_seed: int) -> Fleet:
-    """Return a fleet of seeds like no other's: what one has computed serves no other."""
+    """Return a fleet with new seeds, so that nothing cached for another fleet can be used."""
     first = next(_FIRST_SEEDS)
     return Fleet(
         tuple(
@@ -287,9 +288,10 @@ def _fleet(run: RunConfig, size: int, runs_a_seed: int) -> Fleet:
 
 
 def _solved(seen: Sequence[tuple[Amounts, float]]) -> dict[str, float]:
-    """Return what one of each kind of work takes, so that all times agree as nearly as possible.
+    """Return the seconds per unit of each kind of work that fit the measured times best.
 
-    Never less than nothing, and relative to the time: small fleets count as much as large ones.
+    Least squares of relative errors, so that small fleets count as much as large ones, with no
+    negative seconds.
     """
     import numpy as np
     from scipy.optimize import nnls
@@ -302,9 +304,9 @@ def _solved(seen: Sequence[tuple[Amounts, float]]) -> dict[str, float]:
 
 
 def _speeds() -> dict[int, float]:
-    """Return how much faster than one several processes train: one per core, and per real core.
+    """Return the speedup of several processes over one: one per core, and one per real core.
 
-    Two that share a core take longer each by the processor's own time too.
+    Two processes that share a real core each take more processor time.
     """
     counts = sorted({1, machine.num_real_cores(), num_cores()})
     alone, *_ = times = [statistics.mean(_side_by_side(count)) for count in counts]
@@ -312,7 +314,7 @@ def _speeds() -> dict[int, float]:
 
 
 def _side_by_side(count: int) -> list[float]:
-    """Return what a step takes in each of so many processes that train at the same time."""
+    """Return the duration of a step in each of `count` processes that train at the same time."""
     context = processes()
     barrier = context.Barrier(count)
     workers, pipes = [], []
@@ -332,11 +334,11 @@ def _side_by_side(count: int) -> list[float]:
 
 
 def _train_beside(pipe: Connection, barrier: Barrier) -> None:
-    """Train when all others do, and tell what a step took."""
+    """Train at the same time as the others, and send the duration of a step."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = _run(dataset="digits")
-    with ready(Mission(Path(), "", "cpu")):
+    with ready(FleetJob(Path(), "", "cpu")):
         watch = _Watch("cpu")
         watch.train(run, 2)
         barrier.wait(_WAIT_SECONDS)

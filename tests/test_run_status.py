@@ -1,9 +1,9 @@
-"""Standing: why a run is trained or not is told, and what is asked for is what happens."""
+"""Run status: which runs are new, finished, stale, failed or interrupted, and which are due."""
 
 import pytest
 
 from relu_exp.core.schema import TABLES
-from relu_exp.planning.standing import standing
+from relu_exp.planning.run_status import run_statuses
 from relu_exp.results.provenance import fingerprint
 from relu_exp.results.store import Store
 
@@ -36,7 +36,7 @@ def test_every_run_stands_in_exactly_one_place(store):
     save(store, "c", 3, "failed", error="Traceback\n  line\nValueError: no\n")
     save(store, "d", 4, "interrupted", error="killed")
     save(store, "e", 5, "failed", session="then", error="ValueError: no")
-    found = standing(RUNS, store)
+    found = run_statuses(RUNS, store)
     assert found.new == {ID[0]}
     assert found.finished == {ID[1]}
     assert found.stale == {ID[2]}
@@ -45,9 +45,9 @@ def test_every_run_stands_in_exactly_one_place(store):
     assert found.interrupted == {ID[4], ID[5]}
     assert found.stale_reasons == {f"torch 1.0 → {fingerprint()['torch']}": 1}
     assert found.failures == {"ValueError: no": 1}
-    assert found.settled(retry_failed=False, rerun_stale=False) == {ID[1], ID[2], ID[3]}
-    assert found.settled(retry_failed=True, rerun_stale=False) == {ID[1], ID[2]}
-    assert found.settled(retry_failed=False, rerun_stale=True) == {ID[1], ID[3]}
+    assert found.skipped(retry_failed=False, rerun_stale=False) == {ID[1], ID[2], ID[3]}
+    assert found.skipped(retry_failed=True, rerun_stale=False) == {ID[1], ID[2]}
+    assert found.skipped(retry_failed=False, rerun_stale=True) == {ID[1], ID[3]}
 
 
 def test_of_several_rows_the_finished_and_then_the_newest_counts(store):
@@ -56,13 +56,13 @@ def test_of_several_rows_the_finished_and_then_the_newest_counts(store):
     save(store, "c", 1, "done", session="now")
     save(store, "d", 1, "failed", session="then")
     # sessions sort by name as they do by time: "now" < "then"
-    found = standing(RUNS[:2], store)
+    found = run_statuses(RUNS[:2], store)
     assert found.stale == {ID[0]}
     assert found.finished == {ID[1]}
 
 
 def test_a_run_whose_manifest_is_lost_is_stale_because_nobody_knows(store):
     save(store, "a", 0, "done", session="lost")
-    found = standing(RUNS[:1], store)
+    found = run_statuses(RUNS[:1], store)
     assert found.stale == {ID[0]}
     assert found.stale_reasons == {"engine code unknown": 1}

@@ -1,29 +1,30 @@
-"""The court: planted results get the verdicts they deserve, and nothing takes it down."""
+"""Judging: planted results get the verdicts they deserve, and nothing takes it down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from relu_exp.core.schema import Choice
-from relu_exp.evidence.claims.court import can_decide, count, decide_all
+from relu_exp.evidence.claims.judging import can_decide, count, judge, judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, Source
-from relu_exp.evidence.claims.verdicts import Rule, Verdict, judge, judge_exact
+from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.results.store import Store
 
 import synthetic
+from planted_claims import EXACT, exact
 
 HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
 RUNS = synthetic.configs(("sigmoid", "relu"), (HE,), (2,), (0.1,), range(8), probe_steps=())
 RULE = Rule(measure="loss of sigmoid over ReLU", says="above 1.1", threshold=1.1, ratio=True)
-EXACT = Rule(measure="a formula", says="holds")
 
 
 def planted(
     id: str,
-    decide: Callable[[Evidence], Verdict],
+    effects: Callable[[Evidence], Effects],
     rule: Rule = RULE,
     experiments: tuple[str, ...] = ("planted",),
 ) -> Claim:
@@ -35,35 +36,35 @@ def planted(
         sources=(Source("D2", "2.3"),),
         experiments=experiments,
         rule=rule,
-        decide=decide,
+        effects=effects,
     )
 
 
-def slower(evidence: Evidence) -> Verdict:
+def slower(evidence: Evidence) -> Effects:
     """Compare final training losses, seed by seed."""
     runs = evidence["planted"].runs
     loss = runs.pivot(index="seed", columns="activation", values="final_train_loss")
     effects = (loss["sigmoid"] / loss["relu"]).rename("effect").reset_index()
-    return judge(effects, RULE, scope="planted", run_ids=list(runs["run_id"]))
+    return Effects(effects, scope="planted", run_ids=list(runs["run_id"]))
 
 
-def faster(evidence: Evidence) -> Verdict:
+def faster(evidence: Evidence) -> Effects:
     runs = evidence["planted"].runs
     loss = runs.pivot(index="seed", columns="activation", values="final_train_loss")
     effects = (loss["relu"] / loss["sigmoid"]).rename("effect").reset_index()
-    return judge(effects, RULE, scope="planted")
+    return Effects(effects, scope="planted")
 
 
-def raising(error: Exception) -> Callable[[Evidence], Verdict]:
-    def decide(evidence: Evidence) -> Verdict:
+def raising(error: Exception) -> Callable[[Evidence], Effects]:
+    def effects(evidence: Evidence) -> Effects:
         raise error
 
-    return decide
+    return effects
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("court")
+    root = tmp_path_factory.mktemp("judging")
     synthetic.write(root / "planted", RUNS, budget="standard")
     return root
 
@@ -72,9 +73,9 @@ def test_planted_results_get_the_verdicts_they_deserve(results: Path) -> None:
     claims = [
         planted("true", slower),
         planted("false", faster),
-        planted("formula", lambda _: judge_exact(True, "It holds."), EXACT, ()),
+        planted("formula", lambda _: exact(True, "It holds."), EXACT, ()),
     ]
-    verdicts = decide_all(results, claims)
+    verdicts = judge_all(results, claims)
     assert list(verdicts) == ["true", "false", "formula"]
     assert [verdict.name for verdict in verdicts.values()] == ["supported", "refuted", "supported"]
     assert verdicts["true"].num_seeds == 8
@@ -85,7 +86,7 @@ def test_runs_that_are_missing_are_said_with_the_command_that_makes_them(results
         planted("unrun", lambda evidence: slower(evidence) if evidence["other"] else slower, RULE),
         planted("part", raising(MissingRunsError("no run at depth 20"))),
     ]
-    verdicts = decide_all(results, claims)
+    verdicts = judge_all(results, claims)
     assert {verdict.name for verdict in verdicts.values()} == {"not decided"}
     assert "relu-exp run other" in verdicts["unrun"].says
     assert verdicts["part"].says == "No run at depth 20. Run relu-exp run planted."
@@ -93,7 +94,7 @@ def test_runs_that_are_missing_are_said_with_the_command_that_makes_them(results
 
 def test_a_mistake_in_one_claim_is_a_line_and_spares_the_others(results: Path) -> None:
     claims = [planted("broken", raising(KeyError("depth\nwidth"))), planted("true", slower)]
-    verdicts = decide_all(results, claims)
+    verdicts = judge_all(results, claims)
     assert verdicts["broken"].name == "not decided"
     assert "KeyError" in verdicts["broken"].says
     assert "\n" not in verdicts["broken"].says
@@ -102,13 +103,13 @@ def test_a_mistake_in_one_claim_is_a_line_and_spares_the_others(results: Path) -
 
 def test_results_of_another_schema_or_damaged_decide_nothing(tmp_path: Path) -> None:
     synthetic.write(tmp_path / "planted", RUNS, schema_version=99)
-    (verdict,) = decide_all(tmp_path, [planted("true", slower)]).values()
+    (verdict,) = judge_all(tmp_path, [planted("true", slower)]).values()
     assert verdict.name == "not decided"
     assert "schema version 99" in verdict.says
     damaged = tmp_path / "damaged"
     synthetic.write(damaged / "planted", RUNS)
     next((damaged / "planted" / "parts").glob("*/runs.parquet")).write_bytes(b"nothing")
-    (verdict,) = decide_all(damaged, [planted("true", slower)]).values()
+    (verdict,) = judge_all(damaged, [planted("true", slower)]).values()
     assert verdict.name == "not decided"
     assert "damaged" in verdict.says
 
@@ -118,7 +119,7 @@ def test_failed_and_missing_runs_are_told_beside_the_verdict(tmp_path: Path) -> 
     synthetic.write(root, RUNS, failed=[RUNS[0].run_id])
     asked = [*(run.run_id for run in RUNS), "0" * 16]
     synthetic.write_manifest(Store(root), asked)
-    (verdict,) = decide_all(tmp_path, [planted("true", slower)]).values()
+    (verdict,) = judge_all(tmp_path, [planted("true", slower)]).values()
     told = " ".join(verdict.notes)
     assert "1 of 17 runs of planted failed" in told
     assert "1 of 17 runs of planted have not been run" in told
@@ -127,7 +128,7 @@ def test_failed_and_missing_runs_are_told_beside_the_verdict(tmp_path: Path) -> 
 
 def test_one_seed_decides_nothing_statistical(tmp_path: Path) -> None:
     synthetic.write(tmp_path / "planted", [run for run in RUNS if run.seed == 0])
-    (verdict,) = decide_all(tmp_path, [planted("true", slower)]).values()
+    (verdict,) = judge_all(tmp_path, [planted("true", slower)]).values()
     assert verdict.name == "inconclusive"
     assert can_decide(planted("true", slower), {"planted": 1}) == "planted has one seed"
     assert can_decide(planted("true", slower), {"planted": 2}) is None
@@ -139,12 +140,12 @@ def test_budgets_that_differ_are_told(results: Path, tmp_path: Path) -> None:
     synthetic.write(tmp_path / "planted", RUNS, budget="quick")
     synthetic.write(tmp_path / "second", RUNS[:1], budget="standard")
     claim = planted("true", slower, RULE, ("planted", "second"))
-    (verdict,) = decide_all(tmp_path, [claim]).values()
+    (verdict,) = judge_all(tmp_path, [claim]).values()
     assert "planted at quick budget, second at standard budget" in verdict.notes[-1]
 
 
 def test_the_verdicts_are_counted_with_none_left_out() -> None:
-    assert count([judge_exact(True, ""), judge_exact(True, "")]) == {
+    assert count([judge(exact(True), EXACT)] * 2) == {
         "supported": 2,
         "refuted": 0,
         "conditional": 0,
@@ -154,8 +155,13 @@ def test_the_verdicts_are_counted_with_none_left_out() -> None:
 
 
 def test_statistical_claims_are_corrected_for_their_number(results: Path) -> None:
-    def barely(evidence: Evidence) -> Verdict:
-        return Verdict("supported", "", effect=2.0, low=1.2, high=2.8, num_seeds=8, p_value=0.03)
+    def barely(evidence: Evidence) -> Effects:
+        deviations = [-3, -2, -1, 0, 0, 1, 2, 3]
+        effects = [0.195 + 0.1 * each for each in deviations]
+        return Effects(pd.DataFrame({"seed": range(8), "effect": effects}))
 
-    verdicts = decide_all(results, [planted(f"claim-{n}", barely) for n in range(3)])
+    rule = Rule(measure="a difference", says="above 0", threshold=0.0)
+    alone = judge_all(results, [planted("alone", barely, rule)])["alone"]
+    assert alone.name == "supported"
+    verdicts = judge_all(results, [planted(f"claim-{n}", barely, rule) for n in range(3)])
     assert {verdict.name for verdict in verdicts.values()} == {"inconclusive"}

@@ -1,0 +1,200 @@
+"""Rules that count: settings on one side of a limit, exceptions, and computed cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from relu_exp.evidence.claims.verdicts import ALPHA, Cell, Effects, Rule, Verdict, VerdictName
+from relu_exp.evidence.data.statistics import agree_by_chance, half_width
+
+__all__ = ["judge_cases", "judge_counts", "judge_either", "judge_share", "parts_of", "seeds_until"]
+
+
+def judge_cases(effects: Effects, rule: Rule) -> Verdict:
+    """Return the exact verdict of computed cases: one that does not hold refutes the claim."""
+    return Verdict(
+        "supported" if effects.rows["holds"].astype(bool).all() else "refuted",
+        effects.text,
+        scope=effects.scope,
+        run_ids=tuple(effects.run_ids),
+    )
+
+
+def judge_counts(effects: Effects, rule: Rule) -> Verdict:
+    """Return the exact verdict of counted exceptions: one refutes the claim in its setting.
+
+    The effect is the share of exceptions. A claim that holds in one setting and fails in another is
+    conditional.
+    """
+    rows = effects.rows
+    cells = []
+    for key, part in rows.groupby(list(rule.grid), sort=True):
+        share = float(part["found"].sum() / part["of"].sum())
+        side: VerdictName = "refuted" if (part["found"] > 0).any() else "supported"
+        where = dict(zip(rule.grid, map("{}".format, key), strict=True))
+        cells.append(Cell(where, share, share, share, part["seed"].nunique(), side))
+    sides = {cell.verdict for cell in cells}
+    return Verdict(
+        "conditional" if len(sides) > 1 else next(iter(sides)),
+        effects.text,
+        effect=float(rows["found"].sum() / rows["of"].sum()),
+        num_seeds=rows["seed"].nunique(),
+        scope=effects.scope,
+        cells=tuple(cells),
+        run_ids=tuple(effects.run_ids),
+    )
+
+
+def judge_share(effects: Effects, rule: Rule) -> Verdict:
+    """Return the verdict on the share of settings whose effect is above `part_threshold`.
+
+    All intervals hold at once, so that they may be counted; a setting whose interval covers the
+    limit may count for either side.
+    """
+    assert rule.threshold is not None
+    assert rule.part_threshold is not None
+    least, limit = rule.threshold, rule.part_threshold
+
+    def decide(parts: pd.DataFrame) -> VerdictName:
+        if (parts["low"] > limit).mean() >= least:
+            return "supported"
+        return "refuted" if (parts["high"] >= limit).mean() < least else "inconclusive"
+
+    parts = parts_of(effects.rows, rule.grid)
+    above, not_above = parts["low"] > limit, parts["high"] < limit
+    low, high = float(above.mean()), float(1 - not_above.mean())
+    name = decide(parts)
+    undecided = len(parts) - int(above.sum()) - int(not_above.sum())
+    return Verdict(
+        name,
+        f"{_capital(rule.part_measure)}, above {limit:g}{rule.unit}: surely in {int(above.sum())} "
+        f"of {len(parts)} parts of the grid, surely not in {int(not_above.sum())}, undecided in "
+        f"{undecided}. So the share lies between {low:.0%} and {high:.0%}; claimed at least "
+        f"{least:.0%}.",
+        effect=float((parts["mean"] > limit).mean()),
+        low=low,
+        high=high,
+        num_seeds=int(parts["n"].max()),
+        seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
+        scope=effects.scope,
+        cells=_cells(parts, rule.grid, above, not_above),
+        run_ids=tuple(effects.run_ids),
+    )
+
+
+def judge_either(effects: Effects, rule: Rule) -> Verdict:
+    """Return the verdict on effects that go either way, by little.
+
+    Conditional where a size is surely above the threshold and another surely below.
+    """
+    assert rule.threshold is not None
+    assert rule.part_threshold is not None
+    assert rule.part_share is not None
+    most, limit, share = rule.threshold, rule.part_threshold, rule.part_share
+
+    def sizes(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+        large = (parts["low"] > most) | (parts["high"] < -most)
+        return large, (parts["low"] > -most) & (parts["high"] < most)
+
+    def decide(parts: pd.DataFrame) -> VerdictName:
+        large, little = sizes(parts)
+        one_side = max((parts["low"] > limit).mean(), (parts["high"] < -limit).mean())
+        if large.all() or one_side >= share:
+            return "refuted"
+        if large.any() and little.any():
+            return "conditional"
+        if (parts["low"] > 0).any() and (parts["high"] < 0).any() and not large.any():
+            return "supported"
+        return "inconclusive"
+
+    parts = parts_of(effects.rows, rule.grid)
+    above, below = parts["low"] > 0, parts["high"] < 0
+    large, little = sizes(parts)
+    name = decide(parts)
+    ends = parts[["low", "high"]].abs()
+    least = ends.min(axis=1).where(above | below, 0.0)
+    return Verdict(
+        name,
+        f"Of {len(parts)} parts of the grid the effect is surely above 0 in {int(above.sum())} and "
+        f"surely below in {int(below.sum())}; its size is surely below {most:g}{rule.unit} in "
+        f"{int(little.sum())} and surely above in {int(large.sum())}. The largest is "
+        f"{parts['mean'].abs().max():.2g}{rule.unit}.",
+        effect=float(parts["mean"].abs().max()),
+        low=float(least.max()),
+        high=float(ends.max(axis=1).max()),
+        num_seeds=int(parts["n"].max()),
+        seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
+        scope=effects.scope,
+        cells=_cells(parts, rule.grid, little, large),
+        run_ids=tuple(effects.run_ids),
+    )
+
+
+def parts_of(effects: pd.DataFrame, grid: Sequence[str]) -> pd.DataFrame:
+    """Return mean, interval and seeds of each part: the grid's columns, `mean`, `std`, `n`.
+
+    A seed counts once, with the mean of its rows. `low` and `high` are Student's t at 95% / number
+    of parts (Bonferroni): all intervals hold at once, so that they may be counted. With one seed an
+    interval is the whole line.
+    """
+    clean = effects.dropna(subset=["effect"])
+    of_seeds = clean.groupby([*grid, "seed"], observed=True)["effect"].mean().reset_index()
+    groups = of_seeds.groupby(list(grid), observed=True, sort=True)
+    found = groups["effect"].agg(["mean", "std", "count"]).reset_index()
+    return _with_intervals(found.rename(columns={"count": "n"}))
+
+
+def seeds_until(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName]) -> int | None:
+    """Return the seeds at which a rule decides, if means and spreads are as measured.
+
+    Args:
+        parts: what `parts_of` returned.
+        name_of: the rule, given such parts.
+
+    Returns:
+        None if that takes more than 10,000.
+    """
+    for seeds in np.unique(np.geomspace(parts["n"].max() + 1, 10_000, 400).round()):
+        if name_of(_with_intervals(parts.assign(n=int(seeds)))) != "inconclusive":
+            return int(seeds)
+    return None
+
+
+def _cells(
+    parts: pd.DataFrame, grid: Sequence[str], supported: pd.Series, refuted: pd.Series
+) -> tuple[Cell, ...]:
+    """Return the settings as cells of a verdict, each with its side and its own 95% interval."""
+    half = _half_width(parts["std"], parts["n"], num_parts=1)
+    sides: list[VerdictName] = [
+        "supported" if yes else "refuted" if no else "inconclusive"
+        for yes, no in zip(supported, refuted, strict=True)
+    ]
+    return tuple(
+        Cell(
+            {key: str(part[key]) for key in grid},
+            part["mean"],
+            part["mean"] - own,
+            part["mean"] + own,
+            int(part["n"]),
+            side,
+        )
+        for part, own, side in zip(parts.to_dict("records"), half, sides, strict=True)
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _with_intervals(parts: pd.DataFrame) -> pd.DataFrame:
+    half = _half_width(parts["std"], parts["n"], len(parts))
+    return parts.assign(low=parts["mean"] - half, high=parts["mean"] + half)
+
+
+def _half_width(std: pd.Series, n: pd.Series, num_parts: int) -> pd.Series:
+    level = ALPHA / num_parts
+    half = pd.Series(half_width(std, n, 1 - level), std.index)
+    return half.mask(agree_by_chance(std, n, level), np.inf)

@@ -1,0 +1,116 @@
+"""Judging: each claim's rule is applied to the effects that its function measured.
+
+Every claim gets a verdict, whatever happened to its runs, and is corrected for the number judged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.by_count import judge_cases, judge_counts, judge_either, judge_share
+from relu_exp.evidence.claims.by_interval import judge_effects
+from relu_exp.evidence.claims.correction import corrected
+from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
+from relu_exp.evidence.claims.runs import looks, remarks
+from relu_exp.evidence.claims.verdicts import Effects, Kind, Rule, Verdict, VerdictName
+
+__all__ = ["ORDER", "can_decide", "count", "judge", "judge_all", "judge_claim"]
+
+ORDER: tuple[VerdictName, ...] = (
+    "supported",
+    "refuted",
+    "conditional",
+    "inconclusive",
+    "not decided",
+)
+"""The verdicts, as summaries list them."""
+FEWEST_SEEDS = 2
+"""With one seed there is no interval, so nothing statistical is decided."""
+
+
+_JUDGES: Mapping[Kind, Callable[[Effects, Rule], Verdict]] = {
+    "effects": judge_effects,
+    "cases": judge_cases,
+    "counts": judge_counts,
+    "share": judge_share,
+    "either": judge_either,
+}
+
+
+def judge(effects: Effects, rule: Rule) -> Verdict:
+    """Return the verdict that a rule gives on effects, before the correction for many claims."""
+    notes = list(effects.notes)
+    for place, rows in effects.elsewhere.items():
+        there = judge(Effects(rows), rule)
+        notes.append(f"On the {place}, {there.name}: {there.says}")
+    return replace(_JUDGES[rule.kind](effects, rule), notes=tuple(notes))
+
+
+def judge_all(
+    evidence: Evidence | Path, claims: Iterable[Claim] | None = None
+) -> dict[str, Verdict]:
+    """Return the verdict of every claim on results (a folder's), in the order of the claims.
+
+    Statistical claims are corrected for their number (Holm), and for the looks taken while seeds
+    were added. What cannot be decided says why, and with which command it could be; what is
+    inconclusive says how many seeds would decide it.
+    """
+    if isinstance(evidence, Path):
+        evidence = Evidence(evidence)
+    judged = list(all_claims() if claims is None else claims)
+    verdicts = {claim.id: judge_claim(claim, evidence) for claim in judged}
+    taken = {claim.id: looks(claim, evidence) for claim in judged}
+    return {id: _with_seeds(verdict) for id, verdict in corrected(verdicts, taken).items()}
+
+
+def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
+    """Return the verdict of one claim, before the correction for the number of claims."""
+    try:
+        verdict = judge(claim.effects(evidence), claim.rule)
+    except MissingRunsError as missing:
+        return _undecided(f"{missing}.", claim, evidence)
+    except UsageError as error:
+        return _undecided(f"The results cannot be used: {error}.", claim, evidence)
+    except Exception as error:
+        # a mistake in one claim, or results that nobody foresaw, must not take the others down
+        message = " ".join(str(error).split())[:200]
+        text = f"Deciding it failed with {type(error).__name__}: {message}."
+        return _undecided(text, claim, evidence)
+    return replace(verdict, notes=(*verdict.notes, *remarks(claim, evidence)))
+
+
+def count(verdicts: Iterable[Verdict]) -> dict[VerdictName, int]:
+    """Return how many verdicts there are of each name, none left out."""
+    found = Counter(verdict.name for verdict in verdicts)
+    return {name: found[name] for name in ORDER}
+
+
+def can_decide(claim: Claim, num_seeds: Mapping[str, float]) -> str | None:
+    """Return why runs with so many seeds per experiment cannot decide a claim; None if they can."""
+    for experiment in claim.experiments:
+        if experiment not in num_seeds:
+            return f"{experiment} is not run"
+        if not claim.rule.is_exact and num_seeds[experiment] < FEWEST_SEEDS:
+            return f"{experiment} has one seed"
+    return None
+
+
+def _with_seeds(verdict: Verdict) -> Verdict:
+    """Return an inconclusive verdict with the seeds that would decide it, as far as one can say."""
+    if verdict.name != "inconclusive" or verdict.num_seeds < 2:
+        return verdict
+    seeds = f"About {verdict.seeds_needed:,}" if verdict.seeds_needed else "More than 10,000"
+    return replace(verdict, says=f"{verdict.says} {seeds} seeds would decide it.")
+
+
+def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:
+    reason = " ".join(reason.replace("..", ".").split())
+    if not reason.startswith(claim.experiments):  # names keep their lower case
+        reason = reason[:1].upper() + reason[1:]
+    is_told = "relu-exp run" in reason or not claim.experiments
+    how = "" if is_told else f" Run {claim.command}."
+    return Verdict("not decided", f"{reason}{how}", notes=tuple(remarks(claim, evidence)))

@@ -1,0 +1,89 @@
+"""The runs behind a claim: the command that makes them, looks taken, and what is amiss."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
+
+__all__ = ["command", "looks", "remarks"]
+
+
+def looks(claim: Claim, evidence: Evidence) -> int:
+    """Return how often a claim's runs were judged while seeds were added, this time included."""
+    return max([made.looks for made in _made(claim, evidence)], default=1)
+
+
+def command(claim: Claim, evidence: Evidence) -> str:
+    """Return the command that makes a claim's runs, at the budget its results were made at.
+
+    An experiment in a file of one's own is named as it was when it was run.
+    """
+    made = {each.experiment: each for each in _made(claim, evidence)}
+    words = [made[name].called if name in made else name for name in claim.experiments]
+    budgets = {each.budget for each in made.values()} - {None}
+    again = " ".join(["relu-exp run", *words])
+    return f"{again} --budget {budgets.pop()}" if len(budgets) == 1 else again
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is known of one experiment's results: budget, runs by how they ended, looks taken.
+
+    `called` is what the command named: the experiment, or the file it stands in.
+    """
+
+    experiment: str
+    called: str
+    budget: str | None
+    endings: dict[str, int]
+    looks: int
+
+
+def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
+    found = []
+    for experiment in claim.experiments:
+        try:
+            frames = evidence[experiment]
+        except (MissingRunsError, UsageError):
+            continue
+        endings = dict(Counter(frames.runs["status"]))
+        endings["missing"] = frames.num_missing
+        looks = int(frames.manifest.get("looks") or 1)
+        called = _called(experiment, str(frames.manifest.get("command") or ""))
+        found.append(_Made(experiment, called, frames.manifest.get("budget"), endings, looks))
+    return found
+
+
+def _called(experiment: str, command: str) -> str:
+    """Return the file that a command ran an experiment from, or its name."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # no command that a shell could have taken
+        return experiment
+    files = [word for word in words if word.endswith((".yaml", ".yml"))]
+    return shlex.quote(files[0]) if files and "=" not in files[0] else experiment
+
+
+def remarks(claim: Claim, evidence: Evidence) -> list[str]:
+    """Return what is amiss with the runs that a verdict rests on, in words."""
+    words = {
+        "failed": "failed with an error and count for nothing",
+        "interrupted": "were interrupted before the end",
+        "missing": "have not been run",
+        "diverged": "diverged, which is a result",
+    }
+    told, made = [], _made(claim, evidence)
+    for each in made:
+        for ending, text in words.items():
+            if number := each.endings.get(ending, 0):
+                asked = sum(each.endings.values())
+                told.append(f"{number:,} of {asked:,} runs of {each.experiment} {text}.")
+    budgets = {each.experiment: each.budget or "no" for each in made}
+    if len(set(budgets.values())) > 1:
+        listed = ", ".join(f"{name} at {budget} budget" for name, budget in budgets.items())
+        told.append(f"Made at different budgets: {listed}.")
+    return told

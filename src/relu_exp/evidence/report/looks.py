@@ -1,0 +1,78 @@
+"""How a verdict looks everywhere: mark, color, words, and its place on the scale of distances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
+
+from relu_exp.evidence.claims.verdicts import Rule, Verdict, VerdictName
+from relu_exp.evidence.data.texts import Text, entry, read_texts, texts_of
+
+__all__ = ["FARTHEST", "LOOKS", "conditions", "on_scale", "standardized"]
+
+FARTHEST = 30.0
+"""Half-widths from the threshold at which the scale of distances ends."""
+
+
+@dataclass(frozen=True)
+class VerdictLook:
+    """The mark of a verdict, its color and marker in figures, style on a terminal, and words."""
+
+    mark: str
+    color: str
+    marker: str
+    style: str
+    word: Text
+    meaning: Text
+
+
+LOOKS: Mapping[VerdictName, VerdictLook] = {
+    name: entry(VerdictLook, read_texts(__package__, "looks.yaml")[name], f"looks.yaml: {name}")
+    for name in get_args(VerdictName)
+}
+_CONDITIONS = texts_of(__package__, "conditions.yaml")
+
+
+def conditions(rule: Rule) -> list[Text]:
+    """Return what a rule asks besides its sentence."""
+    found = [_CONDITIONS[rule.need]] if rule.grid and rule.need else []
+    return [*found, _CONDITIONS["censored"]] if rule.censored else found
+
+
+class Distances(NamedTuple):
+    """An interval and its effect as distances from the threshold, positive on the claimed side."""
+
+    low: float
+    effect: float
+    high: float
+
+
+def standardized(verdict: Verdict, rule: Rule) -> Distances | None:
+    """Return the distance of an effect from the threshold, in half-widths of its 95% interval.
+
+    Beyond ±1 the interval lies wholly on one side of the threshold. Ratios are measured in
+    logarithms. None where there is no interval.
+    """
+    numbers = (verdict.effect, verdict.low, verdict.high, rule.threshold)
+    if any(number is None or not math.isfinite(number) for number in numbers):
+        return None
+    if rule.ratio and min(number for number in numbers if number is not None) <= 0:
+        return None
+    effect, low, high, threshold = (
+        math.log(number) if rule.ratio else float(number)
+        for number in numbers
+        if number is not None
+    )
+    if high <= low:
+        return None
+    unit = (high - low) / 2 * (1 if rule.claimed_side == "above" else -1)
+    first, last = sorted(((low - threshold) / unit, (high - threshold) / unit))
+    return Distances(first, (effect - threshold) / unit, last)
+
+
+def on_scale(distance: float) -> float:
+    """Return the place of a distance in half-widths between −1 and 1, far ones drawn nearer."""
+    reach = math.asinh(min(abs(distance), FARTHEST)) / math.asinh(FARTHEST)
+    return math.copysign(reach, distance)
