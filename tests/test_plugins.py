@@ -255,7 +255,7 @@ def test_a_label_that_cannot_be_is_refused(
     with pytest.raises(UsageError, match=says):
         Label(**label)
     root = synthetic.write(tmp_path / "default", labels={"activation": {"relu": label}})
-    with pytest.raises(UsageError, match="labels is not what it should be"):
+    with pytest.raises(UsageError, match="labels has an invalid value"):
         Frames.open(root)
 
 
