@@ -20,8 +20,9 @@ from relu_exp.engine.data.datasets import load
 from relu_exp.launchers import local
 from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.costs import Costs, sweep_seconds
+from relu_exp.planning.fleets import Fleet
 from relu_exp.planning.memory import room_for_fleet
-from relu_exp.planning.plan import Fleet, plan
+from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
 from relu_exp.session.machine_calibration import measure
 

@@ -30,7 +30,9 @@ from relu_exp.core.schema import RunConfig
 from relu_exp.engine.training import train_fleet
 from relu_exp.launchers.local import launch, num_cores
 from relu_exp.launchers.task import FleetJob
-from relu_exp.planning.plan import FLEET_SIZES, Fleet, num_bytes, plan
+from relu_exp.planning import costs
+from relu_exp.planning.fleets import FLEET_SIZES, Fleet, num_bytes
+from relu_exp.planning.plan import plan
 from relu_exp.results import machine
 from relu_exp.results.store import Store
 
@@ -125,8 +127,8 @@ def compare(fleets: dict[str, list[RunConfig]], base: str, rounds: int, device: 
     lines = []
     for name, runs in fleets.items():
         taken, ratio = (statistics.median(each) for each in zip(*rows[name], strict=True))
-        work = Fleet(tuple(runs)).flops / len(runs)
-        ratio_work = work / (Fleet(tuple(fleets[base])).flops / len(fleets[base]))
+        operations = amount("flops", Fleet(tuple(runs))) / len(runs)
+        ratio_work = operations / (amount("flops", Fleet(tuple(fleets[base]))) / len(fleets[base]))
         lines.append(f"| {name} | {1000 * taken:.0f} | {ratio:.2f} | {ratio_work:.2f} |")
     return lines
 
@@ -208,23 +210,29 @@ def elapsed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def amount(word: str, fleet: Fleet) -> float:
+    """Return how much of the kinds of work that begin with a word a fleet is."""
+    return sum(number for kind, number in costs.work(fleet).items() if kind.startswith(word))
+
+
 def million() -> Table:
     """Return what a million runs of the default shape cost, by a model of two guesses."""
     size = FLEET_SIZES["cuda"]
     fleet = Fleet(tuple(fleet_of(size, 200)))
     num_fleets = -(-MILLION // size)
     disk = num_bytes([fleet]) * num_fleets / 1e9
+    flops, layer_steps = amount("flops", fleet), amount("layers", fleet)
     lines = [
         f"A fleet of {size} runs (depth 5, width 100, 200 updates at batch 128) is "
-        f"{fleet.flops:.3g} operations in {fleet.num_layer_steps:,} layer steps. A million runs "
-        f"are {num_fleets:,} fleets, {num_fleets * fleet.flops:.3g} operations and about "
+        f"{flops:.3g} operations in {layer_steps:,.0f} layer steps. A million runs "
+        f"are {num_fleets:,} fleets, {num_fleets * flops:.3g} operations and about "
         f"{disk:.0f} GB of Parquet.",
         "",
         *header("GPU", "peak, TFLOP/s", "a fleet, s", "a million on 1, hours", "on 64, hours"),
     ]
     for name, peak in PEAKS.items():
-        overhead = fleet.num_layer_steps * OVERHEAD_SECONDS
-        taken = fleet.flops / (SHARE * peak) + overhead
+        overhead = layer_steps * OVERHEAD_SECONDS
+        taken = flops / (SHARE * peak) + overhead
         rounds = -(-num_fleets // 64)
         one, many = num_fleets * taken / 3600, rounds * taken / 3600
         lines.append(f"| {name} | {peak / 1e12:g} | {taken:.2f} | {one:.1f} | {many:.2f} |")

@@ -1,15 +1,19 @@
 """Costs: a fleet's work counts all that takes time, and its estimate is what its parts take."""
 
 import itertools
+import math
 
 import pytest
 import torch
 
+from relu_exp.engine.data import datasets
 from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.fleet.stack import build
+from relu_exp.engine.networks import forward_flops, layers_of
 from relu_exp.engine.optimizers import OPTIMIZERS
-from relu_exp.planning.costs import PHASES, Costs, rough_seconds, sweep_seconds, work
-from relu_exp.planning.plan import Fleet, plan
+from relu_exp.planning.costs import PHASES, TYPICAL, Costs, sweep_seconds, work
+from relu_exp.planning.fleets import Fleet
+from relu_exp.planning.plan import plan
 
 from configs import make_run
 
@@ -55,13 +59,20 @@ def test_the_work_of_a_fleet_is_that_of_its_phases():
     )
 
 
-def test_operations_are_those_of_the_plan():
-    """Two counts of the same thing, made for different ends, agree."""
-    from relu_exp.planning.plan import flops
+def flops(run):
+    """Count the operations of a run: three passes to learn, of which the first layer skips one."""
+    forward, first = forward_flops(run), layers_of(run)[0]
+    learning = 3 * forward - 2 * math.prod(first.shape) * first.positions
+    num_learned = run.batch_size * run.num_steps + run.probe_samples * len(run.probe_steps)
+    # 1,000 samples of each split; none are searched for dead units where no probe is
+    return learning * num_learned + forward * 2000 * len(run.evaluation_steps)
 
+
+def test_operations_are_those_of_an_independent_count():
     run = make_run(probe_steps=(1, 2), evaluation_steps=(3, 4))
+    assert datasets.shape_of(run.dataset).num_train == 4000
     counted = sum(n for kind, n in work(Fleet((run,))).items() if kind.startswith("flops"))
-    assert counted == pytest.approx(flops(run), rel=0.2)
+    assert counted == pytest.approx(flops(run), rel=0.01)
 
 
 @pytest.mark.parametrize("network", ["small_cnn", "document_cnn"])
@@ -105,11 +116,13 @@ def test_the_estimate_shares_the_work_between_workers():
 def test_an_estimate_is_never_shorter_than_its_longest_fleet():
     fleets = plan([make_run(seed=seed) for seed in range(2)], (), 2).fleets
     assert sweep_seconds(fleets, costs(), 1000) == sweep_seconds(fleets, costs(), 1)
-    assert rough_seconds(fleets, "cpu", 1000) == rough_seconds(fleets, "cpu", 1) > 0
+    assert (
+        sweep_seconds(fleets, TYPICAL["cpu"], 1000) == sweep_seconds(fleets, TYPICAL["cpu"], 1) > 0
+    )
 
 
 def test_nothing_takes_no_time():
-    assert sweep_seconds((), costs(), 1) == rough_seconds((), "cpu", 1) == 0
+    assert sweep_seconds((), costs(), 1) == sweep_seconds((), TYPICAL["cpu"], 1) == 0
 
 
 def test_a_network_is_predicted_once_however_many_learning_rates_it_has():

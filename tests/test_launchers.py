@@ -232,7 +232,7 @@ sys.path.insert(0, {tests!r})
 from test_launchers import WAITING, fake_train, runs_of
 from relu_exp.launchers.local import launch
 from relu_exp.launchers.task import FleetJob, Outcome
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 if __name__ == "__main__":
     fleets = [Fleet((run,)) for run in runs_of(0.1, WAITING)]
     def callback(event):

@@ -9,7 +9,7 @@ import pytest
 from relu_exp import cli
 from relu_exp.engine.training import train_fleet
 from relu_exp.planning.costs import Costs, sweep_seconds
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 from relu_exp.results import machine
 from relu_exp.session import machine_calibration
 from relu_exp.session.machine_calibration import _best_size, _enough, _solved

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relu_exp.planning.plan import Fleet, flops, num_bytes, plan
+from relu_exp.planning.costs import fleet_seconds
+from relu_exp.planning.fleets import Fleet, num_bytes
+from relu_exp.planning.plan import plan
 
 from configs import make_run
 
@@ -42,8 +44,8 @@ def test_every_due_run_is_planned_exactly_once(
     for depth in depths:
         sizes = [len(fleet.runs) for fleet in made.fleets if fleet.runs[0].depth == depth]
         assert not sizes or max(sizes) - min(sizes) <= 1
-    costs = [fleet.cost for fleet in made.fleets]
-    assert costs == sorted(costs, reverse=True)
+    seconds = fleet_seconds(made.fleets)
+    assert seconds == sorted(seconds, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_a_fleet_is_named_by_its_runs():
 
 
 def test_cost_grows_with_everything_that_takes_time():
-    least = flops(make_run())
+    (least,) = fleet_seconds([Fleet((make_run(),))])
     for changes in (
         {"depth": 3},
         {"width": 32},
@@ -122,7 +124,7 @@ def test_cost_grows_with_everything_that_takes_time():
         {"probe_steps": (0, 1, 4)},
         {"evaluation_steps": (0, 1, 4)},
     ):
-        assert flops(make_run(**changes)) > least
+        assert fleet_seconds([Fleet((make_run(**changes),))]) > [least]
 
 
 def test_a_fleet_under_way_goes_on_as_it_is_before_all_others():

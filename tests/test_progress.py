@@ -17,7 +17,7 @@ from rich.console import Console
 
 from relu_exp.launchers.local import Progress
 from relu_exp.launchers.task import Outcome
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 from relu_exp.session import progress
 from relu_exp.session.progress import Meter
 

@@ -10,7 +10,7 @@ import pytest
 from relu_exp.cli import main
 from relu_exp.launchers.local import Progress
 from relu_exp.launchers.task import Outcome
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 from relu_exp.results.store import Store
 from relu_exp.session import watching
 from relu_exp.session.watching import Watch

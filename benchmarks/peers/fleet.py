@@ -16,7 +16,8 @@ from relu_exp.core.schema import RunConfig
 from relu_exp.launchers import local
 from relu_exp.launchers.processes import processes
 from relu_exp.launchers.task import FleetJob, Outcome
-from relu_exp.planning.plan import FLEET_SIZES, plan
+from relu_exp.planning.fleets import FLEET_SIZES
+from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
 
 __all__ = ["REFERENCE", "UNMEASURED", "configurations", "measure", "train_fleets"]

@@ -14,7 +14,7 @@ from typing import Any
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Progress, launch, paced
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, outcome_of
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 from relu_exp.results.atomic import write_whole
 from relu_exp.results.provenance import changes
 from relu_exp.results.store import Store

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.processes import end_with_parent, processes
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 
 __all__ = ["Callback", "Progress", "launch", "num_cores", "paced", "resolve_device"]
 

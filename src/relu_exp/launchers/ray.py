@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Callback, Progress, num_cores, paced
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 from relu_exp.results.provenance import changes, fingerprint
 from relu_exp.results.store import Store
 

@@ -22,7 +22,7 @@ from relu_exp.core.schema import UsageError
 from relu_exp.launchers.jobs import SlurmJob, grouped, outcome_in, read_error, read_step
 from relu_exp.launchers.local import Callback, Progress, num_cores
 from relu_exp.launchers.task import FleetJob, Trainer, mark_lost
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 from relu_exp.results.provenance import fingerprint
 
 __all__ = ["launch"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import TABLES, RunConfig, Status, UsageError
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.fleets import Fleet
 from relu_exp.results.store import Columns, Store
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from relu_exp.core.schema import Choice, RunConfig
-from relu_exp.planning.plan import TYPICAL_RATE, Fleet, num_rows, shape
+from relu_exp.planning.fleets import FLEET_SIZES, Fleet, num_rows, shape
 
 if TYPE_CHECKING:
     from relu_exp.engine.networks import Layer
 
-__all__ = ["PHASES", "Costs", "rough_seconds", "sweep_seconds", "work"]
+__all__ = ["PHASES", "TYPICAL", "Costs", "fleet_seconds", "sweep_seconds", "work"]
 
 Amounts: TypeAlias = Mapping[str, float]
 """Kind of work → amount; the last word of some kinds names the activation or optimizer."""
@@ -64,25 +64,49 @@ class Costs:
         return max(alike, default=0.0)
 
 
-def sweep_seconds(fleets: Sequence[Fleet], costs: Costs, speed: float) -> float:
-    """Return the seconds of fleets on workers that are `speed` times as fast as one."""
-    if not fleets:
-        return 0.0
+TYPICAL = {
+    device: Costs(
+        seconds={
+            **dict.fromkeys(
+                ("flops learned", "flops seen", "flops probed", "flops convolved"), 1 / rate
+            ),
+            **dict.fromkeys(("layers learned together", "layers learned apart"), 2e7 / rate),
+            "layers probed": 2e7 / rate,
+        },
+        fleet_size=FLEET_SIZES[device],
+        num_workers=1,
+        speeds={1: 1.0},
+        start_seconds=0.0,
+    )
+    for device, rate in (("cpu", 4e10), ("cuda", 5e12))
+}
+"""Costs of a typical machine, for one that was not measured: off by a factor of two or three."""
+
+
+def fleet_seconds(fleets: Sequence[Fleet], costs: Costs | None = None) -> list[float]:
+    """Return the time of each fleet on a worker that has the machine to itself.
+
+    Args:
+        fleets: what is to train.
+        costs: those of the machine; a typical one if it was not measured.
+    """
     known: dict[Hashable, float] = {}
     times = []
     for fleet in fleets:
         key = (shape(fleet.runs[0]), len(fleet.runs), _num_seeds(fleet), _num_drawn(fleet))
         if key not in known:
-            known[key] = costs.fleet(fleet)
+            known[key] = (costs or TYPICAL["cpu"]).fleet(fleet)
         times.append(known[key])
-    # never faster than the longest fleet on one worker
+    return times
+
+
+def sweep_seconds(fleets: Sequence[Fleet], costs: Costs, speed: float) -> float:
+    """Return the time that fleets take where together they train `speed` times as fast as one."""
+    if not fleets:
+        return 0.0
+    times = fleet_seconds(fleets, costs)
+    # never faster than its longest fleet on one worker
     return costs.start_seconds + max(sum(times) / speed, *times)
-
-
-def rough_seconds(fleets: Sequence[Fleet], device: str, num_workers: int) -> float:
-    """Return the seconds on a machine that was not measured, off by a factor of two or three."""
-    times = [fleet.cost / TYPICAL_RATE[device] for fleet in fleets]
-    return max(sum(times) / num_workers, *times) if times else 0.0
 
 
 def work(fleet: Fleet) -> Amounts:

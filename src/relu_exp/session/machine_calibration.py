@@ -28,8 +28,8 @@ from relu_exp.launchers.local import num_cores, resolve_device
 from relu_exp.launchers.processes import end_with_parent, processes, warm_up
 from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.planning.costs import PHASES, Amounts, Costs
+from relu_exp.planning.fleets import FLEET_SIZES, Fleet
 from relu_exp.planning.memory import bytes_of, room_for_fleet
-from relu_exp.planning.plan import FLEET_SIZES, Fleet
 from relu_exp.results import machine
 from relu_exp.results.atomic import write_whole
 from relu_exp.results.provenance import fingerprint, hash_of

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from relu_exp.core.launchers import LAUNCHERS
-from relu_exp.planning.plan import Fleet, num_bytes
+from relu_exp.planning.fleets import Fleet, num_bytes
 from relu_exp.planning.run_status import RunStatuses
 from relu_exp.session.progress import duration
 from relu_exp.session.tasks import Task

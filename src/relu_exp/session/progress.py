@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
 
 from rich.console import Console, RenderableType
@@ -17,7 +18,8 @@ from rich.text import Text
 from relu_exp.core.schema import Status
 from relu_exp.launchers.local import Progress
 from relu_exp.launchers.task import Outcome
-from relu_exp.planning.plan import Fleet
+from relu_exp.planning.costs import Costs, fleet_seconds
+from relu_exp.planning.fleets import Fleet
 
 __all__ = ["Meter", "duration"]
 
@@ -33,13 +35,14 @@ _MOST_NAMES = 3
 class Meter:
     """A launcher's callback that counts runs and shows progress on the console.
 
-    Work is counted in floating-point operations, so that the time left is right even though the
-    longest fleets train first.
+    Work is counted in estimated seconds, so that the time left is right even though the longest
+    fleets train first.
     """
 
     title: str
     fleets: Sequence[Fleet]
     console: Console
+    costs: Costs | None = None
     counts: Counter[Status] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     _begun: float = field(default_factory=time.monotonic)
@@ -114,9 +117,14 @@ class Meter:
 
     def _done(self) -> float:
         """Return the share of the work that is done."""
-        total = sum(fleet.cost for fleet in self.fleets)
-        done = sum(self._shares.get(fleet.fleet_id, 0.0) * fleet.cost for fleet in self.fleets)
+        pairs = zip(self.fleets, self._seconds, strict=True)
+        done = sum(self._shares.get(fleet.fleet_id, 0.0) * seconds for fleet, seconds in pairs)
+        total = sum(self._seconds)
         return done / total if total else 1.0
+
+    @cached_property
+    def _seconds(self) -> list[float]:
+        return fleet_seconds(self.fleets, self.costs)
 
     def _line(self) -> None:
         self._last_line = time.monotonic()

@@ -157,7 +157,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         options.plugins,
         CHECKPOINT_SECONDS if seconds is None else seconds,
     )
-    meter = Meter(name, made.fleets, console)
+    meter = Meter(name, made.fleets, console, costs=task.costs)
     try:
         with meter, Watch(store.root, options.plugins, meter) as watch:
             callback = watch if options.watches else meter

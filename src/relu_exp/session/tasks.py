@@ -14,9 +14,10 @@ from relu_exp.core.schema import DEFAULT_PRECISION, SCHEMA_VERSION, RunConfig, U
 from relu_exp.launchers import local
 from relu_exp.launchers.local import Callback
 from relu_exp.launchers.task import FleetJob
-from relu_exp.planning.costs import Costs, rough_seconds, sweep_seconds
+from relu_exp.planning.costs import TYPICAL, Costs, sweep_seconds
+from relu_exp.planning.fleets import FLEET_SIZES, Fleet
 from relu_exp.planning.memory import room_for_fleet
-from relu_exp.planning.plan import FLEET_SIZES, Fleet, Plan, plan
+from relu_exp.planning.plan import Plan, plan
 from relu_exp.planning.run_status import RunStatuses, run_statuses
 from relu_exp.results.provenance import describe_machine
 from relu_exp.results.store import Store
@@ -110,7 +111,7 @@ class Task:
     def seconds(self, made: Plan) -> float:
         """Return an estimate of the training time of a plan."""
         if self.costs is None:
-            return rough_seconds(made.fleets, self.device, self.num_workers)
+            return sweep_seconds(made.fleets, TYPICAL[self.device], self.num_workers)
         # assume that each worker elsewhere has a machine to itself that is as fast as this one
         speed = self.num_workers if self.is_elsewhere else self.costs.speed(self.num_workers)
         return sweep_seconds(made.fleets, self.costs, speed)
