@@ -15,7 +15,7 @@ from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Progress, launch, paced
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, outcome_of
 from relu_exp.planning.fleets import Fleet
-from relu_exp.results.atomic import write_whole
+from relu_exp.results.atomic import write_text
 from relu_exp.results.provenance import changes
 from relu_exp.results.store import Store
 
@@ -61,8 +61,7 @@ class SlurmJob:
             self.mark_lost_fleets()
             launch(self.due(), self.job, self.num_workers, _StepNotes(self), self.train)
         except UsageError as error:
-            message = str(error).encode()
-            write_whole(self.folder / "error", lambda file: file.write(message))
+            write_text(self.folder / "error", str(error))
 
     def mark_lost_fleets(self) -> None:
         """Mark the fleets in training as lost if the job was stopped too often without saving."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["flush", "put_folder", "write_whole"]
+__all__ = ["flush", "put_folder", "write_text", "write_whole"]
 
 
 def write_whole(target: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -29,6 +29,15 @@ def write_whole(target: Path, write: Callable[[BinaryIO], Any]) -> None:
         flush(target.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file in UTF-8 as `write_whole` does.
+
+    Raises:
+        OSError: the disk is full or cannot be written; the old file, if any, is still there.
+    """
+    write_whole(target, lambda file: file.write(text.encode()))
 
 
 def put_folder(new: Path, target: Path) -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from relu_exp.core.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
-from relu_exp.results.atomic import flush, put_folder, write_whole
+from relu_exp.results.atomic import flush, put_folder, write_text
 from relu_exp.results.reading import is_plain_name, read_manifest, read_table
 
 __all__ = ["Columns", "End", "Store", "arrow_schema", "new_session"]
@@ -264,7 +264,7 @@ class Store:
     def _write_text(self, target: Path, text: str) -> None:
         try:
             self.manifests.mkdir(parents=True, exist_ok=True)
-            write_whole(target, lambda file: file.write(text.encode()))
+            write_text(target, text)
         except OSError as error:
             raise UsageError(
                 f"cannot write {target}: {_reason(error)}; finished runs are kept, run the same "

@@ -31,7 +31,7 @@ from relu_exp.planning.costs import PHASES, Amounts, Costs
 from relu_exp.planning.fleets import FLEET_SIZES, Fleet
 from relu_exp.planning.memory import bytes_of, room_for_fleet
 from relu_exp.results import machine
-from relu_exp.results.atomic import write_whole
+from relu_exp.results.atomic import write_text
 from relu_exp.results.provenance import fingerprint, hash_of
 from relu_exp.results.store import Store
 
@@ -108,7 +108,7 @@ def _write(costs: Costs, device: str) -> None:
     # if it cannot be written, the next command only has to measure again
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, lambda opened: opened.write(text.encode()))
+        write_text(file, text)
 
 
 def _file(device: str) -> Path:

@@ -140,9 +140,9 @@ def show_verdicts(results: Path) -> None:
 
 
 class Reports:
-    """Reports that one process builds in turn, while this one trains on.
+    """Builds reports one after the other in another process, while this one trains.
 
-    Leaving the context waits for all of them, or gives them up where something went wrong.
+    Leaving the context waits for all reports; after an exception it abandons them.
     """
 
     def __init__(self, plugins: Sequence[str]) -> None:
@@ -151,23 +151,23 @@ class Reports:
         self.builder: tuple[BaseProcess, Connection] | None = None
 
     def begin(self, root: Path) -> None:
-        """Have a report built after those begun before, and print what the finished ones say.
+        """Queue a report, and print the summaries of those that are finished.
 
         Raises:
-            UsageError: the results of one before cannot be read.
+            UsageError: the results of an earlier one cannot be read.
         """
         if self.builder is None:
             self.builder = self._start()
         _, pipe = self.builder
         while self.num_begun and pipe.poll():
             self._show_next(pipe)
-        # a builder that died meanwhile is noticed when it is heard
+        # if the builder has died, _show_next() notices
         with suppress(OSError):
             pipe.send(root)
         self.num_begun += 1
 
     def finish(self) -> None:
-        """Wait for the reports that are being built, and print what they say."""
+        """Wait for all reports, and print their summaries."""
         if self.builder is None:
             return
         process, pipe = self.builder
@@ -181,7 +181,7 @@ class Reports:
         ours, theirs = multiprocessing.Pipe()
         process = processes().Process(target=_build_each, args=(theirs, self.plugins), daemon=True)
         process.start()
-        # the last copy of their end is theirs: when the builder dies, our end says so
+        # only the builder holds its end now, so that our end closes when it dies
         theirs.close()
         return process, ours
 
@@ -205,7 +205,7 @@ class Reports:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish all reports, or give them up."""
+        """Finish all reports, or abandon them after an exception."""
         try:
             if kind is None:
                 self.finish()
@@ -215,9 +215,9 @@ class Reports:
 
 
 def _build_each(pipe: Connection, plugins: Sequence[str]) -> None:
-    """Build each report that is asked for, until the pipe closes, and send it, or why not."""
+    """Build the reports requested through the pipe, and send each back, or its error."""
     end_with_parent()
-    # Ctrl-C reaches this process too, and the parent says what there is to say
+    # Ctrl-C reaches this process too, but the parent prints the message
     with suppress(KeyboardInterrupt, EOFError, OSError):
         while True:
             pipe.send(_built(pipe.recv(), plugins))

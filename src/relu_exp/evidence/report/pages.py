@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from relu_exp.evidence.report.summary import plural
+from relu_exp.results.atomic import write_text
 
 __all__ = ["asset", "escape_markdown", "markdown_code", "render", "replace_text"]
 
@@ -62,14 +61,9 @@ def asset(name: str, package: str = __package__) -> Markup:
 
 
 def replace_text(target: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         OSError: the file cannot be written.
     """
-    unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_text(target, text)

@@ -197,7 +197,7 @@ def compare_nearly(
     where = first_difference(numbers(there), numbers(here), until)
     if not where and is_whole:
         where = _ending(there, here, ("status", "num_parameters"))
-    basis = f"compared within {LIMITS['number']:.0%}, not bits, because of {', '.join(reasons)}"
+    basis = f"compared within {LIMITS['number']:.0%}, not bits: {', '.join(reasons)}"
     if where:
         return "differs", f"{where} ({basis})"
     if is_whole:
