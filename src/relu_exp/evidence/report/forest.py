@@ -54,7 +54,7 @@ def draw_forest(
             small_print=(
                 "Bars: 95% intervals over seeds. Outside the band the interval lies wholly on one "
                 "side of the threshold; Holm's correction may still leave the claim open.\n"
-                "A claim about the parts of a grid is decided by them: its mark is their mean."
+                "A claim about the settings is decided by them: its mark is their mean."
             ),
             x="← against the claim     half-widths of the 95% interval     for it →",
             y="",

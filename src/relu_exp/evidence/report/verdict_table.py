@@ -13,7 +13,7 @@ from rich.text import Text
 
 from relu_exp.evidence.claims.registry import GROUPS
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
-from relu_exp.evidence.report.heard import shown_effect
+from relu_exp.evidence.report.judged_claims import shown_effect
 from relu_exp.evidence.report.looks import LOOKS, on_scale, standardized
 
 __all__ = ["bar", "show_verdicts"]
@@ -25,7 +25,7 @@ _NARROW = {"claim": 35, "effect, 95% interval": 24}
 _HALF = 7
 """Characters of a bar on either side of its threshold."""
 _LEGEND = (
-    "│ threshold  ● effect (of a claim about parts of a grid: their mean)  ━ 95% interval\n"
+    "│ threshold  ● effect (of a claim about settings: their mean)  ━ 95% interval\n"
     "To the right lies what is claimed; the distance is in half-widths of the interval."
 )
 _RULE = ("measure", "says", "threshold", "claimed_side", "ratio", "unit")
