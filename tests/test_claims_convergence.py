@@ -102,7 +102,7 @@ def test_a_speed_that_depends_on_depth_is_conditional(tmp_path: Path) -> None:
     evidence = write(tmp_path, {**SAME, "tanh": 40.0}, deep={**SAME, "tanh": 100.0}, num_seeds=8)
     verdict = decide("relu-converges-faster-than-tanh", evidence)
     assert verdict.name == "conditional"
-    held = {cell.where["depth"] for cell in verdict.cells if cell.verdict == "supported"}
+    held = {cell.where["depth"] for cell in verdict.settings if cell.verdict == "supported"}
     assert held == {"4"}
 
 
@@ -110,7 +110,7 @@ def test_an_arm_that_never_arrives_counts_with_all_its_updates(tmp_path: Path) -
     evidence = write(tmp_path, {**SAME, "sigmoid": 1e6})
     verdict = decide("relu-converges-faster-than-sigmoid", evidence)
     assert verdict.name == "supported"
-    late = [cell.effect for cell in verdict.cells if cell.where["threshold"] == "0.2"]
+    late = [cell.effect for cell in verdict.settings if cell.where["threshold"] == "0.2"]
     assert late == pytest.approx([400 / (50 * np.log(2.3 / 0.2))] * 2, rel=0.1)
 
 
@@ -119,7 +119,7 @@ def test_six_times_is_supported_at_eight_and_refuted_at_two(tmp_path: Path) -> N
     accuracy = dict.fromkeys(SAME, 0.999)
     found = decide("relu-six-times-faster", write(tmp_path / "8", eight, accuracy=accuracy))
     assert sum("tanh to 25% error" in note for note in found.notes) == 3
-    assert {cell.where["network"] for cell in found.cells} >= {"CNN", "MLP of depth 4"}
+    assert {cell.where["network"] for cell in found.settings} >= {"CNN", "MLP of depth 4"}
     assert found.effect == pytest.approx(8, rel=0.15)
     two = {**SAME, "sigmoid": 80.0, "tanh": 80.0, "relu": 40.0}
     found = decide("relu-six-times-faster", write(tmp_path / "2", two, accuracy=accuracy))

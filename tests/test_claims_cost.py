@@ -81,7 +81,7 @@ def test_cheaper_functions_are_told_from_dearer_ones(
 ) -> None:
     found = verdict(write(tmp_path, slower=slower), "relu-computes-faster")
     assert found.name == expected
-    assert len(found.cells) == 2 * 3 * 2
+    assert len(found.settings) == 2 * 3 * 2
     assert found.num_seeds == 8
     assert "repeats stand for seeds" in found.scope
 
@@ -92,7 +92,7 @@ def test_zeros_make_a_network_lighter_or_do_not(
 ) -> None:
     found = verdict(write(tmp_path, slower={}, lighter=lighter), "relu-zeros-lighten-network")
     assert found.name == expected
-    assert "8 repeats" in found.says
+    assert "8 repeats" in found.text
     assert "50% 2×, 90% 10×" in " ".join(found.notes)
 
 
@@ -106,7 +106,7 @@ def test_what_was_not_timed_is_not_decided(tmp_path: Path) -> None:
     for id in ("relu-computes-faster", "relu-zeros-lighten-network", "more-activations-cost-more"):
         found = verdict(tmp_path, id)
         assert found.name == "not decided"
-        assert "relu-exp run cost" in found.says
+        assert "relu-exp run cost" in found.text
     only_gpu = write(tmp_path, slower=SLOW, device="cuda")
     assert verdict(only_gpu, "relu-computes-faster").name == "not decided"
 

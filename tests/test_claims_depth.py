@@ -92,7 +92,7 @@ def test_a_setting_in_which_two_layers_fail_says_nothing_of_nine(tmp_path: Path)
         tmp_path, lambda run: 0.1 if run.optimizer == SGD or run.depth > 2 else 0.9
     )
     verdict = decide("sigmoid-fails-beyond-nine-layers", evidence)
-    assert {cell.where["optimizer"] for cell in verdict.cells} == {"Adam"}
+    assert {cell.where["optimizer"] for cell in verdict.settings} == {"Adam"}
     assert any(note.startswith("Left out") for note in verdict.notes)
     nothing = deep_sigmoid(tmp_path / "nothing", lambda run: 0.1)
     with pytest.raises(MissingRunsError, match="two sigmoid layers"):
@@ -113,7 +113,7 @@ def test_depth_that_only_relu_trains(tmp_path: Path) -> None:
     )
     verdict = decide("relu-trains-deeper", not_tanh)
     assert verdict.name == "conditional"
-    held = {cell.where["rival"] for cell in verdict.cells if cell.verdict == "supported"}
+    held = {cell.where["rival"] for cell in verdict.settings if cell.verdict == "supported"}
     assert held == {"sigmoid"}
 
 

@@ -75,7 +75,7 @@ def test_half_may_die_at_one_depth_only(tmp_path: Path) -> None:
     evidence = write(tmp_path, dying(lambda run: 0.8 if run.depth == 10 else 0.0))
     verdict = decide("high-learning-rate-kills-half", evidence)
     assert verdict.name == "conditional"
-    assert {cell.where["depth"]: cell.verdict for cell in verdict.cells} == {
+    assert {cell.where["depth"]: cell.verdict for cell in verdict.settings} == {
         "2": "refuted",
         "10": "supported",
     }
@@ -118,7 +118,7 @@ def test_death_that_grows_with_depth_at_large_rates_only_is_conditional(tmp_path
     evidence = write(tmp_path, dying(share))
     verdict = decide("dying-grows-with-depth", evidence)
     assert verdict.name == "conditional"
-    sides = {cell.where["learning_rate"]: cell.verdict for cell in verdict.cells}
+    sides = {cell.where["learning_rate"]: cell.verdict for cell in verdict.settings}
     assert sides == {"0.1": "refuted", "0.4": "supported", "best of each": "refuted"}
 
 
@@ -132,7 +132,7 @@ def test_one_depth_is_not_compared(tmp_path: Path) -> None:
 def test_what_never_dies_where_relu_does_prevents_dying(tmp_path: Path, name: str) -> None:
     verdict = decide(name, write(tmp_path, dying(lambda _: 0.3), num_seeds=2))
     assert verdict.name == "supported"
-    assert {cell.where["runs"] for cell in verdict.cells} == {"finished"}
+    assert {cell.where["runs"] for cell in verdict.settings} == {"finished"}
 
 
 def test_one_dead_unit_is_a_counter_example_to_its_part(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_one_dead_unit_is_a_counter_example_to_its_part(tmp_path: Path) -> None:
 
     verdict = decide("elu-prevents-dying", write(tmp_path, truth, num_seeds=2))
     assert verdict.name == "conditional"
-    failed = [cell.where for cell in verdict.cells if cell.verdict == "refuted"]
+    failed = [cell.where for cell in verdict.settings if cell.verdict == "refuted"]
     assert {(where["learning_rate"], where["runs"]) for where in failed} == {("0.4", "diverged")}
 
 
@@ -185,7 +185,9 @@ def test_revivals_are_counted_exactly_and_by_layer(tmp_path: Path) -> None:
         "dead-units-never-recover", come_back(tmp_path, lambda _: [[0, 0], [2, 4], [2, 1]])
     )
     assert verdict.name == "conditional"
-    found = {(cell.where["layer"], cell.where["optimizer"]): cell.effect for cell in verdict.cells}
+    found = {
+        (cell.where["layer"], cell.where["optimizer"]): cell.effect for cell in verdict.settings
+    }
     assert found == {
         ("first", "SGD"): 0,
         ("first", "SGD, momentum 0.9"): 0,
@@ -193,7 +195,7 @@ def test_revivals_are_counted_exactly_and_by_layer(tmp_path: Path) -> None:
         ("deeper", "SGD, momentum 0.9"): 0.75,
     }
     # two seeds of three sets of runs
-    assert "36 units that were dead at a probe, 18 were alive" in verdict.says
+    assert "36 units that were dead at a probe, 18 were alive" in verdict.text
 
 
 def test_revivals_in_every_part_refute(tmp_path: Path) -> None:

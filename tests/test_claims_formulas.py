@@ -43,7 +43,7 @@ def written(root: Path, checks: Columns) -> Evidence:
 @pytest.mark.parametrize("id", FORMULAS)
 def test_a_formula_is_judged_as_by_hand(tmp_path: Path, computed: Columns, id: str) -> None:
     verdict = judge_claim(find_claim(id), written(tmp_path, computed))
-    assert verdict.name == ("refuted" if id in REFUTED else "supported"), verdict.says
+    assert verdict.name == ("refuted" if id in REFUTED else "supported"), verdict.text
     assert verdict.scope
 
 
@@ -56,7 +56,7 @@ def test_one_case_that_does_not_agree_refutes_and_is_printed(
     planted["holds"][place] = False
     verdict = judge_claim(find_claim(id), written(tmp_path, planted))
     assert verdict.name == "refuted"
-    assert planted["case"][place] in verdict.says
+    assert planted["case"][place] in verdict.text
 
 
 @pytest.mark.parametrize("id", FORMULAS)

@@ -53,7 +53,7 @@ def test_a_smaller_gap_than_every_control_supports(tmp_path: Path) -> None:
     verdict = decide(write(tmp_path, {"relu": 0.85}))
     assert verdict.name == "supported"
     assert verdict.effect == pytest.approx(0.05, abs=0.005)
-    assert len(verdict.cells) == 6
+    assert len(verdict.settings) == 6
 
 
 @pytest.mark.parametrize("relu", [0.8, 0.75])
@@ -64,7 +64,7 @@ def test_an_equal_or_larger_gap_refutes(tmp_path: Path, relu: float) -> None:
 def test_a_smaller_gap_than_one_control_only_is_conditional(tmp_path: Path) -> None:
     verdict = decide(write(tmp_path, {"elu": 0.7}))
     assert verdict.name == "conditional"
-    held = {cell.where["control"] for cell in verdict.cells if cell.verdict == "supported"}
+    held = {cell.where["control"] for cell in verdict.settings if cell.verdict == "supported"}
     assert held == {"ELU"}
 
 

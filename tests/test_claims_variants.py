@@ -85,7 +85,7 @@ def rivals(evidence: Evidence) -> tuple[str, ...]:
     found = [decide(name, evidence) for name in RIVALS]
     # the same runs, the same parts, the same intervals
     assert found[0].run_ids == found[1].run_ids
-    both = [[(cell.where, cell.low, cell.high) for cell in verdict.cells] for verdict in found]
+    both = [[(cell.where, cell.low, cell.high) for cell in verdict.settings] for verdict in found]
     assert both[0] == both[1]
     return tuple(verdict.name for verdict in found)
 

@@ -100,7 +100,7 @@ def test_a_claim_as_the_page_writes_it_is_decided_depth_by_depth(tmp_path: Path)
     synthetic.write(tmp_path / "results" / "default", runs)
     claim = find_claim("tanh-beats-sigmoid")
     verdict = judge_all(tmp_path / "results", [claim])[claim.id]
-    assert [cell.where for cell in verdict.cells] == [{"depth": "2"}, {"depth": "5"}]
+    assert [cell.where for cell in verdict.settings] == [{"depth": "2"}, {"depth": "5"}]
     assert verdict.num_seeds == 3
     assert "Other initializers may tell another story." in verdict.notes
     assert judge_all(tmp_path / "nowhere", [claim])[claim.id].name == "not decided"

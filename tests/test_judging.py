@@ -88,16 +88,16 @@ def test_runs_that_are_missing_are_said_with_the_command_that_makes_them(results
     ]
     verdicts = judge_all(results, claims)
     assert {verdict.name for verdict in verdicts.values()} == {"not decided"}
-    assert "relu-exp run other" in verdicts["unrun"].says
-    assert verdicts["part"].says == "No run at depth 20. Run relu-exp run planted."
+    assert "relu-exp run other" in verdicts["unrun"].text
+    assert verdicts["part"].text == "No run at depth 20. Run relu-exp run planted."
 
 
 def test_a_mistake_in_one_claim_is_a_line_and_spares_the_others(results: Path) -> None:
     claims = [planted("broken", raising(KeyError("depth\nwidth"))), planted("true", slower)]
     verdicts = judge_all(results, claims)
     assert verdicts["broken"].name == "not decided"
-    assert "KeyError" in verdicts["broken"].says
-    assert "\n" not in verdicts["broken"].says
+    assert "KeyError" in verdicts["broken"].text
+    assert "\n" not in verdicts["broken"].text
     assert verdicts["true"].name == "supported"
 
 
@@ -105,13 +105,13 @@ def test_results_of_another_schema_or_damaged_decide_nothing(tmp_path: Path) -> 
     synthetic.write(tmp_path / "planted", RUNS, schema_version=99)
     (verdict,) = judge_all(tmp_path, [planted("true", slower)]).values()
     assert verdict.name == "not decided"
-    assert "schema version 99" in verdict.says
+    assert "schema version 99" in verdict.text
     damaged = tmp_path / "damaged"
     synthetic.write(damaged / "planted", RUNS)
     next((damaged / "planted" / "parts").glob("*/runs.parquet")).write_bytes(b"nothing")
     (verdict,) = judge_all(damaged, [planted("true", slower)]).values()
     assert verdict.name == "not decided"
-    assert "damaged" in verdict.says
+    assert "damaged" in verdict.text
 
 
 def test_failed_and_missing_runs_are_told_beside_the_verdict(tmp_path: Path) -> None:

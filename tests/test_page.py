@@ -15,7 +15,7 @@ from fontTools.ttLib import TTFont
 from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict
+from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
 from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.page import build_page
@@ -158,10 +158,10 @@ def test_a_language_is_of_the_page_over_several_experiments(
 
 def test_an_interval_axis_places_effects_on_a_scale_with_their_threshold() -> None:
     cells = tuple(
-        Cell({"depth": str(depth)}, effect, effect / 1.2, effect * 1.2, 5, "supported")
+        SettingVerdict({"depth": str(depth)}, effect, effect / 1.2, effect * 1.2, 5, "supported")
         for depth, effect in ((2, 2.0), (5, 4.0))
     )
-    axis = interval_axis(Verdict("supported", "", 2.8, 2.4, 3.3, 5, cells=cells), RULE)
+    axis = interval_axis(Verdict("supported", "", 2.8, 2.4, 3.3, 5, settings=cells), RULE)
     assert axis is not None
     first, second, whole = axis.bars
     assert axis.threshold < first.low < first.middle < first.high < second.high
@@ -175,8 +175,8 @@ def test_an_interval_axis_places_effects_on_a_scale_with_their_threshold() -> No
 
 def test_a_huge_interval_is_cut_and_says_so() -> None:
     rule = Rule(measure="m", says="s", threshold=1.0)
-    cell = Cell({"depth": "2"}, 1.1, -1000.0, 1000.0, 2, "inconclusive")
-    verdict = Verdict("inconclusive", "", 1.2, -math.inf, math.inf, 2, cells=(cell,))
+    cell = SettingVerdict({"depth": "2"}, 1.1, -1000.0, 1000.0, 2, "inconclusive")
+    verdict = Verdict("inconclusive", "", 1.2, -math.inf, math.inf, 2, settings=(cell,))
     axis = interval_axis(verdict, rule)
     assert axis is not None
     assert [bar.is_cut for bar in axis.bars] == [(True, True), (True, True)]
@@ -185,10 +185,10 @@ def test_a_huge_interval_is_cut_and_says_so() -> None:
 
 def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
     cells = tuple(
-        Cell({"part": name}, mean, mean - 0.01, mean + 0.01, 8, "inconclusive")
+        SettingVerdict({"part": name}, mean, mean - 0.01, mean + 0.01, 8, "inconclusive")
         for name, mean in (("a", 0.02), ("b", -0.02))
     )
-    verdict = Verdict("refuted", "", 0.5, 0.0, 0.8, 8, cells=cells)
+    verdict = Verdict("refuted", "", 0.5, 0.0, 0.8, 8, settings=cells)
     axis = interval_axis(verdict, NEARLY_ALWAYS)
     assert axis is not None
     assert [bar.where for bar in axis.bars] == [{"part": "a"}, {"part": "b"}]

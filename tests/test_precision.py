@@ -286,7 +286,7 @@ def test_runs_of_another_precision_alone_decide_nothing(tmp_path: Path) -> None:
     synthetic.write(tmp_path / "planted", [replace(run, precision="bfloat16") for run in RUNS])
     verdict = judge_claim(claim_on(slower), Evidence(tmp_path))
     assert verdict.name == "not decided"
-    assert "planted has no run of precision=float32" in verdict.says
+    assert "planted has no run of precision=float32" in verdict.text
 
 
 def test_a_report_tells_precisions_apart(tmp_path: Path) -> None:

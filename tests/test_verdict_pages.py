@@ -15,7 +15,7 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.report import verdict_pages
-from relu_exp.evidence.report.heard import shown_effect
+from relu_exp.evidence.report.judged_claims import shown_effect
 from relu_exp.evidence.report.looks import standardized
 from relu_exp.evidence.report.report import build_index
 from relu_exp.evidence.report.verdict_pages import Judged, build, read_verdicts

@@ -64,7 +64,7 @@ def test_ratios_are_averaged_as_ratios() -> None:
 def test_one_seed_decides_nothing() -> None:
     verdict = judge(Effects(planted(0.99, 0.0, n=1)), RULE)
     assert verdict.name == "inconclusive"
-    assert "no interval" in verdict.says
+    assert "no interval" in verdict.text
 
 
 def test_no_measurement_is_not_a_verdict() -> None:
@@ -88,11 +88,11 @@ def test_a_claim_that_holds_in_one_part_only_is_conditional() -> None:
     )
     verdict = judge(Effects(effects), rule)
     assert verdict.name == "conditional"
-    assert [(cell.where["depth"], cell.verdict) for cell in verdict.cells] == [
+    assert [(cell.where["depth"], cell.verdict) for cell in verdict.settings] == [
         ("2", "supported"),
         ("20", "refuted"),
     ]
-    assert "Holds at depth 2" in verdict.says
+    assert "Holds at depth 2" in verdict.text
 
 
 def test_a_claim_that_holds_everywhere_is_not_conditional() -> None:
@@ -182,8 +182,8 @@ def test_a_seed_counts_once_in_every_part() -> None:
     once = judge(Effects(grid(a=0.05, b=0.2)), STEPS)
     wider = pd.concat([grid(a=0.05, b=0.2).assign(width=width) for width in (10, 50, 100)])
     thrice = judge(Effects(wider), STEPS)
-    assert [cell.num_seeds for cell in thrice.cells] == [8, 8]
-    for ours, theirs in zip(thrice.cells, once.cells, strict=True):
+    assert [cell.num_seeds for cell in thrice.settings] == [8, 8]
+    for ours, theirs in zip(thrice.settings, once.settings, strict=True):
         assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
         assert ours.verdict == theirs.verdict
     of_parts = parts_of(wider, ["part"])
@@ -200,14 +200,14 @@ def test_seeds_that_agree_on_a_step_are_no_certainty_where_the_threshold_is_0() 
 def test_the_p_value_is_that_of_the_parts_that_decide() -> None:
     some = judge(Effects(grid(a=0.14, b=-5.0)), SOME)
     assert some.name == "supported"
-    held, broken = some.cells
+    held, broken = some.settings
     assert broken.p_value < 1e-6 < held.p_value
     assert some.p_value == pytest.approx(2 * held.p_value)
     every = judge(Effects(grid(a=-0.14, b=0.001)), EVERY)
     assert every.name == "refuted"
-    assert every.p_value == pytest.approx(2 * every.cells[0].p_value)
+    assert every.p_value == pytest.approx(2 * every.settings[0].p_value)
     assert judge(Effects(grid(a=5.0, b=0.2)), EVERY).p_value == pytest.approx(
-        judge(Effects(grid(a=5.0, b=0.2)), EVERY).cells[1].p_value
+        judge(Effects(grid(a=5.0, b=0.2)), EVERY).settings[1].p_value
     )
 
 
@@ -227,14 +227,14 @@ def test_the_seeds_asked_for_are_those_of_the_parts_that_decide(
 ) -> None:
     verdict = judge(Effects(grid(**means)), replace(STEPS, need=need))
     assert verdict.name == "inconclusive"
-    (cell,) = (cell for cell in verdict.cells if cell.where["part"] == decisive)
+    (cell,) = (cell for cell in verdict.settings if cell.where["part"] == decisive)
     assert verdict.seeds_needed == seeds_to_decide(cell.p_value, 8, 0.05 / len(means))
 
 
 def test_a_conditional_verdict_pays_for_looks_too() -> None:
     verdict = judge(Effects(grid(a=0.13, b=-0.13)), STEPS)
     assert verdict.name == "conditional"
-    level = max(cell.p_value for cell in verdict.cells) * 2
+    level = max(cell.p_value for cell in verdict.settings) * 2
     few, many = math.floor(0.05 / level), math.floor(0.05 / level) + 1
     assert few >= 1
     assert corrected({"c": verdict}, {"c": few})["c"].name == "conditional"
@@ -283,7 +283,7 @@ def test_counted_exceptions_refute_the_settings_they_are_in() -> None:
     )
     verdict = judge(Effects(rows, text="three"), rule)
     assert verdict.name == "conditional"
-    assert [(cell.where["depth"], cell.verdict) for cell in verdict.cells] == [
+    assert [(cell.where["depth"], cell.verdict) for cell in verdict.settings] == [
         ("2", "supported"),
         ("5", "refuted"),
     ]

@@ -105,7 +105,7 @@ def at_fastest_rate(
 
 
 def at_matched_rate(runs: pd.DataFrame, column: str, grid: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the runs of all arms (values of `column`) at one shared rate per part of the grid.
+    """Return the runs of all arms (values of `column`) at one shared rate per setting.
 
     It is the rate at which their mean validation accuracy is highest, each arm weighing the same:
     as good to all of them as a shared rate can be.
@@ -151,7 +151,7 @@ def pairs(
 ) -> pd.DataFrame:
     """Return `value` of two arms side by side: `seed`, the grid's columns, `first`, `second`.
 
-    One row per seed and part of the grid in which both arms have a run.
+    One row per seed and setting in which both arms have a run.
 
     Raises:
         MissingRunsError: there are runs, and no such pair.
@@ -175,7 +175,7 @@ def differences(
     value: str,
     grid: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return first − second per seed and part of the grid, as `judge` takes it."""
+    """Return first − second per seed and setting, as `judge` takes it."""
     found = pairs(runs, column, first, second, value, grid)
     return found.assign(effect=found["first"] - found["second"])[["seed", *grid, "effect"]]
 
@@ -192,7 +192,7 @@ def ratios(
     split: str = "train",
     metric: str = "loss",
 ) -> pd.DataFrame:
-    """Return per seed, threshold and part of the grid the updates of `slow` over those of `fast`.
+    """Return per seed, threshold and setting the updates of `slow` over those of `fast`.
 
     `runs` hold one run per seed and arm. Updates are restricted to those given, so that with one
     arm censored the ratio is a bound in the other's favor; where neither arrives nothing is known
@@ -224,14 +224,14 @@ def in_words(effects: pd.DataFrame, *, ratio: bool = False, unit: str = "") -> s
 
 def rates_in_words(tuned: pd.DataFrame, by: Sequence[str]) -> str:
     """Return the learning rate each arm got, and whether it is the last one tried."""
-    told: list[str] = []
+    phrases: list[str] = []
     columns = [*by, "learning_rate", *(["at_edge"] if "at_edge" in tuned else [])]
     for row in tuned[columns].drop_duplicates().to_dict("records"):
         record: Mapping[Any, Any] = row
         edge = " (the last tried)" if record.get("at_edge") else ""
         arm = " ".join(str(record[key]) for key in by)
-        told.append(f"{arm}: {record['learning_rate']:g}{edge}")
-    return "Learning rates: " + "; ".join(told) + "."
+        phrases.append(f"{arm}: {record['learning_rate']:g}{edge}")
+    return "Learning rates: " + "; ".join(phrases) + "."
 
 
 def described(runs: pd.DataFrame) -> str:
@@ -253,20 +253,20 @@ def described(runs: pd.DataFrame) -> str:
 def means_in_words(runs: pd.DataFrame, by: Sequence[str], value: str = "accuracy") -> str:
     """Return the mean of `value` of each arm in percent, in words, for notes."""
     means = runs.groupby(list(by), observed=True)[value].mean()
-    told: list[str] = []
+    phrases: list[str] = []
     for key, mean in means.items():
         arm = key if isinstance(key, tuple) else (key,)
-        told.append(f"{' '.join(map(str, arm))}: {mean:.1%}")
-    return ", ".join(told)
+        phrases.append(f"{' '.join(map(str, arm))}: {mean:.1%}")
+    return ", ".join(phrases)
 
 
 def best_rates(tuned: pd.DataFrame, by: Sequence[str]) -> str:
     """Return how many arms got which learning rate, for more arms than one would read about."""
     arms = tuned.drop_duplicates(list(by))
     counts = arms.groupby("learning_rate").size()
-    told = ", ".join(f"{rate:g} ({count})" for rate, count in counts.items())
+    phrases = ", ".join(f"{rate:g} ({count})" for rate, count in counts.items())
     edge = int(arms["at_edge"].sum())
-    return f"Best validated learning rates (arms): {told}; {edge} of them the last one tried."
+    return f"Best validated learning rates (arms): {phrases}; {edge} of them the last one tried."
 
 
 def scope_of(runs: pd.DataFrame) -> str:
@@ -274,9 +274,11 @@ def scope_of(runs: pd.DataFrame) -> str:
 
     def values(column: str, blank: str = "all") -> str:
         found: list[Any] = list(runs[column].dropna().unique()) if column in runs else []
-        told = [f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(found)]
+        phrases = [
+            f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(found)
+        ]
         missing = column not in runs or runs[column].isna().any()
-        return ", ".join([*told, *([blank] if missing else [])])
+        return ", ".join([*phrases, *([blank] if missing else [])])
 
     return (
         f"{values('dataset')} with {values('dataset.num_train')} training images; "

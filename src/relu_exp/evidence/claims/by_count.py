@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.verdicts import ALPHA, Cell, Effects, Rule, Verdict, VerdictName
+from relu_exp.evidence.claims.verdicts import (
+    ALPHA,
+    Effects,
+    Rule,
+    SettingVerdict,
+    Verdict,
+    VerdictName,
+)
 from relu_exp.evidence.data.statistics import agree_by_chance, half_width
 
 __all__ = ["judge_cases", "judge_counts", "judge_either", "judge_share", "parts_of", "seeds_until"]
@@ -30,20 +37,20 @@ def judge_counts(effects: Effects, rule: Rule) -> Verdict:
     conditional.
     """
     rows = effects.rows
-    cells = []
+    settings = []
     for key, part in rows.groupby(list(rule.grid), sort=True):
         share = float(part["found"].sum() / part["of"].sum())
         side: VerdictName = "refuted" if (part["found"] > 0).any() else "supported"
         where = dict(zip(rule.grid, map("{}".format, key), strict=True))
-        cells.append(Cell(where, share, share, share, part["seed"].nunique(), side))
-    sides = {cell.verdict for cell in cells}
+        settings.append(SettingVerdict(where, share, share, share, part["seed"].nunique(), side))
+    sides = {setting.verdict for setting in settings}
     return Verdict(
         "conditional" if len(sides) > 1 else next(iter(sides)),
         effects.text,
         effect=float(rows["found"].sum() / rows["of"].sum()),
         num_seeds=rows["seed"].nunique(),
         scope=effects.scope,
-        cells=tuple(cells),
+        settings=tuple(settings),
         run_ids=tuple(effects.run_ids),
     )
 
@@ -71,7 +78,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
     return Verdict(
         name,
         f"{_capital(rule.part_measure)}, above {limit:g}{rule.unit}: surely in {int(above.sum())} "
-        f"of {len(parts)} parts of the grid, surely not in {int(not_above.sum())}, undecided in "
+        f"of {len(parts)} settings, surely not in {int(not_above.sum())}, undecided in "
         f"{undecided}. So the share lies between {low:.0%} and {high:.0%}; claimed at least "
         f"{least:.0%}.",
         effect=float((parts["mean"] > limit).mean()),
@@ -80,7 +87,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
         num_seeds=int(parts["n"].max()),
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
         scope=effects.scope,
-        cells=_cells(parts, rule.grid, above, not_above),
+        settings=_settings(parts, rule.grid, above, not_above),
         run_ids=tuple(effects.run_ids),
     )
 
@@ -118,7 +125,7 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
     least = ends.min(axis=1).where(above | below, 0.0)
     return Verdict(
         name,
-        f"Of {len(parts)} parts of the grid the effect is surely above 0 in {int(above.sum())} and "
+        f"Of {len(parts)} settings the effect is surely above 0 in {int(above.sum())} and "
         f"surely below in {int(below.sum())}; its size is surely below {most:g}{rule.unit} in "
         f"{int(little.sum())} and surely above in {int(large.sum())}. The largest is "
         f"{parts['mean'].abs().max():.2g}{rule.unit}.",
@@ -128,7 +135,7 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         num_seeds=int(parts["n"].max()),
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
         scope=effects.scope,
-        cells=_cells(parts, rule.grid, little, large),
+        settings=_settings(parts, rule.grid, little, large),
         run_ids=tuple(effects.run_ids),
     )
 
@@ -163,17 +170,17 @@ def seeds_until(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictNa
     return None
 
 
-def _cells(
+def _settings(
     parts: pd.DataFrame, grid: Sequence[str], supported: pd.Series, refuted: pd.Series
-) -> tuple[Cell, ...]:
-    """Return the settings as cells of a verdict, each with its side and its own 95% interval."""
+) -> tuple[SettingVerdict, ...]:
+    """Return the settings as settings of a verdict, each with its side and its own 95% interval."""
     half = _half_width(parts["std"], parts["n"], num_parts=1)
     sides: list[VerdictName] = [
         "supported" if yes else "refuted" if no else "inconclusive"
         for yes, no in zip(supported, refuted, strict=True)
     ]
     return tuple(
-        Cell(
+        SettingVerdict(
             {key: str(part[key]) for key in grid},
             part["mean"],
             part["mean"] - own,

@@ -9,7 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.verdicts import ALPHA, Cell, Effects, Rule, Verdict, VerdictName
+from relu_exp.evidence.claims.verdicts import (
+    ALPHA,
+    Effects,
+    Rule,
+    SettingVerdict,
+    Verdict,
+    VerdictName,
+)
 from relu_exp.evidence.data.statistics import half_width, over_seeds, p_value, seeds_to_decide
 
 __all__ = ["judge_effects"]
@@ -31,30 +38,30 @@ def judge_effects(effects: Effects, rule: Rule) -> Verdict:
     clean = clean.assign(_value=values)
     threshold = math.log(rule.threshold) if rule.ratio else rule.threshold
     least = max(0.05 * abs(threshold), 1e-9) if rule.resolution is None else rule.resolution
-    cells = _cells(clean, list(rule.grid), threshold, least, rule) if rule.grid else ()
+    settings = _settings(clean, list(rule.grid), threshold, least, rule) if rule.grid else ()
     whole = clean.groupby("seed")["_value"].mean().to_numpy()
     mean, low, high = _interval(whole, 1 - ALPHA, least)
     back = math.exp if rule.ratio else float
     verdict = Verdict(
         name=_side(low, high, threshold, rule),
-        says="",
+        text="",
         effect=back(mean),
         low=back(low),
         high=back(high),
         num_seeds=len(whole),
         p_value=_p_value(whole, threshold, least),
         scope=effects.scope,
-        cells=cells,
+        settings=settings,
         run_ids=tuple(effects.run_ids),
     )
-    if cells and rule.need != "mean":
+    if settings and rule.need != "mean":
         return _by_settings(verdict, rule)
-    if {"supported", "refuted"} <= {cell.verdict for cell in cells}:
+    if {"supported", "refuted"} <= {setting.verdict for setting in settings}:
         verdict = replace(verdict, name="conditional")
     elif verdict.name == "inconclusive":
         seeds = seeds_to_decide(verdict.p_value, verdict.num_seeds)
         verdict = replace(verdict, seeds_needed=seeds)
-    return replace(verdict, says=_in_words(verdict, rule))
+    return replace(verdict, text=_in_words(verdict, rule))
 
 
 def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
@@ -62,65 +69,66 @@ def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
 
     Where every setting must hold, one held by some and broken by others is conditional.
     """
-    need_some, cells = rule.need == "some", verdict.cells
-    held = [cell for cell in cells if cell.verdict == "supported"]
-    broken = [cell for cell in cells if cell.verdict == "refuted"]
+    need_some, settings = rule.need == "some", verdict.settings
+    held = [setting for setting in settings if setting.verdict == "supported"]
+    broken = [setting for setting in settings if setting.verdict == "refuted"]
     name: VerdictName = "inconclusive"
     if need_some:
         if held:
             name = "supported"
-        elif len(broken) == len(cells):
+        elif len(broken) == len(settings):
             name = "refuted"
-    elif len(held) == len(cells):
+    elif len(held) == len(settings):
         name = "supported"
     elif broken:
         name = "conditional" if held else "refuted"
     if name == ("supported" if need_some else "refuted"):
         # one setting decides, and it might have been any
         decisive = held if need_some else broken
-        p = min(1.0, len(cells) * min(cell.p_value for cell in decisive))
+        p = min(1.0, len(settings) * min(setting.p_value for setting in decisive))
     else:
-        p = max(1.0 if math.isnan(cell.p_value) else cell.p_value for cell in cells)
-    says = (
+        p = max(1.0 if math.isnan(setting.p_value) else setting.p_value for setting in settings)
+    text = (
         f"{rule.measure}, claimed {rule.claimed_side} {rule.threshold:g}{rule.unit} in {rule.need} "
-        f"part of the grid: holds in {len(held)} of {len(cells)} parts{_listed(held, rule)}, "
+        f"setting: holds in {len(held)} of {len(settings)} settings{_listed(held, rule)}, "
         f"fails in {len(broken)}{_listed(broken, rule)}."
     )
-    seeds = _seeds_needed(cells, rule) if name == "inconclusive" else None
-    return replace(verdict, name=name, p_value=p, says=says, seeds_needed=seeds)
+    seeds = _seeds_needed(settings, rule) if name == "inconclusive" else None
+    return replace(verdict, name=name, p_value=p, text=text, seeds_needed=seeds)
 
 
-def _seeds_needed(cells: Sequence[Cell], rule: Rule) -> int | None:
+def _seeds_needed(settings: Sequence[SettingVerdict], rule: Rule) -> int | None:
     """Return the seeds that decide the claim if every open setting goes the way it leans.
 
     One setting that holds (`some`) or breaks the rule (`every`) is enough; if none leans that way,
     all must be decided.
     """
     assert rule.threshold is not None
-    level = ALPHA / len(cells)
+    level = ALPHA / len(settings)
     enough: list[float] = []
     others: list[float] = []
-    for cell in cells:
-        if cell.verdict == "inconclusive":
-            holds = (cell.effect > rule.threshold) == (rule.claimed_side == "above")
-            seeds = seeds_to_decide(cell.p_value, cell.num_seeds, level) or math.inf
+    for setting in settings:
+        if setting.verdict == "inconclusive":
+            holds = (setting.effect > rule.threshold) == (rule.claimed_side == "above")
+            seeds = seeds_to_decide(setting.p_value, setting.num_seeds, level) or math.inf
             (enough if holds == (rule.need == "some") else others).append(seeds)
     seeds = min(enough) if enough else max(others)
     return None if seeds == math.inf else int(seeds)
 
 
-def _listed(cells: Sequence[Cell], rule: Rule) -> str:
+def _listed(settings: Sequence[SettingVerdict], rule: Rule) -> str:
     """Return settings with their effects, in parentheses."""
     shown = [
-        f"{', '.join(cell.where.values())}: {cell.effect:.3g}{rule.unit}" for cell in cells[:6]
+        f"{', '.join(setting.where.values())}: {setting.effect:.3g}{rule.unit}"
+        for setting in settings[:6]
     ]
-    more = [f"{len(cells) - 6} more"] if len(cells) > 6 else []
+    more = [f"{len(settings) - 6} more"] if len(settings) > 6 else []
     return f" ({'; '.join([*shown, *more])})" if shown else ""
 
 
-def _cells(
+def _settings(
     clean: pd.DataFrame, grid: list[str], threshold: float, least: float, rule: Rule
-) -> tuple[Cell, ...]:
+) -> tuple[SettingVerdict, ...]:
     groups = list(clean.groupby(grid, observed=True, sort=True))
     back = math.exp if rule.ratio else float
     found = []
@@ -131,7 +139,7 @@ def _cells(
         where = dict(zip(grid, map(str, key), strict=True))
         side = _side(strict[1], strict[2], threshold, rule)
         p = _p_value(values, threshold, least)
-        found.append(Cell(where, back(mean), back(low), back(high), len(values), side, p))
+        found.append(SettingVerdict(where, back(mean), back(low), back(high), len(values), side, p))
     return tuple(found)
 
 
@@ -164,11 +172,11 @@ def _in_words(verdict: Verdict, rule: Rule) -> str:
     assert rule.threshold is not None
     text = f"{rule.measure}: {shown}; claimed {rule.claimed_side} {rule.threshold:.3g}."
     if verdict.name == "conditional":
-        holds = [_place(cell) for cell in verdict.cells if cell.verdict == "supported"]
-        fails = [_place(cell) for cell in verdict.cells if cell.verdict == "refuted"]
+        holds = [_place(setting) for setting in verdict.settings if setting.verdict == "supported"]
+        fails = [_place(setting) for setting in verdict.settings if setting.verdict == "refuted"]
         text += f" Holds at {'; '.join(holds)}. Fails at {'; '.join(fails)}."
     return text
 
 
-def _place(cell: Cell) -> str:
-    return ", ".join(f"{key} {value}" for key, value in cell.where.items())
+def _place(setting: SettingVerdict) -> str:
+    return ", ".join(f"{key} {value}" for key, value in setting.where.items())

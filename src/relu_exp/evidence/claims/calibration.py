@@ -32,7 +32,7 @@ FAMILY = 10
 """Claims of one planted family; as many families as the trials give are corrected together."""
 EFFECT = 1.3
 """Of planted claims: the mean's distance from the threshold, in standard deviations over seeds."""
-CELLS = ("a", "b", "c", "d")
+SETTINGS = ("a", "b", "c", "d")
 
 
 @dataclass(frozen=True)
@@ -154,17 +154,17 @@ def _trial(generator: np.random.Generator, mean: float, rule: Rule) -> Verdict:
 
 def _grid(generator: np.random.Generator) -> Check:
     """Return how often a grid without any effect was called conditional."""
-    rule = Rule(measure="planted effect", says="above 0", threshold=0.0, grid=("cell",))
-    index = pd.MultiIndex.from_product([range(NUM_SEEDS), CELLS], names=["seed", "cell"])
+    rule = Rule(measure="planted effect", says="above 0", threshold=0.0, grid=("setting",))
+    index = pd.MultiIndex.from_product([range(NUM_SEEDS), SETTINGS], names=["seed", "setting"])
     number, trials = 0, NUM_TRIALS // 2
     for _ in range(trials):
         effects = pd.DataFrame({"effect": generator.standard_normal(len(index))}, index)
         number += judge(Effects(effects.reset_index()), rule).name == "conditional"
-    k = len(CELLS)
-    # one cell above and another below, each side at its share of the corrected level
+    k = len(SETTINGS)
+    # one setting above and another below, each side at its share of the corrected level
     nominal = 1 - 2 * (1 - ALPHA / (2 * k)) ** k + (1 - ALPHA / k) ** k
     return Check(
-        f"a grid of {k} parts without any effect was called conditional", number, trials, nominal
+        f"a grid of {k} settings without any effect was called conditional", number, trials, nominal
     )
 
 

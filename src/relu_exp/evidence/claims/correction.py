@@ -18,9 +18,9 @@ def corrected(
     """Return the verdicts of a family of claims after Holm's correction for their number.
 
     A decided claim whose corrected p-value exceeds 5% becomes inconclusive and says so. A
-    conditional one is decided cell by cell, at levels already corrected, and counts no more for
-    the number of claims. `looks` says how often a claim was judged while seeds were added: each
-    look is one more chance to err, so p-values, of cells too, count that often (Bonferroni).
+    conditional one is decided setting by setting, at levels already corrected, and counts no more
+    for the number of claims. `looks` says how often a claim was judged while seeds were added: each
+    look is one more chance to err, so p-values, of settings too, count that often (Bonferroni).
     """
     looks = looks or {}
     tested = {
@@ -55,17 +55,17 @@ def corrected(
 
 
 def _looked_at(verdict: Verdict, looks: int) -> Verdict:
-    """Return a verdict that rests on cells as it is after so many looks."""
+    """Return a verdict that rests on settings as it is after so many looks."""
     is_tested = not math.isnan(verdict.p_value)
     if looks == 1 or (is_tested and verdict.name != "conditional"):
         return verdict
     if not is_tested:
-        if verdict.name in ("inconclusive", "not decided") or not verdict.cells:
+        if verdict.name in ("inconclusive", "not decided") or not verdict.settings:
             return verdict
         note = f"Judged {looks} times while seeds were added, which its intervals do not pay for."
         return replace(verdict, notes=(*verdict.notes, note))
-    level = ALPHA / looks / len(verdict.cells)
-    sides = {cell.verdict for cell in verdict.cells if cell.p_value <= level}
+    level = ALPHA / looks / len(verdict.settings)
+    sides = {setting.verdict for setting in verdict.settings if setting.p_value <= level}
     if {"supported", "refuted"} <= sides:
         return verdict
     note = f"conditional on its own, but not after correcting for {looks} looks"

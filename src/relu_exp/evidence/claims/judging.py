@@ -46,7 +46,7 @@ def judge(effects: Effects, rule: Rule) -> Verdict:
     notes = list(effects.notes)
     for place, rows in effects.elsewhere.items():
         there = judge(Effects(rows), rule)
-        notes.append(f"On the {place}, {there.name}: {there.says}")
+        notes.append(f"On the {place}, {there.name}: {there.text}")
     return replace(_JUDGES[rule.kind](effects, rule), notes=tuple(notes))
 
 
@@ -104,7 +104,7 @@ def _with_seeds(verdict: Verdict) -> Verdict:
     if verdict.name != "inconclusive" or verdict.num_seeds < 2:
         return verdict
     seeds = f"About {verdict.seeds_needed:,}" if verdict.seeds_needed else "More than 10,000"
-    return replace(verdict, says=f"{verdict.says} {seeds} seeds would decide it.")
+    return replace(verdict, text=f"{verdict.text} {seeds} seeds would decide it.")
 
 
 def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:

@@ -76,14 +76,14 @@ def remarks(claim: Claim, evidence: Evidence) -> list[str]:
         "missing": "have not been run",
         "diverged": "diverged, which is a result",
     }
-    told, made = [], _made(claim, evidence)
+    phrases, made = [], _made(claim, evidence)
     for each in made:
         for ending, text in words.items():
             if number := each.endings.get(ending, 0):
                 asked = sum(each.endings.values())
-                told.append(f"{number:,} of {asked:,} runs of {each.experiment} {text}.")
+                phrases.append(f"{number:,} of {asked:,} runs of {each.experiment} {text}.")
     budgets = {each.experiment: each.budget or "no" for each in made}
     if len(set(budgets.values())) > 1:
         listed = ", ".join(f"{name} at {budget} budget" for name, budget in budgets.items())
-        told.append(f"Made at different budgets: {listed}.")
-    return told
+        phrases.append(f"Made at different budgets: {listed}.")
+    return phrases

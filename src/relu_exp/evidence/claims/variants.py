@@ -22,8 +22,10 @@ def described(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with `leak` (0 for ReLU), `data` and the accuracies that claims compare."""
     sizes = runs.get("dataset.num_train", math.nan)
     runs = with_gap(runs).assign(images=sizes, initializer=runs["initializer_label"].astype(str))
-    told = runs["images"].map(lambda size: "all images" if pd.isna(size) else f"{size:g} images")
-    runs["data"] = runs["dataset"] + ", " + told
+    sizes_in_words = runs["images"].map(
+        lambda size: "all images" if pd.isna(size) else f"{size:g} images"
+    )
+    runs["data"] = runs["dataset"] + ", " + sizes_in_words
     slope = runs.get("activation.negative_slope", math.nan)
     runs["leak"] = pd.Series(slope, runs.index, dtype=float).mask(runs["activation"] == "relu", 0.0)
     return runs

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-__all__ = ["ALPHA", "Cell", "Effects", "Kind", "Need", "Rule", "Verdict", "VerdictName"]
+__all__ = ["ALPHA", "Effects", "Kind", "Need", "Rule", "SettingVerdict", "Verdict", "VerdictName"]
 
 VerdictName = Literal["supported", "refuted", "conditional", "inconclusive", "not decided"]
 Need = Literal["mean", "every", "some"]
@@ -94,7 +94,7 @@ class Effects:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SettingVerdict:
     """One setting of the grid: where it is, its effect, interval, verdict and p-value."""
 
     where: dict[str, str]
@@ -116,7 +116,7 @@ class Verdict:
     """
 
     name: VerdictName
-    says: str
+    text: str
     effect: float = math.nan
     low: float = math.nan
     high: float = math.nan
@@ -124,6 +124,6 @@ class Verdict:
     p_value: float = math.nan
     seeds_needed: int | None = None
     scope: str = ""
-    cells: tuple[Cell, ...] = ()
+    settings: tuple[SettingVerdict, ...] = ()
     notes: tuple[str, ...] = ()
     run_ids: tuple[str, ...] = field(default=(), repr=False)

@@ -75,12 +75,12 @@ def label_choices(
 
 def _label(name: str, shown: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) -> str:
     base, spoken = _distribution(name, shown, settings)
-    told = [
+    phrases = [
         f"{key}={'all' if value is None and key.startswith('num_') else _plain(value)}"
         for key, value in settings.items()
         if key not in spoken and any(other.get(key, ...) != value for other in siblings)
     ]
-    label = f"{base} ({', '.join(told)})" if told else base
+    label = f"{base} ({', '.join(phrases)})" if phrases else base
     # between two dollar signs a figure would read a formula
     return label.replace("$", r"\$")
 

@@ -164,13 +164,13 @@ def unusual_words(
     A key is named where not all runs of the results have its default, unless the title names it or
     it is among those to `leave`.
     """
-    told = [
+    phrases = [
         f"{key.label} {', '.join(map(_text, levels(runs, name)))}"
         for name, key in RUN_KEYS.items()
         if not (key.shows_default or key.is_hidden({*every[name]}))
         and not (name in leave or key.label in title)
     ]
-    return f" ({', '.join(told)})" if told else ""
+    return f" ({', '.join(phrases)})" if phrases else ""
 
 
 def trained(runs: pd.DataFrame) -> pd.DataFrame:

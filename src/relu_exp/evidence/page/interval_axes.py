@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from relu_exp.evidence.claims.verdicts import Cell, Rule, Verdict, VerdictName
+from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict, VerdictName
 from relu_exp.evidence.figures.style import plain
 from relu_exp.evidence.report.looks import FARTHEST, on_scale, standardized
 
@@ -26,7 +26,7 @@ class Bar:
 
     where: dict[str, str]
     verdict: VerdictName
-    effect: Cell | Verdict | float
+    effect: SettingVerdict | Verdict | float
     middle: float
     low: float
     high: float
@@ -46,16 +46,16 @@ class IntervalAxis:
 
 
 def interval_axis(verdict: Verdict, rule: Rule) -> IntervalAxis | None:
-    """Return the intervals of a verdict and its cells on one axis; None where it has none.
+    """Return the intervals of a verdict and its settings on one axis; None where it has none.
 
     Where a rule counts settings, only they are drawn: the count is another quantity.
     """
     if rule.threshold is None:
         return None
     measure, limit = rule.measure, rule.threshold
-    found: list[Cell | Verdict] = [*verdict.cells, verdict]
+    found: list[SettingVerdict | Verdict] = [*verdict.settings, verdict]
     if rule.kind == "share" and rule.part_threshold is not None:
-        measure, limit, found = rule.part_measure, rule.part_threshold, [*verdict.cells]
+        measure, limit, found = rule.part_measure, rule.part_threshold, [*verdict.settings]
     found = [each for each in found if math.isfinite(each.effect)]
     in_logs = rule.ratio and limit > 0 and all(each.effect > 0 for each in found)
     if not found:
@@ -64,8 +64,8 @@ def interval_axis(verdict: Verdict, rule: Rule) -> IntervalAxis | None:
     threshold = scale.position(limit)
     bars = [
         Bar(
-            where=each.where if isinstance(each, Cell) else {},
-            verdict=each.verdict if isinstance(each, Cell) else each.name,
+            where=each.where if isinstance(each, SettingVerdict) else {},
+            verdict=each.verdict if isinstance(each, SettingVerdict) else each.name,
             effect=each,
             middle=scale.position(each.effect),
             low=scale.position(each.low),
@@ -101,7 +101,9 @@ class _Scale:
     in_logs: bool
 
     @classmethod
-    def of(cls, found: Sequence[Cell | Verdict], threshold: float, in_logs: bool) -> _Scale:
+    def of(
+        cls, found: Sequence[SettingVerdict | Verdict], threshold: float, in_logs: bool
+    ) -> _Scale:
         """Return a scale that holds every effect and the threshold, and of the intervals what fits.
 
         One huge interval must not squeeze all others.

@@ -23,7 +23,7 @@ from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.words import LANGUAGES, WORDS
-from relu_exp.evidence.report.heard import Heard, place_of
+from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
 from relu_exp.evidence.report.pages import asset, render, replace_text
 from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.report.verdict_pages import Judged
@@ -54,8 +54,8 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     """
     check_language(language)
     root: Path = judged.root
-    heard = [one for _, _, part in judged.words["groups"] for one in part]
-    pictures = _pictures(root, heard)
+    claims = [one for _, _, part in judged.words["groups"] for one in part]
+    pictures = _pictures(root, claims)
     explorer = explorer_data(root, opened=judged.evidence.at)
     explored = {experiment["id"] for experiment in explorer["experiments"]}
     words = {
@@ -71,10 +71,10 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "questions": [(each, answer(judged.evidence, each)) for each in QUESTIONS],
         "view": lambda question: _view(question, explored),
         "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
-        "claims_by_id": {one.claim.id: one for one in heard},
-        "claim_ids": {one.claim.id for one in heard},
+        "claims_by_id": {one.claim.id: one for one in claims},
+        "claim_ids": {one.claim.id for one in claims},
         "experiments": experiments(root, judged.evidence.at),
-        "documents": sorted({source.document for one in heard for source in one.claim.sources}),
+        "documents": sorted({source.document for one in claims for source in one.claim.sources}),
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
         "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
@@ -136,9 +136,9 @@ class Picture:
         return cls(compressed, round(width), round(height))
 
 
-def _pictures(root: Path, heard: Sequence[Heard]) -> dict[str, Picture]:
+def _pictures(root: Path, claims: Sequence[JudgedClaim]) -> dict[str, Picture]:
     """Return each picture that a claim shows, once, by its path."""
-    paths = sorted({path for one in heard for path in one.figures})
+    paths = sorted({path for one in claims for path in one.figures})
     vectors = {path: (root / path).with_suffix(".svg") for path in paths}
     return {path: Picture.read(svg) for path, svg in vectors.items() if svg.is_file()}
 
@@ -151,8 +151,8 @@ def _view(question: Question, explored: Collection[str]) -> str:
     return f"#explorer?{urlencode({**sides, 'compare': 'yes'})}"
 
 
-def _alternative(one: Heard) -> str:
+def _alternative(one: JudgedClaim) -> str:
     """Return the alternative text of a claim's picture: what is drawn, and what was found."""
     name = one.claim.figure or ""
     shown = FIGURES[name].summary if name in FIGURES else name.replace("_", " ").capitalize()
-    return f"{shown}; experiment {one.claim.experiments[0]}. {one.says}"
+    return f"{shown}; experiment {one.claim.experiments[0]}. {one.text}"

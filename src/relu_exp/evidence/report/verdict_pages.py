@@ -20,7 +20,7 @@ from relu_exp.evidence.claims.judging import ORDER, count
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.report.forest import draw_forest
-from relu_exp.evidence.report.heard import Heard, hear, shown_effect
+from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
 from relu_exp.evidence.report.looks import LOOKS, conditions
 from relu_exp.evidence.report.pages import render, replace_text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts
@@ -28,6 +28,8 @@ from relu_exp.evidence.report.saved_verdicts import read_verdicts
 __all__ = ["Judged", "build", "read_verdicts"]
 
 SURPRISING: tuple[VerdictName, ...] = ("refuted", "conditional")
+_JSON_NAMES = {"text": "says", "settings": "cells"}
+"""What verdicts.json calls the fields of a verdict that have another name here."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
         UsageError: the files cannot be written.
     """
     evidence = Evidence(root)
-    heard = hear(evidence, list(all_claims() if claims is None else claims))
-    verdicts = {one.claim.id: one.verdict for one in heard}
+    judged = judge_claims(evidence, list(all_claims() if claims is None else claims))
+    verdicts = {one.claim.id: one.verdict for one in judged}
     checks = calibrate(root, evidence.at)
     words: dict[str, Any] = {
-        "groups": [(key, name, [one for one in heard if one.claim.group == key])
+        "groups": [(key, name, [one for one in judged if one.claim.group == key])
                    for key, name in GROUPS.items()],
         "marks": {name: look.mark for name, look in LOOKS.items()},
         "shown": shown_effect,
@@ -72,15 +74,15 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
         "order": ORDER,
         "checks": checks,
         "errata": ERRATA,
-        "remarks": _remarks(evidence, heard, checks),
-        "summary": _summary(heard),
+        "remarks": _remarks(evidence, judged, checks),
+        "summary": _summary(judged),
     }  # fmt: skip
     texts = {
-        "verdicts.csv": _as_csv(heard),
-        "verdicts.json": _as_json(heard),
+        "verdicts.csv": _as_csv(judged),
+        "verdicts.json": _as_json(judged),
     }
     try:
-        pictures = _draw(root, {one.claim.id: one.claim.rule for one in heard}, verdicts)
+        pictures = _draw(root, {one.claim.id: one.claim.rule for one in judged}, verdicts)
         texts["claims.md"] = render("claims.md", {**words, "has_forest": bool(pictures)})
         for name, text in texts.items():
             replace_text(root / name, text)
@@ -92,47 +94,49 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     return Judged(root, paths, words["summary"], words, evidence)
 
 
-def _summary(heard: Sequence[Heard]) -> dict[str, Any]:
-    counts = count(one.verdict for one in heard)
+def _summary(judged: Sequence[JudgedClaim]) -> dict[str, Any]:
+    counts = count(one.verdict for one in judged)
     return {
-        "total": len(heard),
+        "total": len(judged),
         "counts": counts,
-        "surprising": [one for name in SURPRISING for one in heard if one.verdict.name == name],
+        "surprising": [one for name in SURPRISING for one in judged if one.verdict.name == name],
         "sentence": ", ".join(f"{number} {name}" for name, number in counts.items() if number),
     }
 
 
-def _remarks(evidence: Evidence, heard: Sequence[Heard], checks: Sequence[Check]) -> list[str]:
+def _remarks(
+    evidence: Evidence, judged: Sequence[JudgedClaim], checks: Sequence[Check]
+) -> list[str]:
     """Return what a reader must know before trusting the verdicts."""
-    told = []
+    phrases = []
     manifests, missing = [], 0
-    for experiment in sorted({name for one in heard for name in one.claim.experiments}):
+    for experiment in sorted({name for one in judged for name in one.claim.experiments}):
         try:
             manifests.append(evidence[experiment].manifest)
             missing += evidence[experiment].num_missing
         except (MissingRunsError, UsageError):
             continue
     if missing:
-        told.append(f"{missing:,} of the runs asked for are missing: these results are partial.")
+        phrases.append(f"{missing:,} of the runs asked for are missing: these results are partial.")
     budgets = sorted({str(manifest.get("budget") or "no") for manifest in manifests})
     if budgets == ["quick"]:
-        told.append(
+        phrases.append(
             "Made at the quick budget, with few seeds: many claims stay open that "
             "relu-exp reproduce --budget standard decides."
         )
     elif len(budgets) > 1:
-        told.append(f"The experiments were made at different budgets: {', '.join(budgets)}.")
+        phrases.append(f"The experiments were made at different budgets: {', '.join(budgets)}.")
     if any(manifest.get("dirty") for manifest in manifests):
-        told.append("Made with uncommitted changes: the commit alone does not reproduce it.")
-    if lost := sum(one.verdict.name == "not decided" for one in heard):
-        told.append(f"{lost} of {len(heard)} claims are not decided; each says why.")
-    told += [
+        phrases.append("Made with uncommitted changes: the commit alone does not reproduce it.")
+    if lost := sum(one.verdict.name == "not decided" for one in judged):
+        phrases.append(f"{lost} of {len(judged)} claims are not decided; each says why.")
+    phrases += [
         f"Calibration: {check.says} {check.rate:.1%} of the time, and {check.nominal:.1%} "
         "lies outside the interval."
         for check in checks
         if not check.holds
     ]
-    return told
+    return phrases
 
 
 def _draw(
@@ -152,13 +156,13 @@ def _draw(
     return targets
 
 
-def _as_csv(heard: Sequence[Heard]) -> str:
+def _as_csv(judged: Sequence[JudgedClaim]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["claim", "verdict", "effect", "low", "high", "num_seeds", "experiment", "scope"]
     )
-    for one in heard:
+    for one in judged:
         verdict = one.verdict
         numbers = [
             f"{value:.6g}" if math.isfinite(value) else ""
@@ -171,9 +175,9 @@ def _as_csv(heard: Sequence[Heard]) -> str:
     return text.getvalue()
 
 
-def _as_json(heard: Sequence[Heard]) -> str:
+def _as_json(judged: Sequence[JudgedClaim]) -> str:
     rows = []
-    for one in heard:
+    for one in judged:
         claim, verdict = one.claim, asdict(one.verdict)
         run_ids = verdict.pop("run_ids")
         rows.append(
@@ -186,7 +190,7 @@ def _as_json(heard: Sequence[Heard]) -> str:
                 "experiments": list(claim.experiments),
                 "rule": asdict(claim.rule),
                 "verdict": verdict.pop("name"),
-                **verdict,
+                **{_JSON_NAMES.get(key, key): value for key, value in verdict.items()},
                 "num_runs": len(run_ids),
                 "command": one.command,
             }

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from relu_exp.evidence.claims.registry import GROUPS
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
-from relu_exp.evidence.report.heard import shown_effect
+from relu_exp.evidence.report.judged_claims import shown_effect
 from relu_exp.evidence.report.looks import LOOKS, on_scale, standardized
 
 __all__ = ["bar", "show_verdicts"]

@@ -63,7 +63,7 @@ def dying_runs(evidence: Evidence, activation: str = "relu") -> tuple[Frames, pd
 
 
 def _survived(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Return the runs at those rates that at least half of the runs of a part end at."""
+    """Return the runs at those rates that at least half of the runs of a setting end at."""
     done = runs.assign(_done=runs["status"] == "done")
     share = done.groupby([*by, "learning_rate"])["_done"].transform("mean")
     return runs[share >= 0.5]
@@ -123,12 +123,12 @@ def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
         "dead on one probe batch": "dead_on_probe_fraction",
         "zero activations": "zero_fraction",
     }
-    told = [
+    phrases = [
         f"{name} {percent(layer_means(frames, large, quantity).mean())}"
         for name, quantity in beside.items()
     ]
     dead = percent(large["dead"].mean())
-    notes.append(f"At those rates, by definition: dead on all data {dead}, {', '.join(told)}.")
+    notes.append(f"At those rates, by definition: dead on all data {dead}, {', '.join(phrases)}.")
     best = at_best_rate(runs, ["depth"])
     notes.append(f"At each depth's best validated rate {percent(best['dead'].mean())} are dead.")
     return Effects(
@@ -227,12 +227,12 @@ def dying_grows_with_depth(evidence: Evidence) -> Effects:
     table = sides.pivot_table(index=["rate", "seed"], columns="depth", values="dead")
     effects = (table[deep] - table[shallow]).dropna().rename("effect").reset_index()
     over = runs.assign(over=runs["dead"] > 0.5).groupby("depth")["over"].mean()
-    told = ", ".join(f"depth {depth}: {percent(share)}" for depth, share in over.items())
+    phrases = ", ".join(f"depth {depth}: {percent(share)}" for depth, share in over.items())
     best = effects[effects["rate"] == "best of each"]
     notes = [
         f"At each depth's own best rate the difference is {in_words(best)}.",
         rates_in_words(tuned, ["depth"]),
-        f"Share of runs, all rates, in which more than half of the units are dead: {told}.",
+        f"Share of runs, all rates, in which more than half of the units are dead: {phrases}.",
         *(f"Depth {depth}, by rate: {_by_rate(part)}." for depth, part in runs.groupby("depth")),
     ]
     return Effects(

@@ -55,8 +55,8 @@ def small_normal_gradients_identical(evidence: Evidence) -> Effects:
     sizes = layers.assign(size=np.log10(layers["weight_grad_norm"].clip(lower=1e-38)))
     by_start = sizes.groupby(["depth", "start"])["size"].mean().unstack("start")
     orders = by_start[XAVIER] - by_start[SMALL]
-    told = "; ".join(f"depth {depth}: {order:.0f}" for depth, order in orders.items())
-    note = f"They are small: by orders of magnitude below those with Xavier, {told}."
+    phrases = "; ".join(f"depth {depth}: {order:.0f}" for depth, order in orders.items())
+    note = f"They are small: by orders of magnitude below those with Xavier, {phrases}."
     return Effects(
         effects,
         scope=described(runs),
@@ -121,13 +121,13 @@ def gradients_vanish_with_depth(evidence: Evidence) -> Effects:
     effect = (0.5 / shares["effect"]).where(is_relu, shares["effect"] / 0.5)
     logs = shares.assign(_log=np.log(shares["effect"]))
     means = np.exp(logs.groupby(["activation", "depth"])["_log"].mean())
-    told = "; ".join(
+    phrases = "; ".join(
         f"{activation}: "
         + ", ".join(f"{value:.2g} ({depth})" for (_, depth), value in of_it.items())
         for activation, of_it in means.groupby("activation")
     )
     note = (
-        f"Share of the gradient that arrives (depth): {told}. Theory, with Xavier: "
+        f"Share of the gradient that arrives (depth): {phrases}. Theory, with Xavier: "
         "tanh loses as a power of the depth, sigmoid about a factor of 4 a layer."
     )
     return Effects(

@@ -35,7 +35,7 @@ KEYS = ["initializer", "depth", "data"]
 
 
 def _leaky_against_relu(evidence: Evidence) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return effects per seed and part, effects at one shared rate, and the runs judged.
+    """Return effects per seed and setting, effects at one shared rate, and the runs judged.
 
     Small leaks only, as the documents mean them: 0.01, and about 0.2 (0.25 where that is what
     PReLU starts from).
@@ -62,10 +62,11 @@ def _leaky_against_relu(evidence: Evidence) -> tuple[pd.DataFrame, pd.DataFrame,
 
 
 NEARLY_ALWAYS = Rule(
-    measure="share of the parts of the grid in which the leak is better by half a point",
-    says="in at least 90% of the parts of the grid (leak × initializer × depth × training set) "
+    measure="share of the settings in which the leak is better by half a point",
+    says="in at least 90% of the settings (leak × initializer × depth × training set) "
     "leaky ReLU's test accuracy is at least 0.5 percentage points higher, each at its own best "
-    "validated rate. Parts whose corrected interval covers that margin may count for either side",
+    "validated rate. Settings whose corrected interval covers that margin may count for either "
+    "side",
     threshold=ALMOST_ALWAYS,
     grid=GRID,
     part_measure="test accuracy of leaky ReLU less that of ReLU",
@@ -95,16 +96,16 @@ NEARLY_ALWAYS = Rule(
     disagrees_with="leaky-or-relu-depends",
 )
 def leaky_beats_relu_almost_always(evidence: Evidence) -> Effects:
-    """Count the parts of the grid in which the leak surely wins, and those in which it may."""
+    """Count the settings in which the leak surely wins, and those in which it may."""
     return _either_way(evidence)
 
 
 DEPENDS = Rule(
-    measure="largest difference in test accuracy between leaky ReLU and ReLU in any part",
-    says="leaky ReLU is surely better in one part of the grid and surely worse in another, and no "
+    measure="largest difference in test accuracy between leaky ReLU and ReLU in any setting",
+    says="leaky ReLU is surely better in one setting and surely worse in another, and no "
     "difference is surely larger than 2 percentage points. Refuted where the same one is better "
-    "by half a point in 90% of the parts, or every difference is larger than 2 points; conditional "
-    "where otherwise one is surely larger and another surely smaller than that",
+    "by half a point in 90% of the settings, or every difference is larger than 2 points; "
+    "conditional where otherwise one is surely larger and another surely smaller than that",
     threshold=LITTLE,
     claimed_side="below",
     grid=GRID,
@@ -138,10 +139,10 @@ def _either_way(evidence: Evidence) -> Effects:
     effects, matched, runs = _leaky_against_relu(evidence)
     notes = (
         f"Leaky ReLU minus ReLU over the whole grid: {points_in_words(effects)}.",
-        f"At one shared rate per part: {points_in_words(matched)}.",
+        f"At one shared rate per setting: {points_in_words(matched)}.",
         best_rates(runs, ["leak", *KEYS]),
         "The document that says almost always and the one that says it depends are judged on the "
-        "same runs and the same intervals, corrected for the number of parts.",
+        "same runs and the same intervals, corrected for the number of settings.",
     )
     return Effects(effects, scope=scope_of(runs), run_ids=runs["run_id"].tolist(), notes=notes)
 
@@ -184,14 +185,14 @@ LARGER = Rule(
     ),
 )
 def leak_02_beats_001(evidence: Evidence) -> Effects:
-    """Compare the two leaks in each part of the grid."""
+    """Compare the two leaks in each setting."""
     effects, matched, runs = _between_leaks(evidence, 0.2, 0.01)
     return Effects(
         effects,
         scope=scope_of(runs),
         run_ids=runs["run_id"].tolist(),
         notes=[
-            f"At one shared rate per part: {points_in_words(matched)}.",
+            f"At one shared rate per setting: {points_in_words(matched)}.",
             best_rates(runs, ["leak", *KEYS]),
         ],
     )
@@ -199,9 +200,9 @@ def leak_02_beats_001(evidence: Evidence) -> Effects:
 
 NOT_ALWAYS = Rule(
     measure="test accuracy with a leak of 0.2 minus that with the largest leak tried",
-    says="in at least one part of the grid the largest leak of the sweep (0.8; 1 is a linear "
+    says="in at least one setting the largest leak of the sweep (0.8; 1 is a linear "
     "network) is at least 0.5 percentage points worse than 0.2, surely after correction for the "
-    "number of parts. Refuted where that is surely not so in every part",
+    "number of settings. Refuted where that is surely not so in every setting",
     threshold=MARGIN,
     grid=("initializer", "depth"),
     need="some",
@@ -230,7 +231,7 @@ def larger_leak_not_always_better(evidence: Evidence) -> Effects:
         run_ids=runs["run_id"].tolist(),
         notes=[
             f"The largest leak tried is {largest:g}.",
-            f"At one shared rate per part: {points_in_words(matched)}.",
+            f"At one shared rate per setting: {points_in_words(matched)}.",
             best_rates(runs, ["leak", *KEYS]),
         ],
     )

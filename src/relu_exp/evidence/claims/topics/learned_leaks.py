@@ -59,8 +59,8 @@ def _by_size(runs: pd.DataFrame, first: str, second: str, value: str) -> str:
     """Return the effect on every training set in words, the largest last."""
     effects, _, tuned = _compared(runs, first, second, value)
     order = tuned.drop_duplicates("data").sort_values(["dataset", "images"])["data"]
-    told = [f"{data}: {points_in_words(effects[effects['data'] == data])}" for data in order]
-    return "; ".join(told)
+    phrases = [f"{data}: {points_in_words(effects[effects['data'] == data])}" for data in order]
+    return "; ".join(phrases)
 
 
 OVERFITS = Rule(

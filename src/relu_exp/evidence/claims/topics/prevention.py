@@ -14,8 +14,8 @@ __all__: list[str] = []
 PREVENTS = Rule(
     measure="units with zero derivative on every training sample, at any probe",
     says="not one unit is dead at any probe, at every depth and learning rate at which ReLU, on "
-    "the same seeds, ends with at least 1% dead; one is a counter-example to its part. Runs that "
-    "finish and runs that diverge are parts of their own",
+    "the same seeds, ends with at least 1% dead; one is a counter-example to its setting. Runs "
+    "that finish and runs that diverge are settings of their own",
     grid=("depth", "learning_rate", "runs"),
     kind="counts",
     need="every",
@@ -84,7 +84,7 @@ def _prevents(evidence: Evidence, activation: str) -> Effects:
     )
     against = relu[["seed", *keys, "accuracy", "run_id"]]
     both = runs.merge(against, on=["seed", *keys], suffixes=("", "_relu"))
-    told = [
+    phrases = [
         f"depth {depth} at {rate:g}: ReLU lost {percent(part['lost'].mean())}, test accuracy "
         f"{(part['accuracy'] - part['accuracy_relu']).mean() * 100:+.1f} points against ReLU, "
         f"{percent((part['runs'] == 'diverged').mean())} of the runs diverged"
@@ -99,6 +99,8 @@ def _prevents(evidence: Evidence, activation: str) -> Effects:
         f"runs that finished and {int((hit & ~ended).sum())} of {int((~ended).sum())} that "
         f"diverged, where ReLU ended with {percent(float(runs['lost'].mean()))} of its units dead.",
         scope=scope_of(runs),
-        notes=(f"That no unit is dead does not say that the network learns. {'; '.join(told)}.",),
+        notes=(
+            f"That no unit is dead does not say that the network learns. {'; '.join(phrases)}.",
+        ),
         run_ids=(*runs["run_id"], *both["run_id_relu"]),
     )

@@ -22,8 +22,8 @@ __all__ = ["came_back"]
 
 NEVER_RECOVER = Rule(
     measure="units that were dead at one probe and alive at a later one",
-    says="no dead unit is ever alive again, in any declared part: first layer or deeper, each "
-    "optimizer; one that is, is a counter-example to its part",
+    says="no dead unit is ever alive again, in any setting: first layer or deeper, each "
+    "optimizer; one that is, is a counter-example to its setting",
     grid=("layer", "optimizer"),
     kind="counts",
     need="every",
@@ -47,7 +47,7 @@ def dead_units_never_recover(evidence: Evidence) -> Effects:
     if found.empty:
         raise MissingRunsError("no unit died in any run: there is nothing that could come back")
     found = found.assign(layer=found["place"], found=found["revived"], of=found["ever"])
-    told = [
+    phrases = [
         f"{layer}, {optimizer}: {percent(part['found'].sum() / part['of'].sum())}"
         for (layer, optimizer), part in found.groupby(["layer", "optimizer"], sort=True)
     ]
@@ -55,7 +55,7 @@ def dead_units_never_recover(evidence: Evidence) -> Effects:
     return Effects(
         found,
         text=f"Of {ever:,} units that were dead at a probe, {revived:,} were alive at a later one "
-        f"({'; '.join(told)}). One is enough to refute 'never'.",
+        f"({'; '.join(phrases)}). One is enough to refute 'never'.",
         scope=scope_of(found),
         notes=(
             "The first layer's inputs never change: with no gradient nothing can move it back, "
@@ -90,7 +90,7 @@ def came_back(frames: Frames, name: str) -> pd.DataFrame:
 
 def _optimizer(run: Mapping[Any, Any]) -> str:
     """Return optimizer and what makes it move a weight without a gradient."""
-    told = [
+    phrases = [
         f"{key} {run[f'optimizer.{key}']:g}"
         for key in ("momentum", "weight_decay")
         if isinstance(run.get(f"optimizer.{key}"), float) and run[f"optimizer.{key}"]
@@ -99,6 +99,6 @@ def _optimizer(run: Mapping[Any, Any]) -> str:
     return ", ".join(
         [
             NAMES.get(str(run["optimizer"]), str(run["optimizer"])),
-            *(word.replace("_", " ") for word in told),
+            *(word.replace("_", " ") for word in phrases),
         ]
     )

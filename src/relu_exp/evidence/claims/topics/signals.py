@@ -43,7 +43,7 @@ def _pictures(evidence: Evidence, start: str) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def _least(shares: pd.DataFrame, share: str, grid: tuple[str, ...]) -> pd.DataFrame:
-    """Return the least share over layers, per seed and part of the grid."""
+    """Return the least share over layers, per seed and setting."""
     least = shares.groupby([*grid, "seed"], observed=True)[share].min()
     return least.rename("effect").reset_index()
 
@@ -96,12 +96,12 @@ def small_normal_collapses_tanh(evidence: Evidence) -> Effects:
     runs, shares = _pictures(evidence, SMALL)
     later, first = shares[shares["layer"] > 1], shares[shares["layer"] == 1]
     by_inputs = first.groupby("inputs", observed=True)["near_zero"].mean()
-    told = ", ".join(f"{share:.1%} on {inputs}" for inputs, share in by_inputs.items())
+    phrases = ", ".join(f"{share:.1%} on {inputs}" for inputs, share in by_inputs.items())
     return Effects(
         _least(later, "near_zero", COLLAPSE.grid),
         scope=described(runs),
         run_ids=list(runs["run_id"]),
-        notes=(f"Of the first layer's outputs: {told}.",),
+        notes=(f"Of the first layer's outputs: {phrases}.",),
     )
 
 
@@ -345,8 +345,8 @@ def _sigmoid_gradients(frames: Frames) -> str:
     layers = probed(frames, runs, "activation_grad_norm")
     factors = layer_factor(layers, "activation_grad_norm", backward=True)
     means = factors.groupby("start")["effect"].mean().sort_values(ascending=False)
-    told = ", ".join(f"{start} {mean:.2g}" for start, mean in means.items())
+    phrases = ", ".join(f"{start} {mean:.2g}" for start, mean in means.items())
     return (
-        f"Before training a gradient changes per layer by: {told}. Sigmoid's slope at 0 is 1/4, so "
-        "that weights four times Xavier's would keep it."
+        f"Before training a gradient changes per layer by: {phrases}. Sigmoid's slope at 0 is 1/4, "
+        "so that weights four times Xavier's would keep it."
     )

@@ -122,7 +122,7 @@ def sparsity_reduces_overfitting(evidence: Evidence) -> Effects:
     if effects["effect"].isna().all():
         raise MissingRunsError("every run of ReLU or of its controls diverged")
     matched = against("gap", at_matched_rate(runs, "arm", keys))
-    told = [
+    phrases = [
         f"{arm}, width {width}: {part['zero'].mean():.0%} zeros, training accuracy "
         f"{part['accuracy'].add(part['gap']).mean():.1%}, test {part['accuracy'].mean():.1%}"
         for (arm, width), part in tuned.groupby(["arm", "width"])
@@ -134,7 +134,7 @@ def sparsity_reduces_overfitting(evidence: Evidence) -> Effects:
         notes=[
             f"In loss the gap differs by {in_words(against('loss_gap', tuned))}.",
             f"In accuracy at one shared rate by {in_words(matched)}.",
-            "; ".join(told) + ".",
+            "; ".join(phrases) + ".",
             best_rates(tuned, ["arm", *keys]),
             "Leaky ReLU with slope 0.01 is nearly the same function without a zero: it is the "
             "control that differs in sparsity and in little else. Across widths capacity changes "

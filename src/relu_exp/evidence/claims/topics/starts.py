@@ -162,7 +162,7 @@ def saturation_slows_training(evidence: Evidence) -> Effects:
 def _saturation(frames: Frames, tuned: pd.DataFrame) -> list[str]:
     """Return how much of the layers is saturated before and after training, by arm."""
     quantity = ["saturated_fraction"]
-    told: list[str] = []
+    phrases: list[str] = []
     for when in ("first", "last"):
         layers = frames.read(
             "layers", run_ids=tuned["run_id"].tolist(), steps=when, quantity=quantity
@@ -173,5 +173,5 @@ def _saturation(frames: Frames, tuned: pd.DataFrame) -> list[str]:
         per_run.index = per_run.index.astype(str)
         share = tuned["run_id"].astype(str).map(per_run)
         arms = means_in_words(tuned.assign(share=share), ["activation", GAIN], "share")
-        told.append(f"Saturated at the {when} probe: {arms}.")
-    return told
+        phrases.append(f"Saturated at the {when} probe: {arms}.")
+    return phrases

@@ -192,8 +192,8 @@ def sigmoid_output_for_binary(evidence: Evidence) -> Effects:
     ]
     shared = scored(at_matched_rate(runs, output, ["activation"]))
     if not shared.empty:
-        told = in_words(effects(shared, "sigmoid", "linear"))
-        notes.append(f"At one shared learning rate: {told}.")
+        phrases = in_words(effects(shared, "sigmoid", "linear"))
+        notes.append(f"At one shared learning rate: {phrases}.")
     return Effects(
         effects(tuned, "sigmoid", "linear"),
         scope=f"{described(runs)}; even against odd digits, every output with the loss that fits",

@@ -1,4 +1,4 @@
-"""What was heard: each claim with its verdict and all that a page shows beside them."""
+"""Judged claims: each claim with its verdict and all that a page shows beside them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from relu_exp.core.schema import DEFAULT_PRECISION
 from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.runs import command
-from relu_exp.evidence.claims.verdicts import Cell, Verdict
+from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 from relu_exp.evidence.data.statistics import interval_in_words
 from relu_exp.evidence.report.looks import LOOKS
 
-__all__ = ["Heard", "Map", "hear", "place_of", "shown_effect"]
+__all__ = ["JudgedClaim", "Map", "judge_claims", "place_of", "shown_effect"]
 
 NUM_PLACES = 3
-"""How many parts of a grid a list names; the claim's own map shows all."""
+"""How many settings a list names; the claim's own map shows all."""
 
 
 @dataclass(frozen=True)
 class Map:
-    """Where in the declared grid a claim holds: rows of cells under the last axis's values."""
+    """Where in the declared grid a claim holds: rows of settings under the last axis's values."""
 
     axis: str
     columns: list[str]
-    rows: list[tuple[str, list[Cell | None]]]
+    rows: list[tuple[str, list[SettingVerdict | None]]]
 
 
 @dataclass(frozen=True)
-class Heard:
+class JudgedClaim:
     """A claim with its verdict and what the page shows beside them."""
 
     claim: Claim
@@ -41,7 +41,7 @@ class Heard:
     map: Map | None
     figures: list[str]
     reports: list[str]
-    other: Heard | None = None
+    other: JudgedClaim | None = None
 
     @property
     def mark(self) -> str:
@@ -61,39 +61,39 @@ class Heard:
         return "" if rule.threshold is None else f"{sign} {rule.threshold:.3g}{rule.unit}"
 
     @property
-    def says(self) -> str:
-        """The evidence in a line; where a map follows, the parts of the grid are left to it."""
-        text = self.verdict.says
+    def text(self) -> str:
+        """The evidence in a line; where a map follows, the settings are left to it."""
+        text = self.verdict.text
         return text.split(" Holds at ")[0] if self.map else text
 
     @property
     def brief(self) -> str:
         """What came out, short enough for a list: effect and claim, or where it holds and fails."""
         if self.claim.rule.is_exact or not self.effect:
-            return self.verdict.says
+            return self.verdict.text
         if self.verdict.name != "conditional":
             return f"{self.claim.rule.measure}: {self.effect}, claimed {self.claimed}."
         words = []
         for side, verb in (("supported", "holds"), ("refuted", "fails")):
-            cells = [cell for cell in self.verdict.cells if cell.verdict == side]
-            places = [place_of(cell) for cell in cells[:NUM_PLACES]]
-            more = [f"{len(cells) - NUM_PLACES} more"] if len(cells) > NUM_PLACES else []
-            words.append(f"{verb} in {len(cells)} ({'; '.join([*places, *more])})")
-        return f"of {len(self.verdict.cells)} parts of the grid it {' and '.join(words)}."
+            settings = [setting for setting in self.verdict.settings if setting.verdict == side]
+            places = [place_of(setting) for setting in settings[:NUM_PLACES]]
+            more = [f"{len(settings) - NUM_PLACES} more"] if len(settings) > NUM_PLACES else []
+            words.append(f"{verb} in {len(settings)} ({'; '.join([*places, *more])})")
+        return f"of {len(self.verdict.settings)} settings it {' and '.join(words)}."
 
 
-def shown_effect(verdict: Verdict | Cell, unit: str = "") -> str:
+def shown_effect(verdict: Verdict | SettingVerdict, unit: str = "") -> str:
     """Return an effect with its interval as people read it."""
     if math.isnan(verdict.effect):
         return ""
     return interval_in_words(verdict.effect, verdict.low, verdict.high, unit)
 
 
-def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
+def judge_claims(evidence: Evidence, claims: Sequence[Claim]) -> list[JudgedClaim]:
     """Decide claims on the evidence; each comes with its figures, map and opposite."""
     root, verdicts = evidence.root, judge_all(evidence, claims)
-    heard = {
-        claim.id: Heard(
+    judged = {
+        claim.id: JudgedClaim(
             claim=claim,
             verdict=verdicts[claim.id],
             command=command(claim, evidence),
@@ -103,31 +103,31 @@ def hear(evidence: Evidence, claims: Sequence[Claim]) -> list[Heard]:
         )
         for claim in claims
     }
-    return [_beside(one, heard) for one in heard.values()]
+    return [_beside(one, judged) for one in judged.values()]
 
 
-def _beside(one: Heard, heard: Mapping[str, Heard]) -> Heard:
+def _beside(one: JudgedClaim, judged: Mapping[str, JudgedClaim]) -> JudgedClaim:
     """Return a claim with the one that says otherwise, whichever of the two names the other."""
-    for other in heard.values():
+    for other in judged.values():
         names = {one.claim.disagrees_with: other.claim.id, other.claim.disagrees_with: one.claim.id}
         if any(name is not None and name == id for name, id in names.items()):
-            return Heard(**{**vars(one), "other": other})
+            return JudgedClaim(**{**vars(one), "other": other})
     return one
 
 
 def _map(verdict: Verdict, grid: Sequence[str]) -> Map | None:
-    if len(verdict.cells) < 2:
+    if len(verdict.settings) < 2:
         return None
     *left, last = grid
-    columns = list(dict.fromkeys(cell.where[last] for cell in verdict.cells))
-    rows: dict[str, dict[str, Cell]] = {}
-    for cell in verdict.cells:
-        name = ", ".join(f"{key} {cell.where[key]}" for key in left)
-        rows.setdefault(name, {})[cell.where[last]] = cell
+    columns = list(dict.fromkeys(setting.where[last] for setting in verdict.settings))
+    rows: dict[str, dict[str, SettingVerdict]] = {}
+    for setting in verdict.settings:
+        name = ", ".join(f"{key} {setting.where[key]}" for key in left)
+        rows.setdefault(name, {})[setting.where[last]] = setting
     return Map(
         last,
         columns,
-        [(name, [cells.get(column) for column in columns]) for name, cells in rows.items()],
+        [(name, [settings.get(column) for column in columns]) for name, settings in rows.items()],
     )
 
 
@@ -152,9 +152,9 @@ def _figures(root: Path, claim: Claim) -> list[str]:
     return [path.relative_to(root).as_posix() for path in found[:1]]
 
 
-def place_of(cell: Cell) -> str:
-    """Return where a part of the grid is; a bare number needs its axis's name, a word does not."""
+def place_of(setting: SettingVerdict) -> str:
+    """Return where a setting is; a bare number needs its axis's name, a word does not."""
     return ", ".join(
         value if value[:1].isalpha() else f"{axis.replace('_', ' ')} {value}"
-        for axis, value in cell.where.items()
+        for axis, value in setting.where.items()
     )
