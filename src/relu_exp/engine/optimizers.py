@@ -6,6 +6,7 @@ the same however a loop over the runs is vectorized; fused operations (`addcmul`
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -75,8 +76,21 @@ def _total(loss: Tensor) -> Tensor:
         return loss.sum()
 
 
-def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    return list(torch.autograd.grad(_total(loss), parameters))
+def _gradients(loss: Tensor, parameters: Sequence[Tensor], clip: float) -> list[Tensor]:
+    grads = list(torch.autograd.grad(_total(loss), parameters))
+    return _clipped(grads, clip) if clip else grads
+
+
+def _clipped(grads: Sequence[Tensor], clip: float) -> list[Tensor]:
+    """Return gradients, each run's scaled to a norm of at most `clip` over all of them.
+
+    As by torch.nn.utils.clip_grad_norm_. Pascanu, Mikolov, Bengio 2013, arXiv:1211.5063.
+    """
+    squares = [grad.reshape(len(grad), -1).square().sum(1) for grad in grads]
+    # one after the other: a sum over a stack of them may depend on the number of runs
+    norm = functools.reduce(torch.add, squares).sqrt()
+    factor = (clip / (norm + 1e-6)).clamp(max=1)
+    return [grad * _like(factor, grad) for grad in grads]
 
 
 def _decayed(parameter: Tensor, grad: Tensor, weight_decay: float) -> Tensor:
@@ -90,19 +104,20 @@ class Sgd:
     learning_rates: Tensor
     momentum: float = 0.0
     weight_decay: float = 0.0
+    gradient_clip: float = 0.0
     velocities: list[Tensor] = field(default_factory=list)
 
     @property
     def descends(self) -> bool:
-        """Whether there is neither momentum nor weight decay."""
-        return not self.momentum and not self.weight_decay
+        """Whether there is neither momentum nor weight decay nor a limit to gradients."""
+        return not (self.momentum or self.weight_decay or self.gradient_clip)
 
     @torch.no_grad()
     def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
         """Update the parameters in place."""
         if self.descends:
             return self._descend(loss, parameters)
-        grads = _gradients(loss, parameters)
+        grads = _gradients(loss, parameters, self.gradient_clip)
         if self.momentum and not self.velocities:
             self.velocities = [_zeros_like(parameter) for parameter in parameters]
         for index, (parameter, grad) in enumerate(zip(parameters, grads, strict=True)):
@@ -136,6 +151,7 @@ class Adam:
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.0
+    gradient_clip: float = 0.0
     num_steps: Tensor = field(init=False)
     first: list[Tensor] = field(default_factory=list)
     second: list[Tensor] = field(default_factory=list)
@@ -153,7 +169,7 @@ class Adam:
     @torch.no_grad()
     def step(self, loss: Tensor, parameters: Sequence[Tensor], decays: int) -> None:
         """Update the parameters in place."""
-        grads = _gradients(loss, parameters)
+        grads = _gradients(loss, parameters, self.gradient_clip)
         if not self.first:
             self.first = [_zeros_like(parameter) for parameter in parameters]
             self.second = [_zeros_like(parameter) for parameter in parameters]
