@@ -36,6 +36,7 @@ PLAIN: dict[str, Any] = {
     "probe_samples": 64,
     "evaluation_steps": (4,),
     "precision": "float32",
+    "gradient_clip": 0.0,
 }
 
 

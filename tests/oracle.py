@@ -205,6 +205,8 @@ def train(
         loss = loss_of(run, network(data.train.inputs[batch].to(dtype)), data.train.labels[batch])
         optimizer.zero_grad()
         loss.backward()
+        if run.gradient_clip:
+            nn.utils.clip_grad_norm_(network.parameters(), run.gradient_clip)
         optimizer.step()
         losses.append(loss.item())
     return losses, network

@@ -74,6 +74,8 @@ def test_runs_of_float32_are_named_as_before_there_was_another_precision():
     named = {precision: replace(RUN, precision=precision).run_id for precision in PRECISIONS}
     assert named["float32"] == RUN.run_id == "8683268adc7dde4a"
     assert len({*named.values()}) == len(PRECISIONS)
+    assert replace(RUN, gradient_clip=0.0).run_id == RUN.run_id
+    assert replace(RUN, gradient_clip=1.0).run_id != RUN.run_id
 
 
 @pytest.mark.parametrize("column", list(RUN.as_row()))

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from relu_exp.core.schema import TABLES, Choice, UsageError
-from relu_exp.engine import training
+from relu_exp.engine import optimizers, training
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.fleet import batches
 from relu_exp.engine.networks import NETWORKS, Network
@@ -59,6 +61,9 @@ VARIANTS: list[dict[str, Any]] = [
     {"optimizer__weight_decay": 0.01, "optimizer__momentum": 0.5},
     {"optimizer": "adam", "learning_rate": 1e-3},
     {"optimizer": "adam", "optimizer__weight_decay": 0.01, "learning_rate": 1e-3},
+    {"gradient_clip": 0.3},
+    {"gradient_clip": 0.3, "optimizer__momentum": 0.9, "optimizer__weight_decay": 0.01},
+    {"gradient_clip": 0.3, "optimizer": "adam", "learning_rate": 1e-3},
     {"depth": 0},
     {"depth": 1, "width": 7, "batch_size": 5},
     {"network": "residual_mlp", "depth": 5},
@@ -109,6 +114,21 @@ def test_a_stacked_run_equals_a_lone_module(keys: dict[str, Any]) -> None:
             assert row[f"final_{split}_accuracy"] == pytest.approx(accuracy, abs=0.005)
 
 
+@given(st.floats(1e-3, 1e3), st.integers(1, 20))
+def test_each_runs_gradient_is_clipped_as_pytorch_clips_one(clip: float, num_runs: int) -> None:
+    draws = torch.Generator().manual_seed(num_runs)
+    shapes = [(num_runs, 7, 5), (num_runs, 7), (num_runs, 1)]
+    grads = [torch.randn(shape, generator=draws) for shape in shapes]
+    clipped = optimizers._clipped(grads, clip)
+    for run in range(num_runs):
+        lone = [nn.Parameter(torch.zeros(grad[run].shape)) for grad in grads]
+        for parameter, grad in zip(lone, grads, strict=True):
+            parameter.grad = grad[run].clone()
+        nn.utils.clip_grad_norm_(lone, clip)
+        for parameter, grad in zip(lone, clipped, strict=True):
+            torch.testing.assert_close(grad[run], parameter.grad)
+
+
 def test_the_documents_cnn_equals_a_lone_module() -> None:
     keys = {"network": "document_cnn", "depth": 9, "width": None, "batch_size": 4, "num_steps": 2}
     run = make_run(**keys, dataset__num_train=20, evaluation_steps=())
@@ -149,6 +169,8 @@ FLEETS: list[list[dict[str, Any]]] = [
     [{"optimizer__momentum": 0.9, "learning_rate": rate} for rate in (0.001, 0.01, 0.02)],
     [{"optimizer__momentum": 0.9, "width": 13, "seed": seed} for seed in (0, 1, 2)],
     [{"activation": "leaky_relu", "seed": s, "width": 50, "batch_size": 10} for s in (0, 1, 2)],
+    [{"gradient_clip": 0.5, "activation": "prelu", "width": 13, "seed": s} for s in (0, 0, 1, 2)],
+    [{"gradient_clip": 0.1, "optimizer": "adam", "seed": seed} for seed in range(17)],
     [BINARY | {"network__output": "sigmoid", "batch_size": 20, "seed": s} for s in (0, 1, 2, 3)],
     [BINARY | {"network__output": "tanh", "batch_size": 100, "seed": s} for s in (0, 1, 2, 3)],
     [{"activation": "identity", "width": 13, "seed": s, "probe_samples": 1} for s in (0, 1, 2)],

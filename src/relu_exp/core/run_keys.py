@@ -182,6 +182,18 @@ class RunKeys:
             shows_default=False,
         ),
     ] = DEFAULT_PRECISION
+    gradient_clip: Annotated[
+        float,
+        RunKey(
+            0.0,
+            "largest norm of a run's gradient, over all its parameters; 0: any",
+            "gradient clip",
+            "training",
+            at_least=0,
+            also_called=("clip", "grad_clip", "clip_grad_norm", "max_grad_norm"),
+            shows_default=False,
+        ),
+    ] = 0.0
     probe_samples: Annotated[
         int,
         RunKey(

@@ -22,6 +22,7 @@ The fused update
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -89,8 +90,21 @@ def _total(loss: Tensor) -> Tensor:
         return loss.sum()
 
 
-def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    return list(torch.autograd.grad(_total(loss), parameters))
+def _gradients(loss: Tensor, parameters: Sequence[Tensor], clip: float) -> list[Tensor]:
+    grads = list(torch.autograd.grad(_total(loss), parameters))
+    return _clipped(grads, clip) if clip else grads
+
+
+def _clipped(grads: Sequence[Tensor], clip: float) -> list[Tensor]:
+    """Return gradients, each run's scaled to a norm of at most `clip` over all of them.
+
+    As by torch.nn.utils.clip_grad_norm_. Pascanu, Mikolov, Bengio 2013, arXiv:1211.5063.
+    """
+    squares = [grad.reshape(len(grad), -1).square().sum(1) for grad in grads]
+    # one after the other: a sum over a stack of them may depend on the number of runs
+    norm = functools.reduce(torch.add, squares).sqrt()
+    factor = (clip / (norm + 1e-6)).clamp(max=1)
+    return [grad * _per_run(factor, grad) for grad in grads]
 
 
 def _decayed(parameter: Tensor, grad: Tensor, weight_decay: float) -> Tensor:
@@ -104,19 +118,20 @@ class Sgd:
     learning_rates: Tensor
     momentum: float = 0.0
     weight_decay: float = 0.0
+    gradient_clip: float = 0.0
     velocities: list[Tensor] = field(default_factory=list)
 
     @property
     def fused_update(self) -> bool:
-        """Whether there is neither momentum nor weight decay."""
-        return not self.momentum and not self.weight_decay
+        """Whether there is neither momentum nor weight decay nor a limit to gradients."""
+        return not (self.momentum or self.weight_decay or self.gradient_clip)
 
     @torch.no_grad()
     def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
         """Update the parameters in place."""
         if self.fused_update:
             return self._finish_fused_update(loss, parameters)
-        gradients = _gradients(loss, parameters)
+        gradients = _gradients(loss, parameters, self.gradient_clip)
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             learning_rate = _per_run(self.learning_rates, parameter)
             decay = self.weight_decay if index < num_decaying else 0.0
@@ -156,6 +171,7 @@ class Adam:
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.0
+    gradient_clip: float = 0.0
     num_steps: Tensor = field(init=False)
     first: list[Tensor] = field(default_factory=list)
     second: list[Tensor] = field(default_factory=list)
@@ -173,7 +189,7 @@ class Adam:
     @torch.no_grad()
     def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
         """Update the parameters in place."""
-        gradients = _gradients(loss, parameters)
+        gradients = _gradients(loss, parameters, self.gradient_clip)
         if not self.first:
             self.first = [_zeros_like(parameter) for parameter in parameters]
             self.second = [_zeros_like(parameter) for parameter in parameters]

@@ -96,7 +96,10 @@ class _FleetTrainer:
         self.batches = Batches(self.run, device, chunk)
         learning_rates = torch.tensor([run.learning_rate for run in runs], device=device)
         entry = OPTIMIZERS[self.run.optimizer.name]
-        self.optimizer = entry.make(learning_rates, **self.run.optimizer.as_dict())
+        settings = self.run.optimizer.as_dict()
+        if self.run.gradient_clip:
+            settings["gradient_clip"] = self.run.gradient_clip
+        self.optimizer = entry.make(learning_rates, **settings)
         self.alive = list(range(len(runs)))
         self.diverged_at: dict[int, int] = {}
         self.records = Records()

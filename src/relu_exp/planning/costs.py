@@ -242,7 +242,7 @@ def _can_die(activation: Choice) -> bool:
 
 def _is_plain(run: RunConfig) -> bool:
     settings = run.optimizer.as_dict()
-    return not settings.get("momentum") and not settings.get("weight_decay")
+    return not (settings.get("momentum") or settings.get("weight_decay") or run.gradient_clip)
 
 
 def _is_chained(run: RunConfig) -> bool:
