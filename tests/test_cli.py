@@ -250,6 +250,15 @@ def test_help_loads_nothing_that_takes_long():
     assert done.stderr.strip() == ""
 
 
+def test_python_m_is_the_same_command():
+    words = [sys.executable, "-m", "relu_exp"]
+    done = subprocess.run([*words, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"relu-exp {__version__}\n")
+    done = subprocess.run([*words, "lst"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "did you mean list?" in done.stderr
+
+
 def test_the_version_is_the_package_s(said):
     assert said("--version") == (0, f"relu-exp {__version__}\n", "")
 

@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def plug_in(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Save the page's first Python block under the name it gives and load it as a plugin."""
+    """Save the page's Python blocks under the name it gives and load it as a plugin."""
     text = (PAGES / page).read_text(encoding="utf-8")
     (module,) = re.findall(r"[Ss]ave this as `(\w+)\.py`", text)
-    (code, *_) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (folder / f"{module}.py").write_text(code, encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (folder / f"{module}.py").write_text("\n\n".join(code), encoding="utf-8")
     monkeypatch.syspath_prepend(str(folder))
     load_plugins([module])
     sys.modules.pop(module)
@@ -49,7 +49,12 @@ def registries_as_before() -> Any:
     ("page", "keys"),
     [
         ("add-an-activation.md", {"activation": "bent", "activation__alpha": 0.05}),
+        ("add-an-activation.md", {"activation": "learned_swish", "activation__per": "unit"}),
         ("add-an-initializer.md", {"initializer": "scaled_normal"}),
+        (
+            "add-an-initializer.md",
+            {"initializer": "scaled_normal", "initializer__gain": "activation"},
+        ),
         ("add-a-network.md", {"network": "funnel", "depth": 3}),
         ("add-a-dataset.md", {"dataset": "rings"}),
         ("add-a-measurement.md", {}),
@@ -63,6 +68,14 @@ def test_what_a_page_adds_trains_and_is_measured(
     tables = train_fleet([make_run(probe_steps=(0, 4), **keys)])
     assert tables["runs"]["status"] == ["done"]
     assert set(MEASUREMENTS) <= set(tables["layers"]["quantity"])
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(PAGES.glob("add-a*.md")), PAGES / "tutorial.md"], ids=lambda path: path.stem
+)
+def test_an_extension_imports_from_one_place(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert {*re.findall(r"^from (relu_exp\S*) import", text, re.MULTILINE)} <= {"relu_exp.plugins"}
 
 
 def test_the_launcher_of_the_page_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

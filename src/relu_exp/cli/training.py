@@ -104,13 +104,11 @@ def reproduce(
     debug: Debug = False,
 ) -> None:
     """Run every experiment, decide every claim, and report on all of them."""
-    from relu_exp.config import experiment_names
-
     if max_seeds is not None and not until_decided:
         raise UsageError("--max-seeds has a meaning with --until-decided only")
     most = (max_seeds or MAX_SEEDS) if until_decided else None
     _train(
-        experiment_names(),
+        [],
         [],
         only_plan=plan,
         budget=budget,

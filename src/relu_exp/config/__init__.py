@@ -5,7 +5,7 @@ This is the only room that knows Hydra, and of Hydra it uses two things: the gra
 """
 
 from relu_exp.config.assembly import sweeps
-from relu_exp.config.files import BUDGETS, Experiment, experiment_names, experiments
+from relu_exp.config.files import BUDGETS, Experiment, experiment_names, experiments, is_shipped
 from relu_exp.config.groups import GROUPS, option_names, registries
 from relu_exp.config.sweep import LauncherConfig, Sweep
 
@@ -17,6 +17,7 @@ __all__ = [
     "Sweep",
     "experiment_names",
     "experiments",
+    "is_shipped",
     "option_names",
     "registries",
     "sweeps",

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from relu_exp.core.registry import nearest, printable, shown
+from relu_exp.core.registry import experiment_folders, nearest, printable, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "experiment_names",
     "experiments",
     "find_experiment",
+    "is_shipped",
     "read_experiment",
     "shipped",
 ]
@@ -68,14 +69,42 @@ def shipped(folder: str) -> Path:
 
 
 @cache
+def _files(folder: Path) -> Mapping[str, Path]:
+    """Return the experiment files of a folder by name, `default` first."""
+    paths = sorted(folder.glob("*.yaml"), key=lambda path: (path.stem != "default", path.stem))
+    return {_folder_name(path.stem): path for path in paths}
+
+
+def is_shipped(name: str) -> bool:
+    """Return whether an experiment of that name comes with the package."""
+    return name in _files(shipped("experiments"))
+
+
+def _known() -> Mapping[str, Path]:
+    """Return the files of the experiments that have a name: the package's, then plugins'.
+
+    Raises:
+        UsageError: a plugin's experiment has a name that is taken.
+    """
+    found = dict(_files(shipped("experiments")))
+    for folder in experiment_folders():
+        for name, path in _files(folder).items():
+            if name in found:
+                raise UsageError(
+                    f"{path}: there is an experiment {name} already, {found[name]}: "
+                    "choose another name"
+                )
+            found[name] = path
+    return found
+
+
 def experiment_names() -> tuple[str, ...]:
-    """Return the names of the experiments that come with the package, `default` first."""
-    names = (path.stem for path in shipped("experiments").glob("*.yaml"))
-    return tuple(sorted(names, key=lambda name: (name != "default", name)))
+    """Return the names of the experiments: the package's, `default` first, then plugins'."""
+    return tuple(_known())
 
 
 def experiments() -> list[Experiment]:
-    """Return the experiments that come with the package, `default` first."""
+    """Return the experiments that have a name, `default` first."""
     return [find_experiment(name) for name in experiment_names()]
 
 
@@ -87,8 +116,8 @@ def find_experiment(name: str) -> Experiment:
     """
     if not name.isprintable():
         raise UsageError(f"{shown(name)} holds a character that cannot be printed")
-    if name in experiment_names():
-        return read_experiment(shipped("experiments") / f"{name}.yaml")
+    if path := _known().get(name):
+        return read_experiment(path)
     if name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name:
         return read_experiment(Path(name))
     names = experiment_names()

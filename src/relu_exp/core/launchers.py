@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Registry, Setting, settings_of
 from relu_exp.core.schema import UsageError
 
-__all__ = ["COMMON", "LAUNCHERS", "Launch", "Launcher"]
+__all__ = ["COMMON", "LAUNCHERS", "Launch", "Launcher", "launcher"]
 
 Launch: TypeAlias = Callable[..., None]
 """`launch(fleets, mission, num_workers, tell, train=None, **settings)`; see `launchers.local`."""
@@ -71,6 +71,42 @@ class Launcher:
 
 
 LAUNCHERS: Registry[Launcher] = Registry("launcher")
+
+
+def launcher(
+    *,
+    reference: str,
+    settings: Mapping[str, Setting] | None = None,
+    requires: str = "",
+    is_elsewhere: bool = False,
+) -> Callable[[Launch], Launch]:
+    """Register the decorated function under its own name.
+
+    Its keyword defaults are its settings, its docstring's first line its summary.
+
+    Args:
+        reference: where what it uses was published.
+        settings: limits and help of its settings.
+        requires: the package that it needs beside what everybody has.
+        is_elsewhere: whether fleets may train on other machines.
+    """
+
+    def add(launch: Launch) -> Launch:
+        LAUNCHERS.add(
+            Launcher(
+                name=launch.__name__,
+                target=f"{launch.__module__}:{launch.__name__}",
+                summary=(launch.__doc__ or launch.__name__).strip().splitlines()[0],
+                reference=reference,
+                own=settings_of(launch, settings or {}, skip=("train",)),
+                requires=requires,
+                is_elsewhere=is_elsewhere,
+            )
+        )
+        return launch
+
+    return add
+
 
 LAUNCHERS.add(
     Launcher(

@@ -19,10 +19,15 @@ from typing import Any, Protocol, TypeVar
 from relu_exp.core.schema import Choice, Scalar, UsageError
 
 __all__ = [
+    "COLOR",
     "ENTRY_POINT_GROUP",
+    "Label",
     "Named",
     "Registry",
     "Setting",
+    "experiment_dir",
+    "experiment_folders",
+    "label_of",
     "load_plugins",
     "nearest",
     "printable",
@@ -154,6 +159,51 @@ def _as_float(value: float) -> float:
         return math.inf
 
 
+COLOR = re.compile("#[0-9a-fA-F]{6}")
+"""A color as entries and manifests write it."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """How an entry is shown: its name in print, the same in Korean if it differs, and its color.
+
+    Raises:
+        UsageError: a name cannot be printed or is too long, or the color is not `#rrggbb`.
+    """
+
+    en: str
+    ko: str = ""
+    color: str = ""
+
+    def __post_init__(self) -> None:
+        for text in (self.en, self.ko):
+            # between two dollar signs a figure would read a formula
+            if len(text) > 60 or not text.isprintable() or "$" in text:
+                raise UsageError(
+                    f"label={shown(text)!r} is not valid: at most 60 printable characters, "
+                    "none of them a dollar sign"
+                )
+        if self.color and not COLOR.fullmatch(self.color):
+            raise UsageError(f"color={shown(self.color)!r} is not valid: write it as #rrggbb")
+
+    def as_dict(self) -> dict[str, str]:
+        """Return what is stated, as manifests hold it."""
+        return {key: value for key, value in vars(self).items() if value}
+
+
+def label_of(
+    function: Callable[..., Any], en: str = "", ko: str = "", color: str = ""
+) -> Label | None:
+    """Return how a registered function is shown: as stated, or by a tidy form of its name.
+
+    Returns:
+        None where nothing is stated of what comes with the package: `evidence` knows its names.
+    """
+    if not (en or ko or color) and function.__module__.startswith("relu_exp."):
+        return None
+    return Label(en or function.__name__.replace("_", " "), ko, color)
+
+
 class Named(Protocol):
     """What every registry entry has."""
 
@@ -243,6 +293,27 @@ def settings_of(
         if parameter.default is not inspect.Parameter.empty and name not in set(skip)
     }
     return {**found, **stated}
+
+
+_EXPERIMENT_FOLDERS: list[Path] = []
+
+
+def experiment_dir(folder: Path | str) -> None:
+    """Let every `*.yaml` of a folder be an experiment that is run by its name.
+
+    Raises:
+        UsageError: there is no such folder, or no experiment in it.
+    """
+    path = Path(folder).resolve()
+    if not any(path.glob("*.yaml")):
+        raise UsageError(f"experiment_dir({shown(str(folder))!r}): no *.yaml there")
+    if path not in _EXPERIMENT_FOLDERS:
+        _EXPERIMENT_FOLDERS.append(path)
+
+
+def experiment_folders() -> tuple[Path, ...]:
+    """Return the folders that plugins added."""
+    return tuple(_EXPERIMENT_FOLDERS)
 
 
 def load_plugins(modules: Iterable[str] = ()) -> None:

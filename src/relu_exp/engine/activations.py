@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
 from relu_exp.core.schema import Choice
 
 __all__ = [
@@ -43,6 +43,7 @@ class Activation:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     trained: tuple[str, str] | None = None
     is_random: bool = False
+    label: Label | None = None
 
     def keywords(self, settings: Mapping[str, object]) -> dict[str, object]:
         """Return the function's keywords at the start of training, given the entry's settings."""
@@ -62,10 +63,15 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     trained: tuple[str, str] | None = None,
     is_random: bool = False,
+    label: str = "",
+    label_ko: str = "",
+    color: str = "",
 ) -> Callable[[Function], Function]:
     """Register the decorated function under its own name.
 
-    Its keyword arguments are its settings, its docstring's first line its summary.
+    Its keyword arguments are its settings, its docstring's first line its summary. `label` is its
+    name in figures and tables (a tidy form of its own if not given), `label_ko` the same in Korean
+    where it differs, `color` its color in figures as `#rrggbb`.
     """
 
     def add(function: Function) -> Function:
@@ -80,6 +86,7 @@ def register(
                 settings=settings_of(function, settings or {}, skip=skip),
                 trained=trained,
                 is_random=is_random,
+                label=label_of(function, label, label_ko, color),
             )
         )
         return function

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
 from relu_exp.core.schema import Choice
 from relu_exp.engine.activations import gain as gain_of
 
@@ -66,6 +66,7 @@ class Initializer:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     std: StandardDeviation | None = None
     draws_biases: bool = False
+    label: Label | None = None
 
 
 INITIALIZERS: Registry[Initializer] = Registry("initializer")
@@ -82,8 +83,13 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     std: StandardDeviation | None = None,
     draws_biases: bool = False,
+    label: str = "",
+    label_ko: str = "",
 ) -> Callable[[Function], Function]:
-    """Register the decorated function `(z, fan, **settings) -> weights` under its own name."""
+    """Register the decorated function `(z, fan, **settings) -> weights` under its own name.
+
+    `label` is its name in figures and tables, `label_ko` the same in Korean where it differs.
+    """
 
     def add(function: Function) -> Function:
         INITIALIZERS.add(
@@ -96,6 +102,7 @@ def register(
                 settings=settings_of(function, settings or {}),
                 std=std,
                 draws_biases=draws_biases,
+                label=label_of(function, label, label_ko),
             )
         )
         return function

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Label, Registry, Setting, label_of
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.data import datasets
 from relu_exp.engine.ops.samples import Samples
@@ -93,6 +93,7 @@ class Network:
     fixed_depth: int | None = None
     image_shape: tuple[int, int, int] | None = None
     permutes_inputs: bool = False
+    label: Label | None = None
 
 
 OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))
@@ -108,10 +109,13 @@ def register(
     fixed_depth: int | None = None,
     image_shape: tuple[int, int, int] | None = None,
     permutes_inputs: bool = False,
+    label: str = "",
+    label_ko: str = "",
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Register the decorated forward function `(net: Pass, x: Samples, settings) -> outputs`.
 
-    `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers.
+    `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers;
+    `label` is its name in figures and tables, `label_ko` the same in Korean where it differs.
     """
 
     def add(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -126,6 +130,7 @@ def register(
                 fixed_depth=fixed_depth,
                 image_shape=image_shape,
                 permutes_inputs=permutes_inputs,
+                label=label_of(forward, label, label_ko),
             )
         )
         return forward

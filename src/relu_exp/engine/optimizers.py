@@ -29,7 +29,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Label, Registry, Setting
 from relu_exp.engine.ops.layout import kept, stacked
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
@@ -63,6 +63,7 @@ class OptimizerEntry:
     summary: str
     reference: str
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    label: Label | None = None
 
 
 OPTIMIZERS: Registry[OptimizerEntry] = Registry("optimizer")

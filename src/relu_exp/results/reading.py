@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from relu_exp.core.registry import printable
+from relu_exp.core.registry import Label, printable
 from relu_exp.core.schema import LATER_COLUMNS, SCHEMA_VERSION, UsageError
 
 __all__ = [
@@ -215,6 +215,13 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _is_label(value: Any) -> bool:
+    try:
+        return bool(_mapping_to(_is(str))(value) and Label(**value))
+    except (TypeError, UsageError):
+        return False
+
+
 _NOTHING = type(None)
 _FIELDS: Mapping[str, Check] = {
     "schema_version": _is(int),
@@ -228,6 +235,7 @@ _FIELDS: Mapping[str, Check] = {
     "thresholds": _mapping_to(_list_of(_is_number)),
     "axes": _mapping_to(_list_of(_is(str))),
     "studies": _mapping_to(is_plain_name),
+    "labels": _mapping_to(_mapping_to(_is_label)),
     "packages": _mapping_to(_is(str)),
     "fingerprint": _mapping_to(_is(str)),
     "machine": _mapping_to(_is(str, int, _NOTHING)),

@@ -30,12 +30,16 @@ _CALIBRATED_FROM = 600
 def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> int:
     """Train what is missing of some experiments, report on each, and return the exit code.
 
+    Without names it is every experiment where claims are judged, else `default`.
+
     Raises:
         UsageError: an experiment, an override, the device or the place of the results is not
             valid, or the sweep is so large that it needs --yes.
     """
     load_plugins(options.plugins)
-    tasks = tasks_of(names or ["default"], overrides, options)
+    if not names:
+        names = _every_experiment() if options.judges else ["default"]
+    tasks = tasks_of(names, overrides, options)
     if options.only_plan:
         seconds = sum(show_plan(task) for task in tasks)
         if options.judges:
@@ -58,6 +62,12 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
     show_verdicts(options.results)
     return 1 if num_lost else 0
+
+
+def _every_experiment() -> Sequence[str]:
+    from relu_exp.config import experiment_names
+
+    return experiment_names()
 
 
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:

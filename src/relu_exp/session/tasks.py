@@ -155,6 +155,7 @@ class Task:
             "budget": sweep.budget,
             "run_ids": [run.run_id for run in self.runs],
             "studies": self.studies,
+            "labels": _labels(self.runs),
             "device": self.device,
             "launcher": sweep.launcher.name,
             **describe_machine(),
@@ -231,12 +232,24 @@ def _studies(sweep: Sweep, device: str) -> dict[str, str]:
         raise UsageError(f"{sweep.name}: {error}") from error
 
 
+def _labels(runs: Sequence[RunConfig]) -> dict[str, dict[str, dict[str, str]]]:
+    """Return how the runs' choices are shown that say so themselves: group → name → label."""
+    from relu_exp.config import registries
+
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for group, registry in registries().items():
+        for name in sorted({getattr(run, group).name for run in runs}):
+            if label := registry[name].label:
+                found.setdefault(group, {})[name] = label.as_dict()
+    return found
+
+
 def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
     """Raise a UsageError for a figure that a file of the user's own names and there is not."""
-    from relu_exp.config import experiment_names
+    from relu_exp.config import is_shipped
 
     for name, sweep in zip(names, found, strict=True):
-        if name not in experiment_names() and sweep.figures:
+        if sweep.figures and not is_shipped(name):
             from relu_exp.evidence.figures import FIGURES
 
             for figure in sweep.figures:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
@@ -42,6 +42,7 @@ class Dataset:
     layout: Callable[..., Layout]
     own_settings: Mapping[str, Setting]
     settings: Mapping[str, Setting]
+    label: Label | None = None
 
     def own(self, choice: Choice) -> dict[str, Any]:
         """Return the settings that `read` and `layout` take."""
@@ -66,6 +67,8 @@ def register(
     *,
     reference: str,
     settings: Mapping[str, Setting] | None = None,
+    label: str = "",
+    label_ko: str = "",
 ) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
     """Register the decorated function, which returns the inputs and labels of all samples.
 
@@ -77,6 +80,8 @@ def register(
         layout: what the samples look like; a function of the settings when it depends on them.
         reference: where the data come from.
         settings: limits and help of the function's settings.
+        label: its name in figures and tables; a tidy form of its own if not given.
+        label_ko: the same in Korean where it differs.
     """
 
     def add(read: Callable[..., Arrays]) -> Callable[..., Arrays]:
@@ -92,6 +97,7 @@ def register(
                 layout=layout_of,
                 own_settings=own,
                 settings={**own, **_common_settings(example)},
+                label=label_of(read, label, label_ko),
             )
         )
         return read

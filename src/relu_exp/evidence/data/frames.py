@@ -86,7 +86,8 @@ class Frames:
         runs = runs.drop_duplicates("run_id").drop(columns="_rank")
         order = {run_id: place for place, run_id in enumerate(asked)}
         place = runs["run_id"].map(order) if asked else pd.Series(runs.index, runs.index)
-        return _described(runs.loc[place.sort_values(kind="stable").index].reset_index(drop=True))
+        runs = runs.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
+        return _described(runs, self.manifest.get("labels") or {})
 
     def only(self, precision: str) -> Frames:
         """Return these frames as if no runs of another precision had been asked for."""
@@ -109,6 +110,18 @@ class Frames:
     def _part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         part = self.store.read_part(part_id, table, columns)
         return check_rows(table, part, self.store.parts / part_id)
+
+    @property
+    def korean(self) -> dict[str, str]:
+        """Labels of `runs` whose Korean name differs, with that name."""
+        own, found = self.manifest.get("labels") or {}, {}
+        for group in PARTS:
+            names = _stated(own, group, "ko")
+            columns = self.runs[[group, f"{group}_settings", f"{group}_label"]].drop_duplicates()
+            rows = list(columns.itertuples(index=False, name=None))
+            labels = label_choices([row[:2] for row in rows], _stated(own, group, "en") | names)
+            found.update({row[2]: labels[row[:2]] for row in rows if row[0] in names})
+        return found
 
     @property
     def num_missing(self) -> int:
@@ -259,22 +272,37 @@ def _at_steps(part: pa.Table, steps: Steps) -> pa.Table:
     return part.filter(pa.array(found["step"] == extreme))
 
 
-def _described(runs: pd.DataFrame) -> pd.DataFrame:
-    """Add a column per setting and a label per configuration group, and order the labels."""
+def _described(
+    runs: pd.DataFrame, own: Mapping[str, Mapping[str, Mapping[str, str]]]
+) -> pd.DataFrame:
+    """Add a column per setting and a label per configuration group, and order the labels.
+
+    `own` holds what the results say of names: group → name → `en`, `ko` and `color`. Where they
+    state any color of an activation, `activation_color` has it.
+    """
     added: dict[str, Any] = {}
     for group in PARTS:
         pairs = list(zip(runs[group], runs[f"{group}_settings"], strict=True))
         parsed = {text: json.loads(text or "{}") for _, text in set(pairs)}
         for key in sorted({key for settings in parsed.values() for key in settings}):
             added[f"{group}.{key}"] = [parsed[text].get(key) for _, text in pairs]
-        labels = label_choices(pairs)
+        labels = label_choices(pairs, _stated(own, group, "en"))
         added[f"{group}_label"] = pd.Categorical(
             [labels[pair] for pair in pairs], categories=list(dict.fromkeys(labels.values()))
         )
+    if colors := _stated(own, "activation", "color"):
+        added["activation_color"] = [colors.get(name, "") for name in runs["activation"]]
     runs = pd.concat([runs, pd.DataFrame(added, index=runs.index)], axis=1)
     runs["precision"] = pd.Categorical(runs["precision"], categories=PRECISIONS)
     # a network of fixed shape has no width: whole numbers and nulls, not floats
     return runs.astype({"width": "Int32", "diverged_at": "Int32"})
+
+
+def _stated(
+    own: Mapping[str, Mapping[str, Mapping[str, str]]], group: str, field: str
+) -> dict[str, str]:
+    """Return a field of a group's labels by name, where it is stated."""
+    return {name: label[field] for name, label in own.get(group, {}).items() if field in label}
 
 
 def steps_to_threshold(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,27 +41,40 @@ NAMES: Mapping[str, str] = {
     "sgd": "SGD",
     "adam": "Adam",
 }
-"""Registry name → what it is called in print; a name that is not here is printed as it is."""
+"""Registry name → what it is called in print, unless results say it themselves."""
 
 
-def label_choices(choices: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+def label_choices(
+    choices: Iterable[tuple[str, str]], own: Mapping[str, str] | None = None
+) -> dict[tuple[str, str], str]:
     """Return a label for each distinct (name, settings as JSON) of one configuration group.
 
     A setting is shown only where choices of the same name differ in it; the parameter of a
     distribution always is, because `N(0, 0.01²)` is its name.
+
+    Args:
+        choices: name and settings of each choice.
+        own: what the results call some of the names; a name that neither they nor `NAMES` hold is
+            printed as it is.
     """
     distinct = list(dict.fromkeys(choices))
     by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for name, settings in distinct:
         by_name[name].append(json.loads(settings or "{}"))
+    names = {name: (own or {}).get(name) or NAMES.get(name, name) for name in by_name}
+    counts = Counter(names.values())
+    # two choices under one label would be drawn as one
+    names = {
+        name: f"{shown} [{name}]" if counts[shown] > 1 else shown for name, shown in names.items()
+    }
     return {
-        (name, settings): _label(name, json.loads(settings or "{}"), by_name[name])
+        (name, settings): _label(name, names[name], json.loads(settings or "{}"), by_name[name])
         for name, settings in distinct
     }
 
 
-def _label(name: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) -> str:
-    base, spoken = _distribution(name, settings)
+def _label(name: str, shown: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) -> str:
+    base, spoken = _distribution(name, shown, settings)
     told = [
         f"{key}={'all' if value is None and key.startswith('num_') else _plain(value)}"
         for key, value in settings.items()
@@ -72,7 +85,7 @@ def _label(name: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) 
     return label.replace("$", r"\$")
 
 
-def _distribution(name: str, settings: dict[str, Any]) -> tuple[str, set[str]]:
+def _distribution(name: str, shown: str, settings: dict[str, Any]) -> tuple[str, set[str]]:
     """Return the label without its settings, and the settings that it already tells."""
     if name == "normal" and "std" in settings:
         std = _plain(settings["std"])
@@ -82,7 +95,7 @@ def _distribution(name: str, settings: dict[str, Any]) -> tuple[str, set[str]]:
         return f"U(−{bound}, {bound})", {"bound"}
     if name == "constant" and "value" in settings:
         return f"constant {_plain(settings['value'])}", {"value"}
-    return NAMES.get(name, name), set()
+    return shown, set()
 
 
 def _plain(value: object) -> str:

@@ -117,7 +117,8 @@ class Look:
 def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     """Return a look for each value of a column, in the order of the sweep.
 
-    An activation has the same color in every figure; its variants (other settings) are shades of
+    An activation has the same color in every figure, its own if the results state one
+    (`activation_color`); its variants (other settings) are shades of
     it, and differ in line and marker too. Values of any other column are numbered through.
     """
     if by != "activation_label":
@@ -133,6 +134,9 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
     pairs = runs[["activation", by]].drop_duplicates()
     names = dict(zip(pairs[by], pairs["activation"], strict=True))
     spare = {name: n for n, name in enumerate(sorted(set(names.values()) - set(_COLORS)))}
+    own: dict[str, str] = {}
+    if "activation_color" in runs:
+        own = dict(zip(runs["activation"], runs["activation_color"], strict=True))
     found: dict[Any, Look] = {}
     variants = Counter(names.values())
     drawn: Counter[str] = Counter()
@@ -140,6 +144,7 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
         name = names[label]
         n, drawn[name] = drawn[name], drawn[name] + 1
         color, marker = _COLORS.get(name) or _SPARE[spare[name] % len(_SPARE)]
+        color = own.get(name) or color
         if variants[name] > 1:
             color = _shade(color, n / (variants[name] - 1))
         if n:

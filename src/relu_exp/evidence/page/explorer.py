@@ -115,6 +115,7 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
         "axes": [axis.removesuffix("_label") for axis in axes],
         "values": [values[axis] for axis in axes],
         "colors": [colors[label] for label in values["activation_label"]],
+        "korean": frames.korean,
         "kinds": list(kinds),
         "steps": steps,
         "num_numbers": stream.num_numbers,

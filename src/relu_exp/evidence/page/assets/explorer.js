@@ -74,6 +74,8 @@
       update(this);
     }
     values(axis) { return this.experiment.values[this.experiment.axes.indexOf(axis)] || []; }
+    /** A value as a reader sees it: the names of an experiment's own may have a Korean form. */
+    shown(value) { return (root.lang === "ko" && this.experiment.korean[value]) || value; }
     wasRun(axis, value) { return Boolean(this.experiment.find({ ...this.choice, [axis]: value })); }
 
     /** Bring the controls up to date: what was not run with the rest is greyed and says so. */
@@ -83,7 +85,7 @@
         const input = this[axis + "Input"], values = this.values(axis);
         input.parentElement.hidden = values.length < 2;
         input.replaceChildren(...values.map((value) => {
-          const ran = this.wasRun(axis, value), option = new Option(ran ? value : `${value} (${word("not_run")})`, value);
+          const ran = this.wasRun(axis, value), option = new Option(this.shown(value) + (ran ? "" : ` (${word("not_run")})`), value);
           option.className = ran ? "" : "off";
           return option;
         }));
@@ -117,7 +119,7 @@
     describe(choice = this.choice) {
       const { axes, values } = this.experiment;
       return axes.filter((axis, place) => values[place].length > 1)
-        .map((axis) => (axis === "depth" || axis === "learning_rate" ? `${word(axis)} ${choice[axis]}` : choice[axis])).join(" · ");
+        .map((axis) => (axis === "depth" || axis === "learning_rate" ? `${word(axis)} ${choice[axis]}` : this.shown(choice[axis]))).join(" · ");
     }
     show(range, kind) {
       const { setting } = this, absent = $(".absent", this.node);
