@@ -73,7 +73,7 @@ def cluster(here):
 
 @pytest.fixture(params=["local-2", "ray-shared", "slurm"])
 def way_of_shared_results(request):
-    return sailing(request)
+    return launching(request)
 
 
 @pytest.fixture
@@ -84,29 +84,29 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture(params=[name for name in WAYS if name != "ray-shared"])
 def way(request):
-    return sailing(request)
+    return launching(request)
 
 
 @pytest.fixture(params=WAYS)
 def any_way(request):
-    return sailing(request)
+    return launching(request)
 
 
-def sailing(request):
+def launching(request):
     name, num_workers, settings = WAYS[request.param]
     if name in MARKS:
         module, reason = MARKS[name]
         pytest.importorskip(module, reason=reason)
     request.getfixturevalue("cluster" if name == "ray" else "here")
 
-    def sail(
+    def launch_fleets(
         fleets, store, callback=lambda event: None, session="session", train=trainers.train, **more
     ):
         job = FleetJob(store.root, session, "cpu", **more)
         LAUNCHERS[name].launch(fleets, job, num_workers, callback, train, **settings)
 
-    sail.name = request.param
-    return sail
+    launch_fleets.name = request.param
+    return launch_fleets
 
 
 def opened(folder):
@@ -200,13 +200,13 @@ def test_a_fleet_whose_process_is_killed_goes_on_from_its_checkpoint(
     """Where nodes write results they write checkpoints too; here a kill costs one of two lives."""
     fleets, tables = expected
     fleets = fleets[:2]
-    sail = partial(
+    launch_fleets = partial(
         way_of_shared_results, train=None, plugins=("dies_once",), checkpoint_seconds=0.0
     )
-    sail(fleets, store)
+    launch_fleets(fleets, store)
     if way_of_shared_results.name == "local-2":  # here it is the user who starts it again
         done = store.finished()
-        sail([fleet for fleet in fleets if fleet.runs[0].run_id not in done], store)
+        launch_fleets([fleet for fleet in fleets if fleet.runs[0].run_id not in done], store)
     died, continued = ((store.checkpoints / name).read_text() for name in ("died", "continued"))
     assert int(died) == int(continued) > 0
     assert not list(store.checkpoints.glob("*.pt"))

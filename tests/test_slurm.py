@@ -131,7 +131,7 @@ def within(seconds, condition):
     return True
 
 
-def sail(fleets, root, callback=lambda event: None, train=trainers.train, **settings):
+def launch_fleets(fleets, root, callback=lambda event: None, train=trainers.train, **settings):
     store = Store(root)
     store.open()
     settings = {"fleets_per_job": 2, "max_retries": 1} | settings
@@ -159,7 +159,7 @@ def test_an_array_gives_the_tables_of_the_local_launcher(slurm, tmp_path):
     here.open()
     launch(fleets, FleetJob(here.root, "session", "cpu"), 1, lambda event: None)
     events = []
-    there = sail(fleets, tmp_path / "there", events.append, train=None)
+    there = launch_fleets(fleets, tmp_path / "there", events.append, train=None)
     assert curves(there) == curves(here) != []
     assert sum(isinstance(event, Outcome) for event in events) == 3
     assert not (there.root / "jobs").exists()
@@ -192,7 +192,7 @@ def impatience():
 @pytest.mark.parametrize("rate", [trainers.KILLED_ONCE, trainers.PREEMPTED_ONCE])
 def test_a_job_that_is_killed_or_preempted_is_queued_again(slurm, tmp_path, rate):
     with impatience():
-        store = sail(fleets_of(0.1, rate), tmp_path / "results")
+        store = launch_fleets(fleets_of(0.1, rate), tmp_path / "results")
     assert Counter(end.status for end in store.ends().values()) == {"done": 2}
 
 
@@ -204,14 +204,14 @@ def test_ctrl_c_takes_the_jobs_out_of_the_queue_and_keeps_what_was_saved(slurm, 
     root = tmp_path / "results"
     order = sorted(fleets_of(0.1, trainers.WAITING), key=lambda f: f.runs[0].learning_rate)
     with pytest.raises(KeyboardInterrupt):
-        sail(order, root, interrupt)
+        launch_fleets(order, root, interrupt)
     assert within(100, lambda: jobs() == "")
     assert len(Store(root).finished()) == 1
 
 
 def test_what_slurm_refuses_is_one_line(slurm, tmp_path):
     with pytest.raises(UsageError, match=r"Slurm refuses the jobs: .*partition") as caught:
-        sail(fleets_of(0.1), tmp_path / "results", partition="nowhere")
+        launch_fleets(fleets_of(0.1), tmp_path / "results", partition="nowhere")
     assert "\n" not in str(caught.value)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from relu_exp.core.registry import Registry, Setting, settings_of
+from relu_exp.core.registry import Registry, Setting, settings_of, summary_of
 from relu_exp.core.schema import UsageError
 
 __all__ = ["COMMON", "LAUNCHERS", "Launch", "Launcher", "launcher"]
@@ -90,22 +90,17 @@ def launcher(
         requires: the package that it needs beside what everybody has.
         is_elsewhere: whether fleets may train on other machines.
     """
-
-    def add(launch: Launch) -> Launch:
-        LAUNCHERS.add(
-            Launcher(
-                name=launch.__name__,
-                target=f"{launch.__module__}:{launch.__name__}",
-                summary=(launch.__doc__ or launch.__name__).strip().splitlines()[0],
-                reference=reference,
-                own=settings_of(launch, settings or {}, skip=("train",)),
-                requires=requires,
-                is_elsewhere=is_elsewhere,
-            )
+    return LAUNCHERS.register(
+        lambda launch: Launcher(
+            name=launch.__name__,
+            target=f"{launch.__module__}:{launch.__name__}",
+            summary=summary_of(launch),
+            reference=reference,
+            own=settings_of(launch, settings or {}, skip=("train",)),
+            requires=requires,
+            is_elsewhere=is_elsewhere,
         )
-        return launch
-
-    return add
+    )
 
 
 LAUNCHERS.add(

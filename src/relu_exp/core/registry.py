@@ -33,6 +33,7 @@ __all__ = [
     "printable",
     "settings_of",
     "shown",
+    "summary_of",
 ]
 
 ENTRY_POINT_GROUP = "relu_exp.plugins"
@@ -225,6 +226,7 @@ class Named(Protocol):
 
 
 E_ = TypeVar("E_", bound=Named)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass
@@ -244,6 +246,18 @@ class Registry(Mapping[str, E_]):
             raise UsageError(f"{self.kind} {entry.name} is registered twice: choose another name")
         self._entries[entry.name] = entry
         return entry
+
+    def register(self, make: Callable[[F], E_]) -> Callable[[F], F]:
+        """Return a decorator that adds the entry which `make` returns for the decorated function.
+
+        The decorator raises a UsageError if the entry's name is taken.
+        """
+
+        def decorate(function: F) -> F:
+            self.add(make(function))
+            return function
+
+        return decorate
 
     def __getitem__(self, name: str) -> E_:
         if name not in self._entries:
@@ -281,6 +295,11 @@ class Registry(Mapping[str, E_]):
             for key, setting in entry.settings.items()
         }
         return Choice(name, tuple(sorted(values.items())))
+
+
+def summary_of(function: Callable[..., Any]) -> str:
+    """Return the first line of a function's docstring, or its name if it has none."""
+    return (function.__doc__ or function.__name__).strip().splitlines()[0]
 
 
 def settings_of(

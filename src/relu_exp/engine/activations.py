@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
 from relu_exp.core.schema import Choice
 
 __all__ = [
@@ -73,25 +73,20 @@ def register(
     name in figures and tables (a tidy form of its own if not given), `label_ko` the same in Korean
     where it differs, `color` its color in figures as `#rrggbb`.
     """
-
-    def add(function: Function) -> Function:
-        skip = {"noise", trained[0] if trained else ""}
-        ACTIVATIONS.add(
-            Activation(
-                name=function.__name__,
-                function=function,
-                formula=formula,
-                reference=reference,
-                summary=(function.__doc__ or function.__name__).strip().splitlines()[0],
-                settings=settings_of(function, settings or {}, skip=skip),
-                trained=trained,
-                is_random=is_random,
-                label=label_of(function, label, label_ko, color),
-            )
+    skip = {"noise", trained[0] if trained else ""}
+    return ACTIVATIONS.register(
+        lambda function: Activation(
+            name=function.__name__,
+            function=function,
+            formula=formula,
+            reference=reference,
+            summary=summary_of(function),
+            settings=settings_of(function, settings or {}, skip=skip),
+            trained=trained,
+            is_random=is_random,
+            label=label_of(function, label, label_ko, color),
         )
-        return function
-
-    return add
+    )
 
 
 @register(formula="x", reference="no nonlinearity: the control")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
 from relu_exp.core.schema import Choice
 from relu_exp.engine.activations import gain as gain_of
 
@@ -90,24 +90,19 @@ def register(
 
     `label` is its name in figures and tables, `label_ko` the same in Korean where it differs.
     """
-
-    def add(function: Function) -> Function:
-        INITIALIZERS.add(
-            Initializer(
-                name=function.__name__,
-                function=function,
-                reference=reference,
-                summary=(function.__doc__ or function.__name__).strip().splitlines()[0],
-                formula=formula,
-                settings=settings_of(function, settings or {}),
-                std=std,
-                draws_biases=draws_biases,
-                label=label_of(function, label, label_ko),
-            )
+    return INITIALIZERS.register(
+        lambda function: Initializer(
+            name=function.__name__,
+            function=function,
+            reference=reference,
+            summary=summary_of(function),
+            formula=formula,
+            settings=settings_of(function, settings or {}),
+            std=std,
+            draws_biases=draws_biases,
+            label=label_of(function, label, label_ko),
         )
-        return function
-
-    return add
+    )
 
 
 def uniform_from_normal(z: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, summary_of
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.data import datasets
 from relu_exp.engine.ops.samples import Samples
@@ -117,25 +117,20 @@ def register(
     `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers;
     `label` is its name in figures and tables, `label_ko` the same in Korean where it differs.
     """
-
-    def add(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        NETWORKS.add(
-            Network(
-                name=forward.__name__,
-                layers=layers,
-                forward=forward,
-                summary=(forward.__doc__ or forward.__name__).strip().splitlines()[0],
-                reference=reference,
-                settings={"output": OUTPUT, **(settings or {})},
-                fixed_depth=fixed_depth,
-                image_shape=image_shape,
-                permutes_inputs=permutes_inputs,
-                label=label_of(forward, label, label_ko),
-            )
+    return NETWORKS.register(
+        lambda forward: Network(
+            name=forward.__name__,
+            layers=layers,
+            forward=forward,
+            summary=summary_of(forward),
+            reference=reference,
+            settings={"output": OUTPUT, **(settings or {})},
+            fixed_depth=fixed_depth,
+            image_shape=image_shape,
+            permutes_inputs=permutes_inputs,
+            label=label_of(forward, label, label_ko),
         )
-        return forward
-
-    return add
+    )
 
 
 def _dense_layers(widths: Sequence[int]) -> list[Layer]:

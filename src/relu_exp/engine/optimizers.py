@@ -30,7 +30,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting
+from relu_exp.core.registry import Label, Registry, Setting, summary_of
 from relu_exp.engine.ops.layout import kept, stacked
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
@@ -212,8 +212,7 @@ class Adam:
 
 
 def _register(name: str, make: Callable[..., Optimizer], reference: str, **settings: Any) -> None:
-    summary = (make.__doc__ or name).strip().splitlines()[0]
-    OPTIMIZERS.add(OptimizerEntry(name, make, summary, reference, settings))
+    OPTIMIZERS.add(OptimizerEntry(name, make, summary_of(make), reference, settings))
 
 
 _register(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
@@ -84,25 +84,22 @@ def register(
         label_ko: the same in Korean where it differs.
     """
 
-    def add(read: Callable[..., Arrays]) -> Callable[..., Arrays]:
+    def entry(read: Callable[..., Arrays]) -> Dataset:
         own = settings_of(read, settings or {})
         layout_of: Callable[..., Layout] = layout if callable(layout) else lambda **_: layout
         example = layout_of(**{key: setting.default for key, setting in own.items()})
-        DATASETS.add(
-            Dataset(
-                name=read.__name__,
-                summary=(read.__doc__ or "").strip().partition("\n")[0],
-                reference=reference,
-                read=read,
-                layout=layout_of,
-                own_settings=own,
-                settings={**own, **_common_settings(example)},
-                label=label_of(read, label, label_ko),
-            )
+        return Dataset(
+            name=read.__name__,
+            summary=summary_of(read),
+            reference=reference,
+            read=read,
+            layout=layout_of,
+            own_settings=own,
+            settings={**own, **_common_settings(example)},
+            label=label_of(read, label, label_ko),
         )
-        return read
 
-    return add
+    return DATASETS.register(entry)
 
 
 def _common_settings(layout: Layout) -> dict[str, Setting]:

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Registry, Setting, summary_of
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
@@ -77,13 +77,9 @@ def figure(
     *needs: str, name: str | None = None
 ) -> Callable[[Callable[[Frames], Iterator[Drawing]]], Callable[[Frames], Iterator[Drawing]]]:
     """Register a function as a figure that needs rows in the tables `needs`."""
-
-    def add(make: Callable[[Frames], Iterator[Drawing]]) -> Callable[[Frames], Iterator[Drawing]]:
-        summary = (make.__doc__ or make.__name__).strip().splitlines()[0].rstrip(".")
-        FIGURES.add(FigureKind(name or make.__name__, summary, needs, make))
-        return make
-
-    return add
+    return FIGURES.register(
+        lambda make: FigureKind(name or make.__name__, summary_of(make).rstrip("."), needs, make)
+    )
 
 
 def finished(
