@@ -59,7 +59,7 @@ def _acquire(lock: FileLock, folder: Path, notify: Callable[[str], None]) -> Non
 
 def _write_holder(file: int) -> None:
     holder = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%H:%M:%S} UTC"
-    # on a full disk the lock still holds, but nobody learns who holds it
+    # on a full disk the lock still holds, but its holder is not named
     with suppress(OSError):
         os.ftruncate(file, 0)
         os.pwrite(file, holder.encode(), 0)

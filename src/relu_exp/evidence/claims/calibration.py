@@ -124,7 +124,7 @@ def planted() -> tuple[Check, ...]:
 
 
 def against_itself(root: Path, opened: Open = Frames.open) -> Check | None:
-    """Return how often an arm of the results was told from itself with other seeds.
+    """Return how often an arm of the results was decided to differ from itself with other seeds.
 
     Every arm (all of a configuration but the seed) with at least four finished runs is split at
     random into pairs of seeds; the effect is the ratio of their validation losses at the end. None
@@ -140,7 +140,7 @@ def against_itself(root: Path, opened: Open = Frames.open) -> Check | None:
     if not verdicts:
         return None
     return Check(
-        "an arm of these experiments was told from itself with other seeds",
+        "an arm of these experiments differed from itself with other seeds",
         sum(map(_is_decided, verdicts)),
         len(verdicts),
         ALPHA,

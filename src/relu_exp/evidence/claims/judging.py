@@ -76,7 +76,7 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     except UsageError as error:
         return _undecided(f"The results cannot be used: {error}.", claim, evidence)
     except Exception as error:
-        # a mistake in one claim, or results that nobody foresaw, must not take the others down
+        # an error in one claim, or unforeseen results, must not stop the other claims
         message = " ".join(str(error).split())[:200]
         text = f"Deciding it failed with {type(error).__name__}: {message}."
         return _undecided(text, claim, evidence)

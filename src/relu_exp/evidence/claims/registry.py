@@ -162,7 +162,7 @@ def claim(
 
     def add(effects: Callable[[Evidence], Effects]) -> Callable[[Evidence], Effects]:
         if not effects.__module__.startswith("relu_exp."):
-            _load()  # whoever comes from outside finds the project's own names taken
+            _load()  # the project's own names are taken before a plugin's
         if id in _CLAIMS:
             raise UsageError(f"claim {id} is registered twice: choose another name")
         if (rule.threshold is None) != (rule.kind in ("cases", "counts")):

@@ -74,7 +74,7 @@ def remarks(claim: Claim, evidence: Evidence) -> list[str]:
         "failed": "failed with an error and count for nothing",
         "interrupted": "were interrupted before the end",
         "missing": "have not been run",
-        "diverged": "diverged, which is a result",
+        "diverged": "diverged",
     }
     phrases, made = [], _made(claim, evidence)
     for each in made:

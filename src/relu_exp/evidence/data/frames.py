@@ -260,7 +260,7 @@ class Frames:
 
 
 Open = Callable[[Path], Frames]
-"""What opens a folder; whoever has opened it before may give that again."""
+"""Opens a folder; may return an instance that was opened before."""
 
 
 def _at_steps(part: pa.Table, steps: Steps) -> pa.Table:

@@ -37,7 +37,7 @@ class Judged:
     """What was written, the summary of it, and the words that pages are filled with.
 
     `summary` holds the counts by verdict and what surprises; `evidence` the results as they were
-    read, so that nobody reads them again.
+    read, so that they are read once.
     """
 
     root: Path
