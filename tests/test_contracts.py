@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from relu_exp.core import registry as registry_module
 from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.engine.activations import ACTIVATIONS, gain, value_and_derivative
 from relu_exp.engine.data.datasets import DATASETS, load, shape_of
@@ -134,3 +135,22 @@ def test_an_optimizer_lowers_the_loss(name: str) -> None:
         if split == "train"
     ]
     assert curve[-1] < 0.8 * curve[0]
+
+
+@pytest.mark.parametrize(
+    ("registry", "word", "guess"),
+    [
+        (ACTIVATIONS, "swish", "swish is silu"),
+        (ACTIVATIONS, "LeakyReLU", "leakyrelu is leaky_relu"),
+        (INITIALIZERS, "kaiming_normal_", "kaiming_normal is he_normal"),
+        (INITIALIZERS, "glorot-uniform", "glorot_uniform is xavier_uniform"),
+    ],
+)
+def test_the_names_of_other_libraries_are_recognized(registry, word, guess):
+    with pytest.raises(UsageError, match=guess):
+        registry[word]
+
+
+def test_every_synonym_leads_to_an_entry():
+    known = {name for each in (ACTIVATIONS, INITIALIZERS, NETWORKS, OPTIMIZERS) for name in each}
+    assert {names[0] for names in registry_module._SYNONYMS.values()} <= known

@@ -39,9 +39,43 @@ __all__ = [
 ENTRY_POINT_GROUP = "relu_exp.plugins"
 
 
+_SYNONYMS = {
+    "swish": ("silu",),
+    "sigmoidal": ("sigmoid",),
+    "logistic": ("sigmoid",),
+    "linear": ("identity",),
+    "none": ("identity",),
+    "lrelu": ("leaky_relu",),
+    "leakyrelu": ("leaky_relu",),
+    "heaviside": ("step",),
+    "kaiming_normal": ("he_normal",),
+    "kaiming_uniform": ("he_uniform",),
+    "kaiming": ("he_normal", "he"),
+    "he": ("he_normal",),
+    "glorot_normal": ("xavier_normal",),
+    "glorot_uniform": ("xavier_uniform",),
+    "glorot": ("xavier_normal", "xavier"),
+    "xavier": ("xavier_normal",),
+    "gaussian": ("normal",),
+    "zero": ("zeros",),
+    "default": ("torch_default",),
+    "cnn": ("small_cnn",),
+    "resnet": ("residual_mlp",),
+    "adamw": ("adam",),
+}
+"""What people type → the names that it may have here."""
+
+
 def nearest(value: str, valid: Iterable[str]) -> str:
-    """Return `` (did you mean X?)`` for the closest valid name, or nothing when none is close."""
+    """Return `` (did you mean X?)`` for the closest valid name, or nothing when none is close.
+
+    A synonym is said to be one: `` (swish is silu)``. PyTorch's trailing underscore is left out.
+    """
     by_plain_name = {name.casefold(): name for name in valid}
+    plain = value.casefold().rstrip("_").replace("-", "_")
+    for name in _SYNONYMS.get(plain, ()):
+        if name in by_plain_name:
+            return f" ({plain} is {name})"
     close = difflib.get_close_matches(value.casefold(), by_plain_name, n=1, cutoff=0.5)
     return f" (did you mean {by_plain_name[close[0]]}?)" if close else ""
 
