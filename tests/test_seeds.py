@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from relu_exp.cli import main
-from relu_exp.evidence.claims.verdicts import ALPHA, Verdict, corrected, seeds_to_decide
+from relu_exp.evidence.claims.correction import corrected
+from relu_exp.evidence.claims.verdicts import ALPHA, Verdict
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.statistics import seeds_to_decide
 from relu_exp.session import session
 from relu_exp.session.seeds import MAX_LOOKS, more_seeds
 
