@@ -147,3 +147,18 @@ def test_parameters_are_stacks_also_those_of_runs_that_stay() -> None:
     stack = build([make_run(width=13, seed=seed) for seed in range(3)])
     for parameter in (*stack.parameters(), *stack.keep([0, 2]).parameters()):
         assert begin_aligned(parameter.detach())
+
+
+@pytest.mark.usefixtures("unknown_shapes")
+def test_the_plan_says_which_path_a_shape_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, _ = products.paths([(1, 5, 40, 7), (3, 5, 40, 7)])
+    assert (alone.is_batched, alone.slowdown) == (True, 1.0)
+
+    def imprecise(self: Multiplication) -> None:
+        self.C.copy_(torch.bmm(self.A.double(), self.B.double()).float())
+
+    monkeypatch.setattr(Multiplication, "_batched", imprecise)
+    products._has_equal_bits.clear()
+    (path,) = products.paths([(3, 5, 40, 7)] * 2)
+    assert (path.shape, path.is_batched) == ((3, 5, 40, 7), False)
+    assert path.slowdown > 0
