@@ -9,13 +9,18 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TextIO
 
 import pytest
 
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.local import launch
+from relu_exp.launchers import slurm_queue
+from relu_exp.launchers.local import Notice, launch
+from relu_exp.launchers.slurm_queue import QueuedJob
 from relu_exp.launchers.task import FleetJob, Outcome
 from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
@@ -25,7 +30,10 @@ from configs import make_run
 
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'relu-exp[slurm]'")
 
+from submitit.core.utils import FailedJobError
+
 from relu_exp.launchers import slurm as launcher
+from relu_exp.launchers.jobs import SlurmJob
 
 # one Slurm for all, whichever processes share out the tests
 pytestmark = pytest.mark.xdist_group("slurm")
@@ -63,6 +71,26 @@ MessageTimeout=60
 NodeName={host} CPUs=2 Boards=1 SocketsPerBoard=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+
+
+@dataclass
+class Cluster:
+    """The daemons of a cluster, in the order of `DAEMONS`."""
+
+    folder: Path
+    daemons: list[subprocess.Popen[bytes]]
+    commands: tuple[tuple[str, ...], ...]
+    log: TextIO
+
+    def kill_controller(self) -> None:
+        """Kill slurmctld as a crash does, and start it again after some seconds."""
+        self.daemons[1].kill()
+        self.daemons[1].wait()
+
+        def start() -> None:
+            self.daemons[1] = subprocess.Popen(self.commands[1], stdout=self.log, stderr=self.log)
+
+        threading.Timer(3, start).start()
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +136,7 @@ def slurm(tmp_path_factory):
                 if not within(100, answers):
                     words = (folder / "daemons.log").read_text()[-300:]
                     pytest.skip(f"{command[0]} does not start here: {words}")
-            yield folder
+            yield Cluster(folder, started, tuple(commands), log)
         finally:
             for daemon in reversed(started):
                 daemon.terminate()
@@ -209,22 +237,217 @@ def test_ctrl_c_takes_the_jobs_out_of_the_queue_and_keeps_what_was_saved(slurm, 
     assert len(Store(root).finished()) == 1
 
 
-def test_what_slurm_refuses_is_one_line(slurm, tmp_path):
+def test_what_slurm_refuses_is_one_line_with_the_setting_it_is_about(slurm, tmp_path):
     with pytest.raises(UsageError, match=r"Slurm refuses the jobs: .*partition") as caught:
         launch_fleets(fleets_of(0.1), tmp_path / "results", partition="nowhere")
     assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("(launcher.partition=nowhere)")
 
 
-def test_jobs_left_behind_that_do_not_end_are_named(tmp_path, monkeypatch):
-    (tmp_path / "session").mkdir()
-    (tmp_path / "session" / launcher._SUBMITTED).write_text("7_0 7_1 8_0")
-    cancelled = []
-    monkeypatch.setattr(launcher, "_in_queue", lambda: {"7_1", "9_0"})
-    monkeypatch.setattr(launcher, "_scancel", cancelled.append)
-    monkeypatch.setattr(launcher, "_CANCEL_SECONDS", 0.5)
-    with pytest.raises(UsageError, match="do not end: 7_1; wait"):
-        launcher._cancel_left_behind(tmp_path)
-    assert cancelled == [["7_1"]]
-    monkeypatch.setattr(launcher, "_in_queue", lambda: {"9_0"})
-    launcher._cancel_left_behind(tmp_path)
-    assert not list(tmp_path.glob(f"*/{launcher._SUBMITTED}"))
+def test_a_driver_that_is_a_job_submits_jobs_with_limits_of_their_own(slurm, tmp_path, monkeypatch):
+    # what sbatch --mem-per-cpu leaves in the environment of a driver
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "100")
+    store = launch_fleets(fleets_of(0.1), tmp_path / "results", memory_gb=0.5)
+    assert Counter(end.status for end in store.ends().values()) == {"done": 1}
+    assert os.environ["SLURM_MEM_PER_CPU"] == "100"
+
+
+def test_a_job_that_cannot_start_says_why(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 1.0)
+    notices = []
+
+    def listen(event):
+        if isinstance(event, Notice):
+            notices.append(event.text)
+            subprocess.run(["scontrol", "update", "PartitionName=main", "State=UP"], check=True)
+
+    subprocess.run(["scontrol", "update", "PartitionName=main", "State=DOWN"], check=True)
+    store = launch_fleets(fleets_of(0.1), tmp_path / "results", listen)
+    assert notices[0] == "the job waits in Slurm's queue: PartitionDown"
+    assert Counter(end.status for end in store.ends().values()) == {"done": 1}
+
+
+def test_a_controller_that_is_killed_and_started_again_loses_nothing(slurm, tmp_path):
+    events = []
+
+    def kill_once(event):
+        if not events:
+            slurm.kill_controller()
+        events.append(event)
+
+    store = launch_fleets(fleets_of(0.1, 0.2, 0.3), tmp_path / "results", kill_once, train=None)
+    assert Counter(end.status for end in store.ends().values()) == {"done": 3}
+    assert within(60, lambda: jobs() == "")
+
+
+@pytest.mark.parametrize("reason", ["launch failed requeued held", "job requeued in held state"])
+def test_a_job_that_slurm_holds_after_a_failure_is_submitted_again(
+    slurm, tmp_path, monkeypatch, reason
+):
+    held = set()
+
+    def queued_jobs(name):
+        there = slurm_queue.queued_jobs(name)
+        if there and not held:
+            held.update(there)
+        return there and {
+            id: QueuedJob("PENDING", reason) if id in held else job for id, job in there.items()
+        }
+
+    monkeypatch.setattr(launcher, "queued_jobs", queued_jobs)
+    store = launch_fleets(fleets_of(0.1), tmp_path / "results", train=None)
+    assert held
+    assert Counter(end.status for end in store.ends().values()) == {"done": 1}
+
+
+def test_a_job_whose_fleets_are_saved_is_not_waited_for(tmp_path, monkeypatch):
+    fleets = fleets_of(0.1)
+    store = Store(tmp_path)
+    store.open()
+    launch(fleets, FleetJob(tmp_path, "session", "cpu"), 1, lambda event: None)
+    scheduler = scheduler_of(tmp_path, fleets, [])
+    scheduler.queued = {"7_0": None}
+    scheduler.fleets = {"7_0": list(fleets)}
+    monkeypatch.setattr(launcher, "_POLL_SECONDS", {"slurm": 0.01})
+    monkeypatch.setattr(launcher, "cancel", lambda *which, **by: None)
+    held = {"7_0": QueuedJob("PENDING", "job requeued in held state")}
+    monkeypatch.setattr(launcher, "queued_jobs", lambda name: held)
+    scheduler.launch()
+    assert scheduler.queued == {}
+
+
+def scheduler_of(root, fleets, events):
+    """A scheduler whose queue is never asked: its jobs are put in by hand."""
+    folder = root / "jobs" / "session"
+    folder.mkdir(parents=True)
+    template = SlurmJob(fleets, FleetJob(root, "session", "cpu"), folder, 1, (), 1)
+    return launcher._SlurmScheduler(
+        template, events.append, None, {}, "slurm", 10, launcher.deque()
+    )
+
+
+def test_a_fleet_whose_checkpoints_advance_is_never_given_up(tmp_path, monkeypatch):
+    (fleet,) = fleets_of(0.1)
+    monkeypatch.setattr(launcher, "cancel", lambda *which, **by: None)
+    events = []
+    store = Store(tmp_path)
+    store.open()
+    scheduler = scheduler_of(tmp_path, (fleet,), events)
+
+    def lose():
+        scheduler.queued["7"] = SimpleNamespace(paths=SimpleNamespace(stdout=tmp_path / "log"))
+        scheduler.fleets["7"], scheduler.groups["7"] = [fleet], (fleet,)
+        scheduler.finish("7")
+
+    store.checkpoints.mkdir(exist_ok=True)
+    checkpoint = store.checkpoints / f"{fleet.fleet_id}.pt"
+    for second in range(5):
+        checkpoint.touch()
+        os.utime(checkpoint, (0, second + 1))
+        lose()
+    assert events == []
+    (tmp_path / "log").write_text("srun: error\nslurmstepd: killed by the cgroup\n\n")
+    lose()
+    lose()
+    (outcome,) = events
+    assert (
+        "ended 2 times without saving it (slurmstepd: killed by the cgroup)" in outcome.reasons[0]
+    )
+
+
+def test_a_job_that_is_stopped_again_and_again_goes_on_while_its_checkpoints_advance(tmp_path):
+    (fleet,) = fleets_of(0.1)
+    store = Store(tmp_path)
+    store.open()
+    job = SlurmJob((fleet,), FleetJob(tmp_path, "session", "cpu"), tmp_path, 1, (), 1)
+    store.checkpoints.mkdir(exist_ok=True)
+    checkpoint = store.checkpoints / f"{fleet.fleet_id}.pt"
+    for second in range(5):
+        checkpoint.touch()
+        os.utime(checkpoint, (0, second + 1))
+        job = job.checkpoint().function
+        assert job.num_fruitless == 0
+    for count in (1, 2):
+        job = job.checkpoint().function
+        assert job.num_fruitless == count
+
+
+@pytest.fixture
+def left_behind(tmp_path):
+    """A results folder in which a command was killed while its jobs were in the queue."""
+    folder = tmp_path / "results" / "default" / "jobs" / "20260101T000000000000-abcd"
+    folder.mkdir(parents=True)
+    slurm_queue.mark_submitting(folder)
+    return folder
+
+
+def test_jobs_left_behind_are_cancelled_by_whichever_launcher_goes_on(slurm, left_behind):
+    name = slurm_queue.job_name(left_behind.name)
+    subprocess.run(["sbatch", "-J", name, "--wrap", "sleep 600"], cwd=slurm.folder, check=True)
+    assert name in told("squeue", "-h", "-o", "%j")
+    settings = ["activation=relu", "depth=1", "width=8", "num_steps=3", "seed=0"]
+    results = str(left_behind.parents[2])
+    done = subprocess.run(
+        [sys.executable, "-m", "relu_exp", "run", *settings, "--results", results],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "jobs of a command that was killed" in done.stderr
+    assert told("squeue", "-h", "-o", "%j") == ""
+
+
+def fake_command(folder, name, script):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo '7_1|RUNNING|None'", "do not end: 7_1; wait until `squeue --name=relu-exp-2026"),
+        ("exit 1", "Slurm does not answer, so jobs of a command that was killed may still write"),
+        (None, "this machine has no squeue to ask"),
+    ],
+)
+def test_jobs_left_behind_that_may_still_write_are_one_line(
+    left_behind, tmp_path, monkeypatch, script, message
+):
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    if script is not None:
+        fake_command(commands, "squeue", script)
+    fake_command(commands, "scancel", "exit 0")
+    monkeypatch.setenv("PATH", f"{commands}")
+    monkeypatch.setattr(slurm_queue, "_CANCEL_SECONDS", 0.5)
+    with pytest.raises(UsageError, match=message) as caught:
+        slurm_queue.cancel_left_behind(left_behind.parent)
+    assert "\n" not in str(caught.value)
+    assert list(left_behind.iterdir())
+    if script is not None:
+        fake_command(commands, "squeue", "exit 0")
+        slurm_queue.cancel_left_behind(left_behind.parent)
+        assert not list(left_behind.iterdir())
+
+
+def test_a_full_queue_is_waited_for_while_jobs_are_in_it(tmp_path, monkeypatch):
+    fleets = fleets_of(0.1, 0.2)
+    notices = []
+    scheduler = scheduler_of(tmp_path, fleets, notices)
+    scheduler.due.extend((fleet,) for fleet in fleets)
+    error = FailedJobError("sbatch: error: Slurm temporarily unable to accept job")
+
+    def refuse(jobs):
+        raise error
+
+    monkeypatch.setattr(scheduler, "submit_array", refuse)
+    with pytest.raises(UsageError, match="temporarily unable"):
+        scheduler.submit()
+    scheduler.due.clear()
+    scheduler.due.extend((fleet,) for fleet in fleets)
+    scheduler.queued["7"] = None
+    scheduler.submit()
+    assert [fleet for (fleet,) in scheduler.due] == list(fleets)
+    assert notices == [Notice("Slurm takes no more than 1 jobs now; the others wait here")]

@@ -8,18 +8,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.local import Progress, launch, paced
+from relu_exp.launchers.local import Notice, Progress, launch, paced
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, outcome_of
 from relu_exp.planning.fleets import Fleet
 from relu_exp.results.atomic import write_text
 from relu_exp.results.provenance import changes
 from relu_exp.results.store import Store
 
-__all__ = ["SlurmJob", "grouped", "outcome_in", "read_error", "read_step"]
+__all__ = ["SlurmJob", "checkpoint_time", "grouped", "outcome_in", "read_error", "read_step"]
 
 _NOTE_SECONDS = 5.0
 
@@ -44,7 +45,9 @@ class SlurmJob:
     """The driver's process id if the job runs on the driver's machine; the job ends with it."""
     num_saved: int = 0
     num_fruitless: int = 0
-    """How often it was stopped in a row without having saved another fleet."""
+    """How often it was stopped in a row without progress: a fleet saved, or a checkpoint."""
+    checkpoints: tuple[int, ...] = ()
+    """When each fleet's checkpoint was written before it was stopped, as `checkpoint_time`."""
 
     def due(self) -> list[Fleet]:
         """Return the fleets that are not saved yet."""
@@ -76,8 +79,18 @@ class SlurmJob:
         from submitit.helpers import DelayedSubmission
 
         num_saved = len(self.fleets) - len(self.due())
-        num_fruitless = 0 if num_saved > self.num_saved else self.num_fruitless + 1
-        return DelayedSubmission(replace(self, num_saved=num_saved, num_fruitless=num_fruitless))
+        checkpoints = tuple(checkpoint_time(fleet, self.job) for fleet in self.fleets)
+        has_progress = num_saved > self.num_saved or any(
+            now > before for now, before in zip_longest(checkpoints, self.checkpoints, fillvalue=0)
+        )
+        return DelayedSubmission(
+            replace(
+                self,
+                num_saved=num_saved,
+                num_fruitless=0 if has_progress else self.num_fruitless + 1,
+                checkpoints=checkpoints,
+            )
+        )
 
 
 class _StepNotes:
@@ -87,7 +100,7 @@ class _StepNotes:
         self.slurm_job = slurm_job
         self.notes: dict[str, Any] = {}
 
-    def __call__(self, event: Progress | Outcome) -> None:
+    def __call__(self, event: Progress | Outcome | Notice) -> None:
         if self.slurm_job.driver is not None and not _is_alive(self.slurm_job.driver):
             sys.exit(1)
         if isinstance(event, Progress):
@@ -122,6 +135,15 @@ def outcome_in(fleet: Fleet, job: FleetJob) -> Outcome | None:
     runs = store.read_part(fleet.fleet_id, "runs", ["status", "error", "session"]).to_pydict()
     # a fleet that failed before has a part from another session
     return outcome_of(fleet, runs) if set(runs["session"]) == {job.session} else None
+
+
+def checkpoint_time(fleet: Fleet, job: FleetJob) -> int:
+    """Return when a fleet's checkpoint was last written, in nanoseconds; 0 if there is none."""
+    try:
+        path = Store(job.results).checkpoints / f"{fleet.fleet_id}.pt"
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def read_step(fleet: Fleet, folder: Path) -> int | None:

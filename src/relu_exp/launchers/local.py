@@ -20,7 +20,7 @@ from relu_exp.launchers.processes import end_with_parent, processes
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
 from relu_exp.planning.fleets import Fleet
 
-__all__ = ["Callback", "Progress", "launch", "num_cores", "paced", "resolve_device"]
+__all__ = ["Callback", "Notice", "Progress", "launch", "num_cores", "paced", "resolve_device"]
 
 _MESSAGE_SECONDS = 0.2
 """Minimum time between two messages about one fleet's steps."""
@@ -34,8 +34,15 @@ class Progress:
     step: int
 
 
-Callback: TypeAlias = Callable[[Progress | Outcome], None]
-"""Receives the step of each fleet at intervals, and the outcome of each fleet."""
+@dataclass(frozen=True)
+class Notice:
+    """What a person who waits should know, in one line: for example why no job starts."""
+
+    text: str
+
+
+Callback: TypeAlias = Callable[[Progress | Outcome | Notice], None]
+"""Receives the step of each fleet at intervals, the outcome of each fleet, and notices."""
 
 
 def num_cores() -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
+import re
 import shutil
 import subprocess
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +20,24 @@ import submitit
 from submitit.core.utils import FailedJobError
 
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.jobs import SlurmJob, grouped, outcome_in, read_error, read_step
-from relu_exp.launchers.local import Callback, Progress, num_cores
+from relu_exp.launchers.jobs import (
+    SlurmJob,
+    checkpoint_time,
+    grouped,
+    outcome_in,
+    read_error,
+    read_step,
+)
+from relu_exp.launchers.local import Callback, Notice, Progress, num_cores
+from relu_exp.launchers.slurm_queue import (
+    QueuedJob,
+    cancel,
+    job_name,
+    mark_submitting,
+    outside_of_jobs,
+    queued_jobs,
+    refusal,
+)
 from relu_exp.launchers.task import FleetJob, Trainer, mark_lost
 from relu_exp.planning.fleets import Fleet
 from relu_exp.results.provenance import fingerprint
@@ -31,11 +48,16 @@ _POLL_SECONDS = {"slurm": 5.0, "local": 0.2}
 _MOST_JOBS = 500
 """Most jobs of one array, and of one command in the queue; Slurm's default limit is 1,001."""
 
-_SUBMIT_SECONDS = 60
-_CANCEL_SECONDS = 300
-_NAME = "relu-exp"
-_SUBMITTED = "submitted"
-"""File with the ids of a command's jobs: if the command is killed, the next one cancels them."""
+_NOTICE_SECONDS = 15.0
+"""Time without an answer of sbatch or squeue, or without a job that runs, before a notice."""
+
+_END_SECONDS = 30.0
+"""Time that jobs whose fleets are saved have to end by themselves before they are cancelled."""
+
+_QUEUE_IS_FULL = re.compile(
+    r"temporarily una(ble|vailable)|MaxJobCount|Max\w*Submit\w*Limit|array (size|task)",
+    re.IGNORECASE,
+)
 
 
 def launch(
@@ -86,8 +108,6 @@ def launch(
     asked |= {"slurm_partition": partition, "slurm_account": account}
     asked |= {"gpus_per_node": gpus if job.device == "cuda" else None}
     folder = job.results / "jobs" / job.session
-    if cluster == "slurm":
-        _cancel_left_behind(folder.parent)
     try:
         folder.mkdir(parents=True, mode=0o700)
     except OSError as error:
@@ -105,14 +125,22 @@ def launch(
     _SlurmScheduler(
         template=template,
         callback=callback,
-        queue=_queue(folder, cluster, asked),
+        queue=_queue(folder, cluster, job_name(job.session), asked),
+        asked={
+            "partition": partition,
+            "account": account,
+            "memory_gb": memory_gb,
+            "time_limit": time_limit,
+            "gpus": gpus,
+            "cpus": cpus,
+        },
         cluster=cluster,
         limit=num_workers or (num_cores() if cluster == "local" else _MOST_JOBS),
         due=deque(grouped(list(fleets), fleets_per_job)),
     ).launch()
 
 
-def _queue(folder: Path, cluster: str, asked: dict[str, Any]) -> submitit.Executor:
+def _queue(folder: Path, cluster: str, name: str, asked: dict[str, Any]) -> submitit.Executor:
     logging.getLogger("submitit").setLevel(logging.ERROR)
     try:
         # the job itself counts how often it starts again
@@ -124,7 +152,7 @@ def _queue(folder: Path, cluster: str, asked: dict[str, Any]) -> submitit.Execut
             "or add launcher.cluster=local"
         ) from error
     asked = {key: value for key, value in asked.items() if value is not None}
-    queue.update_parameters(name=_NAME, stderr_to_stdout=True, **asked)
+    queue.update_parameters(name=name, stderr_to_stdout=True, **asked)
     return queue
 
 
@@ -135,32 +163,51 @@ class _SlurmScheduler:
     template: SlurmJob
     callback: Callback
     queue: submitit.Executor
+    asked: Mapping[str, object]
     cluster: str
     limit: int
     due: deque[tuple[Fleet, ...]]
     queued: dict[str, Any] = field(default_factory=dict)
+    """Id → job; a job leaves when all its fleets are saved, whatever Slurm says of it."""
     fleets: dict[str, list[Fleet]] = field(default_factory=dict)
     """Job's id → the fleets that are not saved yet."""
     groups: dict[str, tuple[Fleet, ...]] = field(default_factory=dict)
     """Job's id → all of its fleets."""
     steps: dict[str, int] = field(default_factory=dict)
     losses: Counter[str] = field(default_factory=Counter)
+    checkpoints: dict[str, int] = field(default_factory=dict)
+    """Fleet's id → when its checkpoint was written, at its last loss."""
     keeps_logs: bool = False
+    last_answer: float = field(default_factory=time.monotonic)
+    last_running: float = field(default_factory=time.monotonic)
+    last_notice: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of this command's jobs."""
+        return job_name(self.template.job.session)
 
     def launch(self) -> None:
         """Run every job to its end; their folder is deleted unless its logs explain a loss."""
+        if self.cluster == "slurm":
+            mark_submitting(self.template.folder)
         try:
             while self.due or self.queued:
                 self.submit()
                 time.sleep(_POLL_SECONDS[self.cluster])
                 # in this order: everything that a job saved before it ended is visible by now
-                ended = self.ended()
+                there = self.in_queue()
                 for job_id in list(self.queued):
                     self.report(job_id)
                 if error := read_error(self.template.folder):
                     raise error
-                for job_id in ended:
-                    self.finish(job_id)
+                for job_id in list(self.queued):
+                    if not self.fleets[job_id]:
+                        self.forget(job_id)
+                    elif there is not None and self.has_ended(there.get(job_id)):
+                        self.finish(job_id)
+                self.explain(there)
+            self.wait_for_saved_jobs()
         finally:
             self.cancel()
             if not self.keeps_logs:
@@ -172,7 +219,7 @@ class _SlurmScheduler:
         """Submit as many jobs as there is room for, as one array.
 
         Raises:
-            UsageError: Slurm refuses the jobs.
+            UsageError: Slurm refuses the jobs, and none is in the queue that would make room.
         """
         room = min(self.limit - len(self.queued), len(self.due), _MOST_JOBS)
         if room <= 0:
@@ -180,24 +227,69 @@ class _SlurmScheduler:
         batch = [self.due.popleft() for _ in range(room)]
         jobs = [replace(self.template, fleets=fleets) for fleets in batch]
         try:
-            with self.queue.batch():
-                submitted = [self.queue.submit(job) for job in jobs]
+            submitted = self.submit_array(jobs)
         except (FailedJobError, subprocess.SubprocessError) as error:
-            raise UsageError(f"Slurm refuses the jobs: {_last_line(error)}") from error
+            if self.queued and _QUEUE_IS_FULL.search(str(error)):
+                self.due.extendleft(reversed(batch))
+                self.limit = len(self.queued)
+                self.notify(f"Slurm takes no more than {self.limit} jobs now; the others wait here")
+                return
+            raise UsageError(f"Slurm refuses the jobs: {refusal(error, self.asked)}") from error
         for job, fleets in zip(submitted, batch, strict=True):
             self.queued[job.job_id] = job
             self.groups[job.job_id] = fleets
             self.fleets[job.job_id] = list(fleets)
-        if self.cluster == "slurm":
-            with (self.template.folder / _SUBMITTED).open("a") as file:
-                file.writelines(f"{job.job_id}\n" for job in submitted)
 
-    def ended(self) -> set[str]:
-        """Return the jobs that are no longer in the queue."""
+    def submit_array(self, jobs: list[SlurmJob]) -> list[Any]:
+        """Submit jobs as one array; sbatch itself tries again while a queue is full."""
+
+        def submit() -> list[Any]:
+            with outside_of_jobs(), self.queue.batch():
+                return [self.queue.submit(job) for job in jobs]
+
+        with ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(submit)
+            while not answer.done():
+                with suppress(TimeoutError):
+                    return answer.result(_NOTICE_SECONDS)
+                self.notify("sbatch has not answered yet: the queue may be full; still waiting")
+            return answer.result()
+
+    def in_queue(self) -> Mapping[str, QueuedJob] | None:
+        """Return this command's jobs that are in the queue; None if Slurm does not answer."""
         if self.cluster == "local":
-            return {job_id for job_id, job in self.queued.items() if job.done()}
-        there = _in_queue()
-        return set() if there is None else {*self.queued} - there
+            running = QueuedJob("RUNNING", "")
+            return {job_id: running for job_id, job in self.queued.items() if not job.done()}
+        try:
+            return queued_jobs(self.name)
+        except FileNotFoundError:
+            return None
+
+    def has_ended(self, job: QueuedJob | None) -> bool:
+        """Return whether a job is gone, or held by Slurm until somebody releases it."""
+        return job is None or job.never_starts
+
+    def explain(self, there: Mapping[str, QueuedJob] | None) -> None:
+        """Say why nothing happens: Slurm does not answer, or no job starts."""
+        now = time.monotonic()
+        if there is None:
+            if now - self.last_answer > _NOTICE_SECONDS:
+                self.notify("Slurm does not answer (squeue); waiting, and jobs that run go on")
+            return
+        self.last_answer = now
+        waiting = [job for job_id, job in there.items() if job_id in self.queued and job.is_waiting]
+        if not waiting or len(waiting) < len(self.queued):
+            self.last_running = now
+        elif now - self.last_running > _NOTICE_SECONDS:
+            reasons = ", ".join(sorted({job.reason for job in waiting} - {"None", ""}))
+            count = "the job waits" if len(waiting) == 1 else f"all {len(waiting)} jobs wait"
+            self.notify(f"{count} in Slurm's queue: {reasons or 'no reason given'}")
+
+    def notify(self, text: str) -> None:
+        """Pass on a notice, unless it is the last one again."""
+        if text != self.last_notice:
+            self.last_notice = text
+            self.callback(Notice(text))
 
     def report(self, job_id: str) -> None:
         """Pass on the outcomes of a job's saved fleets, and the steps of the others."""
@@ -211,83 +303,61 @@ class _SlurmScheduler:
                 self.steps[fleet.fleet_id] = step
                 self.callback(Progress(fleet, step))
 
+    def forget(self, job_id: str) -> tuple[Fleet, ...]:
+        """Forget a job, and return its fleets that are not saved."""
+        del self.queued[job_id]
+        return tuple(self.fleets.pop(job_id))
+
     def finish(self, job_id: str) -> None:
         """Forget a job that has ended; submit its unsaved fleets again, or mark them as lost."""
-        job = self.queued.pop(job_id)
-        missing = tuple(self.fleets.pop(job_id))
-        if not missing:
-            return
+        log = self.queued[job_id].paths.stdout
+        if self.cluster == "slurm":
+            cancel(job_id=job_id)  # a held job that is released later must not train them, too
+        missing = self.forget(job_id)
         if len(missing) > 1:
             # one fleet may kill its job: if nothing was saved, submit the fleets one by one
             has_saved = len(missing) < len(self.groups[job_id])
             self.due.extend([missing] if has_saved else [(fleet,) for fleet in missing])
             return
         (fleet,) = missing
-        self.losses[fleet.fleet_id] += 1
+        written = checkpoint_time(fleet, self.template.job)
+        has_progress = written > self.checkpoints.get(fleet.fleet_id, 0)
+        self.checkpoints[fleet.fleet_id] = written
+        self.losses[fleet.fleet_id] = 0 if has_progress else self.losses[fleet.fleet_id] + 1
         if (times := self.losses[fleet.fleet_id]) <= self.template.max_retries:
             self.due.append(missing)
             return
         self.keeps_logs = True
-        reason = f"the job ended {times} times without saving it; its log: {job.paths.stdout}"
+        reason = f"the job ended {times} times without saving it{_end_of(log)}; its log: {log}"
         self.callback(mark_lost(fleet, self.template.job, reason))
+
+    def wait_for_saved_jobs(self) -> None:
+        """Wait a while until the jobs have ended; all their fleets are saved."""
+        until = time.monotonic() + _END_SECONDS
+        while self.cluster == "slurm" and time.monotonic() < until:
+            there = self.in_queue()
+            # a job that does not run never ends by itself
+            if not there or all(job.is_waiting for job in there.values()):
+                return
+            time.sleep(_POLL_SECONDS["slurm"] / 5)
 
     def cancel(self) -> None:
         """Cancel every job, and wait until those on this machine have ended."""
-        if not self.queued:
-            return
         if self.cluster == "local":
             for job in self.queued.values():
                 job.cancel()
             while not all(job.done() for job in self.queued.values()):
                 time.sleep(0.05)
-        else:
-            _scancel(list(self.queued))
+        elif self.in_queue() != {}:
+            cancel(self.name)
         self.queued.clear()
 
 
-def _in_queue() -> set[str] | None:
-    """Return the ids of this user's waiting and running jobs; None if Slurm does not answer.
-
-    squeue rather than sacct: it needs no accounting, and shows a requeue at once.
-    """
-    command = ["squeue", "--noheader", "--array", f"--user={getpass.getuser()}"]
-    command += [f"--name={_NAME}", "--format=%i"]
+def _end_of(log: Path) -> str:
+    """Return the last line of a job's log, in parentheses, or nothing."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=_SUBMIT_SECONDS
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return set(done.stdout.split())
-
-
-def _scancel(job_ids: Sequence[str]) -> None:
-    with suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(
-            ["scancel", "--quiet", *job_ids], capture_output=True, timeout=_SUBMIT_SECONDS
-        )
-
-
-def _cancel_left_behind(folder: Path) -> None:
-    """Cancel the jobs of earlier commands that were killed, so that nothing else writes results.
-
-    Raises:
-        UsageError: jobs do not end, for example because their node no longer answers.
-    """
-    for submitted in folder.glob(f"*/{_SUBMITTED}"):
-        job_ids = set(submitted.read_text().split())
-        until = time.monotonic() + _CANCEL_SECONDS
-        while left := job_ids & (_in_queue() or set()):
-            if time.monotonic() > until:
-                raise UsageError(
-                    f"jobs of a command that was killed do not end: {', '.join(sorted(left))}; "
-                    "wait until squeue no longer lists them"
-                )
-            _scancel(sorted(left))
-            time.sleep(1)
-        submitted.unlink()
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[-1].strip()
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f" ({last[:200]})" if last else ""

@@ -16,7 +16,7 @@ from rich.table import Column
 from rich.text import Text
 
 from relu_exp.core.schema import Status
-from relu_exp.launchers.local import Progress
+from relu_exp.launchers.local import Notice, Progress
 from relu_exp.launchers.task import Outcome
 from relu_exp.planning.costs import Costs, fleet_seconds
 from relu_exp.planning.fleets import Fleet
@@ -71,8 +71,11 @@ class Meter:
         if kind is None:
             self._line()
 
-    def __call__(self, event: Progress | Outcome) -> None:
-        """Count an event, and update what is shown."""
+    def __call__(self, event: Progress | Outcome | Notice) -> None:
+        """Count an event, and update what is shown; print a notice."""
+        if isinstance(event, Notice):
+            self._print(event.text)
+            return
         fleet = event.fleet
         if isinstance(event, Outcome):
             self._shares[fleet.fleet_id] = 1.0
@@ -129,7 +132,10 @@ class Meter:
     def _line(self) -> None:
         self._last_line = time.monotonic()
         words = "; ".join(filter(None, [self.state(), self.under_way()]))
-        # this is not a terminal, so lines must not be wrapped
+        self._print(words)
+
+    def _print(self, words: str) -> None:
+        # where this is not a terminal, lines must not be wrapped
         self.console.print(f"{self.title}: {words}", markup=False, highlight=False, soft_wrap=True)
 
 

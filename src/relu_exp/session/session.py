@@ -10,6 +10,7 @@ from rich.console import Console
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
+from relu_exp.launchers.slurm_queue import cancel_left_behind
 from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
@@ -108,6 +109,11 @@ def _train(task: Task, options: Options, looks: int = 1) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     task.store.open()
     with _alone(task, console):
+        # jobs that still wait would train runs that this command trains, too
+        cancel_left_behind(
+            task.store.root / "jobs",
+            lambda line: console.print(f"{task.sweep.name}: {line}", markup=False),
+        )
         return _train_alone(task, options, looks, console)
 
 

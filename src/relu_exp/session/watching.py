@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from relu_exp.core.registry import load_plugins
-from relu_exp.launchers.local import Callback, Progress
+from relu_exp.launchers.local import Callback, Notice, Progress
 from relu_exp.launchers.processes import processes
 from relu_exp.launchers.task import Outcome
 
@@ -40,7 +40,7 @@ class Watch:
         self._begun = 0.0
         self._due = 0.0
 
-    def __call__(self, event: Progress | Outcome) -> None:
+    def __call__(self, event: Progress | Outcome | Notice) -> None:
         """Pass an event on; start a report if a fleet was saved and enough time has passed."""
         self.callback(event)
         self._has_news |= isinstance(event, Outcome)
