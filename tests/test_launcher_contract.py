@@ -270,6 +270,26 @@ def test_a_cluster_that_does_not_answer_is_one_line(store, monkeypatch):
             assert "\n" not in str(caught.value)
 
 
+def test_something_else_that_listens_is_one_line(store, monkeypatch):
+    ray = pytest.importorskip("ray", reason=NO_RAY)
+    from relu_exp.launchers import ray as launcher
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(launcher, "_ANSWER_SECONDS", 2.0)
+    with socket.socket() as silent:  # it accepts connections and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(UsageError, match="does not answer like Ray") as caught:
+            LAUNCHERS["ray"].launch(
+                plan(runs_of(0.1), (), 1).fleets,
+                FleetJob(store.root, "session", "cpu"),
+                1,
+                print,
+                address=f"127.0.0.1:{silent.getsockname()[1]}",
+            )
+        assert "\n" not in str(caught.value)
+
+
 def test_a_machine_without_slurm_is_told_what_to_do(store, monkeypatch):
     pytest.importorskip("submitit", reason=NO_SLURM)
     monkeypatch.setenv("PATH", "/nowhere")

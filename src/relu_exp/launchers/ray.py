@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import socket
+import subprocess
+import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,8 +31,9 @@ __all__ = ["launch"]
 _POLL_SECONDS = 1.0
 """Time between two polls of the steps and of the cluster's size while no fleet ends."""
 
-_PROBE_SECONDS = 5.0
-"""Time in which a head node must answer; Ray itself would keep trying for minutes."""
+_CONNECT_SECONDS = 3.0
+_ANSWER_SECONDS = 7.0
+"""Time in which a head node must answer after connecting; Ray itself would try for minutes."""
 
 _CANCEL_SECONDS = 20.0
 _MEMORY = 200 * 2**20
@@ -111,10 +114,7 @@ def _cluster(address: str | None, num_workers: int | None, device: str) -> Itera
         try:
             ray.init(address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"launcher.address={address}: no Ray cluster answers ({_line(error)}); "
-                "start one with `ray start --head`, or leave it out"
-            ) from error
+            raise _no_answer(address, _line(error)) from error
     try:
         yield
     finally:
@@ -122,19 +122,32 @@ def _cluster(address: str | None, num_workers: int | None, device: str) -> Itera
 
 
 def _probe(address: str) -> None:
-    """Raise a UsageError if no server listens at an address."""
+    """Raise a UsageError if no head node of a Ray cluster answers at an address."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 65536) or "/" in host:
         raise UsageError(
             f"launcher.address={address} is not valid: it must be auto or HOST:PORT of a head node"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        # in a process of its own, which can be stopped: Ray's client waits for 40 s
+        subprocess.run(
+            [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_ANSWER_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise _no_answer(address, "what listens there does not answer like Ray") from None
     except OSError as error:
-        raise UsageError(
-            f"launcher.address={address}: no Ray cluster answers ({_line(error)}); "
-            "start one with `ray start --head`, or leave it out"
-        ) from error
+        raise _no_answer(address, _line(error)) from error
+
+
+def _no_answer(address: str, reason: str) -> UsageError:
+    return UsageError(
+        f"launcher.address={address}: no Ray cluster answers ({reason}); "
+        "start one with `ray start --head`, or leave it out"
+    )
 
 
 def _check_room(device: str) -> None:

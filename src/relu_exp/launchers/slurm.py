@@ -202,8 +202,8 @@ class _SlurmScheduler:
                 if error := read_error(self.template.folder):
                     raise error
                 for job_id in list(self.queued):
-                    if not self.fleets[job_id]:
-                        self.forget(job_id)
+                    if not self.fleets[job_id] and self.cluster == "slurm":
+                        self.forget(job_id)  # whatever Slurm says of it
                     elif there is not None and self.has_ended(there.get(job_id)):
                         self.finish(job_id)
                 self.explain(there)
@@ -314,6 +314,8 @@ class _SlurmScheduler:
         if self.cluster == "slurm":
             cancel(job_id=job_id)  # a held job that is released later must not train them, too
         missing = self.forget(job_id)
+        if not missing:
+            return
         if len(missing) > 1:
             # one fleet may kill its job: if nothing was saved, submit the fleets one by one
             has_saved = len(missing) < len(self.groups[job_id])
