@@ -296,7 +296,8 @@ def small_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     h, padding = net.images(x), _small_cnn_padding(net.image_shape)
     for layer in (0, 1):
         maps = net.conv(layer, h, padding)
-        h = F.max_pool2d(maps.flatten(0, 1), 2, 2).unflatten(0, maps.shape[:2])
+        halved = F.max_pool2d(maps.flatten(0, 1), 2, 2)
+        h = halved.reshape(*maps.shape[:2], *halved.shape[1:])
     return net.linear(3, net.dense(2, h.flatten(2).transpose(1, 2)))
 
 
@@ -334,7 +335,7 @@ def _check_images(network: Network, dataset: str, found: ImageShape | None) -> N
     if found is None and need is None and network.takes_images:
         raise UsageError(
             f"network={network.name} needs images and {dataset} has none: choose digits, mnist5k, "
-            "mnist, fashion_mnist or cifar10"
+            "mnist, fashion_mnist or cifar10, or images of your own with dataset=table"
         )
     if need is not None and found != need:
         raise UsageError(

@@ -28,7 +28,8 @@ class Layout:
 
     `sizes` holds the numbers of samples for training, validation and test. If the data set comes
     with its own test set (`given_test`), those samples are last; otherwise all three are drawn.
-    Inputs with a `value_range` (lowest, highest) are scaled, others are used as they are.
+    Inputs with a `value_range` (lowest, highest) are scaled, all by the same numbers; with
+    `by_feature`, each feature is scaled by its own. Others are used as they are.
     """
 
     num_features: int
@@ -37,6 +38,7 @@ class Layout:
     image_shape: tuple[int, int, int] | None = None
     given_test: bool = False
     value_range: tuple[float, float] | None = None
+    by_feature: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         name: the data set's name, for error messages.
         arrays: all inputs (samples, ...) and labels (samples,).
         layout: their expected size and shape.
-        scaling: `standard` (one mean and one standard deviation of all training inputs) or
-            `unit` (the value range becomes 0 to 1).
+        scaling: `standard` (one mean and one standard deviation of all training inputs, or of
+            each feature), `unit` (the value range becomes 0 to 1) or `none`.
         task: `classes`, or `parity` (the labels modulo 2).
 
     Raises:
@@ -140,9 +142,14 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
     offset, unit = _scale(inputs[train], layout, scaling)
 
     def take(indices: Array) -> Split:
-        rows = inputs[indices].reshape(len(indices), -1).astype(np.float32)
-        rows -= np.float32(offset)
-        rows /= np.float32(unit)
+        rows = inputs[indices].reshape(len(indices), -1)
+        if layout.by_feature:
+            # years differ little for their size: float32 would lose the difference
+            rows = (rows - offset) / unit
+        rows = rows.astype(np.float32)
+        if not layout.by_feature:
+            rows -= np.float32(offset)
+            rows /= np.float32(unit)
         classes = labels[indices].astype(np.int64)
         if task == "parity":
             classes %= 2
@@ -167,9 +174,13 @@ def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
     return shuffled[position.argsort(stable=True)]
 
 
-def _scale(inputs: Array, layout: Layout, scaling: str) -> tuple[float, float]:
+def _scale(
+    inputs: Array, layout: Layout, scaling: str
+) -> tuple[float, float] | tuple[Array, Array]:
     """Return the offset to subtract from the inputs and the unit to divide them by."""
-    if layout.value_range is None:
+    if layout.by_feature and scaling != "none":
+        return _scale_each(inputs.astype(np.float64), scaling)
+    if layout.value_range is None or scaling == "none":
         return 0.0, 1.0
     low, high = layout.value_range
     if scaling == "unit":
@@ -179,6 +190,15 @@ def _scale(inputs: Array, layout: Layout, scaling: str) -> tuple[float, float]:
     pieces = np.array_split(inputs, 1 + inputs.size // 10**7)
     squares = sum(float(np.square(piece - mean, dtype=np.float64).sum()) for piece in pieces)
     return mean, math.sqrt(squares / inputs.size) or 1.0
+
+
+def _scale_each(inputs: Array, scaling: str) -> tuple[Array, Array]:
+    """Return the offset and the unit of every feature (features,); 1 for one that never changes."""
+    low, high = inputs.min(0), inputs.max(0)
+    offset, unit = (low, high - low) if scaling == "unit" else (inputs.mean(0), inputs.std(0))
+    # of equal values, rounding leaves a standard deviation that is not quite zero
+    is_constant = low == high
+    return np.where(is_constant, low, offset), np.where(is_constant | (unit == 0), 1.0, unit)
 
 
 def _with_every_class(
