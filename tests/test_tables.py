@@ -348,3 +348,26 @@ def test_images_too_small_to_be_halved_twice_are_one_line() -> None:
     np.savez("enough.npz", images=pixels(60, 4, 9), label=np.arange(60) % 3)
     run = make_run(network="small_cnn", dataset="table", dataset__path="enough.npz")
     assert layers_of(run)[2].fan_in == 16 * 1 * 2
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "lost"])
+def test_a_plan_says_what_is_not_there(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["run", f"dataset={name}", "seed=0", "--plan", "--device", "cpu"]
+    if name == "lost":  # a plugin's
+        monkeypatch.setitem(DATASETS._entries, "lost", replace(DATASETS["moons"], read=_lost))
+    else:
+        words.append("dataset.root=empty")
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert "not" in err
+    assert "time" not in out
+    if name != "lost":
+        assert main([*words, "dataset.download=true"]) == 0
+        assert f"{name} is not there: the first run downloads it" in capsys.readouterr().out
+        assert not Path("empty").exists()
+
+
+def _lost(**_: Any) -> Any:
+    raise UsageError("the points are not there")

@@ -26,6 +26,7 @@ __all__ = [
     "Layout",
     "Shape",
     "Split",
+    "check_there",
     "load",
     "register",
     "shape_of",
@@ -182,6 +183,23 @@ def _load(choice: Choice) -> Data:
         scaling=str(settings.get("scaling", "standard")),
         task=str(settings.get("task", "classes")),
     )
+
+
+def check_there(choice: Choice) -> bool:
+    """Return whether a data set can be read now; false: it would be downloaded first.
+
+    Raises:
+        UsageError: the data are missing or damaged, and no run would get them.
+    """
+    entry = DATASETS[choice.name]
+    own = entry.own(choice)
+    try:
+        entry.read(**{**own, **({"download": False} if "download" in own else {})})
+    except UsageError:
+        if own.get("download"):
+            return False
+        raise
+    return True
 
 
 def train_indices(choice: Choice, seed: int) -> Tensor:
