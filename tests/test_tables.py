@@ -21,6 +21,7 @@ from relu_exp.engine.data.datasets import DATASETS, load, shape_of
 from relu_exp.engine.data.tables import layout_of
 from relu_exp.engine.networks import layers_of
 from relu_exp.engine.training import train_fleet
+from relu_exp.evidence.figures.slices import _stem
 from relu_exp.results.store import Store
 
 import oracle
@@ -99,9 +100,16 @@ def test_each_column_is_scaled_by_its_own_numbers() -> None:
     train = load(choose(path="my.csv")).train.inputs
     assert torch.allclose(train.mean(0), torch.zeros(3), atol=1e-6)
     assert torch.allclose(train.std(0, correction=0), torch.tensor([1.0, 1.0, 0.0]), atol=1e-6)
-    unit = load(choose(path="my.csv", scaling="unit")).train.inputs
+    unit = load(choose(path="my.csv", scaling="minmax")).train.inputs
     assert unit.amin(0).tolist() == [0, 0, 0]
     assert unit.amax(0).tolist() == [1, 1, 0]
+
+
+def test_each_channel_of_images_is_scaled_by_its_own_numbers() -> None:
+    np.savez("my.npz", images=pixels(60, 5, 7, 3) // (1, 2, 4), y=np.arange(60) % 2)
+    train = load(choose(path="my.npz")).train.inputs.reshape(-1, 3, 35)
+    assert torch.allclose(train.mean((0, 2)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(train.std((0, 2), correction=0), torch.ones(3), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -230,12 +238,14 @@ def test_arrays_of_images_are_known_by_their_shape(
 ) -> None:
     images = pixels(*shape)
     np.savez("my.npz", images=images, label=np.arange(40) % 2)
-    choice = choose(path="my.npz", scaling="unit")
+    choice = choose(path="my.npz", scaling="none")
     assert shape_of(choice).image_shape == found
     if shape[-1] == found[0]:
         images = images.transpose(0, 3, 1, 2)
     train = load(choice).train.inputs.reshape(-1, *found)
-    assert any(torch.allclose(train[0] * 255, torch.tensor(image).float()) for image in images)
+    assert any(
+        torch.equal(train[0], torch.tensor(image).float().reshape(found)) for image in images
+    )
 
 
 def test_arrays_that_could_be_either_are_refused() -> None:
@@ -318,17 +328,34 @@ def test_home_folders_and_roots_are_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert shape_of(recorded).num_train == 48
 
 
-def test_workers_train_on_a_file_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
-    write("나의 꽃.csv", rows())
-    words = ["run", "dataset=table", 'dataset.path="나의 꽃.csv"', "dataset.features=[length,year]"]
-    words += ["depth=1,2", "width=8", "num_steps=4", "seed=0", "activation=relu"]
+def test_workers_train_on_files_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("꽃.csv", "풀 둘.csv"):
+        write(name, rows())
+    words = ["run", "dataset=table", 'dataset.path="꽃.csv","풀 둘.csv"']
+    words += [
+        "dataset.features=[length,year]",
+        "depth=1",
+        "width=8",
+        "num_steps=4",
+        "seed=0",
+        "activation=relu",
+    ]
     words += ["initializer=he_normal", "learning_rate=0.1", "--workers", "2", "--device", "cpu"]
     assert main(words) == 0, capsys.readouterr().err
     found = [
         row for part in Store(Path("results/default")).read("runs") for row in part.to_pylist()
     ]
     assert [row["status"] for row in found] == ["done", "done"]
-    assert "table 나의 꽃.csv" in Path("results/default/report.md").read_text(encoding="utf-8")
+    text = Path("results/default/report.md").read_text(encoding="utf-8")
+    assert "table 꽃.csv" in text
+    assert "table 풀 둘.csv" in text
+
+
+def test_figures_of_two_files_have_two_names_whatever_the_script() -> None:
+    stems = {_stem("dataset_label", f"table {name}.csv") for name in ("꽃", "풀", "a")}
+    assert len(stems) == 3
+    assert "-table_a.csv" in stems
+    assert all(stem.isascii() for stem in stems)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (32, 32, 3), (15, 20, 3), (17, 16)])

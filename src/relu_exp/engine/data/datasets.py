@@ -119,10 +119,10 @@ def _common_settings(layout: Layout) -> dict[str, Setting]:
     }
     if layout.by_feature:
         settings["scaling"] = Setting(
-            "standard",
-            "standard: mean 0 and standard deviation 1 of each column, or of all pixels of images; "
-            "unit: 0 to 1; none: as they are",
-            choices=("standard", "unit", "none"),
+            "standardize",
+            "standardize: mean 0 and variance 1 of each feature, of images each channel; minmax: "
+            "each from 0 to 1; none: as they are",
+            choices=("standardize", "minmax", "none"),
         )
     elif layout.value_range is not None:
         settings["scaling"] = Setting(

@@ -29,7 +29,8 @@ class Layout:
     `sizes` holds the numbers of samples for training, validation and test. If the data set comes
     with its own test set (`given_test`), those samples are last; otherwise all three are drawn.
     Inputs with a `value_range` (lowest, highest) are scaled, all by the same numbers; with
-    `by_feature`, each feature is scaled by its own. Others are used as they are.
+    `by_feature`, each feature, of images each channel, is scaled by its own. Others are used as
+    they are.
     """
 
     num_features: int
@@ -120,8 +121,8 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         name: the data set's name, for error messages.
         arrays: all inputs (samples, ...) and labels (samples,).
         layout: their expected size and shape.
-        scaling: `standard` (one mean and one standard deviation of all training inputs, or of
-            each feature), `unit` (the value range becomes 0 to 1) or `none`.
+        scaling: `standard` (one mean and one standard deviation of all training inputs) or
+            `unit` (the value range becomes 0 to 1); by feature, `standardize`, `minmax` or `none`.
         task: `classes`, or `parity` (the labels modulo 2).
 
     Raises:
@@ -179,8 +180,8 @@ def _scale(
 ) -> tuple[float, float] | tuple[Array, Array]:
     """Return the offset to subtract from the inputs and the unit to divide them by."""
     if layout.by_feature and scaling != "none":
-        return _scale_each(inputs.astype(np.float64), scaling)
-    if layout.value_range is None or scaling == "none":
+        return _scale_each(inputs, scaling, layout.image_shape)
+    if layout.value_range is None:
         return 0.0, 1.0
     low, high = layout.value_range
     if scaling == "unit":
@@ -192,13 +193,20 @@ def _scale(
     return mean, math.sqrt(squares / inputs.size) or 1.0
 
 
-def _scale_each(inputs: Array, scaling: str) -> tuple[Array, Array]:
+def _scale_each(
+    inputs: Array, scaling: str, image_shape: tuple[int, int, int] | None
+) -> tuple[Array, Array]:
     """Return the offset and the unit of every feature (features,); 1 for one that never changes."""
-    low, high = inputs.min(0), inputs.max(0)
-    offset, unit = (low, high - low) if scaling == "unit" else (inputs.mean(0), inputs.std(0))
+    num_pixels = math.prod(image_shape[1:]) if image_shape else 1
+    rows = inputs.reshape(len(inputs), -1, num_pixels)
+    low, high = (each.astype(np.float64) for each in (rows.min((0, 2)), rows.max((0, 2))))
+    offset, unit = low, high - low
+    if scaling == "standardize":
+        offset, unit = rows.mean((0, 2), np.float64), rows.std((0, 2), np.float64)
     # of equal values, rounding leaves a standard deviation that is not quite zero
-    is_constant = low == high
-    return np.where(is_constant, low, offset), np.where(is_constant | (unit == 0), 1.0, unit)
+    is_constant = (low == high) | (unit == 0)
+    offset, unit = np.where(is_constant, low, offset), np.where(is_constant, 1.0, unit)
+    return np.repeat(offset, num_pixels), np.repeat(unit, num_pixels)
 
 
 def _with_every_class(

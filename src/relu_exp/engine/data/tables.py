@@ -6,9 +6,10 @@ value; rows count from 1, without the line of names.
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,21 +65,15 @@ def layout_of(source: Source) -> Layout:
             "few to train, validate and test on each; if these are no classes, name the labels "
             "with dataset.label=NAME"
         )
-    sizes = (num_train, extra, num_test)
-    layout = Layout(
-        int(np.prod(found.inputs.shape[1:])),
+    size = found.inputs.shape[1:]
+    return Layout(
+        math.prod(size),
         found.num_classes,
-        sizes,
+        (num_train, extra, num_test),
+        image_shape=(size[0], size[1], size[2]) if len(size) == 3 else None,
         given_test=found.num_test > 0,
+        by_feature=True,
     )
-    if found.inputs.ndim == 2:
-        return replace(layout, by_feature=True)
-    low, high = float(found.inputs.min()), float(found.inputs.max())
-    if low == high:
-        raise UsageError(f"{_name(source.path)}: every pixel of every image is {low:g}")
-    value_range = (0.0, 255.0) if found.inputs.dtype == np.uint8 else (low, high)
-    channels, rows, columns = found.inputs.shape[1:]
-    return replace(layout, image_shape=(channels, rows, columns), value_range=value_range)
 
 
 def samples_of(source: Source) -> Arrays:
