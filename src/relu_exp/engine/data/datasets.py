@@ -340,7 +340,7 @@ _FILE = "CSV, TSV, Parquet, NPZ, or a folder of image folders"
 
 @register(
     lambda **settings: layout_of(Source(**settings)),
-    reference="your own",
+    reference="your own file: docs/add-a-dataset.md",
     example=Layout(1, 3, (3, 3, 3), by_feature=True),
     settings={
         "path": Setting(None, f"the file: {_FILE}", kind=str),
