@@ -116,20 +116,23 @@ class DocumentCnn(nn.Module):
 
 
 class SmallCnn(nn.Module):
-    """Two convolutions, each with a maximum over 2 × 2, and two dense layers."""
+    """Two convolutions, each with a maximum over 2 × 2, and two dense layers.
+
+    Images of less than 16 rows or columns keep their size in the convolutions.
+    """
 
     def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
         super().__init__()
         phi = MODULES[run.activation.name](run.activation.as_dict())
-        self.linears = [
-            nn.Conv2d(1, 8, 5),
-            nn.Conv2d(8, 16, 5),
-            nn.Linear(256, 64),
-            nn.Linear(64, num_outputs),
-        ]
-        first, second, third, last = self.linears
+        shape = load(run.dataset).image_shape
+        assert shape is not None
+        padding = "same" if shape[1] < 16 or shape[2] < 16 else "valid"
+        first, second = nn.Conv2d(shape[0], 8, 5, padding=padding), nn.Conv2d(8, 16, 5, 1, padding)
         pool = nn.MaxPool2d(2)
-        convs = nn.Sequential(nn.Unflatten(1, (1, 28, 28)), first, phi, pool, second, phi, pool)
+        convs = nn.Sequential(nn.Unflatten(1, shape), first, phi, pool, second, phi, pool)
+        (size,) = nn.Sequential(convs, nn.Flatten())(torch.zeros(1, num_features)).shape[1:]
+        third, last = nn.Linear(size, 64), nn.Linear(64, num_outputs)
+        self.linears = [first, second, third, last]
         self.whole = nn.Sequential(convs, nn.Flatten(), third, phi, last)
 
     def forward(self, x: Tensor) -> Tensor:

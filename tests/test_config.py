@@ -602,7 +602,7 @@ def test_a_schedule_of_too_many_steps_is_refused():
         (["depth=1", "depth=2"], "depth is given twice"),
         (["network=document_cnn", "depth=5"], "its depth is 9"),
         (["network=document_cnn", "width=5"], "leave width out"),
-        (["network=document_cnn", "dataset=digits"], "1×28×28"),
+        (["network=document_cnn", "dataset=digits"], "28 × 28 with 1 channel"),
         (["activation=relu,tanh", "activation.alpha=1"], "not a setting of relu, tanh"),
     ],
 )

@@ -103,6 +103,20 @@ def test_a_network_trains_with_every_table_filled(name: str) -> None:
     assert set(TABLES["runs"]) - set(tables["runs"]) <= missing
 
 
+@pytest.mark.parametrize(
+    ("network", "dataset", "says"),
+    [
+        ("small_cnn", "moons", "network=small_cnn needs images and moons has none: choose digits"),
+        ("document_cnn", "moons", "needs images of 28 × 28 with 1 channel and moons has none"),
+        ("document_cnn", "digits", "and digits has 8 × 8 with 1 channel: .*network=small_cnn"),
+        ("document_cnn", "cifar10", "and cifar10 has 32 × 32 with 3 channels: "),
+    ],
+)
+def test_a_network_whose_images_are_missing_says_so(network: str, dataset: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        layers_of(make_run(network=network, dataset=dataset))
+
+
 @pytest.mark.parametrize("name", ["mnist5k", "digits", "gaussian", "moons"])
 def test_a_data_set_that_ships_trains(name: str) -> None:
     assert train_fleet([make_run(dataset=name)])["runs"]["status"] == ["done"]
@@ -111,14 +125,14 @@ def test_a_data_set_that_ships_trains(name: str) -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_data_set_says_its_shape_and_is_there_or_says_what_to_do(name: str) -> None:
     choice = DATASETS.resolve(name, {})
-    shape = shape_of(choice)
     reason = ""
     try:
+        shape = shape_of(choice)
         data = load(choice)
     except UsageError as error:
         reason = str(error)
     if reason:
-        assert "dataset.root=" in reason
+        assert "dataset.root=" in reason or "dataset.path=" in reason
         assert "\n" not in reason
         return
     assert data.train.inputs.shape == (shape.num_train, shape.num_features)

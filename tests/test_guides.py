@@ -16,6 +16,7 @@ import pytest
 from relu_exp.cli import main
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, TABLES, Choice, UsageError
+from relu_exp.engine.data.datasets import DATASETS
 from relu_exp.evidence.claims import registry
 from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import find_claim
@@ -89,6 +90,26 @@ def test_the_tutorial_leads_to_the_verdict_it_shows(
     row = read_verdicts(tmp_path / "results")["width-pays"]
     assert row["command"] == "relu-exp run wider.yaml"
     assert row["low"] > row["rule"]["threshold"]
+
+
+def test_a_file_of_one_s_own_trains_as_the_page_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, _, code = page("add-a-dataset.md").partition("## A function of your own")
+    assert code
+    save_files(text, tmp_path)
+    (words,) = commands(text)
+    assert main([*words, "--workers", "1"]) == 0, capsys.readouterr().err
+    runs = Frames.open(tmp_path / "results" / "default").runs
+    assert list(runs["status"]) == ["done", "done"]
+    assert set(runs["dataset_label"]) == {"table flowers.csv"}
+
+
+def test_the_settings_of_the_page_are_those_of_a_table() -> None:
+    text, _, _ = page("add-a-dataset.md").partition("## A function of your own")
+    rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
+    common = {"num_train", "task"}
+    assert {*re.findall(r"dataset\.(\w+)", rows)} == {*DATASETS["table"].settings} - common
 
 
 def test_a_claim_as_the_page_writes_it_is_decided_depth_by_depth(tmp_path: Path) -> None:

@@ -136,10 +136,12 @@ def test_the_documents_cnn_equals_a_lone_module() -> None:
     assert batch_losses(train_fleet([run]), run.run_id) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("dataset", ["mnist5k", "digits"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_the_small_cnn_equals_a_lone_module(activation: str) -> None:
+def test_the_small_cnn_equals_a_lone_module(activation: str, dataset: str) -> None:
     keys = {"network": "small_cnn", "depth": 3, "width": None, "batch_size": 4, "num_steps": 4}
-    run = make_run(**keys, activation=activation, dataset__num_train=20, evaluation_steps=())
+    keys |= {"activation": activation, "dataset": dataset}
+    run = make_run(**keys, dataset__num_train=20, evaluation_steps=())
     expected, _ = oracle.train(run)
     assert batch_losses(train_fleet([run]), run.run_id) == pytest.approx(expected, rel=1e-3)
 
@@ -177,6 +179,7 @@ FLEETS: list[list[dict[str, Any]]] = [
     [{"network": "residual_mlp", "width": 9, "batch_size": 5, "seed": s} for s in (0, 1, 2)],
     [{"network": "residual_mlp", "depth": 4, "seed": seed} for seed in (0, 1, 2)],
     [CNN | {"activation": "tanh", "batch_size": 3, "seed": seed} for seed in (0, 0, 1)],
+    [CNN | {"dataset": "digits", "batch_size": 3, "seed": seed} for seed in (0, 0, 1)],
 ]
 
 

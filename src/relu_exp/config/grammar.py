@@ -42,8 +42,10 @@ LIST_KEYS = (
     *(key.written for key in RUN_KEYS.values() if key.is_schedule),
     "thresholds.train_loss",
     "thresholds.train_accuracy",
+    "dataset.features",
+    "dataset.ignore",
 )
-"""Keys whose value may be a list of numbers."""
+"""Keys whose value may be a list, of numbers or of columns."""
 
 
 @dataclass(frozen=True)

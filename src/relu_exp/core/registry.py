@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.metadata
 import inspect
+import json
 import math
 import operator
 import re
@@ -107,7 +108,9 @@ class Setting:
     """One setting of a registry entry: its default, what it means and which values are valid.
 
     The type of `default` is the type of the setting. `None` as a default means that the value is
-    optional; `kind` then names its type. `words` are valid besides values of the type.
+    optional; `kind` then names its type. `words` are valid besides values of the type. `otherwise`
+    gives the value where none is given, if it is only known then. A text that `is_list` may also be
+    given as a list, which becomes JSON.
     """
 
     default: Scalar
@@ -119,6 +122,8 @@ class Setting:
     choices: tuple[Scalar, ...] | None = None
     kind: type | None = None
     words: tuple[str, ...] = ()
+    otherwise: Callable[[], Scalar] | None = None
+    is_list: bool = False
 
     def check(self, name: str, value: object) -> Scalar:
         """Return `value` in the setting's own type.
@@ -127,7 +132,9 @@ class Setting:
             UsageError: the value has the wrong type, is not finite or is out of range.
         """
         if value is None and self.default is None:
-            return None
+            return self.otherwise() if self.otherwise else None
+        if isinstance(value, list) and self.is_list:
+            return json.dumps([str(item) for item in value], ensure_ascii=False)
         if isinstance(value, str) and value in self.words:
             return value
         kind = self.kind or type(self.default)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,6 +26,10 @@ __all__ = [
     "layers_of",
     "register",
 ]
+
+
+ImageShape: TypeAlias = tuple[int, int, int]
+"""(channels, rows, columns)."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,14 @@ class Pass(Protocol):
 
     Layers are numbered from 0 in the order of `layers`; activations are (runs, units, samples)
     between dense layers and (runs, samples, channels, height, width) between convolutions.
+    `image_shape` is (channels, rows, columns) of a sample, None if the samples are no images.
     """
 
     num_layers: int
+    image_shape: ImageShape | None
+
+    def images(self, x: Samples) -> Tensor:
+        """Return the inputs as images: (runs, samples, channels, rows, columns)."""
 
     def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
         """Return φ(W h + b + skip), a hidden layer."""
@@ -73,6 +82,10 @@ class Pass(Protocol):
         """Return the outputs of all layers in sequence: `dense` layers, then a `linear` one."""
 
 
+Layers: TypeAlias = Callable[[Any, int, int, int | None, Mapping[str, Any]], list[Layer]]
+"""(features or image shape, outputs, depth, width, settings) → the layers."""
+
+
 @dataclass(frozen=True)
 class Network:
     """A registered network: its layers' shapes and its forward pass.
@@ -80,20 +93,23 @@ class Network:
     `layers` gives the hidden layers, each followed by an activation, then the output layer, then
     unused layers. `fixed_depth` is the number of hidden layers of a fixed architecture, None if
     `depth` and `width` define it. `image_shape` is the required input shape, None for any.
+    `takes_images` says that it needs images, of any shape unless `image_shape` is given; `layers`
+    then gets their shape (channels, rows, columns) in place of the number of features.
     `permutes_inputs` says that the inputs may be permuted along with layer 0's weights, because
     only that layer uses them, and as they are.
     """
 
     name: str
-    layers: Callable[[int, int, int, int | None, Mapping[str, Any]], list[Layer]]
+    layers: Layers
     forward: Callable[..., Tensor]
     summary: str
     reference: str
     settings: Mapping[str, Setting] = field(default_factory=dict)
     fixed_depth: int | None = None
-    image_shape: tuple[int, int, int] | None = None
+    image_shape: ImageShape | None = None
     permutes_inputs: bool = False
     label: Label | None = None
+    takes_images: bool = False
 
 
 OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))
@@ -102,20 +118,22 @@ NETWORKS: Registry[Network] = Registry("network")
 
 
 def register(
-    layers: Callable[[int, int, int, int | None, Mapping[str, Any]], list[Layer]],
+    layers: Layers,
     *,
     reference: str,
     settings: Mapping[str, Setting] | None = None,
     fixed_depth: int | None = None,
-    image_shape: tuple[int, int, int] | None = None,
+    image_shape: ImageShape | None = None,
     permutes_inputs: bool = False,
     label: str = "",
     label_ko: str = "",
+    takes_images: bool = False,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Register the decorated forward function `(net: Pass, x: Samples, settings) -> outputs`.
 
-    `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers;
-    `label` is its name in figures and tables, `label_ko` the same in Korean where it differs.
+    `layers(num_features, num_outputs, depth, width, settings)` gives the shapes of its layers; with
+    `takes_images`, `layers(image_shape, num_outputs, depth, width, settings)`. `label` is its name
+    in figures and tables, `label_ko` the same in Korean where it differs.
     """
     return NETWORKS.register(
         lambda forward: Network(
@@ -129,6 +147,7 @@ def register(
             image_shape=image_shape,
             permutes_inputs=permutes_inputs,
             label=label_of(forward, label, label_ko),
+            takes_images=takes_images,
         )
     )
 
@@ -223,8 +242,7 @@ def _document_cnn_layers(
 )
 def document_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     """Document 003's network: seven convolutions, the last never used, and four linear layers."""
-    pixels = x.run_inputs().transpose(1, 2)
-    h = pixels.reshape(*pixels.shape[:2], 1, 28, 28)
+    h = net.images(x)
     h = net.conv(0, h, padding=3)  # 28 28
     h = net.conv(1, h, padding=3)  # 28 28
     h = net.conv(2, h, padding=3)  # 28 28
@@ -239,33 +257,47 @@ def document_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     return net.linear(9, h)
 
 
-_SMALL_CNN = [
-    Layer((8, 1, 5, 5), positions=24 * 24),
-    Layer((16, 8, 5, 5), positions=8 * 8),
-    Layer((64, 16 * 4 * 4)),
-]
+def _small_cnn_padding(image_shape: ImageShape) -> int:
+    """Return the zeros around the maps of `small_cnn`: small images would have nothing left."""
+    return 0 if min(image_shape[1:]) >= 16 else 2
 
 
 def _small_cnn_layers(
-    num_features: int, num_outputs: int, depth: int, width: int | None, settings: Mapping[str, Any]
+    image_shape: ImageShape,
+    num_outputs: int,
+    depth: int,
+    width: int | None,
+    settings: Mapping[str, Any],
 ) -> list[Layer]:
-    return [*_SMALL_CNN, Layer((num_outputs, 64))]
+    channels, *sides = image_shape
+    loss = 4 - 2 * _small_cnn_padding(image_shape)
+    layers = []
+    for channels_out in (8, 16):
+        sides = [side - loss for side in sides]
+        layers.append(Layer((channels_out, channels, 5, 5), positions=math.prod(sides)))
+        channels, sides = channels_out, [side // 2 for side in sides]
+    if not all(side > 0 for side in sides):
+        raise UsageError(
+            f"images of {image_shape[1]} × {image_shape[2]} are too small for network=small_cnn, "
+            "which halves them twice: they need 4 rows and 4 columns"
+        )
+    return [*layers, Layer((64, channels * math.prod(sides))), Layer((num_outputs, 64))]
 
 
 @register(
     _small_cnn_layers,
     reference="LeCun, Bottou, Bengio, Haffner 1998, Proc. IEEE 86(11): LeNet, smaller",
     fixed_depth=3,
-    image_shape=(1, 28, 28),
+    takes_images=True,
 )
 def small_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     """Two convolutions, each with a maximum over 2 × 2, and two dense layers."""
-    pixels = x.run_inputs().transpose(1, 2)
-    h = pixels.reshape(*pixels.shape[:2], 1, 28, 28)
-    runs, samples = h.shape[:2]
-    for layer, side in ((0, 12), (1, 4)):
-        maps = F.max_pool2d(net.conv(layer, h).flatten(0, 1), 2, 2)
-        h = maps.reshape(runs, samples, -1, side, side)
+    assert net.image_shape is not None
+    h, padding = net.images(x), _small_cnn_padding(net.image_shape)
+    for layer in (0, 1):
+        maps = net.conv(layer, h, padding)
+        halved = F.max_pool2d(maps.flatten(0, 1), 2, 2)
+        h = halved.reshape(*maps.shape[:2], *halved.shape[1:])
     return net.linear(3, net.dense(2, h.flatten(2).transpose(1, 2)))
 
 
@@ -282,21 +314,40 @@ def layers_of(config: RunConfig) -> list[Layer]:
         UsageError: the network does not fit the dataset.
     """
     network, shape = NETWORKS[config.network.name], datasets.shape_of(config.dataset)
-    if network.image_shape is not None and shape.image_shape != network.image_shape:
-        need = "×".join(map(str, network.image_shape))
-        raise UsageError(
-            f"network={network.name} needs {need} images and {config.dataset.name} has none: "
-            "choose mnist5k, mnist or fashion_mnist"
-        )
+    _check_images(network, config.dataset.name, shape.image_shape)
     if OUTPUTS[config.network["output"]].is_binary and shape.num_classes != 2:
         raise UsageError(
             f"network.output={config.network['output']} needs two classes and "
             f"{config.dataset.name} has {shape.num_classes}: set dataset.task=parity"
         )
-    settings = config.network.as_dict()
     return network.layers(
-        shape.num_features, num_outputs(config), config.depth, config.width, settings
+        shape.image_shape if network.takes_images else shape.num_features,
+        num_outputs(config),
+        config.depth,
+        config.width,
+        config.network.as_dict(),
     )
+
+
+def _check_images(network: Network, dataset: str, found: ImageShape | None) -> None:
+    """Raise a UsageError if a data set has no images, or none of the shape that a network needs."""
+    need = network.image_shape
+    if found is None and need is None and network.takes_images:
+        raise UsageError(
+            f"network={network.name} needs images and {dataset} has none: choose digits, mnist5k, "
+            "mnist, fashion_mnist or cifar10, or images of your own with dataset=table"
+        )
+    if need is not None and found != need:
+        raise UsageError(
+            f"network={network.name} needs images of {_shown(need)} and {dataset} has "
+            f"{_shown(found) if found else 'none'}: choose mnist5k, mnist or fashion_mnist, or "
+            "network=small_cnn, which takes images of any shape"
+        )
+
+
+def _shown(image_shape: ImageShape) -> str:
+    channels, rows, columns = image_shape
+    return f"{rows} × {columns} with {channels} channel{'' if channels == 1 else 's'}"
 
 
 def forward_flops(config: RunConfig) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.schema import UsageError
 from relu_exp.planning.fleets import Fleet, num_bytes
 from relu_exp.planning.run_status import RunStatuses
 from relu_exp.session.progress import duration
@@ -55,8 +56,13 @@ def _counts(found: RunStatuses) -> str:
 
 
 def show_plan(task: Task) -> float:
-    """Print the runs, fleets, time and disk space of a sweep; return the seconds of training."""
+    """Print the runs, fleets, time and disk space of a sweep; return the seconds of training.
+
+    Raises:
+        UsageError: a data set is not there, so that no run could train on it.
+    """
     task.store.check_version()
+    data_lines = _data_lines(task)
     found = task.run_statuses()
     made = task.plan(found)
     if made.fleets and not task.costs:
@@ -76,6 +82,8 @@ def show_plan(task: Task) -> float:
     print(f"  runs     {made.num_runs:,}: {_counts(found)}")
     for line in kept_lines(task, found):
         print(f"           {line}")
+    for line in data_lines:
+        print(f"  data     {line}")
     if not made.fleets:
         print("           nothing to train")
         return 0.0
@@ -87,6 +95,27 @@ def show_plan(task: Task) -> float:
     print(f"  time     about {duration(seconds)}, {guess}")
     print(f"  disk     about {num_bytes(made.fleets) / 1e6:.1f} MB in {task.store.root}")
     return seconds
+
+
+def _data_lines(task: Task) -> list[str]:
+    """Return lines on the data sets that are not there yet; see `show_plan`."""
+    from relu_exp.engine.data.datasets import check_there
+
+    lines = []
+    # runs of one data set often differ in the number of training samples
+    for choice in {
+        (choice := run.dataset).name + str({**choice.as_dict(), "num_train": None}): choice
+        for run in task.runs
+    }.values():
+        try:
+            if not check_there(choice):
+                lines.append(f"{choice.name} is not there: the first run downloads it")
+        except UsageError as error:
+            # other machines have their own files
+            if not task.is_elsewhere:
+                raise
+            lines.append(f"not on this machine: {error}")
+    return lines
 
 
 def _products(fleets: Sequence[Fleet]) -> str:

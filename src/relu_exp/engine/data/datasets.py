@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from os import getcwd
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
+from relu_exp.engine.data.tables import Source, layout_of, samples_of
 from relu_exp.engine.streams import stream
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Layout",
     "Shape",
     "Split",
+    "check_there",
     "load",
     "register",
     "shape_of",
@@ -69,6 +72,7 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     label: str = "",
     label_ko: str = "",
+    example: Layout | None = None,
 ) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
     """Register the decorated function, which returns the inputs and labels of all samples.
 
@@ -82,12 +86,14 @@ def register(
         settings: limits and help of the function's settings.
         label: its name in figures and tables; a tidy form of its own if not given.
         label_ko: the same in Korean where it differs.
+        example: a layout by which to know the settings that every data set has, where there is none
+            for the default settings.
     """
 
     def entry(read: Callable[..., Arrays]) -> Dataset:
         own = settings_of(read, settings or {})
         layout_of: Callable[..., Layout] = layout if callable(layout) else lambda **_: layout
-        example = layout_of(**{key: setting.default for key, setting in own.items()})
+        defaults = {key: setting.default for key, setting in own.items()}
         return Dataset(
             name=read.__name__,
             summary=summary_of(read),
@@ -95,7 +101,7 @@ def register(
             read=read,
             layout=layout_of,
             own_settings=own,
-            settings={**own, **_common_settings(example)},
+            settings={**own, **_common_settings(example or layout_of(**defaults))},
             label=label_of(read, label, label_ko),
         )
 
@@ -111,7 +117,14 @@ def _common_settings(layout: Layout) -> dict[str, Setting]:
             at_least=2,
         )
     }
-    if layout.value_range is not None:
+    if layout.by_feature:
+        settings["scaling"] = Setting(
+            "standardize",
+            "standardize: mean 0 and variance 1 of each feature, of images each channel; minmax: "
+            "each from 0 to 1; none: as they are",
+            choices=("standardize", "minmax", "none"),
+        )
+    elif layout.value_range is not None:
         settings["scaling"] = Setting(
             "standard",
             "standard: mean 0 and standard deviation 1 over all training inputs; unit: 0 to 1",
@@ -170,6 +183,23 @@ def _load(choice: Choice) -> Data:
         scaling=str(settings.get("scaling", "standard")),
         task=str(settings.get("task", "classes")),
     )
+
+
+def check_there(choice: Choice) -> bool:
+    """Return whether a data set can be read now; false: it would be downloaded first.
+
+    Raises:
+        UsageError: the data are missing or damaged, and no run would get them.
+    """
+    entry = DATASETS[choice.name]
+    own = entry.own(choice)
+    try:
+        entry.read(**{**own, **({"download": False} if "download" in own else {})})
+    except UsageError:
+        if own.get("download"):
+            return False
+        raise
+    return True
 
 
 def train_indices(choice: Choice, seed: int) -> Tensor:
@@ -303,3 +333,31 @@ def moons(num_samples: int = 1000, noise: float = 0.2) -> Arrays:
     points += noise * torch.randn(total, 2, generator=generator)
     # centered like the images: the arcs' center is at (½, ¼)
     return (points - torch.tensor([0.5, 0.25])).numpy(), label.numpy()
+
+
+_FILE = "CSV, TSV, Parquet, NPZ, or a folder of image folders"
+
+
+@register(
+    lambda **settings: layout_of(Source(**settings)),
+    reference="your own file: docs/add-a-dataset.md",
+    example=Layout(1, 3, (3, 3, 3), by_feature=True),
+    settings={
+        "path": Setting(None, f"the file: {_FILE}", kind=str),
+        "root": Setting(None, "folder of the paths; the current one", kind=str, otherwise=getcwd),
+        "label": Setting(None, "column of the labels, if its name does not say so", kind=str),
+        "features": Setting(None, "columns to learn from; all", kind=str, is_list=True),
+        "ignore": Setting(None, "columns to leave out", kind=str, is_list=True),
+        "test_path": Setting(None, "file of a test set; else a tenth is drawn", kind=str),
+    },
+)
+def table(
+    path: str | None = None,
+    root: str | None = None,
+    label: str | None = None,
+    features: str | None = None,
+    ignore: str | None = None,
+    test_path: str | None = None,
+) -> Arrays:
+    """A file of your own; sizes, classes and the shape of images are found in it."""
+    return samples_of(Source(path, root, label, features, ignore, test_path))

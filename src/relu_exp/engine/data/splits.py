@@ -28,7 +28,9 @@ class Layout:
 
     `sizes` holds the numbers of samples for training, validation and test. If the data set comes
     with its own test set (`given_test`), those samples are last; otherwise all three are drawn.
-    Inputs with a `value_range` (lowest, highest) are scaled, others are used as they are.
+    Inputs with a `value_range` (lowest, highest) are scaled, all by the same numbers; with
+    `by_feature`, each feature, of images each channel, is scaled by its own. Others are used as
+    they are.
     """
 
     num_features: int
@@ -37,6 +39,7 @@ class Layout:
     image_shape: tuple[int, int, int] | None = None
     given_test: bool = False
     value_range: tuple[float, float] | None = None
+    by_feature: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         arrays: all inputs (samples, ...) and labels (samples,).
         layout: their expected size and shape.
         scaling: `standard` (one mean and one standard deviation of all training inputs) or
-            `unit` (the value range becomes 0 to 1).
+            `unit` (the value range becomes 0 to 1); by feature, `standardize`, `minmax` or `none`.
         task: `classes`, or `parity` (the labels modulo 2).
 
     Raises:
@@ -140,9 +143,14 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
     offset, unit = _scale(inputs[train], layout, scaling)
 
     def take(indices: Array) -> Split:
-        rows = inputs[indices].reshape(len(indices), -1).astype(np.float32)
-        rows -= np.float32(offset)
-        rows /= np.float32(unit)
+        rows = inputs[indices].reshape(len(indices), -1)
+        if layout.by_feature:
+            # years differ little for their size: float32 would lose the difference
+            rows = (rows - offset) / unit
+        rows = rows.astype(np.float32)
+        if not layout.by_feature:
+            rows -= np.float32(offset)
+            rows /= np.float32(unit)
         classes = labels[indices].astype(np.int64)
         if task == "parity":
             classes %= 2
@@ -167,8 +175,12 @@ def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
     return shuffled[position.argsort(stable=True)]
 
 
-def _scale(inputs: Array, layout: Layout, scaling: str) -> tuple[float, float]:
+def _scale(
+    inputs: Array, layout: Layout, scaling: str
+) -> tuple[float, float] | tuple[Array, Array]:
     """Return the offset to subtract from the inputs and the unit to divide them by."""
+    if layout.by_feature and scaling != "none":
+        return _scale_each(inputs, scaling, layout.image_shape)
     if layout.value_range is None:
         return 0.0, 1.0
     low, high = layout.value_range
@@ -179,6 +191,22 @@ def _scale(inputs: Array, layout: Layout, scaling: str) -> tuple[float, float]:
     pieces = np.array_split(inputs, 1 + inputs.size // 10**7)
     squares = sum(float(np.square(piece - mean, dtype=np.float64).sum()) for piece in pieces)
     return mean, math.sqrt(squares / inputs.size) or 1.0
+
+
+def _scale_each(
+    inputs: Array, scaling: str, image_shape: tuple[int, int, int] | None
+) -> tuple[Array, Array]:
+    """Return the offset and the unit of every feature (features,); 1 for one that never changes."""
+    num_pixels = math.prod(image_shape[1:]) if image_shape else 1
+    rows = inputs.reshape(len(inputs), -1, num_pixels)
+    low, high = (each.astype(np.float64) for each in (rows.min((0, 2)), rows.max((0, 2))))
+    offset, unit = low, high - low
+    if scaling == "standardize":
+        offset, unit = rows.mean((0, 2), np.float64), rows.std((0, 2), np.float64)
+    # of equal values, rounding leaves a standard deviation that is not quite zero
+    is_constant = (low == high) | (unit == 0)
+    offset, unit = np.where(is_constant, low, offset), np.where(is_constant, 1.0, unit)
+    return np.repeat(offset, num_pixels), np.repeat(unit, num_pixels)
 
 
 def _with_every_class(

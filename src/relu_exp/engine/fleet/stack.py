@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, gain
-from relu_exp.engine.data.datasets import load
+from relu_exp.engine.data.datasets import load, shape_of
 from relu_exp.engine.fleet.fused_mlp import FusedMlp
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
@@ -76,6 +76,7 @@ class Stack:
     weights: list[Tensor]
     biases: list[Tensor]
     slopes: list[Tensor]
+    image_shape: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         """Mark all parameters as requiring gradients."""
@@ -162,7 +163,12 @@ class _Pass:
     ) -> None:
         self.stack, self.noise, self.tape, self.on_activation = stack, noise, tape, on_activation
         self.fused_update = fused_update
-        self.num_layers = len(stack.layers)
+        self.num_layers, self.image_shape = len(stack.layers), stack.image_shape
+
+    def images(self, x: Samples) -> Tensor:
+        assert self.image_shape is not None
+        pixels = x.run_inputs().transpose(1, 2)
+        return pixels.reshape(*pixels.shape[:2], *self.image_shape)
 
     def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
         W, b, phi = self.stack.weights[layer], self.stack.biases[layer], self.stack.phi
@@ -241,6 +247,7 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         weights=weights,
         biases=biases,
         slopes=[stacked(slope.to(device)) for slope in _slopes(runs, layers[:-1])],
+        image_shape=shape_of(first.dataset).image_shape,
     )
 
 

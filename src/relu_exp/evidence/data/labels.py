@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from relu_exp.core.schema import PLACES
+
 __all__ = ["NAMES", "label_choices"]
 
 NAMES: Mapping[str, str] = {
@@ -95,6 +97,8 @@ def _distribution(name: str, shown: str, settings: dict[str, Any]) -> tuple[str,
         return f"U(−{bound}, {bound})", {"bound"}
     if name == "constant" and "value" in settings:
         return f"constant {_plain(settings['value'])}", {"value"}
+    if name == "table" and settings.get("path"):
+        return f"table {settings['path']}", {"path", *PLACES}
     return shown, set()
 
 

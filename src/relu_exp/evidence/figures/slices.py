@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,10 @@ def spread(items: Sequence[Any], at_most: int) -> list[Any]:
 def _stem(axis: str, value: Any) -> str:
     """Return an axis's value as part of a file name: `-depth5`, `-leaky_ReLU`, ASCII only."""
     text = str(value) if axis.endswith("_label") else f"{AXES[axis]}{value}"
-    return "-" + re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")
+    # names in the letters of other scripts would all be one name
+    is_latin = all(each.isascii() for each in text if each.isalpha())
+    mark = "" if is_latin else f"_{zlib.crc32(text.encode()):08x}"
+    return "-" + re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_") + mark
 
 
 def axis_words(axis: str, value: Any) -> str:

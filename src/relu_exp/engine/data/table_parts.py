@@ -1,0 +1,101 @@
+"""What all readers of tables share: the settings, what a file holds, and names of columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from relu_exp.core.registry import nearest, shown
+from relu_exp.core.schema import UsageError
+
+__all__ = ["LARGEST", "Part", "Source", "check_known", "chosen", "label_name", "listed", "whole"]
+
+Array = np.ndarray[Any, Any]
+
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest input there can be."""
+
+_LABELS = ("label", "labels", "target", "targets", "class", "classes", "species", "y")
+"""Names by which a column of labels is known, in any case."""
+
+_MOST_NAMES = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table lies and which of its columns are used: the settings of `dataset=table`."""
+
+    path: str | None
+    root: str | None = None
+    label: str | None = None
+    features: str | None = None
+    ignore: str | None = None
+    test_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """The samples of one file: inputs (samples, ...), and their labels as written, (samples,)."""
+
+    file: str
+    inputs: Array
+    labels: Array
+
+
+def label_name(name: str, names: Sequence[str], source: Source, what: str = "column") -> str:
+    """Return the name of the labels: as stated, or the only one that says so itself."""
+    if source.label is not None:
+        check_known(name, names, "label", source.label, what)
+        return source.label
+    likely = [each for each in names if each.casefold() in _LABELS]
+    if len(likely) != 1:
+        raise UsageError(
+            f"{name}: which {what} holds the labels? Name it with dataset.label=NAME; "
+            f"{what}s: {listed(names)}"
+        )
+    return likely[0]
+
+
+def chosen(
+    name: str, names: Sequence[str], setting: str, stated: str | None
+) -> Sequence[str] | None:
+    """Return the columns that a setting states: one name, or a list as JSON."""
+    if stated is None:
+        return None
+    chosen = json.loads(stated) if stated.startswith("[") else [stated]
+    for each in chosen:
+        check_known(name, names, setting, each)
+    return [str(each) for each in chosen]
+
+
+def check_known(
+    name: str, names: Sequence[str], setting: str, value: str, what: str = "column"
+) -> None:
+    """Raise a UsageError with the nearest guess if a setting names what is not there."""
+    if value not in names:
+        raise UsageError(
+            f"dataset.{setting}={shown(value)}: {name} has no such {what}{nearest(value, names)}; "
+            f"{what}s: {listed(names)}"
+        )
+
+
+def whole(name: str, where: str, values: Array) -> Array:
+    """Return labels as int64, or raise a UsageError that names the first that is no class."""
+    is_whole = values == np.floor(values)
+    if not is_whole.all():
+        row = int(np.argmin(is_whole))
+        raise UsageError(
+            f"{name}: row {row + 1}, {where} is {values[row]:g}, which is no class; expected whole "
+            "numbers or text"
+        )
+    return values.astype(np.int64)
+
+
+def listed(names: Sequence[str], most: int = _MOST_NAMES) -> str:
+    """Return names for one line of an error, the first of them if there are many."""
+    more = ", ..." if len(names) > most else ""
+    return ", ".join(shown(each) for each in names[:most]) + more
