@@ -107,7 +107,9 @@ class Setting:
     """One setting of a registry entry: its default, what it means and which values are valid.
 
     The type of `default` is the type of the setting. `None` as a default means that the value is
-    optional; `kind` then names its type. `words` are valid besides values of the type.
+    optional; `kind` then names its type. `words` are valid besides values of the type. Of a setting
+    that `came_later`, the default is left out of choices: results were written before there was
+    the setting, and their runs are the same ones.
     """
 
     default: Scalar
@@ -119,6 +121,7 @@ class Setting:
     choices: tuple[Scalar, ...] | None = None
     kind: type | None = None
     words: tuple[str, ...] = ()
+    came_later: bool = False
 
     def check(self, name: str, value: object) -> Scalar:
         """Return `value` in the setting's own type.
@@ -313,6 +316,8 @@ class Registry(Mapping[str, E_]):
     def resolve(self, name: str, settings: Mapping[str, object]) -> Choice:
         """Return the choice of entry `name` with defaults filled in and every setting checked.
 
+        The default of a setting that came later is left out.
+
         Raises:
             UsageError: the entry or a setting is unknown, or a value is not valid.
         """
@@ -328,7 +333,12 @@ class Registry(Mapping[str, E_]):
             key: setting.check(f"{self.kind}.{key}", settings.get(key, setting.default))
             for key, setting in entry.settings.items()
         }
-        return Choice(name, tuple(sorted(values.items())))
+        stated = {
+            key: value
+            for key, value in values.items()
+            if not entry.settings[key].came_later or value != entry.settings[key].default
+        }
+        return Choice(name, tuple(sorted(stated.items())))
 
 
 def summary_of(function: Callable[..., Any]) -> str:
