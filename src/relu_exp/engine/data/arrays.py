@@ -110,7 +110,8 @@ def as_named_labels(name: str, labels: Any, num_classes: int) -> tuple[Array, tu
     is_valid = (array >= 0) & (array < num_classes) & (array == np.floor(array))
     if not is_valid.all():
         place = int(np.argmin(is_valid))
-        is_renamed = len(np.unique(array)) == num_classes
+        is_whole = bool((array == np.floor(array)).all())
+        is_renamed = is_whole and len(np.unique(array)) == num_classes
         raise UsageError(
             f"dataset {name}: the label of sample {place} is {array[place]}; "
             f"expected whole numbers from 0 to {num_classes - 1}"
