@@ -344,6 +344,14 @@ def test_exclusions_match_by_name_preset_setting_and_value(write, exclude, left)
             runs_of(path)
 
 
+def test_exclusions_match_the_default_of_a_setting_that_choices_leave_out(write):
+    path = write(
+        "title: x\noverrides: {dataset: moons}\nsweep:\n"
+        "  dataset.scaling: [none, standardize]\nexclude: [{dataset.scaling: none}]"
+    )
+    assert {run.dataset["scaling"] for run in runs_of(path)} == {"standardize"}
+
+
 # Networks that do not fit everything ---------------------------------------------------------
 
 

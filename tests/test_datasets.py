@@ -230,7 +230,7 @@ def test_a_given_test_set_stays_the_test_set(tmp_path, monkeypatch):
 
 def test_an_incomplete_data_set_is_one_line(tmp_path):
     write_image_folder(tmp_path / "data", 30, 20)
-    with pytest.raises(UsageError, match=r"fashion_mnist holds 50 inputs .* expected 70000"):
+    with pytest.raises(UsageError, match=r"fashion_mnist holds 50 samples; .* 70,000"):
         load(choose("fashion_mnist", root=str(tmp_path / "data")))
 
 
@@ -352,7 +352,7 @@ def test_a_sample_of_nothing_but_background_has_no_active_features():
 
 @pytest.mark.usefixtures("rings")
 def test_a_registered_function_is_a_data_set_with_the_common_settings():
-    assert set(DATASETS["rings"].settings) == {"num_samples", "num_train", "task"}
+    assert set(DATASETS["rings"].settings) == {"num_samples", "num_train", "scaling", "task"}
     assert DATASETS["rings"].summary == "Three rings about the origin."
     choice = choose("rings", num_samples=60, num_train=12)
     assert shape_of(choice).num_train == 12
@@ -364,8 +364,8 @@ def test_a_registered_function_is_a_data_set_with_the_common_settings():
 @pytest.mark.parametrize(
     ("inputs", "labels", "words"),
     [
-        (np.zeros((149, 2)), np.zeros(149, int), "holds 149 inputs"),
-        (np.zeros((150, 3)), np.zeros(150, int), "of 3 features"),
+        (np.zeros((149, 2)), np.zeros(149, int), "149 samples; its layout asks for 150"),
+        (np.zeros((150, 3)), np.zeros(150, int), "a sample has 3 features; its layout says 2"),
         (np.zeros((150, 2)), np.full(150, 3), "label of sample 0 is 3"),
         (np.zeros((150, 2)), np.full(150, 0.5), "whole numbers from 0 to 2"),
     ],

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from relu_exp.config.expansion import Dimension, group_of
+from relu_exp.config.groups import registries
 from relu_exp.config.schedules import resolve_schedule
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, Choice, RunConfig, Scalar, UsageError
@@ -101,7 +102,11 @@ def _is(values: Mapping[str, Any], key: str, wanted: Any) -> bool:
     group = group_of(key)
     if group is not None:
         setting = key.partition(".")[2]
-        settings = values[group].as_dict()
+        choice = values[group]
+        settings = choice.as_dict()
+        known = registries()[group][choice.name].settings.get(setting)
+        if known and known.came_later:
+            settings.setdefault(setting, known.default)
         return setting in settings and bool(settings[setting] == wanted)
     if key in PARTS:
         choice = values[key]

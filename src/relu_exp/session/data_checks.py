@@ -1,0 +1,40 @@
+"""The data of a command's runs, read and checked before anything is trained or stored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from relu_exp.session.tasks import Task
+
+__all__ = ["with_checked_data"]
+
+
+def with_checked_data(task: Task) -> Task:
+    """Return a task with what is to be said of the data sets that it will train on.
+
+    Data sets that come with the installation are known to be sound. Those of other machines are
+    checked there, by each fleet.
+
+    Raises:
+        UsageError: the data are missing, damaged or not valid.
+    """
+    from relu_exp.engine.data.datasets import DATASETS, forget, load
+    from relu_exp.engine.data.notes import notes
+
+    if task.is_elsewhere or all(DATASETS[run.dataset.name].is_bundled for run in task.runs):
+        return task
+    task.store.check_version()
+    skipped = task.run_statuses().skipped(task.retry_failed, task.rerun_stale)
+    due = {run.dataset: None for run in task.runs if run.run_id not in skipped}
+    found: dict[str, None] = {}
+    names: dict[str, list[str]] = {}
+    for choice in due:
+        if DATASETS[choice.name].is_bundled:
+            continue
+        found |= dict.fromkeys(notes(choice))
+        if class_names := load(choice).class_names:
+            names[choice.name] = list(class_names)
+    if task.device == "cpu" and task.num_workers > 1:
+        # worker processes read the data for themselves
+        forget()
+    return replace(task, data_notes=tuple(found), class_names=names)
