@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 
 from relu_exp.core.schema import UsageError
 
-__all__ = ["as_inputs", "as_labels"]
+__all__ = ["as_inputs", "as_labels", "digest_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -94,6 +95,15 @@ def as_labels(name: str, labels: Any, num_classes: int) -> Array:
             f"expected whole numbers from 0 to {num_classes - 1}"
         )
     return array.astype(np.int64)
+
+
+def digest_of(*arrays: Array) -> str:
+    """Return a digest of all values of arrays, their types and shapes: 16 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _as_array(name: str, what: str, values: Any) -> Array:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.schema import UsageError
-from relu_exp.engine.data.arrays import as_inputs, as_labels
+from relu_exp.engine.data.arrays import as_inputs, as_labels, digest_of
 from relu_exp.engine.data.image_files import Arrays
 from relu_exp.engine.streams import stream
 
@@ -62,13 +62,17 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits, the same for every seed; images are flattened (channel, row, column)."""
+    """The three splits, the same for every seed; images are flattened (channel, row, column).
+
+    `content` is a digest of all samples and labels before they were split and scaled.
+    """
 
     train: Split
     validation: Split
     test: Split
     num_classes: int
     image_shape: tuple[int, int, int] | None
+    content: str = ""
 
     @property
     def splits(self) -> Mapping[str, Split]:
@@ -149,7 +153,8 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         return Split(torch.from_numpy(rows), torch.from_numpy(classes))
 
     num_classes = 2 if task == "parity" else layout.num_classes
-    return Data(take(train), take(validation), take(test), num_classes, layout.image_shape)
+    parts = (take(train), take(validation), take(test))
+    return Data(*parts, num_classes, layout.image_shape, digest_of(inputs, labels))
 
 
 def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:
