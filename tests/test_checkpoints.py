@@ -104,6 +104,20 @@ def test_a_checkpoint_names_the_runs_that_can_continue(begun):
     assert runs_under_way(path.parent / "absent") == []
 
 
+@pytest.mark.parametrize("key", ["plugin mine", "data"])
+def test_no_fleet_continues_with_other_code_of_a_plugin_or_other_data(
+    begun, checkpointer, monkeypatch, key
+):
+    runs, _ = begun
+    assert checkpointer().load(runs, "cpu")
+    before = checkpoints.made_from
+    monkeypatch.setattr(checkpoints, "made_from", lambda run: {**before(run), key: "other"})
+    assert checkpointer().load(runs, "cpu") is None
+    steps = []
+    train_fleet(runs, "cpu", steps.append, checkpointer(seconds=3600.0))
+    assert steps[0] == 1
+
+
 def test_a_checkpoint_of_runs_that_are_saved_is_cleared_and_others_stay(begun):
     runs, path = begun
     run_ids = [run.run_id for run in runs]

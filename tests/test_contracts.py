@@ -99,7 +99,7 @@ def test_a_network_trains_with_every_table_filled(name: str) -> None:
         lengths = {len(values) for key, values in tables[table].items() if key in TABLES[table]}
         assert lengths == {max(lengths)} != {0}
     assert set(tables["layers"]["layer"]) == set(range(1, run.depth + 1))
-    missing = {"fleet_id", "session"}
+    missing = {"fleet_id", "session", "made_from"}
     assert set(TABLES["runs"]) - set(tables["runs"]) <= missing
 
 

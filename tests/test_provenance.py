@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from relu_exp.results import provenance
-from relu_exp.results.provenance import changes, describe_machine, fingerprint, working_diff
+from relu_exp.results.provenance import (
+    changes,
+    describe_machine,
+    differences,
+    fingerprint,
+    parsed,
+    working_diff,
+)
 
 
 def test_the_machine_is_described_in_json():
@@ -30,6 +37,23 @@ def test_what_has_changed_is_named_with_both_values():
 @pytest.mark.parametrize("manifest", [None, {}, {"fingerprint": "x"}])
 def test_what_no_manifest_says_counts_as_changed(manifest):
     assert changes(manifest) == ("engine code unknown",)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", "3", '{"data": 3}', '{"data": "\\u001b[2J"}']
+)
+def test_what_is_no_digest_says_nothing_of_what_made_a_run(text):
+    assert parsed(text) == {}
+
+
+def test_what_nobody_knows_counts_as_changed_and_what_is_no_longer_asked_for_does_not():
+    then = parsed('{"data": "01", "plugin mine": "ab", "plugin gone": "cd"}')
+    now = {"data": "01", "plugin mine": "ac", "plugin new": "ef", "plugin typed": ""}
+    assert differences(then, now) == (
+        "plugin mine ab → ac",
+        "plugin new unknown → ef",
+        "plugin typed unknown → unknown",
+    )
 
 
 @pytest.fixture

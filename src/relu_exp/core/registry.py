@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from relu_exp.core.plugin_code import registering_module, watch_imports
 from relu_exp.core.schema import Choice, Scalar, UsageError
 
 __all__ = [
@@ -278,6 +279,7 @@ class Registry(Mapping[str, E_]):
 
     kind: str
     _entries: dict[str, E_] = field(default_factory=dict)
+    _plugins: dict[str, str] = field(default_factory=dict)
 
     def add(self, entry: E_) -> E_:
         """Register an entry under its name.
@@ -288,7 +290,12 @@ class Registry(Mapping[str, E_]):
         if entry.name in self._entries:
             raise UsageError(f"{self.kind} {entry.name} is registered twice: choose another name")
         self._entries[entry.name] = entry
+        self._plugins[entry.name] = registering_module()
         return entry
+
+    def plugin_of(self, name: str) -> str:
+        """Return the module that registered an entry; empty if it comes with the package."""
+        return self._plugins.get(name, "")
 
     def register(self, make: Callable[[F], E_]) -> Callable[[F], F]:
         """Return a decorator that adds the entry which `make` returns for the decorated function.
@@ -391,6 +398,7 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
     Raises:
         UsageError: a module cannot be imported.
     """
+    watch_imports()
     for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         try:
             point.load()
@@ -402,6 +410,8 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
     # only who names a module asks for code from this folder: others may just stand in it
     if named and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
+    if named:
+        importlib.invalidate_caches()
     for module in named:
         try:
             importlib.import_module(module.removesuffix(".py"))

@@ -227,6 +227,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "device": "string",
         "fleet_id": "string",
         "session": "string",
+        # JSON, what it was made from: the code of plugins, the content of its data → digest
+        "made_from": "string",
     },
     # per run, step and split
     "curves": {
@@ -299,6 +301,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 """Column → Parquet type, for every table. A part of the results holds one file of each."""
 
 LATER_COLUMNS: Mapping[str, Mapping[str, Scalar]] = {
-    "runs": {name: key.default for name, key in RUN_KEYS.items() if key.came_later}
+    "runs": {
+        **{name: key.default for name, key in RUN_KEYS.items() if key.came_later},
+        "made_from": None,
+    }
 }
 """Columns that parts of before lack: table → column → what all of their rows had."""

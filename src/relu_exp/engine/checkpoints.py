@@ -18,6 +18,7 @@ from torch import Tensor
 
 from relu_exp.core.schema import TABLES, RunConfig
 from relu_exp.engine.fleet.stack import Stack
+from relu_exp.engine.made_from import made_from
 from relu_exp.engine.optimizers import Optimizer
 from relu_exp.engine.probes.records import Records
 from relu_exp.results.atomic import write_whole
@@ -92,13 +93,21 @@ class Checkpointer:
         self._cost = self._last - now
 
     def load(self, runs: Sequence[RunConfig], device: str) -> State | None:
-        """Return the state if the same code saved it for the same runs and device, else None."""
+        """Return the state if the same code saved it for the same runs and device, else None.
+
+        The same code includes that of plugins, and the data must be the same.
+
+        Raises:
+            UsageError: the data are missing or damaged.
+        """
         state = None
         with suppress(*_TEMPORARY_ERRORS):
             state = _load(self.path, device)
         if state is None or state["device"] != device:
             return None
-        return state if state["run_ids"] == [run.run_id for run in runs] else None
+        if state["run_ids"] != [run.run_id for run in runs]:
+            return None
+        return state if state["made_from"] == [made_from(run) for run in runs] else None
 
     def delete(self) -> None:
         """Delete the checkpoint: the fleet's results are saved, or its state cannot be used."""
@@ -162,6 +171,7 @@ def _state(trainer: FleetTrainer) -> State:
     return {
         "fingerprint": fingerprint(),
         "run_ids": [run.run_id for run in trainer.all_runs],
+        "made_from": [made_from(run) for run in trainer.all_runs],
         "device": trainer.device,
         "step": trainer.step,
         "seconds": time.perf_counter() - trainer.started,

@@ -49,7 +49,8 @@ def train_fleet(
         checkpointer: writes checkpoints; training continues from the one it finds for these runs.
 
     Returns:
-        Table → column → values, as in `schema.TABLES`; `runs` lacks `fleet_id` and `session`.
+        Table → column → values, as in `schema.TABLES`; `runs` lacks `fleet_id`, `session` and
+        `made_from`.
 
     Raises:
         UsageError: the network, its output and the data set do not fit each other, or the device

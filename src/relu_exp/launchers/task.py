@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +41,8 @@ CHECKPOINT_SECONDS = 60.0
 
 OnStep: TypeAlias = Callable[[int], None]
 Trainer: TypeAlias = Callable[[Sequence[RunConfig], str, OnStep], Tables]
-"""Trains runs on a device, reports each step, and returns all tables but two columns of `runs`."""
+"""Trains runs on a device, reports each step, and returns all tables; `runs` may lack
+`fleet_id`, `session` and `made_from`."""
 
 
 @dataclass(frozen=True)
@@ -119,16 +121,22 @@ class Engine:
     def train(self, runs: Sequence[RunConfig], device: str, on_step: OnStep) -> Tables:
         """Train runs, starting from their checkpoint if there is one."""
         from relu_exp.engine import training
+        from relu_exp.engine.made_from import made_from
 
+        tables = training.train_fleet(runs, device, on_step, self._checkpointer(runs))
+        made = [json.dumps(made_from(run)) for run in runs]
+        return {**tables, "runs": {**tables["runs"], "made_from": made}}
+
+    def _checkpointer(self, runs: Sequence[RunConfig]) -> Checkpointer | None:
         if self.job.checkpoint_seconds is None:
-            return training.train_fleet(runs, device, on_step)
+            return None
         from relu_exp.engine.checkpoints import Checkpointer
 
         # half a fleet, trained after an error, has its own checkpoint
         path = Store(self.job.results).checkpoints / f"{Fleet(tuple(runs)).fleet_id}.pt"
         checkpointer = Checkpointer(path, self.job.checkpoint_seconds)
         self.checkpointers.append(checkpointer)
-        return training.train_fleet(runs, device, on_step, checkpointer)
+        return checkpointer
 
     def drop_checkpoints(self) -> None:
         """Delete the checkpoints; the part is saved."""
@@ -193,8 +201,17 @@ def _joined(first: Tables, second: Tables) -> Tables:
 
 
 def _unfinished(runs: Sequence[RunConfig], device: str, status: Status, error: str) -> Tables:
+    from relu_exp.engine.made_from import plugins_of
+
     rows: list[dict[str, Any]] = [
-        {**run.as_row(), "status": status, "error": error, "device": device} for run in runs
+        {
+            **run.as_row(),
+            "status": status,
+            "error": error,
+            "device": device,
+            "made_from": json.dumps(plugins_of(run)),
+        }
+        for run in runs
     ]
     return {"runs": {column: [row.get(column) for row in rows] for column in TABLES["runs"]}}
 
@@ -203,6 +220,7 @@ def _save(fleet: Fleet, job: FleetJob, tables: Tables) -> Outcome:
     runs = dict(tables["runs"])
     runs["fleet_id"] = [fleet.fleet_id] * len(fleet.runs)
     runs["session"] = [job.session] * len(fleet.runs)
+    runs.setdefault("made_from", [None] * len(fleet.runs))
     Store(job.results).write_part(fleet.fleet_id, {**tables, "runs": runs})
     return outcome_of(fleet, runs)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from relu_exp.core.schema import FINISHED, RunConfig
-from relu_exp.results.provenance import changes
-from relu_exp.results.store import Store
+from relu_exp.results.provenance import changes, parsed
+from relu_exp.results.store import End, Store
 
 __all__ = ["RunStatuses", "run_statuses"]
 
@@ -17,9 +18,10 @@ __all__ = ["RunStatuses", "run_statuses"]
 class RunStatuses:
     """The ids of a sweep's runs by status; each run is in exactly one set.
 
-    `new`: not saved yet. `finished`: done or diverged, trained by the current code. `stale`:
-    finished, but code, torch or schema have changed since. `failed`: raised an error of its own.
-    `interrupted`: stopped from outside, for example killed, or out of memory or disk space.
+    `new`: not saved yet. `finished`: done or diverged, and made from what there is now. `stale`:
+    finished, but the package's code, torch, the schema, a plugin or the data have changed since.
+    `failed`: raised an error of its own. `interrupted`: stopped from outside, for example killed,
+    or out of memory or disk space.
     """
 
     new: set[str] = field(default_factory=set)
@@ -27,10 +29,17 @@ class RunStatuses:
     stale: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     interrupted: set[str] = field(default_factory=set)
-    stale_reasons: Counter[str] = field(default_factory=Counter)
-    """What has changed → number of finished runs concerned."""
+    stale_because: dict[str, list[str]] = field(default_factory=dict)
+    """What has changed → the finished runs concerned."""
     failures: Counter[str] = field(default_factory=Counter)
     """Last line of an error → number of runs that failed with it."""
+    not_compared: Counter[str] = field(default_factory=Counter)
+    """Why data could not be compared with those of a run → number of finished runs concerned."""
+
+    @property
+    def stale_reasons(self) -> Counter[str]:
+        """What has changed → number of finished runs concerned."""
+        return Counter({reason: len(runs) for reason, runs in self.stale_because.items()})
 
     def skipped(self, retry_failed: bool, rerun_stale: bool) -> set[str]:
         """Return the runs that will not be trained.
@@ -49,26 +58,37 @@ class RunStatuses:
 def run_statuses(runs: Sequence[RunConfig], store: Store) -> RunStatuses:
     """Return the status of runs, from the parts and manifests in a store.
 
+    Data that may have changed are read if finished runs were made from them.
+
     Raises:
         UsageError: a part is damaged.
     """
+    from relu_exp.engine.made_from import DATA, Content, changes_of, read_again  # loads torch
+
     found, ends = RunStatuses(), store.ends()
-    changed: dict[str, tuple[str, ...]] = {}
-    for run in runs:
-        end = ends.get(run.run_id)
-        if end is None:
-            found.new.add(run.run_id)
-            continue
-        if end.session not in changed:
-            changed[end.session] = changes(store.read_manifest(end.session))
-        reasons = changed[end.session]
-        if end.status in FINISHED:
-            (found.stale if reasons else found.finished).add(run.run_id)
-            found.stale_reasons.update(reasons)
-        elif end.status == "failed" and not reasons:
-            found.failed.add(run.run_id)
-            found.failures[end.reason] += 1
-        else:
-            # a run that failed with other code may succeed now
-            found.interrupted.add(run.run_id)
+    ended = [(run, ends[run.run_id]) for run in runs if run.run_id in ends]
+    found.new.update(run.run_id for run in runs if run.run_id not in ends)
+    changed = cache(lambda session: changes(store.read_manifest(session)))
+    then = cache(parsed)
+    contents = read_again(run.dataset for run, end in ended if DATA in then(end.made_from))
+    for run, end in ended:
+        content = contents.get(run.dataset, Content())
+        made_from = then(end.made_from)
+        reasons = changed(end.session) + changes_of(run, made_from, content.digest)
+        _add(run, end, reasons, found)
+        if content.problem and end.status in FINISHED:
+            found.not_compared[content.problem] += 1
     return found
+
+
+def _add(run: RunConfig, end: End, reasons: Sequence[str], found: RunStatuses) -> None:
+    if end.status in FINISHED:
+        (found.stale if reasons else found.finished).add(run.run_id)
+        for reason in reasons:
+            found.stale_because.setdefault(reason, []).append(run.run_id)
+    elif end.status == "failed" and not reasons:
+        found.failed.add(run.run_id)
+        found.failures[end.reason] += 1
+    else:
+        # a run that failed with other code may succeed now
+        found.interrupted.add(run.run_id)

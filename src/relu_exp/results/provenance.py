@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +16,16 @@ from typing import Any
 from relu_exp.core.schema import SCHEMA_VERSION
 from relu_exp.results import machine
 
-__all__ = ["changes", "describe_machine", "engine_code", "fingerprint", "hash_of", "working_diff"]
+__all__ = [
+    "changes",
+    "describe_machine",
+    "differences",
+    "engine_code",
+    "fingerprint",
+    "hash_of",
+    "parsed",
+    "working_diff",
+]
 
 _PACKAGES = ("relu-exp", "torch", "torchvision", "numpy", "scipy", "pandas", "hydra-core")
 
@@ -68,10 +79,35 @@ def changes(manifest: Mapping[str, Any] | None) -> tuple[str, ...]:
     now = fingerprint()
     if not isinstance(then, Mapping):
         return ("engine code unknown",)
+    return differences(then, now)
+
+
+def parsed(made_from: str | None) -> dict[str, str]:
+    """Return what a row's `made_from` says: a plugin's name, or `data` → digest.
+
+    Whatever is no digest is left out: rows may come from anybody, and reasons are printed.
+    """
+    try:
+        found = json.loads(made_from or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {
+        key: text
+        for key, text in pairs
+        if isinstance(text, str) and re.fullmatch("[0-9a-f]{0,64}", text)
+    }
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is not as it was, for example `plugin bent 1f0c… → 94ab…`.
+
+    What nobody knows counts as changed: what was not written down, or has no digest now.
+    """
     return tuple(
-        f"{key} {then.get(key, 'unknown')} → {value}"
-        for key, value in now.items()
-        if then.get(key) != value
+        f"{name} {then.get(name) or 'unknown'} → {digest or 'unknown'}"
+        for name, digest in now.items()
+        if not digest or then.get(name) != digest
     )
 
 

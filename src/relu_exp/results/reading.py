@@ -233,7 +233,7 @@ _FIELDS: Mapping[str, Check] = {
     "looks": lambda value: type(value) is int and 0 < value < 1000,
     **dict.fromkeys(("figures", "run_ids", "data_notes"), _list_of(_is(str))),
     "thresholds": _mapping_to(_list_of(_is_number)),
-    **dict.fromkeys(("axes", "class_names"), _mapping_to(_list_of(_is(str)))),
+    **dict.fromkeys(("axes", "class_names", "stale"), _mapping_to(_list_of(_is(str)))),
     "studies": _mapping_to(is_plain_name),
     "labels": _mapping_to(_mapping_to(_is_label)),
     "packages": _mapping_to(_is(str)),

@@ -53,11 +53,12 @@ def arrow_schema(table: str) -> pa.Schema:
 
 
 class End(NamedTuple):
-    """How a run ended, in which session, and the reason if it did not finish."""
+    """How a run ended, in which session, the reason if it did not finish, and its `made_from`."""
 
     status: str
     session: str
     reason: str
+    made_from: str = ""
 
     @property
     def rank(self) -> tuple[bool, str]:
@@ -230,13 +231,15 @@ class Store:
     def ends(self) -> dict[str, End]:
         """Return how each run ended; of several rows, a finished one, then the newest, counts."""
         found: dict[str, End] = {}
-        for part in self.read("runs", ["run_id", "status", "session", "error"]):
-            rows = (part[column].to_pylist() for column in ("run_id", "status", "session", "error"))
-            for run_id, status, session, error in zip(*rows, strict=True):
+        columns = ("run_id", "status", "session", "error", "made_from")
+        for part in self.read("runs", columns):
+            rows = (part[column].to_pylist() for column in columns)
+            for run_id, status, session, error, made_from in zip(*rows, strict=True):
                 # the last line of a traceback names the error
                 reason = error.strip().splitlines()[-1] if error and error.strip() else ""
                 # interned, because a hundred thousand runs share a handful of texts
-                end = End(sys.intern(status or ""), sys.intern(session or ""), sys.intern(reason))
+                words = (status or "", session or "", reason, made_from or "")
+                end = End(*map(sys.intern, words))
                 if run_id not in found or end.rank > found[run_id].rank:
                     found[run_id] = end
         return found

@@ -27,6 +27,11 @@ def kept_lines(task: Task, found: RunStatuses) -> list[str]:
             f"{_runs(found.stale)} finished before but stale ({_reasons(found.stale_reasons)}): "
             "kept; --stale rerun trains them again"
         )
+    lines += [
+        f"{count:,} run{'' if count == 1 else 's'} finished before, but whether the data are the "
+        f"same is unknown: {problem}"
+        for problem, count in found.not_compared.items()
+    ]
     if found.failed and not task.retry_failed:
         lines.append(
             f"{_runs(found.failed)} failed before ({_reasons(found.failures)}): "

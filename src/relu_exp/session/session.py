@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from rich.console import Console
 
@@ -146,7 +147,9 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         task = task.calibrated()
         made = task.plan(found)
     diff = working_diff()
-    kept = {"diff": store.write_diff(diff)} if diff else {}
+    kept: dict[str, Any] = {"diff": store.write_diff(diff)} if diff else {}
+    if found.stale and not task.rerun_stale:
+        kept["stale"] = found.stale_because
     store.write_manifest(task.manifest(session) | kept | {"looks": looks})
     _study(task)
     for line in [*task.data_notes, *kept_lines(task, found)]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from numbers import Real
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from relu_exp.core.registry import shown
 from relu_exp.core.schema import UsageError
 
-__all__ = ["as_inputs", "as_labels", "as_named_labels", "columns_of", "where"]
+__all__ = ["as_inputs", "as_labels", "as_named_labels", "columns_of", "digest_of", "where"]
 
 Array = np.ndarray[Any, Any]
 
@@ -118,6 +119,15 @@ def as_named_labels(name: str, labels: Any, num_classes: int) -> tuple[Array, tu
             + (", or names: labels.astype(str)" if is_renamed else "")
         )
     return array.astype(np.int64), names
+
+
+def digest_of(*arrays: Array) -> str:
+    """Return a digest of all values of arrays, their types and shapes: 16 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _as_array(name: str, what: str, values: Any) -> Array:

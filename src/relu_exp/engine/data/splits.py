@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.schema import UsageError
-from relu_exp.engine.data.arrays import as_inputs, as_named_labels, columns_of, where
+from relu_exp.engine.data.arrays import (
+    as_inputs,
+    as_named_labels,
+    columns_of,
+    digest_of,
+    where,
+)
 from relu_exp.engine.data.image_files import Arrays
 from relu_exp.engine.data.scaling import fit
 from relu_exp.engine.streams import stream
@@ -94,6 +100,7 @@ class Data:
     """The three splits, the same for every seed; images are flattened (channel, row, column).
 
     Features and classes have names where the data set gives them: `columns`, `class_names`.
+    `content` is a digest of all samples and labels before they were split and scaled.
     """
 
     train: Split
@@ -103,6 +110,7 @@ class Data:
     image_shape: tuple[int, int, int] | None
     columns: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    content: str = ""
 
     @property
     def splits(self) -> Mapping[str, Split]:
@@ -190,8 +198,14 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
 
     num_classes = 2 if task == "parity" else layout.num_classes
     class_names = ("even", "odd") if task == "parity" else class_names
-    splits = (take(train), take(validation), take(test))
-    return Data(*splits, num_classes, layout.image_shape, columns, class_names)
+    return Data(
+        *(take(part) for part in (train, validation, test)),
+        num_classes=num_classes,
+        image_shape=layout.image_shape,
+        columns=columns,
+        class_names=class_names,
+        content=digest_of(inputs, labels),
+    )
 
 
 def stratified_order(labels: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from itertools import count
 import torch
 from torch import Tensor
 
+from relu_exp.core.plugin_code import registering_module
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
 from relu_exp.engine.ops.kernels import zero_gradient_units
@@ -23,6 +24,7 @@ __all__ = [
     "histogram",
     "measure",
     "norm",
+    "plugins",
     "register",
     "take_probe",
 ]
@@ -118,6 +120,9 @@ _SPREAD_WEIGHTS = 256
 MEASUREMENTS: dict[str, Measurement] = {}
 """Quantity → function from a layer's probe to one number per run."""
 
+_PLUGINS: dict[str, str] = {}
+"""Quantity → the module that registered it; empty if it comes with the package."""
+
 
 def register(quantity: str, meaning: str) -> Callable[[Measurement], Measurement]:
     """Register the decorated function under the name of its quantity, with its meaning.
@@ -131,9 +136,15 @@ def register(quantity: str, meaning: str) -> Callable[[Measurement], Measurement
             raise UsageError(f"measurement {quantity} is registered twice: choose another name")
         function.__doc__ = function.__doc__ or meaning
         MEASUREMENTS[quantity] = function
+        _PLUGINS[quantity] = registering_module()
         return function
 
     return add
+
+
+def plugins() -> set[str]:
+    """Return the modules outside the package that registered measurements."""
+    return {_PLUGINS[quantity] for quantity in MEASUREMENTS if _PLUGINS.get(quantity)}
 
 
 _OWN: dict[str, Measurement] = {

@@ -40,7 +40,8 @@ _WORDS = {
 }
 _NAMES = (*PARTS, "quantity", "check", "case")
 _STEPS = tuple(name for name, key in RUN_KEYS.items() if key.is_schedule)
-_OPTIONAL = tuple(name for name, key in RUN_KEYS.items() if key.is_optional)
+_MADE_FROM = "made_from"
+_OPTIONAL = (*(name for name, key in RUN_KEYS.items() if key.is_optional), _MADE_FROM)
 
 
 def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
@@ -61,7 +62,7 @@ def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
 def _problem(table: str, column: str, rows: pa.Table) -> str:
     values = rows[column]
     is_checked = column in (*_RANGES, *_WORDS, *_NAMES, "run_id", "counts", "mask")
-    is_text = column.endswith("_settings") or column in _STEPS
+    is_text = column.endswith("_settings") or column in (*_STEPS, _MADE_FROM)
     if not (is_checked or is_text) or table == "timings":
         return ""
     if values.null_count and column not in _OPTIONAL:
@@ -75,7 +76,8 @@ def _problem(table: str, column: str, rows: pa.Table) -> str:
         return "" if {*words} <= {*_WORDS[column]} else f"unknown {column}"
     if is_text:
         is_sound = _is_steps if column in _STEPS else _is_settings
-        return "" if all(map(is_sound, words)) else "no JSON of settings or steps"
+        is_right = all(word is None or is_sound(word) for word in words)
+        return "" if is_right else "no JSON of settings or steps"
     return (
         "" if all(0 < len(word) <= 200 and printable(word) == word for word in words) else "no name"
     )

@@ -123,12 +123,27 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
         lines.append(
             f"{frames.num_missing:,} of the runs asked for are missing: these results are partial."
         )
+    lines += _stale(frames)
     lines += [f"Runs failed: {reason}" for reason in failures(frames)]
     notes = [note for s in sessions(frames) for note in s.manifest.get("data_notes") or ()]
     lines += dict.fromkeys(f"About the data: {note}." for note in notes)
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:
         lines.append("Made with uncommitted changes: the commit alone does not reproduce it.")
+    return lines
+
+
+def _stale(frames: Frames) -> list[str]:
+    """Return which runs the newest command found stale, and kept, by what has changed."""
+    lines, again = [], frames.manifest.get("command") or "relu-exp run"
+    for reason, run_ids in (frames.manifest.get("stale") or {}).items():
+        runs = frames.runs[frames.runs["run_id"].isin(run_ids)]
+        if len(runs):
+            names = ", ".join(runs["activation_label"].astype(str).unique())
+            lines.append(
+                f"{len(runs):,} of {len(frames.runs):,} runs are stale ({names}): they were made "
+                f"before {reason}. To train them again: {again} --stale rerun"
+            )
     return lines
 
 

@@ -38,7 +38,7 @@ Numbers = Mapping[Key, Any]
 LIMITS = {"number": 0.02, "share": 0.05}
 """Largest difference of two measurements that agree: relative for numbers, absolute for shares."""
 
-NOT_COMPARED = ("seconds", "device", "fleet_id", "session", "dataset_settings")
+NOT_COMPARED = ("seconds", "device", "fleet_id", "session", "dataset_settings", "made_from")
 """Columns that differ between trainings, and the path of the data, which does not affect a run."""
 _COUNTED = ("histograms", "dead_units")
 

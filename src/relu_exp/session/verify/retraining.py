@@ -18,7 +18,7 @@ from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.launchers.local import resolve_device
 from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.results import machine
-from relu_exp.results.provenance import changes, fingerprint
+from relu_exp.results.provenance import changes, fingerprint, parsed
 from relu_exp.results.reading import memory
 from relu_exp.results.store import Store, arrow_schema
 from relu_exp.session.verify.agreement import (
@@ -87,7 +87,7 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
     with ready(FleetJob(found.store.root, found.session, device, tuple(plugins))):
         try:
             here = _train(run, device)
-            reasons = _unlike(found, made_on, device)
+            reasons = [*_made_from_other(run, row), *_unlike(found, made_on, device)]
             if not reasons:
                 return _compare_bits(there, here)
             nudged = _train(replace(run, learning_rate=run.learning_rate * (1 + NUDGE)), device)
@@ -137,7 +137,7 @@ def _train(run: RunConfig, device: str) -> Tables:
     from relu_exp.engine.training import train_fleet
 
     columns = train_fleet([run], device)
-    columns["runs"] |= {"fleet_id": [""], "session": [""]}
+    columns["runs"] |= {"fleet_id": [""], "session": [""], "made_from": [None]}
     tables = {name: pa.table(columns[name], schema=arrow_schema(name)) for name in columns}
     return _of_run(tables, run.run_id)
 
@@ -154,6 +154,14 @@ def _of_run(tables: Mapping[str, pa.Table], run_id: str) -> Tables:
     for key in ("activation", "activation_settings"):
         functions = functions.filter(pc.equal(functions[key], row[key]))
     return {**owned, "functions": functions}
+
+
+def _made_from_other(run: RunConfig, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which plugins and data have changed since a run was made; its data are loaded."""
+    from relu_exp.engine.data.datasets import load
+    from relu_exp.engine.made_from import changes_of
+
+    return changes_of(run, parsed(row["made_from"]), load(run.dataset).content)
 
 
 def _unlike(found: Found, made_on: str, device: str) -> list[str]:
