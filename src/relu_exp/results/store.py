@@ -98,8 +98,8 @@ class Store:
         Raises:
             UsageError: the folder cannot be written, or holds results of another schema version.
         """
-        here = (self.root, self.parts, self.manifests, self.checkpoints, self.root / ".lock")
-        for path in here:
+        here = (self.root, self.parts, self.manifests, self.checkpoints)
+        for path in (*here, self.root / "jobs", self.root / ".lock"):
             # a link from an archive may point anywhere
             if path.is_symlink():
                 raise UsageError(
@@ -274,10 +274,9 @@ class Store:
     def read_manifest(self, session: str) -> dict[str, Any] | None:
         """Return the manifest of a session, or None if it is missing or damaged."""
         try:
-            manifest = json.loads((self.manifests / f"{session}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return self.manifest_of(session) or None
+        except UsageError:
             return None
-        return manifest if isinstance(manifest, dict) else None
 
     def latest_manifest(self) -> dict[str, Any] | None:
         """Return the newest manifest, or None if there is none.
