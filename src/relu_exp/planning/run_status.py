@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from relu_exp.core.schema import FINISHED, RunConfig
 from relu_exp.results.provenance import changes
+from relu_exp.results.rows import check_identities
 from relu_exp.results.store import Store
 
 __all__ = ["RunStatuses", "run_statuses"]
@@ -50,8 +51,9 @@ def run_statuses(runs: Sequence[RunConfig], store: Store) -> RunStatuses:
     """Return the status of runs, from the parts and manifests in a store.
 
     Raises:
-        UsageError: a part is damaged.
+        UsageError: a part is damaged, or a row is not of the run that its id names.
     """
+    check_identities(store)
     found, ends = RunStatuses(), store.ends()
     changed: dict[str, tuple[str, ...]] = {}
     for run in runs:

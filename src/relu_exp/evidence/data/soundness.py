@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from relu_exp.core.registry import printable
 from relu_exp.core.run_keys import RUN_KEYS, RunKey
-from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, SPLITS, UsageError
+from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, SPLITS, TABLES
+from relu_exp.results.rows import damaged, identity_problem
 
 __all__ = ["check_rows"]
 
@@ -46,15 +47,17 @@ _OPTIONAL = tuple(name for name, key in RUN_KEYS.items() if key.is_optional)
 def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
     """Return the rows, as far as their columns were read, if they are what the engine writes.
 
+    Where whole rows of `runs` were read, each id must be the hash of its configuration.
+
     Raises:
         UsageError: they are not; `where` says what to delete.
     """
     for column in rows.column_names:
         if problem := _problem(table, column, rows):
-            raise UsageError(
-                f"{where} is damaged ({column} of {table}: {problem}): delete it and run the same "
-                "command again; only its runs are trained again"
-            )
+            raise damaged(where, f"{column} of {table}: {problem}")
+    is_whole = table == "runs" and {*TABLES["runs"]} <= {*rows.column_names}
+    if is_whole and (problem := identity_problem(rows)):
+        raise damaged(where, problem)
     return rows
 
 
