@@ -17,6 +17,7 @@ from relu_exp.cli.options import (
     Language,
     Place,
     Plugins,
+    path,
     whole,
 )
 
@@ -72,7 +73,7 @@ def verify(
 
 def compare(
     before: AnyPlace,
-    after: Annotated[Path, typer.Argument(metavar="RESULTS", help="Another one.")],
+    after: Annotated[Path, typer.Argument(metavar="RESULTS", parser=path, help="Another one.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -95,7 +96,9 @@ def export(
     results: Place = HERE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Output folder; RESULTS/KIND by default."),
+        typer.Option(
+            "--out", metavar="DIR", parser=path, help="Output folder; RESULTS/KIND by default."
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:
