@@ -92,7 +92,9 @@ def _repeated_in(store: Store, part_id: str, table: str, stamp: tuple[int, int])
 
 def repeated(table: str, rows: pa.Table) -> str:
     """Return how many rows of a part's table are there twice, in words; empty if none is."""
-    keys = list(ROW_KEYS[table])
+    keys = list(ROW_KEYS.get(table, ()))
+    if not keys:
+        return ""
     distinct = rows.select(keys).group_by(keys).aggregate([]).num_rows
     if distinct == rows.num_rows:
         return ""
