@@ -680,7 +680,6 @@ def shown(tmp_path_factory):
             machine={"system": HOSTILE},
             python=HOSTILE,
             device=HOSTILE,
-            started=HOSTILE,
         )
     store = Store(root / "a")
     (part_id,) = store.part_ids()

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,13 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _is_date(value: Any) -> bool:
+    try:
+        return value == "" or datetime.fromisoformat(value).timestamp() >= 0
+    except (TypeError, ValueError, OverflowError, OSError):
+        return False
+
+
 def _is_label(value: Any) -> bool:
     try:
         return bool(_mapping_to(_is(str))(value) and Label(**value))
@@ -226,7 +234,8 @@ _NOTHING = type(None)
 _FIELDS: Mapping[str, Check] = {
     "schema_version": _is(int),
     "session": is_plain_name,
-    **dict.fromkeys(("started", "command", "experiment", "title", "question"), _is(str)),
+    "started": _is_date,
+    **dict.fromkeys(("command", "experiment", "title", "question"), _is(str)),
     **dict.fromkeys(("device", "python"), _is(str)),
     **dict.fromkeys(("budget", "commit"), _is(str, _NOTHING)),
     "dirty": _is(bool, _NOTHING),

@@ -35,6 +35,9 @@ CHECKSUMS = "SHA256SUMS"
 """File of a part with the checksums of the others, as `sha256sum --check` reads it."""
 _MOST_CHECKSUM_BYTES = 100_000
 
+_MOST_REASON = 300
+"""Characters of the reason why a run did not finish."""
+
 _REPORT_BEGUN = ".report-" + "[0-9a-f]" * 8
 """Pattern of the folders in which reports are built; other files may lie beside them."""
 
@@ -265,7 +268,8 @@ class Store:
             rows = (part[column].to_pylist() for column in ("run_id", "status", "session", "error"))
             for run_id, status, session, error in zip(*rows, strict=True):
                 # the last line of a traceback names the error
-                reason = error.strip().splitlines()[-1] if error and error.strip() else ""
+                lines = (error or "").strip().splitlines()
+                reason = lines[-1][:_MOST_REASON] if lines else ""
                 # interned, because a hundred thousand runs share a handful of texts
                 end = End(sys.intern(status or ""), sys.intern(session or ""), sys.intern(reason))
                 if run_id not in found or end.rank > found[run_id].rank:

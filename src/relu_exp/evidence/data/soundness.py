@@ -26,6 +26,17 @@ def _range(key: RunKey) -> tuple[float, float]:
     return low, _MOST if key.at_most is None else key.at_most
 
 
+_MEASURED: Mapping[str, tuple[float, float]] = {
+    **{
+        f"{prefix}{metric}": limits
+        for prefix in ("", *(f"final_{split}_" for split in SPLITS[1:]))
+        for metric, limits in {"loss": (-1e100, 1e100), "accuracy": (0.0, 1.0)}.items()
+    },
+    "seconds": (0.0, 1e12),
+    "value": (-1e100, 1e100),
+}
+"""What training measures: where it is finite, float32 holds it."""
+
 _STATUSES = ("done", "diverged", "failed", "interrupted")
 _RANGES: Mapping[str, tuple[float, float]] = {
     **{name: _range(key) for name, key in RUN_KEYS.items() if key.is_number},
@@ -64,6 +75,10 @@ def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
 def _problem(table: str, column: str, rows: pa.Table) -> str:
     values = rows[column]
     is_checked = column in (*_RANGES, *_WORDS, *_NAMES, "run_id", "counts", "mask")
+    if table in ("runs", "curves", "layers") and column in _MEASURED:
+        # a loss or a signal may overflow
+        finite = values.filter(pc.fill_null(pc.is_finite(values), False))
+        return _out_of_range(finite, *_MEASURED[column])
     is_text = column.endswith("_settings") or column in _STEPS
     if not (is_checked or is_text) or table == "timings":
         return ""

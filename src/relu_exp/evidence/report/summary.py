@@ -43,6 +43,10 @@ HEADINGS = {
 }
 
 
+MOST_CHARACTERS = 300
+"""Of the reason of a failure in a report; the table `runs` holds all of it."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of text: the headings of its columns, and rows of as many cells."""
@@ -100,10 +104,18 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
 def failures(frames: Frames) -> list[str]:
     """Return why runs failed, each reason once with the number of runs, the most frequent first."""
     errors = frames.runs.loc[frames.runs["status"] == "failed", "error"].fillna("no reason given")
-    reasons = Counter(
-        (str(text).strip().splitlines() or ["no reason given"])[-1] for text in errors
-    )
+    reasons = Counter(map(_last_line, errors))
     return [f"{reason} ({n} {plural(n, 'run')})" for reason, n in reasons.most_common(10)]
+
+
+def _last_line(text: object) -> str:
+    """Return the last line of an error, the beginning of a very long one."""
+    line = (str(text).strip().splitlines() or ["no reason given"])[-1]
+    return (
+        line
+        if len(line) <= MOST_CHARACTERS
+        else (f"{line[:MOST_CHARACTERS]}… (cut: {len(line):,} characters)")
+    )
 
 
 def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:

@@ -1,0 +1,91 @@
+"""Reports of hostile results stay small and say what was cut."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from relu_exp import cli
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.report.report import MOST_FIGURES, build
+from relu_exp.evidence.report.summary import MOST_CHARACTERS
+from relu_exp.planning.run_status import run_statuses
+from relu_exp.results.store import Store
+
+import synthetic
+
+RUNS = synthetic.configs(activations=("relu",), depths=(2,), learning_rates=(0.1,), seeds=(0, 1))
+
+
+def rewrite(root, table, **columns):
+    """Give all rows of a table other values."""
+    for part_id in Store(root).part_ids():
+        path = Store(root).parts / part_id / f"{table}.parquet"
+        old = pq.read_table(path)
+        rows = [row | columns for row in old.to_pylist()]
+        pq.write_table(pa.Table.from_pylist(rows, schema=old.schema), path)
+
+
+def test_a_figure_that_is_named_often_is_drawn_once(tmp_path):
+    once = build(synthetic.write(tmp_path / "once", RUNS, figures=["loss_curves"]))
+    often = build(synthetic.write(tmp_path / "often", RUNS, figures=["loss_curves"] * 2000))
+    assert len(often.figures) == len(once.figures) > 0
+
+
+def test_of_very_many_figures_the_rest_is_left_out_in_a_line(tmp_path):
+    names = [f"no_such_{number}" for number in range(2000)]
+    built = build(synthetic.write(tmp_path, RUNS, figures=names))
+    assert len(built.warnings) <= MOST_FIGURES + 5
+    (line,) = [line for line in built.warnings if "left out" in line]
+    assert f"no_such_{MOST_FIGURES}" in line
+
+
+def test_a_very_long_error_is_cut_and_the_report_says_so(tmp_path):
+    synthetic.write(tmp_path, RUNS, failed=[RUNS[0].run_id], figures=[])
+    error = "Traceback\n" + "x" * 5_000_000
+    rewrite(tmp_path, "runs", status="failed", error=error)
+    built = build(tmp_path)
+    assert built.html.stat().st_size < 1_000_000
+    assert built.markdown.stat().st_size < 100_000
+    assert "x" * MOST_CHARACTERS + "… (cut: 5,000,000 characters)" in built.markdown.read_text()
+    assert all(len(line) < 1000 for line in built.warnings)
+    for end in Store(tmp_path).ends().values():
+        assert len(end.reason) <= MOST_CHARACTERS
+    assert all(len(reason) < 1000 for reason in run_statuses(RUNS, Store(tmp_path)).failures)
+
+
+@pytest.mark.parametrize("number", [1e308, -1e308])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("curves", "loss"),
+        ("curves", "accuracy"),
+        ("layers", "value"),
+        ("runs", "final_test_loss"),
+        ("runs", "final_validation_accuracy"),
+        ("runs", "seconds"),
+    ],
+)
+def test_a_number_that_no_training_measures_is_refused(tmp_path, table, column, number):
+    synthetic.write(tmp_path, RUNS)
+    rewrite(tmp_path, table, **{column: number})
+    with pytest.raises(UsageError, match=rf"damaged \({column} of {table}: out of range\)"):
+        Frames.open(tmp_path).read(table)
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), None, 3e38])
+def test_a_loss_may_overflow(tmp_path, number):
+    synthetic.write(tmp_path, RUNS)
+    rewrite(tmp_path, "curves", loss=number)
+    assert len(Frames.open(tmp_path).curves)
+
+
+@pytest.mark.parametrize(
+    "started", ["yesterday", "0001-01-01", "2026-13-01T00:00:00", "\N{SNOWMAN}"]
+)
+def test_a_start_that_is_no_date_is_one_line(tmp_path, capsys, started):
+    synthetic.write(tmp_path / "results", RUNS, started=started)
+    assert cli.main(["export", str(tmp_path / "results"), "--to", "tensorboard"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "started has an invalid value" in err
