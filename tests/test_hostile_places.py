@@ -126,3 +126,36 @@ def test_a_wrong_value_of_another_budget_shows_at_once(tmp_path, budget, line):
     with pytest.raises(UsageError, match=WRONG[line]) as error:
         sweeps([str(path)], budget=budget)
     assert "full" in str(error.value)
+
+
+REFUSED = ["dataset=fashion_mnist", "dataset.root=nowhere", "num_steps=1", "seed=0", "depth=1"]
+
+
+def test_a_refused_command_leaves_no_folder(said, tmp_path):
+    code, _, err = said("run", *REFUSED, "--workers", "1", "--results", "a/b")
+    assert code == 2
+    assert "is not in nowhere" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_command_does_not_hide_what_others_saved(said, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        "title: Tiny\nfigures: []\nsweep: {seed: [0]}\n"
+        "overrides: {dataset: moons, width: 4, depth: 1, num_steps: 2, network.output: logits}\n"
+    )
+    assert said("run", "tiny.yaml", "--workers", "1")[0] == 0
+    before = sorted(tmp_path.rglob("*"))
+    words = ["dataset=fashion_mnist", "dataset.root=nowhere"]
+    code, _, err = said("run", "tiny.yaml", "--workers", "1", *words)
+    assert code == 2, err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert said("report", "results/tiny")[0] == 0
+
+
+def test_a_refused_command_deletes_nothing_that_was_there(said, tmp_path):
+    (tmp_path / "a/b/default/parts").mkdir(parents=True)
+    (tmp_path / "a/b/default/notes").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    assert said("run", *REFUSED, "--workers", "1", "--results", "a/b")[0] == 2
+    new = [path.name for path in sorted(tmp_path.rglob("*")) if path not in before]
+    assert new == [".lock"]

@@ -48,6 +48,14 @@ def test_a_run_id_is_no_path(root, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_an_export_that_is_refused_leaves_no_folder(root, tmp_path):
+    rewrite(root, "runs", lambda rows: [*rows, rows[0]])
+    before = sorted(tmp_path.rglob("*"))
+    out = tmp_path / "new/newer/csv"
+    assert cli.main(["export", str(root), "--to", "csv", "--out", str(out)]) == 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_names_of_events_stay_in_their_folder(root):
     runs = (
         Frames.open(root)
