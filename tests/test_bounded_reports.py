@@ -1,5 +1,7 @@
 """Reports of hostile results stay small and say what was cut."""
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -7,8 +9,11 @@ import pytest
 from relu_exp import cli
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.report.report import MOST_FIGURES, build
-from relu_exp.evidence.report.summary import MOST_CHARACTERS
+from relu_exp.evidence.data.labels import label_choices
+from relu_exp.evidence.figures.catalog import MOST_ACTIVATIONS
+from relu_exp.evidence.figures.style import Look, Sheet
+from relu_exp.evidence.report.report import MOST_FIGURES, MOST_LINES, build
+from relu_exp.evidence.report.summary import MOST_CHARACTERS, MOST_ROWS
 from relu_exp.planning.run_status import run_statuses
 from relu_exp.results.store import Store
 
@@ -52,6 +57,41 @@ def test_a_very_long_error_is_cut_and_the_report_says_so(tmp_path):
     for end in Store(tmp_path).ends().values():
         assert len(end.reason) <= MOST_CHARACTERS
     assert all(len(reason) < 1000 for reason in run_statuses(RUNS, Store(tmp_path)).failures)
+
+
+def test_of_very_many_activations_some_are_drawn_and_the_report_says_so(tmp_path, monkeypatch):
+    names = [f"act{number:04d}" for number in range(MOST_ROWS + 100)]
+    for name in names:
+        monkeypatch.setitem(synthetic.FUNCTIONS, name, synthetic.FUNCTIONS["relu"])
+    runs = synthetic.configs(
+        activations=names, initializers=[RUNS[0].initializer], depths=(1,), learning_rates=(0.1,),
+        seeds=(0,), width=4, num_steps=8, probe_steps=(0,),
+    )  # fmt: skip
+    figures = ["loss_curves", "signal_by_layer"]
+    built = build(synthetic.write(tmp_path, runs, fleet_size=1000, figures=figures))
+    assert any(f"first {MOST_ROWS} of {len(names)} rows" in line for line in built.warnings)
+    assert len(built.summary) == MOST_LINES
+    text = built.markdown.read_text()
+    assert f"{MOST_ACTIVATIONS} of {len(names)} activations are drawn." in text
+    assert len(built.figures) >= 4
+    assert built.html.stat().st_size < 5_000_000
+
+
+def test_a_legend_has_an_end():
+    sheet = Sheet(1, 1)
+    handles = [Look("#000000").handle(f"arm {number}") for number in range(1000)]
+    figure = sheet.finish(title="t", small_print="s", x="x", y="y", handles=handles)
+    (legend,) = figure.legends
+    *_, last = (text.get_text() for text in legend.get_texts())
+    assert len(legend.get_texts()) < 100
+    assert last.startswith("… and 9")
+
+
+def test_labels_of_many_settings_name_what_differs_only():
+    """In time that grows with their number, not with its square."""
+    choices = [("elu", json.dumps({"alpha": n, "beta": 1})) for n in range(20_000)]
+    labels = label_choices(choices)
+    assert labels[choices[7]] == "ELU (alpha=7)"
 
 
 @pytest.mark.parametrize("number", [1e308, -1e308])

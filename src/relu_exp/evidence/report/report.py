@@ -37,6 +37,8 @@ MOST_FIGURES = 100
 """Kinds of figures in one report; the package has about twenty."""
 SMALL_TABLE = 16
 """Rows that fit on a terminal."""
+MOST_LINES = 60
+"""Rows on a terminal at most; the report has more."""
 _TRIES = 5
 _RENAME_RACES = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
 """Errors of a rename that another report can cause by moving its figures at the same time."""
@@ -258,7 +260,7 @@ def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
     table = summary.best_results(frames)
     if len(table.rows) > SMALL_TABLE:
         table = summary.best_results(frames, by=["activation_label"])
-    return tuple(table.as_dicts())
+    return tuple(table.as_dicts()[:MOST_LINES])
 
 
 def _move(unfinished: Path, results: Path) -> None:

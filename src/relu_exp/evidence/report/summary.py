@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -43,6 +44,8 @@ HEADINGS = {
 }
 
 
+MOST_ROWS = 500
+"""Rows of the table of best arms."""
 MOST_CHARACTERS = 300
 """Of the reason of a failure in a report; the table `runs` holds all of it."""
 
@@ -135,6 +138,10 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
         lines.append(
             f"{frames.num_missing:,} of the runs asked for are missing: these results are partial."
         )
+    if not frames.runs.empty:
+        num_rows = frames.runs.groupby(_row_axes(frames.runs), observed=True, dropna=False).ngroups
+        if num_rows > MOST_ROWS:
+            lines.append(f"The table shows the first {MOST_ROWS} of {num_rows:,} rows.")
     lines += [f"Runs failed: {reason}" for reason in failures(frames)]
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:
@@ -161,7 +168,8 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
     columns += ["runs", "done", "diverged", "failed", "validation", "test (95% interval)", "n"]
     columns += ["learning rate", "initializer", *(["dead units"] if len(dead) else [])]
     rows = []
-    for key, group in runs.groupby(by, observed=True, dropna=False, sort=True):
+    groups = runs.groupby(by, observed=True, dropna=False, sort=True)
+    for key, group in islice(groups, MOST_ROWS):
         key = key if isinstance(key, tuple) else (key,)
         row = [*map(_cell, key), *_status_cells(group)]
         if key in best:
@@ -191,7 +199,7 @@ def _counts(runs: pd.DataFrame, by: Sequence[str]) -> Table:
     groups = runs.groupby(list(by), observed=True, dropna=False, sort=True)
     rows = [
         [*map(_cell, key if isinstance(key, tuple) else (key,)), *_status_cells(group)]
-        for key, group in groups
+        for key, group in islice(groups, MOST_ROWS)
     ]
     return Table([*(HEADINGS[axis] for axis in by), "runs", "done", "diverged", "failed"], rows)
 
