@@ -1,12 +1,14 @@
 """A hostile surrounding: paths that cannot be, full outputs, little memory, plugins that exit."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from relu_exp import cli
+from relu_exp.cli.cancelling import cancelled_like_ctrl_c
 from relu_exp.cli.errors import explain
 from relu_exp.config import sweeps
 from relu_exp.core.schema import UsageError
@@ -159,3 +161,18 @@ def test_a_refused_command_deletes_nothing_that_was_there(said, tmp_path):
     assert said("run", *REFUSED, "--workers", "1", "--results", "a/b")[0] == 2
     new = [path.name for path in sorted(tmp_path.rglob("*")) if path not in before]
     assert new == [".lock"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_ask_to_end_do_what_ctrl_c_does(number):
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), cancelled_like_ctrl_c():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_DFL
+        # as nohup does
+        signal.signal(number, signal.SIG_IGN)
+        with cancelled_like_ctrl_c():
+            signal.raise_signal(number)
+    finally:
+        signal.signal(number, before)

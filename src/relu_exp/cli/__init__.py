@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from relu_exp import __version__
+from relu_exp.cli.cancelling import cancelled_like_ctrl_c
 from relu_exp.cli.catalogue import claim, list_
 from relu_exp.cli.errors import explain
 from relu_exp.cli.options import Debug
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_output()
     try:
         # without a command, Typer would report its help as an error
-        code = app(words or ["--help"], prog_name="relu-exp", standalone_mode=False)
+        with cancelled_like_ctrl_c():
+            code = app(words or ["--help"], prog_name="relu-exp", standalone_mode=False)
         if failure := output_error():
             raise failure
     except Exception as error:
