@@ -1,6 +1,7 @@
 """Reports of hostile results stay small and say what was cut."""
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,12 @@ from relu_exp.evidence.data.labels import label_choices
 from relu_exp.evidence.figures.catalog import MOST_ACTIVATIONS
 from relu_exp.evidence.figures.style import Look, Sheet
 from relu_exp.evidence.report.report import MOST_FIGURES, MOST_LINES, build
-from relu_exp.evidence.report.summary import MOST_CHARACTERS, MOST_ROWS
+from relu_exp.evidence.report.summary import (
+    MOST_CHARACTERS,
+    MOST_RATES,
+    MOST_ROWS,
+    MOST_SESSIONS,
+)
 from relu_exp.planning.run_status import run_statuses
 from relu_exp.results.store import Store
 
@@ -92,6 +98,33 @@ def test_labels_of_many_settings_name_what_differs_only():
     choices = [("elu", json.dumps({"alpha": n, "beta": 1})) for n in range(20_000)]
     labels = label_choices(choices)
     assert labels[choices[7]] == "ELU (alpha=7)"
+
+
+def test_a_manifest_of_megabytes_is_refused_unless_they_are_run_ids(tmp_path):
+    ids = [run.run_id for run in RUNS]
+    many = [f"{number:016x}" for number in range(400_000)]
+    root = synthetic.write(tmp_path, RUNS)
+    synthetic.write_manifest(Store(root), [*ids, *many])
+    assert Frames.open(root).num_missing == len(many)
+    synthetic.write_manifest(Store(root), ids, axes={"activation": ["x" * 1000] * 6000})
+    with pytest.raises(UsageError, match="5,000,000 bytes beside its run ids"):
+        Frames.open(root)
+
+
+def test_very_many_commands_and_learning_rates_are_not_all_listed(tmp_path):
+    runs = [replace(RUNS[0], learning_rate=1e-4 * (n + 1)) for n in range(MOST_SESSIONS + 50)]
+    synthetic.write(tmp_path, runs, figures=[])
+    for part_id in Store(tmp_path).part_ids():
+        path = Store(tmp_path).parts / part_id / "runs.parquet"
+        old = pq.read_table(path)
+        rows = [
+            row | {"session": f"s{row['learning_rate']:.4f}", "status": "diverged"}
+            for row in old.to_pylist()
+        ]
+        pq.write_table(pa.Table.from_pylist(rows, schema=old.schema), path)
+    text = build(tmp_path).markdown.read_text()
+    assert f"The newest {MOST_SESSIONS} of {len(runs)} commands are listed." in text
+    assert f"and others at {len(runs) - MOST_RATES} more" in text
 
 
 @pytest.mark.parametrize("number", [1e308, -1e308])

@@ -32,6 +32,8 @@ __all__ = [
 
 MOST_JSON_BYTES = 256_000_000
 """Room for the run ids of ten million runs."""
+MOST_MANIFEST_BYTES = 5_000_000
+"""Room for all of a manifest but its run ids; most of it stands in reports."""
 PIECE_BYTES = 2**28
 """Most memory for one piece of a table while it is read; normal pieces take far less."""
 
@@ -191,6 +193,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
         for key, is_sound in _FIELDS.items():
             if key in manifest and not is_sound(manifest[key]):
                 raise ValueError(f"{key} has an invalid value")
+        rest = {key: value for key, value in manifest.items() if key != "run_ids"}
+        if len(json.dumps(rest)) > MOST_MANIFEST_BYTES:
+            raise ValueError(f"more than {MOST_MANIFEST_BYTES:,} bytes beside its run ids")
     except (OSError, ValueError) as error:
         reason = str(error)[:120]
         raise UsageError(f"{path} is damaged ({reason}): delete it and run again") from error

@@ -46,6 +46,12 @@ HEADINGS = {
 
 MOST_ROWS = 500
 """Rows of the table of best arms."""
+MOST_STUDIED = 5000
+"""Rows of a table that a study made."""
+MOST_RATES = 50
+"""Learning rates that a sentence names."""
+MOST_SESSIONS = 200
+"""Commands that a report names, the newest of them."""
 MOST_CHARACTERS = 300
 """Of the reason of a failure in a report; the table `runs` holds all of it."""
 
@@ -86,7 +92,10 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
         sentences.append(f"{counts['diverged']:,} diverged.")
     if counts["diverged"] and not brief:
         rates = Counter(runs.loc[runs["status"] == "diverged", "learning_rate"])
-        where = ", ".join(f"{n} at {rate:g}" for rate, n in sorted(rates.items()))
+        words = [f"{n} at {rate:g}" for rate, n in sorted(rates.items())]
+        if len(words) > MOST_RATES:
+            words[MOST_RATES:] = [f"and others at {len(words) - MOST_RATES:,} more"]
+        where = ", ".join(words)
         sentences.append(
             f"By learning rate: {where}. A run diverges when its loss is no longer a finite "
             "number; it counts as accuracy 0 and as a threshold never reached."
@@ -142,6 +151,14 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
         num_rows = frames.runs.groupby(_row_axes(frames.runs), observed=True, dropna=False).ngroups
         if num_rows > MOST_ROWS:
             lines.append(f"The table shows the first {MOST_ROWS} of {num_rows:,} rows.")
+    num_sessions = frames.runs["session"].nunique(dropna=False)
+    if num_sessions > MOST_SESSIONS:
+        lines.append(f"The newest {MOST_SESSIONS} of {num_sessions:,} commands are listed.")
+    lines += [
+        f"Of {name.lower()} the first {MOST_STUDIED:,} rows are shown."
+        for name, table in studies(frames)
+        if len(table.rows) == MOST_STUDIED
+    ]
     lines += [f"Runs failed: {reason}" for reason in failures(frames)]
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:
@@ -231,11 +248,12 @@ def _dead_at_end(frames: Frames) -> pd.Series[float]:
 
 
 def sessions(frames: Frames) -> list[Session]:
-    """Return the commands that made the runs, oldest first."""
+    """Return the commands that made the runs, oldest first; of very many the newest."""
     counts = Counter(frames.runs["session"].fillna("unknown"))
     if not counts and frames.manifest:
         return [Session(str(frames.manifest.get("session")), 0, frames.manifest)]
-    return [Session(name, n, frames.store.manifest_of(name)) for name, n in sorted(counts.items())]
+    newest = sorted(counts.items())[-MOST_SESSIONS:]
+    return [Session(name, n, frames.store.manifest_of(name)) for name, n in newest]
 
 
 def studies(frames: Frames) -> list[tuple[str, Table]]:
@@ -244,7 +262,8 @@ def studies(frames: Frames) -> list[tuple[str, Table]]:
     for name, columns in TABLES.items() if frames.studies else ():
         rows = frames.studied(name)
         if len(rows):
-            cells = [[_shown(value) for value in row] for row in rows.itertuples(index=False)]
+            first = rows.head(MOST_STUDIED).itertuples(index=False)
+            cells = [[_shown(value) for value in row] for row in first]
             found.append((name.capitalize(), Table(list(columns), cells)))
     return found
 
