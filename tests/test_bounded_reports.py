@@ -11,7 +11,7 @@ from relu_exp import cli
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import label_choices
-from relu_exp.evidence.figures.catalog import MOST_ACTIVATIONS
+from relu_exp.evidence.figures.catalog import MOST_ACTIVATIONS, draw
 from relu_exp.evidence.figures.style import Look, Sheet
 from relu_exp.evidence.report.report import MOST_FIGURES, MOST_LINES, build
 from relu_exp.evidence.report.summary import (
@@ -81,6 +81,19 @@ def test_of_very_many_activations_some_are_drawn_and_the_report_says_so(tmp_path
     assert f"{MOST_ACTIVATIONS} of {len(names)} activations are drawn." in text
     assert len(built.figures) >= 4
     assert built.html.stat().st_size < 5_000_000
+
+
+def test_a_figure_of_many_runs_has_a_point_for_each_and_few_lines(tmp_path):
+    runs = synthetic.configs(
+        activations=("relu",), initializers=[RUNS[0].initializer], depths=(1,),
+        learning_rates=(0.1,), seeds=range(300), width=4, num_steps=8, probe_steps=(0,),
+    )  # fmt: skip
+    root = synthetic.write(tmp_path, runs, thresholds={"train_loss": [2.2]})
+    for drawing in draw("steps_to_threshold", Frames.open(root)):
+        (axes,) = drawing.figure.axes
+        marked = [line for line in axes.lines if line.get_marker() in ("o", "x", "^")]
+        assert sum(len(line.get_xdata()) for line in marked) == 300
+        assert len(axes.lines) < 10
 
 
 def test_a_legend_has_an_end():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -101,8 +100,8 @@ def repeated(table: str, rows: pa.Table) -> str:
     return f"{rows.num_rows - distinct:,} rows of {table} are there twice"
 
 
-def damaged(part: Path, problem: str) -> UsageError:
-    """Return the error for a part whose rows are not what was written."""
+def damaged(part: object, problem: str) -> UsageError:
+    """Return the error for a part, named by its path, whose rows are not what was written."""
     return UsageError(
         f"{part} is damaged ({problem}): delete it and run the same command again; "
         "only its runs are trained again"

@@ -252,7 +252,7 @@ class Store:
             check_is_file(path)
             with path.open("rb") as file:
                 lines = file.read(_MOST_CHECKSUM_BYTES).decode().splitlines()
-            stated = dict(reversed(line.split("  ", 1)) for line in lines)
+            stated = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
             for name in TABLES:
                 check_is_file(folder / f"{name}.parquet")
                 if stated[f"{name}.parquet"] != _checksum(folder / f"{name}.parquet"):
