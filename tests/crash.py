@@ -1,12 +1,13 @@
 """Kill `relu-exp run` at random moments, or fill its disk, and resume: nothing may be lost.
 
-    python tests/crash.py --kills 200
-    python tests/crash.py --fills 50     (mounts a small tmpfs: as root)
+    python tests/crash.py --kills 200    (and other signals: see SIGNALS)
+    python tests/crash.py --fills 50     (mounts a small tmpfs, also read-only: as root)
     python tests/crash.py --nodes 10     (of a Ray cluster on this machine: pip install ray)
 
-Sweeps are killed and started again until they are done, and then compared with one that nobody
-disturbed: 0 runs lost, 0 doubled, 0 different; every file is readable at every moment. The test
-suite runs a few; the whole of it is run by hand.
+Sweeps are disturbed and started again until they are done, and then compared with one that nobody
+disturbed: 0 runs lost, 0 doubled, 0 different, 0 processes left running, and no command hung; every
+file is readable at every moment. `--seed` repeats the choices, though not the moments, which the
+machine decides. The test suite runs a few; the whole of it is run by hand.
 """
 
 from __future__ import annotations
@@ -145,12 +146,104 @@ def wait_for_trouble(
         process.wait(timeout=delay)
 
 
-def kill(process: subprocess.Popen[str], chance: random.Random) -> None:
-    """Kill all of a command, or its parent alone, whose workers must not outlive it."""
-    if chance.random() < 0.25:
-        process.kill()
-    else:
-        os.killpg(process.pid, signal.SIGKILL)
+HANG_SECONDS = 120.0
+"""A command that takes so long after a signal has hung; the whole sweep takes a few seconds."""
+LEAVE_SECONDS = 20.0
+"""Time that workers have to notice that their command has ended."""
+
+
+def members(session: int) -> dict[int, int]:
+    """Return the processes of a session that run, and the parent of each."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            # after the name, which may hold anything: state, parent, group, session
+            state, parent, _, of_session = (
+                (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            )
+            if int(of_session) == session and state not in "ZX":
+                found[int(folder.name)] = int(parent)
+    return found
+
+
+def left_running(session: int) -> int:
+    """Return how many processes of a command outlive it by far, after ending them."""
+    end = time.monotonic() + LEAVE_SECONDS
+    while members(session) and time.monotonic() < end:
+        time.sleep(0.05)
+    left = members(session)
+    for process in left:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return len(left)
+
+
+def signal_worker(process: subprocess.Popen[str], chance: random.Random, number: int) -> int | None:
+    """Send a signal to one worker, a child of the fork server; return it, None if there is none."""
+    end = time.monotonic() + 5
+    while process.poll() is None and time.monotonic() < end:
+        found = members(process.pid)
+        servers = {child for child, parent in found.items() if parent == process.pid}
+        if workers := sorted(child for child, parent in found.items() if parent in servers):
+            worker = chance.choice(workers)
+            with suppress(ProcessLookupError):
+                os.kill(worker, number)
+                return worker
+        time.sleep(0.01)
+    return None
+
+
+def kill_parent(process: subprocess.Popen[str], chance: random.Random) -> None:
+    process.kill()
+
+
+def kill_group(process: subprocess.Popen[str], chance: random.Random) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_worker(process: subprocess.Popen[str], chance: random.Random) -> None:
+    signal_worker(process, chance, signal.SIGKILL)
+
+
+def stop_worker(process: subprocess.Popen[str], chance: random.Random) -> None:
+    """Stop a worker for a moment; in half of all cases the command is interrupted meanwhile."""
+    worker = signal_worker(process, chance, signal.SIGSTOP)
+    time.sleep(chance.uniform(0, 1))
+    if worker is not None and chance.random() < 0.5:
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.5)
+    if worker is not None:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
+
+
+def interrupt(process: subprocess.Popen[str], chance: random.Random) -> None:
+    """Press Ctrl-C, which every process of the terminal receives."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def interrupt_twice(process: subprocess.Popen[str], chance: random.Random) -> None:
+    interrupt(process, chance)
+    time.sleep(chance.choice([0.0, 0.01, 0.1, 0.5]) * chance.random())
+    with suppress(ProcessLookupError):
+        interrupt(process, chance)
+
+
+def terminate(process: subprocess.Popen[str], chance: random.Random) -> None:
+    process.send_signal(chance.choice([signal.SIGTERM, signal.SIGHUP]))
+
+
+SIGNALS: dict[str, Callable[[subprocess.Popen[str], random.Random], None]] = {
+    "parent killed": kill_parent,
+    "group killed": kill_group,
+    "worker killed": kill_worker,
+    "worker stopped": stop_worker,
+    "interrupted": interrupt,
+    "interrupted twice": interrupt_twice,
+    "terminated": terminate,
+}
+ENDINGS = {"worker killed": (0, 1), "worker stopped": (0, 1, 130)}
+"""Exit codes of commands that end by themselves; all others end by the signal."""
 
 
 def killed(
@@ -165,7 +258,7 @@ def killed(
         with Reader(store) as reader:
             while True:
                 process = subprocess.Popen(
-                    command(place, chance.choice([1, 2])),
+                    command(place, chance.choice([1, 2, 2])),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
@@ -173,15 +266,27 @@ def killed(
                 )
                 if tally["kills"] < num_kills:
                     wait_for_trouble(process, store, chance, seconds)
+                kind = None
                 if process.poll() is None and tally["kills"] < num_kills:
-                    kill(process, chance)
-                    process.communicate()
+                    # every kind in turn, so that none is left out
+                    kind = [*SIGNALS][tally["kills"] % len(SIGNALS)]
+                    with suppress(ProcessLookupError):
+                        SIGNALS[kind](process, chance)
                     tally["kills"] += 1
-                    continue
-                out, _ = process.communicate()
-                if process.returncode:
+                    tally[kind] += 1
+                try:
+                    out, _ = process.communicate(timeout=HANG_SECONDS)
+                except subprocess.TimeoutExpired:
+                    tally["hung"] += 1
+                    os.killpg(process.pid, signal.SIGKILL)
+                    out, _ = process.communicate()
+                tally["left running"] += left_running(process.pid)
+                if kind is None and process.returncode:
                     raise SystemExit(f"exit code {process.returncode}: {out}")
-                break
+                if kind in ENDINGS and process.returncode not in ENDINGS[kind]:
+                    raise SystemExit(f"{kind}: exit code {process.returncode}: {out}")
+                if not process.returncode:
+                    break
         tally["unreadable"] += len(reader.unreadable)
         tally["looks"] += reader.looks
         tally["sweeps"] += 1
@@ -224,6 +329,23 @@ def fill(folder: Path, spare: int) -> Path:
     return ballast
 
 
+def frozen(place: Path, chance: random.Random) -> None:
+    """Make a disk read-only while a command tries to train there: it is refused in one line."""
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True, capture_output=True)
+    try:
+        done = subprocess.run(
+            command(place, chance.choice([1, 2])),
+            capture_output=True,
+            text=True,
+            timeout=HANG_SECONDS,
+        )
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", place], check=True, capture_output=True)
+    errors = [line for line in done.stderr.splitlines() if "error" in line]
+    if done.returncode not in (0, 2) or len(errors) != (done.returncode == 2):
+        raise SystemExit(f"read-only: exit code {done.returncode}: {done.stderr}")
+
+
 def filled(
     folder: Path, calm: Calm, num_fills: int, seed: int, tell: Callable[[str], None]
 ) -> Counter[str]:
@@ -237,18 +359,23 @@ def filled(
             with Reader(store) as reader:
                 code = 2
                 while code:
+                    if tally["fills"] < num_fills and chance.random() < 0.3:
+                        frozen(place, chance)
+                        tally["read-only"] += 1
                     process = subprocess.Popen(
                         command(place, chance.choice([1, 2])),
                         stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE,
                         text=True,
+                        start_new_session=True,
                     )
                     ballast = None
                     if tally["fills"] < num_fills:
                         wait_for_trouble(process, store, chance, seconds)
                         ballast = fill(place, chance.choice([0, 4096, 40_000, 200_000]))
                         tally["fills"] += 1
-                    _, err = process.communicate()
+                    _, err = process.communicate(timeout=HANG_SECONDS)
+                    tally["left running"] += left_running(process.pid)
                     code = process.returncode
                     if ballast:
                         ballast.unlink()
@@ -264,10 +391,13 @@ def filled(
     return tally
 
 
+WRONG = ("lost", "doubled", "different", "left running", "hung", "unreadable")
+
+
 def summary(tally: Counter[str]) -> str:
-    troubles = ("kills", "fills", "full", "nodes", "fleets lost")
+    troubles = ("kills", *SIGNALS, "fills", "full", "read-only", "nodes", "fleets lost")
     words = [word for word in troubles if tally[word]]
-    words += ["sweeps", "looks", "lost", "doubled", "different", "unreadable"]
+    words += ["sweeps", "looks", *WRONG]
     return ", ".join(f"{word} {tally[word]}" for word in words)
 
 
@@ -290,7 +420,8 @@ def main() -> int:
             troubles.append((lost_nodes, arguments.nodes))
         for trouble, number in troubles:
             bad += trouble(folder, calm, number, arguments.seed, partial(print, flush=True))
-    return int(any(bad[word] for word in ("lost", "doubled", "different", "unreadable")))
+    print(", ".join(f"{word} {bad[word]}" for word in WRONG))
+    return int(any(bad[word] for word in WRONG))
 
 
 if __name__ == "__main__":

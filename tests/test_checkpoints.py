@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import threading
 
 import pytest
 import torch
@@ -220,3 +221,12 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(checkpointer, monkeyp
     monkeypatch.setattr(checkpoints, "write_whole", full)
     runs = fleet()
     assert bits(train_fleet(runs, "cpu", None, checkpointer())) == bits(train_fleet(runs))
+
+
+def test_a_checkpoint_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "0123456789abcdef.pt")
+    found = []
+    reader = threading.Thread(target=lambda: found.append(runs_under_way(tmp_path)), daemon=True)
+    reader.start()
+    reader.join(timeout=20)
+    assert found == [[]]

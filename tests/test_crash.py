@@ -4,12 +4,15 @@
 """
 
 import random
+import subprocess
+import sys
+import time
 
 import pytest
 
 import crash
 
-NOTHING_WRONG = {"lost": 0, "doubled": 0, "different": 0, "unreadable": 0}
+NOTHING_WRONG = dict.fromkeys(crash.WRONG, 0)
 
 
 def wrongs(tally):
@@ -26,6 +29,7 @@ def test_a_sweep_killed_at_random_moments_ends_as_if_nothing_had_been(tmp_path, 
     print(f"seed {seed}")  # shown when it fails
     tally = crash.killed(tmp_path, calm, 10, seed, print)
     assert tally["kills"] == 10
+    assert all(tally[kind] for kind in crash.SIGNALS)
     assert tally["looks"] > 0
     assert wrongs(tally) == NOTHING_WRONG
 
@@ -41,6 +45,19 @@ def test_a_disk_full_at_random_moments_loses_nothing(tmp_path, calm):
     tally = crash.filled(tmp_path, calm, 3, seed, print)
     assert tally["fills"] >= 3
     assert wrongs(tally) == NOTHING_WRONG
+
+
+def test_a_process_that_is_left_running_is_noticed_and_ended(monkeypatch):
+    monkeypatch.setattr(crash, "LEAVE_SECONDS", 0.2)
+    program = "import os, time; os.fork(); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
+    while len(crash.members(process.pid)) < 2:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert crash.left_running(process.pid) == 1
+    time.sleep(0.5)
+    assert crash.left_running(process.pid) == 0
 
 
 def test_what_is_lost_doubled_or_different_is_noticed(tmp_path):

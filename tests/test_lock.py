@@ -97,3 +97,32 @@ def test_a_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch):
     with alone(tmp_path, said.append):
         pass
     assert "one command at a time" in said[0]
+
+
+def test_a_pipe_in_its_place_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    waits_for(tmp_path)
+
+
+def test_of_a_huge_file_in_its_place_only_the_beginning_is_read(tmp_path):
+    waits_for(tmp_path, lambda: os.truncate(tmp_path / ".lock", 10**12))
+
+
+def waits_for(folder, change=lambda: None):
+    """Wait for a process that holds the lock, and end it when it is named."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, folder], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "held\n"
+    change()
+    said = []
+
+    def tell(words):
+        said.append(words)
+        holder.kill()
+
+    with alone(folder, tell):
+        pass
+    holder.wait()
+    holder.stdout.close()
+    assert "waiting for" in said[0]

@@ -25,7 +25,7 @@ def store(tmp_path):
 
 
 def save(store, part_id, index, status, session="now", error=None):
-    row = {"run_id": ID[index], "status": status, "session": session, "error": error}
+    row = RUNS[index].as_row() | {"status": status, "session": session, "error": error}
     runs = {column: [row.get(column)] for column in TABLES["runs"]}
     store.write_part(part_id, {"runs": runs})
 

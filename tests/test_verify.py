@@ -83,6 +83,12 @@ def test_runs_trained_alone_are_in_every_bit_what_they_were_in_their_fleet(said,
     assert re.search(r"identical tiny [0-9a-f]{16}: [\d,]+ rows, digest [0-9a-f]{16}\n", out)
 
 
+def test_all_rows_that_training_writes_are_sound(said, results):
+    code, out, err = said("verify", "results", "--rows")
+    assert (code, err) == (0, "")
+    assert out.endswith("in 2 parts of 1 experiments: all sound\n")
+
+
 def test_a_run_that_diverged_is_verified_too(results):
     statuses = [
         row["status"] for part in Store(results / "tiny").read("runs") for row in part.to_pylist()

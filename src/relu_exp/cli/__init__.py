@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from relu_exp import __version__
+from relu_exp.cli.cancelling import cancelled_like_ctrl_c
 from relu_exp.cli.catalogue import claim, list_
 from relu_exp.cli.errors import explain
 from relu_exp.cli.options import Debug
+from relu_exp.cli.output import open_output, output_error
 from relu_exp.cli.results import compare, export, report, verify
 from relu_exp.cli.training import reproduce, run
 from relu_exp.core.registry import printable
@@ -65,14 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all well. 1: some run failed, or a bug. 2: bad usage or configuration. 130: interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    open_output()
     try:
         # without a command, Typer would report its help as an error
-        code = app(words or ["--help"], prog_name="relu-exp", standalone_mode=False)
+        with cancelled_like_ctrl_c():
+            code = app(words or ["--help"], prog_name="relu-exp", standalone_mode=False)
+        if failure := output_error():
+            raise failure
     except Exception as error:
         if "--debug" in words:
             traceback.print_exc()
-        message, code = explain(error, words, [*COMMANDS])
-        print("relu-exp:", printable(" ".join(message.split())), file=sys.stderr)
+        # a command may have failed because nothing more could be printed
+        message, code = explain(output_error() or error, words, [*COMMANDS])
+        if message:
+            print("relu-exp:", printable(" ".join(message.split())), file=sys.stderr)
     else:
         # Typer returns this code after Ctrl-C
         if code == 130:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 
 import typer
 
 from relu_exp.cli.completion import setting_keys
-from relu_exp.core.registry import nearest
+from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = ["explain"]
+
+_OUT_OF_MEMORY = (
+    "failed to map segment",
+    "cannot allocate memory",
+    "can't allocate memory",
+    "not enough memory",
+    "can't start new thread",
+)
+"""What the loader of libraries, the system, PyTorch and Python say where memory is short."""
 
 
 def explain(error: Exception, words: Sequence[str], commands: Sequence[str]) -> tuple[str, int]:
@@ -22,7 +33,26 @@ def explain(error: Exception, words: Sequence[str], commands: Sequence[str]) -> 
     # an intended end of a session, such as Ctrl-C, has its own exit code
     if code := getattr(error, "exit_code", None):
         return str(error), code
+    if _is_out_of_memory(error):
+        return f"error: there is not enough memory ({error or type(error).__name__})", 2
+    if isinstance(error, BrokenPipeError):
+        # the reader of a pipe has ended, as in `relu-exp list | head`
+        return "", 1
+    if isinstance(error, OSError) and error.strerror:
+        # files that are written have a name, and Python's own streams have none
+        where = shown(os.fsdecode(error.filename)) if error.filename else "output"
+        return f"error: {where}: {error.strerror}", 2
     return f"error: {type(error).__name__}: {error} (a bug: --debug shows where)", 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that the system gave no more memory or no more threads."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    text = str(error).lower()
+    return isinstance(error, ImportError | RuntimeError | OSError) and any(
+        words in text for words in _OUT_OF_MEMORY
+    )
 
 
 def _unusable(error: typer.TyperException, words: Sequence[str], commands: Sequence[str]) -> str:

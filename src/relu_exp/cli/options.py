@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from relu_exp.cli.completion import starting
-from relu_exp.core.registry import nearest
+from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "StaleChoice",
     "Workers",
     "Yes",
+    "path",
     "whole",
 ]
 
@@ -89,6 +92,21 @@ def whole(option: str, least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def path(text: str | Path) -> Path:
+    """Return a path, or raise a UsageError where no system could have it."""
+    try:
+        str(text).encode()
+        os.lstat(text)
+    except UnicodeEncodeError:
+        raise UsageError(f"the path {str(text)!a} is not text in UTF-8") from None
+    except ValueError as error:
+        raise UsageError(f"the path {str(text)!a} is not valid: {error}") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError(f"the path {shown(str(text))} is too long") from None
+    return Path(text)
+
+
 def one_of(option: str, choices: type[Choices]) -> Callable[[str], Choices]:
     """Return a parser for the values of an enum, which names the nearest one in its error."""
 
@@ -127,7 +145,10 @@ Device = Annotated[
     _choice("--device", DeviceChoice, "Where to train; auto is the GPU if there is one."),
 ]
 Results = Annotated[
-    Path, typer.Option("--results", metavar="DIR", help="Folder with a subfolder per experiment.")
+    Path,
+    typer.Option(
+        "--results", metavar="DIR", parser=path, help="Folder with a subfolder per experiment."
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -162,5 +183,5 @@ Language = Annotated[
     _choice("--language", LanguageChoice, "Initial language of report.html, which holds both."),
 ]
 _FOLDER = "Folder of one experiment, or of several."
-Place = Annotated[Path, typer.Argument(metavar="[RESULTS]", help=_FOLDER)]
-AnyPlace = Annotated[Path, typer.Argument(metavar="RESULTS", help=_FOLDER)]
+Place = Annotated[Path, typer.Argument(metavar="[RESULTS]", parser=path, help=_FOLDER)]
+AnyPlace = Annotated[Path, typer.Argument(metavar="RESULTS", parser=path, help=_FOLDER)]

@@ -17,8 +17,10 @@ from relu_exp.cli.options import (
     Language,
     Place,
     Plugins,
+    path,
     whole,
 )
+from relu_exp.core.schema import UsageError
 
 __all__ = ["compare", "export", "report", "verify"]
 
@@ -58,11 +60,20 @@ def verify(
     studies: Annotated[
         bool, typer.Option("--studies", help="Also recompute formulas, which takes about a minute.")
     ] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Train nothing: check all rows and files, in seconds.")
+    ] = False,
     device: Device = DeviceChoice.AUTO,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Train some finished runs again and compare every table; exit 1 when something differs."""
+    if rows:
+        from relu_exp.session.verify.soundness import check_results
+
+        if sample is not None or seed is not None or studies:
+            raise UsageError("--rows trains nothing: leave --sample, --seed and --studies out")
+        raise typer.Exit(check_results(results))
     from relu_exp.session.verify.verification import NUM_SAMPLED
     from relu_exp.session.verify.verification import verify as verify_results
 
@@ -72,7 +83,7 @@ def verify(
 
 def compare(
     before: AnyPlace,
-    after: Annotated[Path, typer.Argument(metavar="RESULTS", help="Another one.")],
+    after: Annotated[Path, typer.Argument(metavar="RESULTS", parser=path, help="Another one.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -95,7 +106,9 @@ def export(
     results: Place = HERE,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Output folder; RESULTS/KIND by default."),
+        typer.Option(
+            "--out", metavar="DIR", parser=path, help="Output folder; RESULTS/KIND by default."
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:

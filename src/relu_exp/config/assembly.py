@@ -7,7 +7,13 @@ from itertools import islice
 from typing import Any
 
 from relu_exp.config.expansion import Axes, Dimension, Options, dimensions, group_of, resolve
-from relu_exp.config.files import BUDGETS, Experiment, experiment_names, find_experiment
+from relu_exp.config.files import (
+    BUDGETS,
+    Experiment,
+    experiment_names,
+    find_experiment,
+    shipped,
+)
 from relu_exp.config.grammar import Values, check_distinct, parse_override, parse_value
 from relu_exp.config.groups import GROUPS, compose_options, registries
 from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, checked
@@ -47,7 +53,22 @@ def sweeps(
                 "name"
             )
     given = _given(overrides)
-    return [_sweep(experiment, given, budget) for experiment in found]
+    made = [_sweep(experiment, given, budget) for experiment in found]
+    for experiment in found:
+        # a test checks the package's own
+        if experiment.path.parent != shipped("experiments"):
+            _check_budgets(experiment, budget)
+    return made
+
+
+def _check_budgets(experiment: Experiment, chosen: str | None) -> None:
+    """Check an experiment's other budgets: a mistake shows before the day they are asked for."""
+    for budget in experiment.budgets:
+        if budget != chosen:
+            try:
+                _sweep(experiment, {}, budget)
+            except UsageError as error:
+                raise UsageError(f"--budget {budget}: {error}") from error.__cause__
 
 
 def _find(name: str) -> Experiment:

@@ -402,10 +402,8 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
     for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         try:
             point.load()
-        except Exception as error:
-            raise UsageError(
-                f"installed plugin {point.name}: {type(error).__name__}: {error}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise UsageError(f"installed plugin {point.name}: {_cause(error)}") from error
     named = list(modules)
     # only who names a module asks for code from this folder: others may just stand in it
     if named and str(Path.cwd()) not in sys.path:
@@ -415,5 +413,12 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
     for module in named:
         try:
             importlib.import_module(module.removesuffix(".py"))
-        except Exception as error:
-            raise UsageError(f"--plugin {module}: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise UsageError(f"--plugin {module}: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """Return why a module could not be imported."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program when it is imported (SystemExit: {error})"
+    return f"{type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from relu_exp.core.run_keys import DEFAULT_PRECISION, PRECISIONS, RUN_KEYS, RunKey, RunKeys
@@ -118,21 +118,27 @@ class RunConfig(RunKeys):
             raise UsageError(f"a row of runs is no configuration ({error})") from error
         run = cls(**parts, **keys)
         if run.run_id != row.get("run_id"):
+            stated = str(row.get("run_id"))[:40]
             raise UsageError(
-                f"a row of runs says {row.get('run_id')!r} and holds the configuration of "
-                f"{run.run_id}: it was changed after it was written"
+                f"a row of runs says {stated!r} and holds the configuration of {run.run_id}: "
+                "it was changed after it was written"
             )
         return run
 
 
 def _choice(row: Mapping[str, Any], part: str) -> Choice:
-    settings = json.loads(_text(row, f"{part}_settings"))
+    return _parsed_choice(_text(row, part), part, _text(row, f"{part}_settings"))
+
+
+@lru_cache(maxsize=1024)  # thousands of rows share a few settings
+def _parsed_choice(name: str, part: str, text: str) -> Choice:
+    settings = json.loads(text)
     is_plain = isinstance(settings, dict) and all(
         value is None or isinstance(value, str | int | float) for value in settings.values()
     )
     if not is_plain:
         raise TypeError(f"{part}_settings")
-    return Choice(_text(row, part), tuple(sorted(settings.items())))
+    return Choice(name, tuple(sorted(settings.items())))
 
 
 def _value(row: Mapping[str, Any], key: RunKey) -> Any:
@@ -147,7 +153,12 @@ def _value(row: Mapping[str, Any], key: RunKey) -> Any:
 
 
 def _steps(row: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    steps = json.loads(_text(row, key))
+    return _parsed_steps(_text(row, key), key)
+
+
+@lru_cache(maxsize=1024)
+def _parsed_steps(text: str, key: str) -> tuple[int, ...]:
+    steps = json.loads(text)
     if not isinstance(steps, list) or not all(type(step) is int for step in steps):
         raise TypeError(key)
     return tuple(steps)

@@ -23,6 +23,7 @@ from relu_exp.engine.optimizers import Optimizer
 from relu_exp.engine.probes.records import Records
 from relu_exp.results.atomic import write_whole
 from relu_exp.results.provenance import fingerprint
+from relu_exp.results.reading import check_is_file
 from relu_exp.results.store import arrow_schema
 
 __all__ = [
@@ -200,6 +201,7 @@ def _load(path: Path, device: str, *, lazily: bool = False) -> State | None:
         OSError, MemoryError: the file is missing or cannot be read now.
     """
     try:
+        check_is_file(path)
         if not lazily and not _is_intact(path):
             return None
         state = torch.load(path, map_location=device, weights_only=True, mmap=lazily)

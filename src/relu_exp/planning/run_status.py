@@ -9,6 +9,7 @@ from functools import cache
 
 from relu_exp.core.schema import FINISHED, RunConfig
 from relu_exp.results.provenance import changes, parsed
+from relu_exp.results.rows import check_identities
 from relu_exp.results.store import End, Store
 
 __all__ = ["RunStatuses", "run_statuses"]
@@ -61,10 +62,11 @@ def run_statuses(runs: Sequence[RunConfig], store: Store) -> RunStatuses:
     Data that may have changed are read if finished runs were made from them.
 
     Raises:
-        UsageError: a part is damaged.
+        UsageError: a part is damaged, or a row is not of the run that its id names.
     """
     from relu_exp.engine.made_from import DATA, Content, changes_of, read_again  # loads torch
 
+    check_identities(store)
     found, ends = RunStatuses(), store.ends()
     ended = [(run, ends[run.run_id]) for run in runs if run.run_id in ends]
     found.new.update(run.run_id for run in runs if run.run_id not in ends)

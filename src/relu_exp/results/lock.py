@@ -66,4 +66,8 @@ def _write_holder(file: int) -> None:
 
 
 def _read_holder(path: Path) -> str:
-    return path.read_bytes()[:200].decode(errors="replace") or "another command"
+    # an archive may hold a pipe of this name, or a huge file
+    if not path.is_file():
+        return "another command"
+    with path.open("rb") as file:
+        return file.read(200).decode(errors="replace") or "another command"

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ __all__ = [
 
 MOST_JSON_BYTES = 256_000_000
 """Room for the run ids of ten million runs."""
+MOST_MANIFEST_BYTES = 5_000_000
+"""Room for all of a manifest but its run ids; most of it stands in reports."""
 PIECE_BYTES = 2**28
 """Most memory for one piece of a table while it is read; normal pieces take far less."""
 
@@ -190,6 +193,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
         for key, is_sound in _FIELDS.items():
             if key in manifest and not is_sound(manifest[key]):
                 raise ValueError(f"{key} has an invalid value")
+        rest = {key: value for key, value in manifest.items() if key != "run_ids"}
+        if len(json.dumps(rest)) > MOST_MANIFEST_BYTES:
+            raise ValueError(f"more than {MOST_MANIFEST_BYTES:,} bytes beside its run ids")
     except (OSError, ValueError) as error:
         reason = str(error)[:120]
         raise UsageError(f"{path} is damaged ({reason}): delete it and run again") from error
@@ -215,6 +221,13 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _is_date(value: Any) -> bool:
+    try:
+        return value == "" or datetime.fromisoformat(value).timestamp() >= 0
+    except (TypeError, ValueError, OverflowError, OSError):
+        return False
+
+
 def _is_label(value: Any) -> bool:
     try:
         return bool(_mapping_to(_is(str))(value) and Label(**value))
@@ -226,7 +239,8 @@ _NOTHING = type(None)
 _FIELDS: Mapping[str, Check] = {
     "schema_version": _is(int),
     "session": is_plain_name,
-    **dict.fromkeys(("started", "command", "experiment", "title", "question"), _is(str)),
+    "started": _is_date,
+    **dict.fromkeys(("command", "experiment", "title", "question"), _is(str)),
     **dict.fromkeys(("device", "python"), _is(str)),
     **dict.fromkeys(("budget", "commit"), _is(str, _NOTHING)),
     "dirty": _is(bool, _NOTHING),

@@ -21,15 +21,22 @@ import pyarrow.parquet as pq
 
 from relu_exp.core.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
 from relu_exp.results.atomic import flush, put_folder, write_text
-from relu_exp.results.reading import is_plain_name, read_manifest, read_table
+from relu_exp.results.reading import check_is_file, is_plain_name, read_manifest, read_table
 
-__all__ = ["Columns", "End", "Store", "arrow_schema", "new_session"]
+__all__ = ["CHECKSUMS", "Columns", "End", "Store", "arrow_schema", "new_session"]
 
 Columns = Mapping[str, Sequence[Any]]
 """A table: column → values, all of the same length."""
 
 _LEFTOVER_SECONDS = 600
 """A part is written within seconds: the writer of an unfinished one this old was killed."""
+
+CHECKSUMS = "SHA256SUMS"
+"""File of a part with the checksums of the others, as `sha256sum --check` reads it."""
+_MOST_CHECKSUM_BYTES = 100_000
+
+_MOST_REASON = 300
+"""Characters of the reason why a run did not finish."""
 
 _REPORT_BEGUN = ".report-" + "[0-9a-f]" * 8
 """Pattern of the folders in which reports are built; other files may lie beside them."""
@@ -99,8 +106,8 @@ class Store:
         Raises:
             UsageError: the folder cannot be written, or holds results of another schema version.
         """
-        here = (self.root, self.parts, self.manifests, self.checkpoints, self.root / ".lock")
-        for path in here:
+        here = (self.root, self.parts, self.manifests, self.checkpoints)
+        for path in (*here, self.root / "jobs", self.root / ".lock"):
             # a link from an archive may point anywhere
             if path.is_symlink():
                 raise UsageError(
@@ -189,10 +196,14 @@ class Store:
         unfinished = self.parts / f".{part_id}-{secrets.token_hex(4)}"
         try:
             unfinished.mkdir(parents=True)
+            sums = []
             for name in TABLES:
                 path = unfinished / f"{name}.parquet"
                 write(name, path)
                 flush(path)
+                sums.append(f"{_checksum(path)}  {path.name}\n")
+            (unfinished / CHECKSUMS).write_text("".join(sums))
+            flush(unfinished / CHECKSUMS)
             flush(unfinished)
             put_folder(unfinished, self.parts / part_id)
             flush(self.parts)
@@ -228,6 +239,29 @@ class Store:
         path = self.parts / part_id / f"{table}.parquet"
         return read_table(path, arrow_schema(table), columns)
 
+    def checksum_problem(self, part_id: str) -> str | None:
+        """Return which file of a part is not the one that was written; empty if all are.
+
+        Returns:
+            None where the part was written by older code, without checksums.
+        """
+        folder = self.parts / part_id
+        path = folder / CHECKSUMS
+        if not path.exists():
+            return None
+        try:
+            check_is_file(path)
+            with path.open("rb") as file:
+                lines = file.read(_MOST_CHECKSUM_BYTES).decode().splitlines()
+            stated = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+            for name in TABLES:
+                check_is_file(folder / f"{name}.parquet")
+                if stated[f"{name}.parquet"] != _checksum(folder / f"{name}.parquet"):
+                    return f"{name}.parquet has another checksum than when it was written"
+        except (OSError, ValueError, KeyError) as error:
+            return f"its checksums cannot be compared: {type(error).__name__}: {error}"
+        return ""
+
     def ends(self) -> dict[str, End]:
         """Return how each run ended; of several rows, a finished one, then the newest, counts."""
         found: dict[str, End] = {}
@@ -236,7 +270,8 @@ class Store:
             rows = (part[column].to_pylist() for column in columns)
             for run_id, status, session, error, made_from in zip(*rows, strict=True):
                 # the last line of a traceback names the error
-                reason = error.strip().splitlines()[-1] if error and error.strip() else ""
+                lines = (error or "").strip().splitlines()
+                reason = lines[-1][:_MOST_REASON] if lines else ""
                 # interned, because a hundred thousand runs share a handful of texts
                 words = (status or "", session or "", reason, made_from or "")
                 end = End(*map(sys.intern, words))
@@ -277,10 +312,9 @@ class Store:
     def read_manifest(self, session: str) -> dict[str, Any] | None:
         """Return the manifest of a session, or None if it is missing or damaged."""
         try:
-            manifest = json.loads((self.manifests / f"{session}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return self.manifest_of(session) or None
+        except UsageError:
             return None
-        return manifest if isinstance(manifest, dict) else None
 
     def latest_manifest(self) -> dict[str, Any] | None:
         """Return the newest manifest, or None if there is none.
@@ -297,6 +331,11 @@ class Store:
         if not (is_plain_name(session) and path.is_file()):
             return {}
         return read_manifest(path)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _clear(leftover: Path) -> None:

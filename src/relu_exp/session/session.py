@@ -15,6 +15,7 @@ from relu_exp.launchers.slurm_queue import cancel_left_behind
 from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
+from relu_exp.results.refusal import no_folders_if_refused, no_manifest_if_refused
 from relu_exp.results.store import new_session
 from relu_exp.session.data_checks import with_checked_data
 from relu_exp.session.preview import kept_lines, show_claims, show_plan
@@ -110,14 +111,15 @@ def _until_decided(
 def _train(task: Task, options: Options, looks: int = 1) -> int:
     """Train the runs that are due; return how many failed, now or before, or were interrupted."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    task.store.open()
-    with _alone(task, console):
-        # jobs that still wait would train runs that this command trains, too
-        cancel_left_behind(
-            task.store.root / "jobs",
-            lambda line: console.print(f"{task.sweep.name}: {line}", markup=False),
-        )
-        return _train_alone(task, options, looks, console)
+    with no_folders_if_refused(task.store):
+        task.store.open()
+        with _alone(task, console), no_manifest_if_refused(task.store):
+            # jobs that still wait would train runs that this command trains, too
+            cancel_left_behind(
+                task.store.root / "jobs",
+                lambda line: console.print(f"{task.sweep.name}: {line}", markup=False),
+            )
+            return _train_alone(task, options, looks, console)
 
 
 @contextmanager

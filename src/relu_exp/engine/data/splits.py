@@ -199,7 +199,9 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
     num_classes = 2 if task == "parity" else layout.num_classes
     class_names = ("even", "odd") if task == "parity" else class_names
     return Data(
-        *(take(part) for part in (train, validation, test)),
+        train=take(train),
+        validation=take(validation),
+        test=take(test),
         num_classes=num_classes,
         image_shape=layout.image_shape,
         columns=columns,

@@ -18,6 +18,7 @@ from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, UsageError
 from relu_exp.evidence.data.labels import label_choices
 from relu_exp.evidence.data.soundness import check_rows
+from relu_exp.results.rows import check_unique
 from relu_exp.results.store import Store, arrow_schema
 
 __all__ = ["Frames", "Open", "Steps", "find_results", "revivals", "steps_to_threshold", "unpack"]
@@ -110,6 +111,7 @@ class Frames:
 
     def _part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         part = self.store.read_part(part_id, table, columns)
+        check_unique(self.store, part_id, table)
         return check_rows(table, part, self.store.parts / part_id)
 
     @property

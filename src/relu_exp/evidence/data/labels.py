@@ -69,18 +69,29 @@ def label_choices(
     names = {
         name: f"{shown} [{name}]" if counts[shown] > 1 else shown for name, shown in names.items()
     }
+    varying = {name: _varying(siblings) for name, siblings in by_name.items()}
     return {
-        (name, settings): _label(name, names[name], json.loads(settings or "{}"), by_name[name])
+        (name, settings): _label(name, names[name], json.loads(settings or "{}"), varying[name])
         for name, settings in distinct
     }
 
 
-def _label(name: str, shown: str, settings: dict[str, Any], siblings: list[dict[str, Any]]) -> str:
+def _varying(siblings: list[dict[str, Any]]) -> set[str]:
+    """Return the settings in which choices of one name differ."""
+    keys = {key for settings in siblings for key in settings}
+    return {
+        key
+        for key in keys
+        if any(other.get(key, ...) != siblings[0].get(key, ...) for other in siblings)
+    }
+
+
+def _label(name: str, shown: str, settings: dict[str, Any], varying: set[str]) -> str:
     base, spoken = _distribution(name, shown, settings)
     phrases = [
         f"{key}={'all' if value is None and key.startswith('num_') else _plain(value)}"
         for key, value in settings.items()
-        if key not in spoken and any(other.get(key, ...) != value for other in siblings)
+        if key not in spoken and key in varying
     ]
     label = f"{base} ({', '.join(phrases)})" if phrases else base
     # between two dollar signs a figure would read a formula

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from relu_exp.core.registry import printable
 from relu_exp.core.run_keys import RUN_KEYS, RunKey
-from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, SPLITS, UsageError
+from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, SPLITS, TABLES
+from relu_exp.results.rows import damaged, identity_problem
 
 __all__ = ["check_rows"]
 
@@ -24,6 +25,17 @@ def _range(key: RunKey) -> tuple[float, float]:
     low = _LEAST if key.at_least is None else key.at_least
     return low, _MOST if key.at_most is None else key.at_most
 
+
+_MEASURED: Mapping[str, tuple[float, float]] = {
+    **{
+        f"{prefix}{metric}": limits
+        for prefix in ("", *(f"final_{split}_" for split in SPLITS[1:]))
+        for metric, limits in {"loss": (-1e100, 1e100), "accuracy": (0.0, 1.0)}.items()
+    },
+    "seconds": (0.0, 1e12),
+    "value": (-1e100, 1e100),
+}
+"""What training measures: where it is finite, float32 holds it."""
 
 _STATUSES = ("done", "diverged", "failed", "interrupted")
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -47,21 +59,27 @@ _OPTIONAL = (*(name for name, key in RUN_KEYS.items() if key.is_optional), _MADE
 def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
     """Return the rows, as far as their columns were read, if they are what the engine writes.
 
+    Where whole rows of `runs` were read, each id must be the hash of its configuration.
+
     Raises:
         UsageError: they are not; `where` says what to delete.
     """
     for column in rows.column_names:
         if problem := _problem(table, column, rows):
-            raise UsageError(
-                f"{where} is damaged ({column} of {table}: {problem}): delete it and run the same "
-                "command again; only its runs are trained again"
-            )
+            raise damaged(where, f"{column} of {table}: {problem}")
+    is_whole = table == "runs" and {*TABLES["runs"]} <= {*rows.column_names}
+    if is_whole and (problem := identity_problem(rows)):
+        raise damaged(where, problem)
     return rows
 
 
 def _problem(table: str, column: str, rows: pa.Table) -> str:
     values = rows[column]
     is_checked = column in (*_RANGES, *_WORDS, *_NAMES, "run_id", "counts", "mask")
+    if table in ("runs", "curves", "layers") and column in _MEASURED:
+        # a loss or a signal may overflow
+        finite = values.filter(pc.fill_null(pc.is_finite(values), False))
+        return _out_of_range(finite, *_MEASURED[column])
     is_text = column.endswith("_settings") or column in (*_STEPS, _MADE_FROM)
     if not (is_checked or is_text) or table == "timings":
         return ""

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def export(results: Path, kind: str, out: Path | None = None) -> Path:
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file: choose another folder with --out DIR")
     unfinished = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    missing = [folder for folder in target.parents if not folder.exists()]
     try:
         if target.is_dir() and any(target.iterdir()):
             raise UsageError(f"{target} is not empty: delete it, or choose another with --out DIR")
@@ -63,4 +65,9 @@ def export(results: Path, kind: str, out: Path | None = None) -> Path:
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        if not target.exists():
+            # innermost first; what is not empty is somebody else's
+            for folder in missing:
+                with suppress(OSError):
+                    folder.rmdir()
     return target

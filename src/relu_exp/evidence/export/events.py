@@ -69,15 +69,17 @@ def run_names(runs: pd.DataFrame) -> list[str]:
     for key in _PLAIN_KEYS:
         if key == "seed" or runs[key].nunique(dropna=False) > 1:
             shown[key] = runs[key]
-    named = [
-        re.sub(r"[^\w.,=+-]+", "_", ",".join(_words(row)))[:_MOST_CHARACTERS]
-        for row in shown.to_dict("records")
-    ]
+    named = [_plain(",".join(_words(row)))[:_MOST_CHARACTERS] for row in shown.to_dict("records")]
     counts = Counter(named)
     return [
-        name if counts[name] == 1 else f"{name},{run_id}"
+        name if counts[name] == 1 else _plain(f"{name},{run_id}")
         for name, run_id in zip(named, runs["run_id"], strict=True)
     ]
+
+
+def _plain(name: str) -> str:
+    """Return a name without characters that lead out of a folder."""
+    return re.sub(r"[^\w.,=+-]+", "_", name)
 
 
 def _words(values: Mapping[Any, Any]) -> list[str]:

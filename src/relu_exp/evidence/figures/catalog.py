@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -13,11 +13,19 @@ from matplotlib.figure import Figure
 
 from relu_exp.core.registry import Registry, Setting, summary_of
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
-from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
+from relu_exp.evidence.figures.slices import (
+    describe,
+    redraw_command,
+    spread,
+    unusual_words,
+    with_pairs,
+)
+from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet, levels
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
 
+MOST_ACTIVATIONS = 60
+"""Activations in one figure: nobody can tell more apart, and each takes time to draw."""
 MISSING = {
     "curves": "no loss was evaluated",
     "layers": "no layers were probed",
@@ -126,5 +134,19 @@ def draw(name: str, frames: Frames) -> Iterator[Drawing]:
     for table in kind.needs:
         if not frames.has(table):
             raise DoesNotApply(MISSING.get(table, f"the table `{table}` is empty"))
+    frames, note = _few_activations(with_pairs(frames))
     with mpl.rc_context(RC):
-        yield from kind.make(with_pairs(frames))
+        for drawing in kind.make(frames):
+            yield replace(drawing, caption=f"{drawing.caption} {note}") if note else drawing
+
+
+def _few_activations(frames: Frames) -> tuple[Frames, str]:
+    """Return frames with as many activations as a figure can show, and a sentence on the others."""
+    if frames.runs.empty:
+        return frames, ""
+    every = levels(frames.runs, "activation_label")
+    if len(every) <= MOST_ACTIVATIONS:
+        return frames, ""
+    kept = spread(every, MOST_ACTIVATIONS)
+    shown = frames.runs[frames.runs["activation_label"].isin(kept)]
+    return frames.showing(shown), f"{len(kept)} of {len(every):,} activations are drawn."

@@ -135,10 +135,9 @@ def _curves(
             interval_line(axes, line, "step", look, markersize=2.8 if few else 0, lw=1.2)
         if not panel.empty:
             here = ends[(ends[keys[1:]] == panel.iloc[0][keys[1:]]).all(axis=1)]
-            for _, end in here.iterrows():
-                height = min(float(end["loss"]), high / 1.08)
-                color = shown[end["activation_label"]].color
-                axes.plot(end["step"], height, "x", color=color, clip_on=False, **CROSS)
+            for label, last in here.groupby("activation_label", observed=True):
+                heights, color = last["loss"].clip(upper=high / 1.08), shown[label].color
+                axes.plot(last["step"], heights, "x", color=color, clip_on=False, **CROSS)
         steps_axis(axes, int(part.runs["num_steps"].max()))
         log_axis(axes.yaxis, np.log10(high / low))
         axes.set_ylim(low, high)
@@ -282,13 +281,17 @@ def _dots(axes: Axes, found: pd.DataFrame, shown: dict[Any, Any], horizon: int) 
             continue
         # side by side rather than on top of each other
         shift = np.linspace(-0.26, 0.26, len(arm)) if len(arm) > 1 else np.zeros(1)
-        for x, steps, reason in zip(index + shift, arm["steps"], arm["reason"], strict=True):
-            if reason == "reached":
-                axes.plot(x, max(steps, 1.0), color=look.color, marker=look.marker, ls="", ms=4)
-            elif reason == "diverged":
-                axes.plot(x, horizon * 1.25, "x", color=look.color, ms=5, mew=1.4)
-            else:
-                axes.plot(x, horizon * 1.25, "^", color=look.color, mfc="none", ms=5)
+        marks: dict[str, dict[str, Any]] = {
+            "reached": {"marker": look.marker, "ms": 4},
+            "diverged": {"marker": "x", "ms": 5, "mew": 1.4},
+            "not reached": {"marker": "^", "mfc": "none", "ms": 5},
+        }
+        heights = arm["steps"].clip(lower=1.0).where(arm["reason"] == "reached", horizon * 1.25)
+        # thousands of runs in one call each: a line per run would take a minute
+        for reason, mark in marks.items():
+            here = (arm["reason"] == reason).to_numpy()
+            if here.any():
+                axes.plot((index + shift)[here], heights[here], ls="", color=look.color, **mark)
         median = median_steps(arm["steps"], arm["censored"])
         if np.isfinite(median):
             axes.hlines(max(median, 1.0), index - 0.38, index + 0.38, color=look.color, lw=2)

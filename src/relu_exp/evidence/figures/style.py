@@ -90,6 +90,8 @@ _COLORS: Mapping[str, tuple[str, str]] = {
     "identity": ("#000000", "x"),
     "step": ("#7F7F7F", "+"),
 }
+_MOST_HANDLES = 80
+"""Entries of a legend."""
 _SPARE = [("#1B3A6B", "*"), ("#5E8C31", "8"), ("#94346E", "H"), ("#6F4070", "1")]
 _LINES = ["-", (0, (4, 1.4)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2))]
 _SERIES = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#7A5195"]
@@ -233,6 +235,9 @@ class Sheet:
         gap_x, gap_y = self.gap
         gap_x += 0 if self.share_y else tick_width
         gap_y += 0 if self.share_x else 0.1
+        if len(handles) > _MOST_HANDLES:
+            more = f"… and {len(handles) - _MOST_HANDLES:,} more"
+            handles = [*handles[:_MOST_HANDLES], Line2D([], [], ls="", label=more)]
         names = [str(handle.get_label()) for handle in handles]
         legend = 0.62 + 0.069 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
         row_label = 0.3 if row_titles else 0.0

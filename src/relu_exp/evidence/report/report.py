@@ -33,8 +33,12 @@ __all__ = ["Built", "build", "build_index", "experiments", "find_results"]
 
 MOST_RUN_IDS = 1000
 """Run ids listed below one figure; of a larger sweep the manifest lists them."""
+MOST_FIGURES = 100
+"""Kinds of figures in one report; the package has about twenty."""
 SMALL_TABLE = 16
 """Rows that fit on a terminal."""
+MOST_LINES = 60
+"""Rows on a terminal at most; the report has more."""
 _TRIES = 5
 _RENAME_RACES = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
 """Errors of a rename that another report can cause by moving its figures at the same time."""
@@ -162,7 +166,12 @@ def _draw_all(frames: Frames, unfinished: Path) -> tuple[list[_Shown], list[tupl
     """Draw the figures that the experiment asks for; return them, and why others were skipped."""
     shown: list[_Shown] = []
     skipped: list[tuple[str, str]] = []
-    for name in frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES)):
+    asked = frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES))
+    names = list(dict.fromkeys(asked))
+    if len(names) > MOST_FIGURES:
+        left_out = f"more than {MOST_FIGURES} figures are named: the others are left out"
+        skipped.append((f"{names[MOST_FIGURES]}, …", left_out))
+    for name in names[:MOST_FIGURES]:
         try:
             for drawing in draw(name, frames):
                 with _writing(frames.root):
@@ -251,7 +260,7 @@ def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
     table = summary.best_results(frames)
     if len(table.rows) > SMALL_TABLE:
         table = summary.best_results(frames, by=["activation_label"])
-    return tuple(table.as_dicts())
+    return tuple(table.as_dicts()[:MOST_LINES])
 
 
 def _move(unfinished: Path, results: Path) -> None:

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -41,6 +42,18 @@ HEADINGS = {
     "dataset_label": "data",
     **{name: RUN_KEYS[name].label for name in keys_about("network", "computing")},
 }
+
+
+MOST_ROWS = 500
+"""Rows of the table of best arms."""
+MOST_STUDIED = 5000
+"""Rows of a table that a study made."""
+MOST_RATES = 50
+"""Learning rates that a sentence names."""
+MOST_SESSIONS = 200
+"""Commands that a report names, the newest of them."""
+MOST_CHARACTERS = 300
+"""Of the reason of a failure in a report; the table `runs` holds all of it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,10 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
         sentences.append(f"{counts['diverged']:,} diverged.")
     if counts["diverged"] and not brief:
         rates = Counter(runs.loc[runs["status"] == "diverged", "learning_rate"])
-        where = ", ".join(f"{n} at {rate:g}" for rate, n in sorted(rates.items()))
+        words = [f"{n} at {rate:g}" for rate, n in sorted(rates.items())]
+        if len(words) > MOST_RATES:
+            words[MOST_RATES:] = [f"and others at {len(words) - MOST_RATES:,} more"]
+        where = ", ".join(words)
         sentences.append(
             f"By learning rate: {where}. A run diverges when its loss is no longer a finite "
             "number; it counts as accuracy 0 and as a threshold never reached."
@@ -100,10 +116,18 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
 def failures(frames: Frames) -> list[str]:
     """Return why runs failed, each reason once with the number of runs, the most frequent first."""
     errors = frames.runs.loc[frames.runs["status"] == "failed", "error"].fillna("no reason given")
-    reasons = Counter(
-        (str(text).strip().splitlines() or ["no reason given"])[-1] for text in errors
-    )
+    reasons = Counter(map(_last_line, errors))
     return [f"{reason} ({n} {plural(n, 'run')})" for reason, n in reasons.most_common(10)]
+
+
+def _last_line(text: object) -> str:
+    """Return the last line of an error, the beginning of a very long one."""
+    line = (str(text).strip().splitlines() or ["no reason given"])[-1]
+    return (
+        line
+        if len(line) <= MOST_CHARACTERS
+        else (f"{line[:MOST_CHARACTERS]}… (cut: {len(line):,} characters)")
+    )
 
 
 def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
@@ -124,6 +148,18 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
             f"{frames.num_missing:,} of the runs asked for are missing: these results are partial."
         )
     lines += _stale(frames)
+    if not frames.runs.empty:
+        num_rows = frames.runs.groupby(_row_axes(frames.runs), observed=True, dropna=False).ngroups
+        if num_rows > MOST_ROWS:
+            lines.append(f"The table shows the first {MOST_ROWS} of {num_rows:,} rows.")
+    num_sessions = frames.runs["session"].nunique(dropna=False)
+    if num_sessions > MOST_SESSIONS:
+        lines.append(f"The newest {MOST_SESSIONS} of {num_sessions:,} commands are listed.")
+    lines += [
+        f"Of {name.lower()} the first {MOST_STUDIED:,} rows are shown."
+        for name, table in studies(frames)
+        if len(table.rows) == MOST_STUDIED
+    ]
     lines += [f"Runs failed: {reason}" for reason in failures(frames)]
     notes = [note for s in sessions(frames) for note in s.manifest.get("data_notes") or ()]
     lines += dict.fromkeys(f"About the data: {note}." for note in notes)
@@ -166,7 +202,8 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
     columns += ["runs", "done", "diverged", "failed", "validation", "test (95% interval)", "n"]
     columns += ["learning rate", "initializer", *(["dead units"] if len(dead) else [])]
     rows = []
-    for key, group in runs.groupby(by, observed=True, dropna=False, sort=True):
+    groups = runs.groupby(by, observed=True, dropna=False, sort=True)
+    for key, group in islice(groups, MOST_ROWS):
         key = key if isinstance(key, tuple) else (key,)
         row = [*map(_cell, key), *_status_cells(group)]
         if key in best:
@@ -196,7 +233,7 @@ def _counts(runs: pd.DataFrame, by: Sequence[str]) -> Table:
     groups = runs.groupby(list(by), observed=True, dropna=False, sort=True)
     rows = [
         [*map(_cell, key if isinstance(key, tuple) else (key,)), *_status_cells(group)]
-        for key, group in groups
+        for key, group in islice(groups, MOST_ROWS)
     ]
     return Table([*(HEADINGS[axis] for axis in by), "runs", "done", "diverged", "failed"], rows)
 
@@ -228,11 +265,12 @@ def _dead_at_end(frames: Frames) -> pd.Series[float]:
 
 
 def sessions(frames: Frames) -> list[Session]:
-    """Return the commands that made the runs, oldest first."""
+    """Return the commands that made the runs, oldest first; of very many the newest."""
     counts = Counter(frames.runs["session"].fillna("unknown"))
     if not counts and frames.manifest:
         return [Session(str(frames.manifest.get("session")), 0, frames.manifest)]
-    return [Session(name, n, frames.store.manifest_of(name)) for name, n in sorted(counts.items())]
+    newest = sorted(counts.items())[-MOST_SESSIONS:]
+    return [Session(name, n, frames.store.manifest_of(name)) for name, n in newest]
 
 
 def studies(frames: Frames) -> list[tuple[str, Table]]:
@@ -241,7 +279,8 @@ def studies(frames: Frames) -> list[tuple[str, Table]]:
     for name, columns in TABLES.items() if frames.studies else ():
         rows = frames.studied(name)
         if len(rows):
-            cells = [[_shown(value) for value in row] for row in rows.itertuples(index=False)]
+            first = rows.head(MOST_STUDIED).itertuples(index=False)
+            cells = [[_shown(value) for value in row] for row in first]
             found.append((name.capitalize(), Table(list(columns), cells)))
     return found
 
