@@ -248,9 +248,10 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
     columns = [
         column
         for column in (rows[0] if rows else ())
-        if not (column in ("diverged", "failed") and all(row[column] == "0" for row in rows))
+        if not (column in ("diverged", "failed") and all(row[column] in ("0", "—") for row in rows))
         and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
     ]
+    shown = list(columns)
     for spare in ("done", "n", "validation", "runs", "dead units", None):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
@@ -263,3 +264,5 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
         columns = [column for column in columns if column != spare]
     if columns:
         console.print(table)
+    if left_out := [column for column in shown if column not in columns]:
+        console.print(f"too wide for {', '.join(left_out)}: the report has them")
