@@ -16,8 +16,9 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, draw
 from relu_exp.evidence.figures.histograms import AT_MOST
+from relu_exp.evidence.figures.limits import spread
 from relu_exp.evidence.figures.lines import interval_words
-from relu_exp.evidence.figures.slices import before_training, slices, split, spread, with_pairs
+from relu_exp.evidence.figures.slices import before_training, slices, split, with_pairs
 from relu_exp.evidence.figures.style import looks, plain
 from relu_exp.results.store import Store
 

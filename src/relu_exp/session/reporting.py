@@ -43,8 +43,10 @@ class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
     exit_code = 130
 
 
-def report(root: Path) -> None:
+def report(root: Path, *, all_figures: bool = False) -> None:
     """Build the report of one experiment, and print its summary.
+
+    With `all_figures` figures leave nothing out, however much there is.
 
     Raises:
         UsageError: there are no results, or they cannot be read.
@@ -53,16 +55,24 @@ def report(root: Path) -> None:
     from relu_exp.evidence.report.report import build
 
     try:
-        _show(build(root))
+        _show(build(root, all_figures=all_figures))
     except KeyboardInterrupt:
-        again = shlex.join(["relu-exp", "report", str(root)])
+        more = ["--all-figures"] if all_figures else []
+        again = shlex.join(["relu-exp", "report", str(root), *more])
         raise Interrupted(f"interrupted: all runs are kept; {again} builds the report") from None
 
 
-def report_all(results: Path, plugins: Sequence[str] = (), language: str | None = None) -> None:
+def report_all(
+    results: Path,
+    plugins: Sequence[str] = (),
+    language: str | None = None,
+    *,
+    all_figures: bool = False,
+) -> None:
     """Build the report of one experiment, or of all experiments in a folder.
 
-    `language` is the initial language of the page about all experiments.
+    `language` is the initial language of the page about all experiments. With `all_figures` figures
+    leave nothing out, however much there is.
 
     Raises:
         UsageError: there are no results, they cannot be read, a plugin cannot be imported, or
@@ -82,7 +92,7 @@ def report_all(results: Path, plugins: Sequence[str] = (), language: str | None 
             f"relu-exp report {results.parent} --language {language}"
         )
     for root in roots:
-        report(root)
+        report(root, all_figures=all_figures)
     if roots != [results]:
         judge(results, language or "en")
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from relu_exp.core.registry import Registry, Setting, summary_of
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.figures.limits import limits
 from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet
 
@@ -115,8 +116,10 @@ def finished(
     )
 
 
-def draw(name: str, frames: Frames) -> Iterator[Drawing]:
+def draw(name: str, frames: Frames, *, everything: bool = False) -> Iterator[Drawing]:
     """Yield a figure's drawings one by one.
+
+    With `everything` no combination, layer, rate or threshold is left out, however many there are.
 
     Raises:
         DoesNotApply: the data cannot be drawn as this figure.
@@ -126,5 +129,5 @@ def draw(name: str, frames: Frames) -> Iterator[Drawing]:
     for table in kind.needs:
         if not frames.has(table):
             raise DoesNotApply(MISSING.get(table, f"the table `{table}` is empty"))
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), limits(apply=not everything, command=redraw_command(frames)):
         yield from kind.make(with_pairs(frames))

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from relu_exp.evidence.figures.slices import axis_words, spread
+from relu_exp.evidence.figures.limits import left_out_words, spread
+from relu_exp.evidence.figures.slices import axis_words
 from relu_exp.evidence.figures.style import Look, levels
 
 __all__ = ["DODGE", "Grid", "dodge", "handles", "interval_line", "interval_words", "only"]
@@ -38,12 +39,8 @@ class Grid:
             row_axis, column_axis = column_axis, row_axis
         rows, columns = levels(runs, row_axis), levels(runs, column_axis)
         kept = spread(rows, at_most), spread(columns, at_most)
-        cut = len(rows) > len(kept[0]) or len(columns) > len(kept[1])
-        note = (
-            f"{len(kept[0]) * len(kept[1])} of {len(rows) * len(columns)} panels are drawn."
-            if cut
-            else ""
-        )
+        num_kept = len(kept[0]) * len(kept[1])
+        note = left_out_words(num_kept, len(rows) * len(columns), "panels")
         return cls(row_axis, column_axis, *kept, note)
 
     @property

@@ -37,6 +37,8 @@ ARM = [
     *(name for name in keys_about("network", "training", "computing") if name != "learning_rate"),
 ]
 """All that tells one arm of a sweep from another, besides the learning rate."""
+MOST_REASONS = 10
+"""Reasons for which runs failed that are listed; the others are counted."""
 HEADINGS = {
     "activation_label": "activation",
     "network_label": "network",
@@ -106,7 +108,15 @@ def failures(frames: Frames) -> list[str]:
     reasons = Counter(
         (str(text).strip().splitlines() or ["no reason given"])[-1] for text in errors
     )
-    return [f"{reason} ({n} {plural(n, 'run')})" for reason, n in reasons.most_common(10)]
+    shown = reasons.most_common(MOST_REASONS)
+    lines = [f"{reason} ({n} {plural(n, 'run')})" for reason, n in shown]
+    if more := reasons.total() - sum(n for _, n in shown):
+        others = len(reasons) - len(shown)
+        lines.append(
+            f"{others} other {plural(others, 'reason')} ({more} {plural(more, 'run')}), in the "
+            "column `error` of the table `runs`"
+        )
+    return lines
 
 
 def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
