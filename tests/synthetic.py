@@ -285,6 +285,9 @@ def _add_layers(
                         layer=layer,
                         kind=kind,
                         counts=_counts(kind, array),
+                        minimum=float(array.min()),
+                        maximum=float(array.max()),
+                        mean=float(array.mean()),
                     )
 
 

@@ -104,6 +104,8 @@ def test_the_folder_of_one_experiment_will_do_and_a_seed_draws_the_same_runs(sai
     [
         ("curves", "loss"),
         ("layers", "value"),
+        ("histograms", "maximum"),
+        ("histograms", "mean"),
         ("predictions", "value"),
         ("functions", "derivative"),
         ("runs", "final_test_loss"),

@@ -19,6 +19,7 @@ __all__ = [
     "MEASUREMENTS",
     "Probe",
     "dead_units",
+    "extent",
     "find_zero_gradient_units",
     "histogram",
     "measure",
@@ -212,6 +213,12 @@ def histogram(values: Tensor, kind: str) -> Tensor:
     first = 1 + torch.arange(runs, device=values.device, dtype=torch.int32)[:, None] * (bins + 2)
     counts = torch.bincount(index.add_(first).flatten(), minlength=runs * (bins + 2))
     return counts.reshape(runs, bins + 2).int()
+
+
+def extent(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the minimum, maximum and mean of each run's part of values (runs, ...): (runs,)."""
+    values = values.flatten(1)
+    return values.amin(1), values.amax(1), _mean(values)
 
 
 def find_zero_gradient_units(stack: Stack, x: Samples) -> tuple[Tensor, list[Tensor]]:

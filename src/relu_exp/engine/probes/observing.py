@@ -122,7 +122,8 @@ class Observer:
         for layer, probe in enumerate(probes, start=1):
             for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
                 counts = measurements.histogram(tensor, kind)
-                self.records.histograms(_ids(runs), step, layer, kind, counts)
+                extent = measurements.extent(tensor)
+                self.records.histograms(_ids(runs), step, layer, kind, counts, extent)
         return probes
 
     def _search_dead_units(

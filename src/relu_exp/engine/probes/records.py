@@ -69,8 +69,17 @@ class Records:
                 value=tensor.flatten().tolist(),
             )
 
-    def histograms(self, ids: Sequence[str], step: int, layer: int, kind: str, n: Tensor) -> None:
-        """Add the counts (runs, bins + 2) of a layer (from 1) at a step."""
+    def histograms(
+        self,
+        ids: Sequence[str],
+        step: int,
+        layer: int,
+        kind: str,
+        n: Tensor,
+        extent: tuple[Tensor, Tensor, Tensor],
+    ) -> None:
+        """Add a layer's (from 1) counts (runs, bins + 2) at a step, with `measurements.extent`."""
+        minimum, maximum, mean = extent
         self._extend(
             "histograms",
             run_id=ids,
@@ -78,6 +87,9 @@ class Records:
             layer=[layer] * len(ids),
             kind=[kind] * len(ids),
             counts=n.tolist(),
+            minimum=minimum.tolist(),
+            maximum=maximum.tolist(),
+            mean=mean.tolist(),
         )
 
     def dead(self, ids: Sequence[str], step: int, layer: int, dead: Tensor) -> None:

@@ -178,7 +178,8 @@ def _compare_bits(there: Tables, here: Tables) -> tuple[Kind, str]:
     if equal:
         return "identical", f"{num_rows:,} rows, digest {digest[:16]}"
     stored, now = numbers(there), numbers(here)
-    where = first_difference(stored, now, float("inf"), exact=True) or _ending(there, here)
+    where = first_difference(stored, now, float("inf"), exact=True)
+    where = where or _extent(there, here) or _ending(there, here)
     packages = ", ".join(f"{key} {value}" for key, value in fingerprint().items())
     return "differs", (
         f"{where}; {extent(stored, now)}, although the same code on the same kind of processor "
@@ -206,6 +207,25 @@ def compare_nearly(
         f"up to step {until:,} of {row['num_steps']:,}; after that even a learning rate "
         f"{NUDGE:.2%} larger gives other numbers ({basis})"
     )
+
+
+def _extent(there: Tables, here: Tables) -> str:
+    """Return where the smallest, largest or mean value behind a histogram first differs."""
+    keys, columns = ("kind", "layer", "step"), ("minimum", "maximum", "mean")
+    found = [
+        {tuple(row[key] for key in keys): row for row in tables["histograms"].to_pylist()}
+        for tables in (there, here)
+    ]
+    for key, one in found[0].items():
+        other = found[1].get(key, one)
+        for column in columns:
+            if repr(one[column]) != repr(other[column]):
+                kind, layer, step = key
+                return (
+                    f"histograms, {column} of {kind} at {layer}, step {step}: "
+                    f"{one[column]!r} stored, {other[column]!r} now"
+                )
+    return ""
 
 
 def _ending(there: Tables, here: Tables, columns: Sequence[str] | None = None) -> str:
