@@ -217,6 +217,19 @@ def test_elsewhere_histograms_and_dead_units_may_move_a_little_and_no_more(said,
     assert "histograms, " in out
 
 
+def test_elsewhere_a_quantity_that_came_later_is_not_compared(said, results):
+    def earlier(rows):
+        return [row for row in rows if row["quantity"] != "effective_rank"]
+
+    rewrite(results / "tiny", "layers", earlier)
+    assert said("verify", "results")[0] == 1
+    edit_manifest(results / "tiny", fingerprint={})
+    assert said("verify", "results")[0] == 0
+    # a row of a quantity that was measured is missed
+    rewrite(results / "tiny", "layers", lambda rows: rows[1:])
+    assert said("verify", "results")[0] == 1
+
+
 # What is needed, and what there is not -------------------------------------------------------
 
 

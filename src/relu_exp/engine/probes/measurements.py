@@ -22,6 +22,7 @@ __all__ = [
     "extent",
     "find_zero_gradient_units",
     "histogram",
+    "learned_parameters",
     "measure",
     "norm",
     "register",
@@ -198,6 +199,25 @@ def measure(probes: Sequence[Probe]) -> dict[str, Tensor]:
         name: torch.stack([function(probe) for probe in probes], dim=1)
         for name, function in MEASUREMENTS.items()
     }
+
+
+def learned_parameters(stack: Stack) -> dict[str, Tensor]:
+    """Return what the activation has learned: quantity → values (runs, layers).
+
+    The quantity of a parameter `slope` is `learned_slope`. Where the units of a layer have their
+    own it is their mean, beside `learned_slope_minimum` and `learned_slope_maximum`. Layers that
+    share a parameter have the same value. Empty for an activation that learns nothing.
+    """
+    learned = [stack.slope_of(layer) for layer in range(len(stack.hidden))]
+    found: dict[str, Tensor] = {}
+    for name in learned[0] if learned else ():
+        each = [layer[name].detach() for layer in learned]
+        found[f"learned_{name}"] = torch.stack([_mean(values) for values in each], dim=1)
+        if any(values.shape[1] > 1 for values in each):
+            ends = [values.flatten(1).aminmax(dim=1) for values in each]
+            found[f"learned_{name}_minimum"] = torch.stack([end.min for end in ends], dim=1)
+            found[f"learned_{name}_maximum"] = torch.stack([end.max for end in ends], dim=1)
+    return found
 
 
 def histogram(values: Tensor, kind: str) -> Tensor:

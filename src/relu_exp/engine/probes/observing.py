@@ -119,6 +119,7 @@ class Observer:
         # reduced precision applies to the network's products, not to those of a measurement
         with precision.in_use(DEFAULT_PRECISION, self.device):
             self.records.layers(_ids(runs), step, measurements.measure(probes))
+        self.records.layers(_ids(runs), step, measurements.learned_parameters(stack))
         for layer, probe in enumerate(probes, start=1):
             for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
                 counts = measurements.histogram(tensor, kind)

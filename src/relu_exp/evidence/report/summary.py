@@ -156,10 +156,11 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
         return run_counts(frames, by)
     by = list(by) if by is not None else _row_axes(runs)
     chosen, best = _chosen_settings(runs, by), _best_arms(runs, by)
-    dead = _dead_at_end(frames, best.values())
+    dead, learned = _dead_at_end(frames, best.values()), _learned_at_end(frames, best.values())
     columns = [HEADINGS.get(axis, AXES[axis]) for axis in by]
     columns += ["validation", "test (95% interval)", "n", "diverged", *chosen.values()]
     columns += ["dead units"] if len(dead) else []
+    columns += map(_words, learned)
     rows = []
     for key, _ in _groups(runs, by):
         row = [*map(_cell, key)]
@@ -170,10 +171,11 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
             row += [str(test.n), str(Counter(arm["status"])["diverged"])]
             row += [_setting(arm, column) for column in chosen]
             row += [_share(dead.reindex(arm["run_id"]), test.n)] if len(dead) else []
+            row += [_span(layers, arm["run_id"]) for layers in learned.values()]
         rows.append([*row, *["—"] * (len(columns) - len(row))])
     tuned = [heading for column, heading in chosen.items() if _is_tuned(runs, by, column)]
     has_edge = any(arm["at_edge"].iloc[0] for arm in best.values())
-    return Table(columns, rows, _how_chosen(tuned, has_edge, len(dead) > 0))
+    return Table(columns, rows, _how_chosen(tuned, has_edge, len(dead) > 0, list(learned)))
 
 
 def run_counts(frames: Frames, by: Sequence[str] | None = None) -> Table:
@@ -228,7 +230,9 @@ def _is_tuned(runs: pd.DataFrame, by: Sequence[str], column: str) -> bool:
     return any(group[column].nunique(dropna=False) > 1 for _, group in _groups(runs, by))
 
 
-def _how_chosen(tuned: Sequence[str], has_edge: bool, has_dead: bool) -> str:
+def _how_chosen(
+    tuned: Sequence[str], has_edge: bool, has_dead: bool, learned: Sequence[str]
+) -> str:
     """Return the sentences below the table of best results; `tuned` are the headings tried."""
     *most, last = [f"{heading}s" if heading[-1] != "s" else heading for heading in tuned] or [""]
     tried = f"{', '.join(most)} and {last}" if most else last
@@ -243,6 +247,11 @@ def _how_chosen(tuned: Sequence[str], has_edge: bool, has_dead: bool) -> str:
     ]
     if has_dead:
         sentences.append("Dead units: mean share of a layer's units at the last probe.")
+    if learned:
+        sentences.append(
+            f"{', '.join(map(_words, learned)).capitalize()}: mean over layers and runs at the "
+            "last probe, and the smallest and largest of a layer."
+        )
     if has_edge:
         sentences.append("* the smallest or largest rate tried: a better one may lie beyond.")
     return " ".join(sentences)
@@ -272,6 +281,30 @@ def _dead_at_end(frames: Frames, arms: Iterable[pd.DataFrame]) -> pd.Series[floa
     dead = frames.read("layers", run_ids=run_ids, steps="last", quantity=["dead_fraction"])
     dead = dead[dead["step"] > 0] if len(dead) else dead
     return dead.groupby(dead["run_id"].astype(str))["value"].mean()
+
+
+def _learned_at_end(
+    frames: Frames, arms: Iterable[pd.DataFrame]
+) -> dict[str, dict[str, list[float]]]:
+    """Return, for each parameter that activations learned, the layers' values by run.
+
+    They are those of a run's last probe.
+    """
+    run_ids = [run_id for arm in arms for run_id in arm["run_id"]]
+    last = frames.read("layers", run_ids=run_ids, steps="last")
+    found: dict[str, dict[str, list[float]]] = {}
+    for run_id, quantity, value in last[["run_id", "quantity", "value"]].itertuples(index=False):
+        if quantity.startswith("learned_") and not quantity.endswith(("_minimum", "_maximum")):
+            found.setdefault(quantity, {}).setdefault(str(run_id), []).append(value)
+    return found
+
+
+def _span(layers: Mapping[str, Sequence[float]], run_ids: Iterable[str]) -> str:
+    """Return the mean over the runs' layers with the smallest and largest."""
+    values = [value for run_id in run_ids for value in layers.get(run_id, ())]
+    if not values:
+        return "—"
+    return f"{sum(values) / len(values):.3g} ({min(values):.3g} … {max(values):.3g})"
 
 
 def _share(shares: pd.Series[float], n: int) -> str:
