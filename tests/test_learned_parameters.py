@@ -13,6 +13,7 @@ from torch import nn
 from relu_exp.core.registry import Setting
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, register
+from relu_exp.engine.fleet.stack import build as build_stack
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.export import export
@@ -134,3 +135,24 @@ def test_slopes_are_in_the_table_of_the_report_and_in_exports(tmp_path: Path) ->
     assert expected in build(root).markdown.read_text()
     csv = pd.read_csv(export(root, "csv") / "layers.csv")
     assert (csv["quantity"] == "learned_slope").sum() == 2 * 3 * 3
+
+
+@pytest.mark.parametrize("network", ["mlp", "residual_mlp", "small_cnn"])
+@pytest.mark.parametrize("per", ["network", "layer", "unit"])
+def test_every_parameter_that_is_trained_is_counted(per: str, network: str) -> None:
+    run = prelu(per, network=network, num_steps=0, probe_steps=())
+    (found,) = train_fleet([run])["runs"]["num_parameters"]
+    stack = build_stack([run])
+    assert found == sum(each.numel() for each in stack.parameters())
+    # the same network without learned parameters
+    plain = prelu(per, network=network, activation="relu", num_steps=0, probe_steps=())
+    (fewer,) = train_fleet([plain])["runs"]["num_parameters"]
+    units = sum(layer.shape[0] for layer in stack.hidden)
+    assert found - fewer == {"network": 1, "layer": len(stack.hidden), "unit": units}[per]
+
+
+def test_a_network_of_modules_has_as_many_parameters() -> None:
+    for per in ("network", "layer", "unit"):
+        run = prelu(per, num_steps=0, probe_steps=())
+        (found,) = train_fleet([run])["runs"]["num_parameters"]
+        assert found == sum(each.numel() for each in oracle.make_network(run).parameters())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relu_exp.core.schema import SPLITS, TABLES, Choice, RunConfig
 from relu_exp.engine.activations import value_and_derivative
-from relu_exp.engine.networks import layers_of, parameter_count
+from relu_exp.engine.networks import num_parameters
 
 __all__ = ["Records"]
 
@@ -144,7 +144,7 @@ class Records:
             seconds: the time of one run.
             device: where the fleet was trained.
         """
-        num_parameters = parameter_count(layers_of(runs[0]))
+        size = num_parameters(runs[0])
         unknown = dict.fromkeys(
             f"final_{split}_{metric}" for split in SPLITS[1:] for metric in ("loss", "accuracy")
         )
@@ -157,7 +157,7 @@ class Records:
                 "error": None,
                 **unknown,
                 **({} if index in diverged_at else evaluations.get(run.run_id, {})),
-                "num_parameters": num_parameters,
+                "num_parameters": size,
                 "seconds": seconds,
                 "device": device,
             }
