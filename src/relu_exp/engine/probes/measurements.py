@@ -27,6 +27,7 @@ __all__ = [
     "norm",
     "register",
     "take_probe",
+    "update_ratio",
 ]
 
 
@@ -199,6 +200,11 @@ def measure(probes: Sequence[Probe]) -> dict[str, Tensor]:
         name: torch.stack([function(probe) for probe in probes], dim=1)
         for name, function in MEASUREMENTS.items()
     }
+
+
+def update_ratio(before: Tensor, after: Tensor) -> Tensor:
+    """Return the norm of an update over that of the weights before it (runs, ...): (runs,)."""
+    return norm(after - before) / norm(before)
 
 
 def learned_parameters(stack: Stack) -> dict[str, Tensor]:

@@ -77,7 +77,7 @@ class Observer:
         if not before:
             return
         ratios = [
-            measurements.norm(after.detach() - W) / measurements.norm(W)
+            measurements.update_ratio(W, after.detach())
             for W, after in zip(before, stack.weights, strict=False)
         ]
         self.records.layers(_ids(runs), step, {"update_ratio": torch.stack(ratios, dim=1)})
