@@ -407,3 +407,58 @@ def test_what_is_spread_keeps_the_order_and_the_last(at_most):
     assert kept == sorted(set(kept))
     assert len(kept) == min(at_most, 7)
     assert kept[-1] == 6
+
+
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory):
+    """A sweep of forty slopes."""
+    slopes = [Choice("leaky_relu", (("negative_slope", n / 100),)) for n in range(1, 41)]
+    return sweep(
+        tmp_path_factory.mktemp("forty"), activations=slopes, initializers=(HE,), depths=(2,),
+        learning_rates=(0.01, 0.1, 1.0), seeds=(0,), probe_steps=(0,),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["learning_rate_sensitivity", "signal_by_layer", "loss_curves", "steps_to_threshold"]
+)
+def test_a_figure_with_forty_entries_in_its_legend_is_no_white_page(forty, name):
+    for drawing in draw(name, forty):
+        figure = drawing.figure
+        assert_nothing_leaves_the_page(figure)
+        (legend,) = figure.legends
+        assert len(legend.get_texts()) >= 40
+        with mpl.rc_context(RC):
+            renderer = FigureCanvasAgg(figure).get_renderer()
+            panels = [axes.get_window_extent(renderer) for axes in figure.axes]
+            box = legend.get_window_extent(renderer)
+            shown = [text for text in figure.texts if text.get_text()]
+            texts = [text.get_window_extent(renderer) for text in shown]
+        assert not any(box.overlaps(other) for other in [*panels, *texts])
+        filled = sum(each.width * each.height for each in [*panels, box])
+        assert filled > 0.55 * figure.bbox.width * figure.bbox.height
+
+
+def test_series_side_by_side_stay_at_their_learning_rate(forty):
+    drawing = next(draw("learning_rate_sensitivity", forty))
+    (axes,) = drawing.figure.axes
+    low, high = axes.get_xlim()
+    lines = [line for line in axes.lines if len(line.get_xdata()) > 1]
+    assert len(lines) == 40
+    for line in lines:
+        x = np.asarray(line.get_xdata(), dtype=float)
+        assert low < x.min() < x.max() < high
+        assert np.all(np.abs(np.log10(x / [0.01, 0.1, 1.0])) < 0.1)
+
+
+def test_forty_variants_are_told_apart_by_their_color(forty):
+    assert len({look.color for look in looks(forty.runs).values()}) == 40
+
+
+def test_a_short_legend_stands_beside_its_panels(frames):
+    for drawing in draw("learning_rate_sensitivity", frames):
+        (legend,) = drawing.figure.legends
+        with mpl.rc_context(RC):
+            renderer = FigureCanvasAgg(drawing.figure).get_renderer()
+            right = max(axes.get_window_extent(renderer).x1 for axes in drawing.figure.axes)
+            assert legend.get_window_extent(renderer).x0 > right

@@ -23,12 +23,12 @@ from relu_exp.evidence.data.statistics import best_learning_rates, score, summar
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.lines import (
-    DODGE,
     Grid,
     dodge,
     handles,
     interval_line,
     interval_words,
+    shift,
 )
 from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, trained
 from relu_exp.evidence.figures.style import (
@@ -101,9 +101,9 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
             here = lost[(lost[keys[1:3]] == panel.iloc[0][keys[1:3]]).all(axis=1)]
             height = high * 1.15 if is_loss else 0.0
             for label, rate in zip(here["activation_label"], here["learning_rate"], strict=True):
-                shift = DODGE ** (list(shown).index(label) - (len(shown) - 1) / 2)
+                moved = rate * shift(list(shown).index(label), len(shown))
                 color = shown[label].color
-                axes.plot(rate * shift, height, "x", color=color, clip_on=False, **CROSS)
+                axes.plot(moved, height, "x", color=color, clip_on=False, **CROSS)
         if is_loss:
             log_axis(axes.yaxis, np.log10(high / low))
             axes.set_ylim(low / 1.3, high * 1.35)

@@ -220,7 +220,10 @@ def _thresholds(
     depths = spread(every, 5)
     shown = looks(part.runs)
     sheet = Sheet(
-        len(depths), len(kept), panel=(max(1.6, 0.34 * len(shown) + 0.3), 1.8), share_x=True
+        len(depths),
+        len(kept),
+        panel=(min(max(1.6, 0.34 * len(shown) + 0.3), 5.6), 1.8),
+        share_x=True,
     )
     horizon = int(part.runs["num_steps"].max())
     own = curves[curves["run_id"].isin(part.runs["run_id"])]
