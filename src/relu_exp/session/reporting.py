@@ -262,10 +262,12 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
         and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
     ]
     shown = list(columns)
-    for spare in ("done", "n", "validation", "runs", "dead units", None):
+    learned = [column for column in columns if column.startswith("learned ")]
+    for spare in ("done", "n", "validation", "runs", *learned, "dead units", None):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
-            table.add_column(column, justify="right" if rows[0][column][:1].isdigit() else "left")
+            is_number = any(row[column][:1].isdigit() for row in rows)
+            table.add_column(column, justify="right" if is_number else "left")
         for row in rows:
             table.add_row(*(escape(row[column]) for column in columns))
         # a table never measures wider than its console, so measure on a wide one
