@@ -462,3 +462,39 @@ def test_a_short_legend_stands_beside_its_panels(frames):
             renderer = FigureCanvasAgg(drawing.figure).get_renderer()
             right = max(axes.get_window_extent(renderer).x1 for axes in drawing.figure.axes)
             assert legend.get_window_extent(renderer).x0 > right
+
+
+def rewritten(root, runs, table, change):
+    """Write runs whose rows of one table were changed, each as a mapping."""
+    tables = synthetic.empty_tables()
+    for run in runs:
+        synthetic.add_run(tables, run, failed=False)
+    columns = tables[table]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = [{**row, **change(row)} for row in rows]
+    tables[table] = {column: [row[column] for row in rows] for column in columns}
+    Store(synthetic.write(root, runs)).write_part("fleet000000", tables)
+    return Frames.open(root)
+
+
+def test_values_that_overflowed_are_named_in_the_caption(tmp_path):
+    runs = synthetic.configs(("relu", "tanh"), (HE,), (2,), (0.1,), (0, 1))
+    one = runs[0].run_id
+
+    def overflow(row):
+        is_it = (row["run_id"], row["layer"], row["quantity"]) == (one, 2, "activation_std")
+        return {"value": np.inf} if is_it else {}
+
+    (drawing,) = draw("signal_by_layer", rewritten(tmp_path, runs, "layers", overflow))
+    assert "Not drawn, because beyond the range of float32 in some layers: ReLU." in drawing.caption
+
+
+@pytest.mark.parametrize(("factor", "is_cut"), [(1.0, False), (1e-9, True)])
+def test_losses_too_small_for_the_axis_are_counted_out_loud(tmp_path, factor, is_cut):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0,))
+
+    def shrink(row):
+        return {"loss": row["loss"] * factor} if row["step"] == 256 else {}
+
+    (drawing,) = draw("loss_curves", rewritten(tmp_path, runs, "curves", shrink))
+    assert ("Losses below 8·10⁻⁷ are cut off." in drawing.caption) is is_cut

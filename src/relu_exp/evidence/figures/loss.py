@@ -165,6 +165,9 @@ def _curves(
             f"Losses above {plain(float(f'{high:.2g}'))} are cut off."
             if values["mean"].max() > high
             else "",
+            f"Losses below {plain(float(f'{low:.2g}'))} are cut off."
+            if values["mean"].min() < low
+            else "",
             interval_words(values, log=True),
             grid.left_out,
             left_out,
