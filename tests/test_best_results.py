@@ -65,6 +65,13 @@ def test_dead_units_that_were_measured_in_some_runs_only_say_so(tmp_path):
     assert row["dead units"].endswith("% (n = 2)")
 
 
+def test_a_training_that_was_measured_twice_is_one_seed(tmp_path):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1, 2))
+    runs += [dataclasses.replace(run, probe_samples=32) for run in runs]
+    _, _, (row,) = rows_of(tmp_path, runs)
+    assert row["n"] == "3"
+
+
 def test_every_setting_that_was_chosen_has_a_column_and_a_word_in_the_footnote(tmp_path):
     runs = synthetic.configs(("relu",), (HE,), (2,), (0.1, 0.3), (0, 1))
     runs += decayed(runs, 0.01)

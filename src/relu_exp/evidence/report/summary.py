@@ -272,7 +272,9 @@ def _best_arms(runs: pd.DataFrame, by: Sequence[str]) -> dict[Any, pd.DataFrame]
     merged = runs.merge(
         chosen[[*ARM, "learning_rate", "at_edge"]], on=[*ARM, "learning_rate"], how="inner"
     )
-    return dict(_groups(merged[score(merged, "final_validation_accuracy").notna()], by))
+    scored = merged[score(merged, "final_validation_accuracy").notna()]
+    # runs that were only measured otherwise are one training, not more seeds
+    return dict(_groups(scored.drop_duplicates([*ARM, "seed"]), by))
 
 
 def _dead_at_end(frames: Frames, arms: Iterable[pd.DataFrame]) -> pd.Series[float]:
