@@ -34,7 +34,8 @@ def sweep(root, **axes):
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    runs = synthetic.configs(("sigmoid", "relu"), learning_rates=(0.1, 1.0), seeds=(0, 1, 2))
+    names = ("sigmoid", "relu", "prelu")
+    runs = synthetic.configs(names, learning_rates=(0.1, 1.0), seeds=(0, 1, 2))
     root = tmp_path_factory.mktemp("sweep")
     return Frames.open(synthetic.write(root, runs, failed=[runs[0].run_id]))
 
@@ -498,3 +499,27 @@ def test_losses_too_small_for_the_axis_are_counted_out_loud(tmp_path, factor, is
 
     (drawing,) = draw("loss_curves", rewritten(tmp_path, runs, "curves", shrink))
     assert ("Losses below 8·10⁻⁷ are cut off." in drawing.caption) is is_cut
+
+
+def test_learned_parameters_are_drawn_by_layer_at_the_best_rate(tmp_path):
+    frames = sweep(
+        tmp_path, activations=("prelu", "relu"), initializers=(HE,), depths=(3,),
+        learning_rates=(0.01, 0.1), seeds=(0, 1),
+    )  # fmt: skip
+    (drawing,) = draw("learned_parameters", frames)
+    assert drawing.title == "Learned slope during training, by layer: PReLU"
+    shown = frames.runs[frames.runs["run_id"].isin(drawing.run_ids)]
+    assert set(shown["activation"]) == {"prelu"}
+    assert shown["learning_rate"].nunique() == 1
+    (axes,) = drawing.figure.axes
+    assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == [
+        "layer 1", "layer 2", "layer 3",
+    ]  # fmt: skip
+    for layer, line in enumerate(axes.lines, start=1):
+        expected = 0.25 + 0.001 * layer * np.array(synthetic.PROBE_STEPS)
+        np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_where_nothing_was_learned_no_parameter_is_drawn(tmp_path):
+    with pytest.raises(DoesNotApply, match="no activation learned a parameter"):
+        list(draw("learned_parameters", sweep(tmp_path, seeds=(0,), depths=(2,))))
