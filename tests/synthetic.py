@@ -39,6 +39,11 @@ FUNCTIONS: Mapping[str, tuple[Callable[[Array], Array], Callable[[Array], Array]
         lambda x: np.where(x > 0, 1, np.exp(np.minimum(x, 0))),
         2.2,
     ),
+    "prelu": (
+        lambda x: np.where(x > 0, x, 0.25 * x),
+        lambda x: np.where(x > 0, 1, 0.25),
+        2.0,
+    ),
     "step": (lambda x: (x > 0) * 1.0, lambda x: x * 0.0, 0.02),
 }
 STD: Mapping[str, Callable[[int, int, Mapping[str, Any]], float]] = {
@@ -241,6 +246,8 @@ def _add_layers(
                 "activation_grad_norm": gradients[layer - 1][1] * shrink,
                 "update_ratio": config.learning_rate * 0.01 * shrink,
             }
+            if config.activation.name == "prelu":
+                values["learned_slope"] = 0.25 + 0.001 * layer * step
             for quantity, value in values.items():
                 add_rows(
                     tables["layers"],
@@ -285,6 +292,9 @@ def _add_layers(
                         layer=layer,
                         kind=kind,
                         counts=_counts(kind, array),
+                        minimum=float(array.min()),
+                        maximum=float(array.max()),
+                        mean=float(array.mean()),
                     )
 
 

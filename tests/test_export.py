@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -107,18 +109,64 @@ def test_tensorboard_reads_the_histograms_that_were_counted(
 ) -> None:
     names = dict(zip(frames.runs["run_id"], run_names(frames.runs), strict=True))
     assert len(frames.histograms)
-    for run_id, step, layer, kind, counts in frames.histograms.itertuples(index=False):
+    for run_id, step, layer, kind, counts, *found in frames.histograms.itertuples(index=False):
+        minimum, maximum, mean = found
         (one,) = shown[names[run_id]].Histograms(f"{kind}/layer_{layer:02}")
         assert one.step == step
         histogram = one.histogram_value
         assert histogram.num == sum(counts)
         filled = np.flatnonzero(counts)
         assert histogram.bucket == list(counts[filled[0] : filled[-1] + 1])
-        low, high, bins = HISTOGRAM_BINS[kind]
-        width = (high - low) / bins
-        edges = [low - width, *histogram_edges(kind), high + width]
-        assert histogram.min == pytest.approx(edges[filled[0]])
-        assert histogram.max == histogram.bucket_limit[-1] == pytest.approx(edges[filled[-1] + 1])
+        assert (histogram.min, histogram.max) == (minimum, maximum)
+        assert histogram.sum / histogram.num == pytest.approx(mean)
+        limits = histogram.bucket_limit
+        assert len(limits) == len(histogram.bucket)
+        assert limits == sorted(limits)
+        assert limits[0] >= minimum
+        assert limits[-1] >= maximum
+        inner = [*histogram_edges(kind)][filled[0] : filled[-1]]
+        assert list(limits[:-1]) == pytest.approx(inner)
+
+
+def of_kind(layers: pd.DataFrame, quantity: str, layer: int) -> float:
+    (value,) = layers[(layers["quantity"] == quantity) & (layers["layer"] == layer)]["value"]
+    return float(value)
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_the_range_of_a_histogram_is_the_datas_however_far_it_reaches(
+    tmp_path: Path, is_old: bool
+) -> None:
+    from relu_exp.engine.training import train_fleet
+
+    from configs import make_run
+
+    run = make_run(initializer=("normal", {"std": 20.0}), num_steps=0, probe_steps=(0,))
+    columns = train_fleet([run])
+    columns["runs"] |= {"fleet_id": ["f"], "session": [synthetic.SESSION]}
+    root = tmp_path / "default"
+    synthetic.write(root, [run])
+    store = Store(root)
+    store.write_part("fleet000000", columns)
+    if is_old:
+        path = store.parts / "fleet000000" / "histograms.parquet"
+        pq.write_table(pq.read_table(path).drop_columns(["minimum", "maximum", "mean"]), path)
+    layers = Frames.open(root).layers
+    (folder,) = export(root, "tensorboard", tmp_path / "events").iterdir()
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    largest = 0.0
+    for kind, layer in itertools.product(HISTOGRAM_BINS, range(1, run.depth + 1)):
+        (one,) = events.Histograms(f"{kind}/layer_{layer:02}")
+        histogram = one.histogram_value
+        mean, std = (of_kind(layers, f"{kind}_{name}", layer) for name in ("mean", "std"))
+        found = histogram.sum / histogram.num
+        assert found == pytest.approx(mean)
+        assert histogram.sum_squares / histogram.num - found**2 == pytest.approx(std**2, rel=1e-3)
+        # without the columns that came later, the bins are all that is known of the ends
+        assert (histogram.max > 10) is not is_old
+        largest = max(largest, histogram.max)
+    assert is_old or largest > 1e5
 
 
 def test_tensorboard_reads_the_settings_of_a_run(shown: dict[str, EventAccumulator]) -> None:

@@ -16,8 +16,9 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, draw
 from relu_exp.evidence.figures.histograms import AT_MOST
+from relu_exp.evidence.figures.limits import spread
 from relu_exp.evidence.figures.lines import interval_words
-from relu_exp.evidence.figures.slices import before_training, slices, split, spread, with_pairs
+from relu_exp.evidence.figures.slices import before_training, slices, split, with_pairs
 from relu_exp.evidence.figures.style import looks, plain
 from relu_exp.results.store import Store
 
@@ -33,7 +34,8 @@ def sweep(root, **axes):
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    runs = synthetic.configs(("sigmoid", "relu"), learning_rates=(0.1, 1.0), seeds=(0, 1, 2))
+    names = ("sigmoid", "relu", "prelu")
+    runs = synthetic.configs(names, learning_rates=(0.1, 1.0), seeds=(0, 1, 2))
     root = tmp_path_factory.mktemp("sweep")
     return Frames.open(synthetic.write(root, runs, failed=[runs[0].run_id]))
 
@@ -406,3 +408,118 @@ def test_what_is_spread_keeps_the_order_and_the_last(at_most):
     assert kept == sorted(set(kept))
     assert len(kept) == min(at_most, 7)
     assert kept[-1] == 6
+
+
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory):
+    """A sweep of forty slopes."""
+    slopes = [Choice("leaky_relu", (("negative_slope", n / 100),)) for n in range(1, 41)]
+    return sweep(
+        tmp_path_factory.mktemp("forty"), activations=slopes, initializers=(HE,), depths=(2,),
+        learning_rates=(0.01, 0.1, 1.0), seeds=(0,), probe_steps=(0,),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["learning_rate_sensitivity", "signal_by_layer", "loss_curves", "steps_to_threshold"]
+)
+def test_a_figure_with_forty_entries_in_its_legend_is_no_white_page(forty, name):
+    for drawing in draw(name, forty):
+        figure = drawing.figure
+        assert_nothing_leaves_the_page(figure)
+        (legend,) = figure.legends
+        assert len(legend.get_texts()) >= 40
+        with mpl.rc_context(RC):
+            renderer = FigureCanvasAgg(figure).get_renderer()
+            panels = [axes.get_window_extent(renderer) for axes in figure.axes]
+            box = legend.get_window_extent(renderer)
+            shown = [text for text in figure.texts if text.get_text()]
+            texts = [text.get_window_extent(renderer) for text in shown]
+        assert not any(box.overlaps(other) for other in [*panels, *texts])
+        filled = sum(each.width * each.height for each in [*panels, box])
+        assert filled > 0.55 * figure.bbox.width * figure.bbox.height
+
+
+def test_series_side_by_side_stay_at_their_learning_rate(forty):
+    drawing = next(draw("learning_rate_sensitivity", forty))
+    (axes,) = drawing.figure.axes
+    low, high = axes.get_xlim()
+    lines = [line for line in axes.lines if len(line.get_xdata()) > 1]
+    assert len(lines) == 40
+    for line in lines:
+        x = np.asarray(line.get_xdata(), dtype=float)
+        assert low < x.min() < x.max() < high
+        assert np.all(np.abs(np.log10(x / [0.01, 0.1, 1.0])) < 0.1)
+
+
+def test_forty_variants_are_told_apart_by_their_color(forty):
+    assert len({look.color for look in looks(forty.runs).values()}) == 40
+
+
+def test_a_short_legend_stands_beside_its_panels(frames):
+    for drawing in draw("learning_rate_sensitivity", frames):
+        (legend,) = drawing.figure.legends
+        with mpl.rc_context(RC):
+            renderer = FigureCanvasAgg(drawing.figure).get_renderer()
+            right = max(axes.get_window_extent(renderer).x1 for axes in drawing.figure.axes)
+            assert legend.get_window_extent(renderer).x0 > right
+
+
+def rewritten(root, runs, table, change):
+    """Write runs whose rows of one table were changed, each as a mapping."""
+    tables = synthetic.empty_tables()
+    for run in runs:
+        synthetic.add_run(tables, run, failed=False)
+    columns = tables[table]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = [{**row, **change(row)} for row in rows]
+    tables[table] = {column: [row[column] for row in rows] for column in columns}
+    Store(synthetic.write(root, runs)).write_part("fleet000000", tables)
+    return Frames.open(root)
+
+
+def test_values_that_overflowed_are_named_in_the_caption(tmp_path):
+    runs = synthetic.configs(("relu", "tanh"), (HE,), (2,), (0.1,), (0, 1))
+    one = runs[0].run_id
+
+    def overflow(row):
+        is_it = (row["run_id"], row["layer"], row["quantity"]) == (one, 2, "activation_std")
+        return {"value": np.inf} if is_it else {}
+
+    (drawing,) = draw("signal_by_layer", rewritten(tmp_path, runs, "layers", overflow))
+    assert "Not drawn, because beyond the range of float32 in some layers: ReLU." in drawing.caption
+
+
+@pytest.mark.parametrize(("factor", "is_cut"), [(1.0, False), (1e-9, True)])
+def test_losses_too_small_for_the_axis_are_counted_out_loud(tmp_path, factor, is_cut):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0,))
+
+    def shrink(row):
+        return {"loss": row["loss"] * factor} if row["step"] == 256 else {}
+
+    (drawing,) = draw("loss_curves", rewritten(tmp_path, runs, "curves", shrink))
+    assert ("Losses below 8·10⁻⁷ are cut off." in drawing.caption) is is_cut
+
+
+def test_learned_parameters_are_drawn_by_layer_at_the_best_rate(tmp_path):
+    frames = sweep(
+        tmp_path, activations=("prelu", "relu"), initializers=(HE,), depths=(3,),
+        learning_rates=(0.01, 0.1), seeds=(0, 1),
+    )  # fmt: skip
+    (drawing,) = draw("learned_parameters", frames)
+    assert drawing.title == "Learned slope during training, by layer: PReLU"
+    shown = frames.runs[frames.runs["run_id"].isin(drawing.run_ids)]
+    assert set(shown["activation"]) == {"prelu"}
+    assert shown["learning_rate"].nunique() == 1
+    (axes,) = drawing.figure.axes
+    assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == [
+        "layer 1", "layer 2", "layer 3",
+    ]  # fmt: skip
+    for layer, line in enumerate(axes.lines, start=1):
+        expected = 0.25 + 0.001 * layer * np.array(synthetic.PROBE_STEPS)
+        np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_where_nothing_was_learned_no_parameter_is_drawn(tmp_path):
+    with pytest.raises(DoesNotApply, match="no activation learned a parameter"):
+        list(draw("learned_parameters", sweep(tmp_path, seeds=(0,), depths=(2,))))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from relu_exp.cli import main
+from relu_exp.evidence.page import explorer
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip(
@@ -208,6 +209,19 @@ def test_what_was_not_run_is_greyed_and_the_nearest_is_offered(reader: Reader) -
     assert not side.locator(".absent").is_visible()
     side.locator("button[data-preset=large]").click()
     assert "ReLU~N(0, 1)" in hash_of(page).split("a=")[1].split("&")[0]
+
+
+def test_histograms_that_do_not_fit_are_not_called_unmeasured(
+    browser: Any, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = explorer._experiment
+    monkeypatch.setattr(explorer, "_experiment", lambda frames, name, _: whole(frames, name, ()))
+    root = Path(shutil.copytree(results, tmp_path / "results"))
+    assert main(["report", str(root)]) == 0
+    page = Reader(browser, root).open()
+    panel = page.locator(".side .panel").first
+    assert panel.locator(".outside").inner_text().startswith("left out to keep the page small")
+    page.context.close()
 
 
 def test_training_is_played_to_its_end(reader: Reader) -> None:

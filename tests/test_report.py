@@ -89,7 +89,7 @@ def test_the_summary_has_a_row_per_activation_and_depth(built):
         ("ReLU", "5"),
     ]
     first = built.summary[0]
-    assert (first["runs"], first["done"], first["failed"]) == ("4", "3", "1")
+    assert (first["n"], first["diverged"]) == ("2", "0")
     assert first["initializer"] == "He"
     assert first["validation"].endswith("%")
 

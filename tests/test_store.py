@@ -53,6 +53,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, counts):
         "layer": [1] * size,
         "kind": ["activation"] * size,
         "counts": counts,
+        **{column: [0.5] * size for column in ("minimum", "maximum", "mean")},
     }
     store.write_part("a", {"histograms": columns})
     assert store.read_part("a", "histograms").to_pydict() == columns

@@ -110,6 +110,8 @@ def test_the_folder_of_one_experiment_will_do_and_a_seed_draws_the_same_runs(sai
     [
         ("curves", "loss"),
         ("layers", "value"),
+        ("histograms", "maximum"),
+        ("histograms", "mean"),
         ("predictions", "value"),
         ("functions", "derivative"),
         ("runs", "final_test_loss"),
@@ -219,6 +221,19 @@ def test_elsewhere_histograms_and_dead_units_may_move_a_little_and_no_more(said,
     code, out, err = said("verify", "results")
     assert code == 1, err
     assert "histograms, " in out
+
+
+def test_elsewhere_a_quantity_that_came_later_is_not_compared(said, results):
+    def earlier(rows):
+        return [row for row in rows if row["quantity"] != "effective_rank"]
+
+    rewrite(results / "tiny", "layers", earlier)
+    assert said("verify", "results")[0] == 1
+    edit_manifest(results / "tiny", fingerprint={})
+    assert said("verify", "results")[0] == 0
+    # a row of a quantity that was measured is missed
+    rewrite(results / "tiny", "layers", lambda rows: rows[1:])
+    assert said("verify", "results")[0] == 1
 
 
 # What is needed, and what there is not -------------------------------------------------------

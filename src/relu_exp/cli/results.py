@@ -28,13 +28,21 @@ __all__ = ["compare", "export", "report", "verify"]
 def report(
     results: Place = HERE,
     language: Language = None,
+    all_figures: Annotated[
+        bool,
+        typer.Option(
+            "--all-figures",
+            help="Draw every combination, layer, rate and threshold, however many.",
+        ),
+    ] = False,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
     from relu_exp.session.reporting import report_all
 
-    report_all(results, plugin or (), None if language is None else language.value)
+    shown_first = None if language is None else language.value
+    report_all(results, plugin or (), shown_first, all_figures=all_figures)
 
 
 def verify(

@@ -264,6 +264,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "layer": "int16",
         "kind": "string",
         "counts": "list<int32>",
+        # of the values themselves, which bins do not tell
+        "minimum": "float64",
+        "maximum": "float64",
+        "mean": "float64",
     },
     # per run, step and layer that has dead units: which ones (np.packbits, first unit first)
     "dead_units": {
@@ -315,6 +319,8 @@ LATER_COLUMNS: Mapping[str, Mapping[str, Scalar]] = {
     "runs": {
         **{name: key.default for name, key in RUN_KEYS.items() if key.came_later},
         "made_from": None,
-    }
+    },
+    "histograms": dict.fromkeys(("minimum", "maximum", "mean")),
 }
-"""Columns that parts of before lack: table → column → what all of their rows had."""
+"""Columns that parts of before lack: table → column → what all of their rows had, or None where
+that was not measured."""

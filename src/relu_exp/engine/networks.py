@@ -13,6 +13,7 @@ from torch import Tensor
 
 from relu_exp.core.registry import Label, Registry, Setting, label_of, summary_of
 from relu_exp.core.schema import RunConfig, UsageError
+from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.data import datasets
 from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS
@@ -24,6 +25,8 @@ __all__ = [
     "Pass",
     "forward_flops",
     "layers_of",
+    "learned_sizes",
+    "num_parameters",
     "register",
 ]
 
@@ -356,6 +359,23 @@ def forward_flops(config: RunConfig) -> int:
     return sum(2 * math.prod(layer.shape) * layer.positions for layer in used)
 
 
-def parameter_count(layers: Sequence[Layer]) -> int:
-    """Return the number of weights and biases, unused layers included."""
-    return sum(math.prod(layer.shape) + layer.shape[0] for layer in layers)
+def learned_sizes(config: RunConfig) -> list[int]:
+    """Return the sizes of the tensors of parameters that a run's activation learns.
+
+    There is none, one for the network, or one for each hidden layer, with one value or as many as
+    the layer has units.
+    """
+    *hidden, _ = (layer for layer in layers_of(config) if layer.is_used)
+    if ACTIVATIONS[config.activation.name].trained is None or not hidden:
+        return []
+    per = config.activation.as_dict().get("per", "layer")
+    if per == "unit":
+        return [layer.shape[0] for layer in hidden]
+    return [1] if per == "network" else [1] * len(hidden)
+
+
+def num_parameters(config: RunConfig) -> int:
+    """Return the number of weights and biases, unused layers included, and learned parameters."""
+    layers = layers_of(config)
+    num_weights = sum(math.prod(layer.shape) + layer.shape[0] for layer in layers)
+    return num_weights + sum(learned_sizes(config))

@@ -15,7 +15,7 @@ __all__ = ["FLEET_SIZES", "Fleet", "num_bytes", "num_rows", "shape"]
 FLEET_SIZES = {"cpu": 16, "cuda": 256}
 """Default runs per fleet by device, used if this machine was not measured."""
 
-_BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 100}
+_BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 120}
 _BYTES_PER_FLEET = 25_000
 """Compressed Parquet, as measured on the default experiment."""
 

@@ -43,8 +43,10 @@ class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
     exit_code = 130
 
 
-def report(root: Path) -> None:
+def report(root: Path, *, all_figures: bool = False) -> None:
     """Build the report of one experiment, and print its summary.
+
+    With `all_figures` figures leave nothing out, however much there is.
 
     Raises:
         UsageError: there are no results, or they cannot be read.
@@ -53,16 +55,24 @@ def report(root: Path) -> None:
     from relu_exp.evidence.report.report import build
 
     try:
-        _show(build(root))
+        _show(build(root, all_figures=all_figures))
     except KeyboardInterrupt:
-        again = shlex.join(["relu-exp", "report", str(root)])
+        more = ["--all-figures"] if all_figures else []
+        again = shlex.join(["relu-exp", "report", str(root), *more])
         raise Interrupted(f"interrupted: all runs are kept; {again} builds the report") from None
 
 
-def report_all(results: Path, plugins: Sequence[str] = (), language: str | None = None) -> None:
+def report_all(
+    results: Path,
+    plugins: Sequence[str] = (),
+    language: str | None = None,
+    *,
+    all_figures: bool = False,
+) -> None:
     """Build the report of one experiment, or of all experiments in a folder.
 
-    `language` is the initial language of the page about all experiments.
+    `language` is the initial language of the page about all experiments. With `all_figures` figures
+    leave nothing out, however much there is.
 
     Raises:
         UsageError: there are no results, they cannot be read, a plugin cannot be imported, or
@@ -82,7 +92,7 @@ def report_all(results: Path, plugins: Sequence[str] = (), language: str | None 
             f"relu-exp report {results.parent} --language {language}"
         )
     for root in roots:
-        report(root)
+        report(root, all_figures=all_figures)
     if roots != [results]:
         judge(results, language or "en")
 
@@ -248,13 +258,16 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
     columns = [
         column
         for column in (rows[0] if rows else ())
-        if not (column in ("diverged", "failed") and all(row[column] == "0" for row in rows))
+        if not (column in ("diverged", "failed") and all(row[column] in ("0", "—") for row in rows))
         and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
     ]
-    for spare in ("done", "n", "validation", "runs", "dead units", None):
+    shown = list(columns)
+    learned = [column for column in columns if column.startswith("learned ")]
+    for spare in ("done", "n", "validation", "runs", *learned, "dead units", None):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
-            table.add_column(column, justify="right" if rows[0][column][:1].isdigit() else "left")
+            is_number = any(row[column][:1].isdigit() for row in rows)
+            table.add_column(column, justify="right" if is_number else "left")
         for row in rows:
             table.add_row(*(escape(row[column]) for column in columns))
         # a table never measures wider than its console, so measure on a wide one
@@ -263,3 +276,5 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
         columns = [column for column in columns if column != spare]
     if columns:
         console.print(table)
+    if left_out := [column for column in shown if column not in columns]:
+        console.print(f"too wide for {', '.join(left_out)}: the report has them")

@@ -15,7 +15,7 @@ from relu_exp.engine.activations import ACTIVATIONS, gain
 from relu_exp.engine.data.datasets import load, shape_of
 from relu_exp.engine.fleet.fused_mlp import FusedMlp
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
-from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of
+from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of, learned_sizes
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
 from relu_exp.engine.ops.layout import kept, stacked
 from relu_exp.engine.ops.precision import rounds
@@ -246,7 +246,7 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         ),
         weights=weights,
         biases=biases,
-        slopes=[stacked(slope.to(device)) for slope in _slopes(runs, layers[:-1])],
+        slopes=[stacked(slope.to(device)) for slope in _slopes(runs)],
         image_shape=shape_of(first.dataset).image_shape,
     )
 
@@ -262,15 +262,10 @@ def _draw(run: RunConfig, index: int, layer: Layer, is_hidden: bool) -> tuple[Te
     return draw_weights(run.initializer, z, fan), bias
 
 
-def _slopes(runs: Sequence[RunConfig], hidden: Sequence[Layer]) -> list[Tensor]:
+def _slopes(runs: Sequence[RunConfig]) -> list[Tensor]:
     """Return the learned parameters of the activation, if it has any: (runs, 1 or units, 1)."""
     entry = ACTIVATIONS[runs[0].activation.name]
-    if entry.trained is None or not hidden:
+    if entry.trained is None:
         return []
-    shared_by = runs[0].activation.as_dict().get("per", "layer")
     first = torch.tensor([float(run.activation[entry.trained[1]]) for run in runs])
-    layers = hidden[:1] if shared_by == "network" else hidden
-    return [
-        first.reshape(-1, 1, 1).repeat(1, layer.shape[0] if shared_by == "unit" else 1, 1)
-        for layer in layers
-    ]
+    return [first.reshape(-1, 1, 1).repeat(1, size, 1) for size in learned_sizes(runs[0])]

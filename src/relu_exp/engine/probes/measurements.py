@@ -20,13 +20,16 @@ __all__ = [
     "MEASUREMENTS",
     "Probe",
     "dead_units",
+    "extent",
     "find_zero_gradient_units",
     "histogram",
+    "learned_parameters",
     "measure",
     "norm",
     "plugins",
     "register",
     "take_probe",
+    "update_ratio",
 ]
 
 
@@ -210,6 +213,30 @@ def measure(probes: Sequence[Probe]) -> dict[str, Tensor]:
     }
 
 
+def update_ratio(before: Tensor, after: Tensor) -> Tensor:
+    """Return the norm of an update over that of the weights before it (runs, ...): (runs,)."""
+    return norm(after - before) / norm(before)
+
+
+def learned_parameters(stack: Stack) -> dict[str, Tensor]:
+    """Return what the activation has learned: quantity → values (runs, layers).
+
+    The quantity of a parameter `slope` is `learned_slope`. Where the units of a layer have their
+    own it is their mean, beside `learned_slope_minimum` and `learned_slope_maximum`. Layers that
+    share a parameter have the same value. Empty for an activation that learns nothing.
+    """
+    learned = [stack.slope_of(layer) for layer in range(len(stack.hidden))]
+    found: dict[str, Tensor] = {}
+    for name in learned[0] if learned else ():
+        each = [layer[name].detach() for layer in learned]
+        found[f"learned_{name}"] = torch.stack([_mean(values) for values in each], dim=1)
+        if any(values.shape[1] > 1 for values in each):
+            ends = [values.flatten(1).aminmax(dim=1) for values in each]
+            found[f"learned_{name}_minimum"] = torch.stack([end.min for end in ends], dim=1)
+            found[f"learned_{name}_maximum"] = torch.stack([end.max for end in ends], dim=1)
+    return found
+
+
 def histogram(values: Tensor, kind: str) -> Tensor:
     """Return the counts of values (runs, ...) in the fixed bins: (runs, bins + 2), int32.
 
@@ -223,6 +250,12 @@ def histogram(values: Tensor, kind: str) -> Tensor:
     first = 1 + torch.arange(runs, device=values.device, dtype=torch.int32)[:, None] * (bins + 2)
     counts = torch.bincount(index.add_(first).flatten(), minlength=runs * (bins + 2))
     return counts.reshape(runs, bins + 2).int()
+
+
+def extent(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the minimum, maximum and mean of each run's part of values (runs, ...): (runs,)."""
+    values = values.flatten(1)
+    return values.amin(1), values.amax(1), _mean(values)
 
 
 def find_zero_gradient_units(stack: Stack, x: Samples) -> tuple[Tensor, list[Tensor]]:

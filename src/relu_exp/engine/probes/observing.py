@@ -77,7 +77,7 @@ class Observer:
         if not before:
             return
         ratios = [
-            measurements.norm(after.detach() - W) / measurements.norm(W)
+            measurements.update_ratio(W, after.detach())
             for W, after in zip(before, stack.weights, strict=False)
         ]
         self.records.layers(_ids(runs), step, {"update_ratio": torch.stack(ratios, dim=1)})
@@ -119,10 +119,12 @@ class Observer:
         # reduced precision applies to the network's products, not to those of a measurement
         with precision.in_use(DEFAULT_PRECISION, self.device):
             self.records.layers(_ids(runs), step, measurements.measure(probes))
+        self.records.layers(_ids(runs), step, measurements.learned_parameters(stack))
         for layer, probe in enumerate(probes, start=1):
             for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
                 counts = measurements.histogram(tensor, kind)
-                self.records.histograms(_ids(runs), step, layer, kind, counts)
+                extent = measurements.extent(tensor)
+                self.records.histograms(_ids(runs), step, layer, kind, counts, extent)
         return probes
 
     def _search_dead_units(

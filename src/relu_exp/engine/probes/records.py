@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relu_exp.core.schema import SPLITS, TABLES, Choice, RunConfig
 from relu_exp.engine.activations import value_and_derivative
-from relu_exp.engine.networks import layers_of, parameter_count
+from relu_exp.engine.networks import num_parameters
 
 __all__ = ["Records"]
 
@@ -69,8 +69,17 @@ class Records:
                 value=tensor.flatten().tolist(),
             )
 
-    def histograms(self, ids: Sequence[str], step: int, layer: int, kind: str, n: Tensor) -> None:
-        """Add the counts (runs, bins + 2) of a layer (from 1) at a step."""
+    def histograms(
+        self,
+        ids: Sequence[str],
+        step: int,
+        layer: int,
+        kind: str,
+        n: Tensor,
+        extent: tuple[Tensor, Tensor, Tensor],
+    ) -> None:
+        """Add a layer's (from 1) counts (runs, bins + 2) at a step, with `measurements.extent`."""
+        minimum, maximum, mean = extent
         self._extend(
             "histograms",
             run_id=ids,
@@ -78,6 +87,9 @@ class Records:
             layer=[layer] * len(ids),
             kind=[kind] * len(ids),
             counts=n.tolist(),
+            minimum=minimum.tolist(),
+            maximum=maximum.tolist(),
+            mean=mean.tolist(),
         )
 
     def dead(self, ids: Sequence[str], step: int, layer: int, dead: Tensor) -> None:
@@ -132,7 +144,7 @@ class Records:
             seconds: the time of one run.
             device: where the fleet was trained.
         """
-        num_parameters = parameter_count(layers_of(runs[0]))
+        size = num_parameters(runs[0])
         unknown = dict.fromkeys(
             f"final_{split}_{metric}" for split in SPLITS[1:] for metric in ("loss", "accuracy")
         )
@@ -145,7 +157,7 @@ class Records:
                 "error": None,
                 **unknown,
                 **({} if index in diverged_at else evaluations.get(run.run_id, {})),
-                "num_parameters": num_parameters,
+                "num_parameters": size,
                 "seconds": seconds,
                 "device": device,
             }

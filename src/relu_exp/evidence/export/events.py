@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +31,7 @@ _MOST_CHARACTERS = 200
 """Of a folder's name; file systems take 255 bytes."""
 _PLAIN_KEYS = tuple(name for name, key in RUN_KEYS.items() if not key.is_schedule)
 _TABLES = ("curves", "layers", "histograms")
+_HISTOGRAM = ["step", "layer", "kind", "counts", "minimum", "maximum"]
 
 
 def write(frames: Frames, folder: Path) -> None:
@@ -137,6 +139,7 @@ def _save(
 def _values(rows: Mapping[str, pd.DataFrame | None]) -> Iterator[tuple[int, Any]]:
     """Yield each value of a run with its step."""
     curves, layers, histograms = (rows[table] for table in _TABLES)
+    known_of: dict[tuple[int, int, str], float] = {}
     if curves is not None:
         for metric in ("loss", "accuracy"):
             known = curves.dropna(subset=metric)
@@ -146,18 +149,26 @@ def _values(rows: Mapping[str, pd.DataFrame | None]) -> Iterator[tuple[int, Any]
         known = layers.dropna(subset="value")
         columns = ["step", "layer", "quantity", "value"]
         for step, layer, quantity, value in known[columns].to_numpy().tolist():
+            known_of[step, layer, quantity] = value
             yield step, Summary.Value(tag=f"{quantity}/layer_{layer:02}", simple_value=value)
     if histograms is not None:
-        columns = ["step", "layer", "kind", "counts"]
-        for step, layer, kind, counts in histograms[columns].to_numpy().tolist():
-            histogram = _histogram(kind, np.asarray(counts, dtype=float))
+        for step, layer, kind, counts, *ends in histograms[_HISTOGRAM].to_numpy().tolist():
+            moments = (known_of.get((step, layer, f"{kind}_{name}")) for name in ("mean", "std"))
+            histogram = _histogram(kind, np.asarray(counts, dtype=float), ends, *moments)
             yield step, Summary.Value(tag=f"{kind}/layer_{layer:02}", histo=histogram)
 
 
-def _histogram(kind: str, counts: np.ndarray[Any, Any]) -> Any:
+def _histogram(
+    kind: str,
+    counts: np.ndarray[Any, Any],
+    ends: Sequence[float],
+    mean: float | None,
+    std: float | None,
+) -> Any:
     """Return counts in TensorBoard's form: right edges, and the ends of the outermost bins.
 
-    How far values lie beyond all bins is not known: one more bin of equal width holds them.
+    Minimum, maximum, mean and standard deviation are the data's. What was not measured, or is no
+    finite number, is estimated from the bins; one more of equal width holds what lies beyond them.
     """
     edges = histogram_edges(kind)
     width = edges[1] - edges[0]
@@ -165,14 +176,23 @@ def _histogram(kind: str, counts: np.ndarray[Any, Any]) -> Any:
     filled = np.flatnonzero(counts)
     first, last = (int(filled[0]), int(filled[-1])) if len(filled) else (0, 0)
     kept = counts[first : last + 1]
-    ends = np.asarray(edges[first : last + 2])
-    centers = (ends[:-1] + ends[1:]) / 2
+    limits = np.asarray(edges[first : last + 2])
+    centers = (limits[:-1] + limits[1:]) / 2
+    low, high = (
+        measured if measured is not None and isfinite(measured) else limit
+        for measured, limit in zip(ends, (limits[0], limits[-1]), strict=True)
+    )
+    # the outermost bins reach as far as the values
+    limits[-1] = max(limits[-1], high)
+    num, total, squares = kept.sum(), kept @ centers, kept @ centers**2
+    if mean is not None and std is not None and isfinite(mean) and isfinite(std):
+        total, squares = num * mean, num * (std**2 + mean**2)
     return HistogramProto(
-        min=ends[0],
-        max=ends[-1],
-        num=kept.sum(),
-        sum=kept @ centers,
-        sum_squares=kept @ centers**2,
-        bucket_limit=ends[1:],
+        min=low,
+        max=high,
+        num=num,
+        sum=total,
+        sum_squares=squares,
+        bucket_limit=np.maximum(limits[1:], low),
         bucket=kept,
     )

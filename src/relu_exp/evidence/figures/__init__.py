@@ -1,6 +1,6 @@
 """Figures: a registry of functions from frames to drawings, one file per topic."""
 
-from relu_exp.evidence.figures import accuracy, dead, functions, histograms, layers, loss
+from relu_exp.evidence.figures import accuracy, dead, functions, histograms, layers, learned, loss
 from relu_exp.evidence.figures.catalog import (
     FIGURES,
     DoesNotApply,
@@ -25,5 +25,5 @@ __all__ = [
     "looks",
 ]
 
-TOPICS = (functions, histograms, layers, accuracy, loss, dead)
+TOPICS = (functions, histograms, layers, accuracy, loss, dead, learned)
 """Imported so that their figures register; the order is that of a report."""

@@ -21,15 +21,16 @@ from matplotlib.ticker import (
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, score, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.lines import (
-    DODGE,
     Grid,
     dodge,
     handles,
     interval_line,
     interval_words,
+    shift,
 )
-from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, spread, trained
+from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, trained
 from relu_exp.evidence.figures.style import (
     EMPTY_LIMITS,
     INK,
@@ -44,7 +45,6 @@ from relu_exp.evidence.figures.style import (
 __all__ = ["accuracy_by_depth", "accuracy_map", "learning_rate_sensitivity"]
 
 ARMS = [axis for axis in AXES if axis != "learning_rate"]
-AT_MOST = 3
 CROSS: dict[str, Any] = {"ms": 7, "mew": 1.8, "zorder": 4}
 HOW_CHOSEN = (
     "Each arm has the learning rate with the highest mean validation accuracy; "
@@ -71,7 +71,7 @@ def learning_rate_sensitivity(frames: Frames) -> Iterator[Drawing]:
     if runs["learning_rate"].nunique() == 1:
         raise DoesNotApply("only one learning rate was run")
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
-    parts, left_out = slices(runs, drawn, AT_MOST)
+    parts, left_out = slices(runs, drawn)
     for part in parts:
         for metric in ("accuracy", "loss"):
             yield _sensitivity(frames, part, metric, left_out)
@@ -101,9 +101,9 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
             here = lost[(lost[keys[1:3]] == panel.iloc[0][keys[1:3]]).all(axis=1)]
             height = high * 1.15 if is_loss else 0.0
             for label, rate in zip(here["activation_label"], here["learning_rate"], strict=True):
-                shift = DODGE ** (list(shown).index(label) - (len(shown) - 1) / 2)
+                moved = rate * shift(list(shown).index(label), len(shown))
                 color = shown[label].color
-                axes.plot(rate * shift, height, "x", color=color, clip_on=False, **CROSS)
+                axes.plot(moved, height, "x", color=color, clip_on=False, **CROSS)
         if is_loss:
             log_axis(axes.yaxis, np.log10(high / low))
             axes.set_ylim(low / 1.3, high * 1.35)
@@ -153,7 +153,7 @@ def accuracy_by_depth(frames: Frames) -> Iterator[Drawing]:
     if runs.empty:
         raise DoesNotApply("only one depth was run")
     drawn = ["activation_label", "initializer_label", "network_label", "depth", "learning_rate"]
-    parts, left_out = slices(runs, drawn, AT_MOST)
+    parts, left_out = slices(runs, drawn)
     for part in parts:
         yield _by_depth(frames, part, left_out)
 
@@ -231,7 +231,7 @@ def accuracy_map(frames: Frames) -> Iterator[Drawing]:
     if runs["activation_label"].nunique() < 2 and runs["initializer_label"].nunique() < 2:
         raise DoesNotApply("only one activation and one initializer were run")
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
-    parts, left_out = slices(runs, drawn, AT_MOST)
+    parts, left_out = slices(runs, drawn)
     for part in parts:
         yield _map(frames, part, left_out)
 
@@ -285,7 +285,7 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
             "* the best rate is the smallest or largest tried: a better one may lie beyond."
             if means["edge"].any()
             else "",
-            f"{len(depths)} of {len(every)} depths are drawn." if len(depths) < len(every) else "",
+            left_out_words(len(depths), len(every), "depths"),
             left_out,
         ],
         leave=("initializer_label",),

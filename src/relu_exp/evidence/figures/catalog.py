@@ -13,13 +13,8 @@ from matplotlib.figure import Figure
 
 from relu_exp.core.registry import Registry, Setting, summary_of
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.figures.slices import (
-    describe,
-    redraw_command,
-    spread,
-    unusual_words,
-    with_pairs,
-)
+from relu_exp.evidence.figures.limits import left_out_words, limits, spread
+from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet, levels
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
@@ -123,8 +118,10 @@ def finished(
     )
 
 
-def draw(name: str, frames: Frames) -> Iterator[Drawing]:
+def draw(name: str, frames: Frames, *, everything: bool = False) -> Iterator[Drawing]:
     """Yield a figure's drawings one by one.
+
+    With `everything` no combination, layer, rate or threshold is left out, however many there are.
 
     Raises:
         DoesNotApply: the data cannot be drawn as this figure.
@@ -134,8 +131,8 @@ def draw(name: str, frames: Frames) -> Iterator[Drawing]:
     for table in kind.needs:
         if not frames.has(table):
             raise DoesNotApply(MISSING.get(table, f"the table `{table}` is empty"))
-    frames, note = _few_activations(with_pairs(frames))
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), limits(apply=not everything, command=redraw_command(frames)):
+        frames, note = _few_activations(with_pairs(frames))
         for drawing in kind.make(frames):
             yield replace(drawing, caption=f"{drawing.caption} {note}") if note else drawing
 
@@ -145,8 +142,8 @@ def _few_activations(frames: Frames) -> tuple[Frames, str]:
     if frames.runs.empty:
         return frames, ""
     every = levels(frames.runs, "activation_label")
-    if len(every) <= MOST_ACTIVATIONS:
-        return frames, ""
     kept = spread(every, MOST_ACTIVATIONS)
+    if len(kept) == len(every):
+        return frames, ""
     shown = frames.runs[frames.runs["activation_label"].isin(kept)]
-    return frames.showing(shown), f"{len(kept)} of {len(every):,} activations are drawn."
+    return frames.showing(shown), left_out_words(len(kept), len(every), "activations")

@@ -12,8 +12,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from relu_exp.evidence.data.frames import Frames, revivals
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
 from relu_exp.evidence.figures.lines import Grid, dodge, handles, interval_line, interval_words
-from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, spread, trained
+from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, trained
 from relu_exp.evidence.figures.style import (
     Sheet,
     levels,
@@ -30,7 +31,6 @@ DEFINITION = (
     "A unit is dead when its derivative is 0 on every training sample, which a smooth activation "
     "reaches only where it saturates beyond the precision of float32."
 )
-AT_MOST = 3
 MOST_DEADLY = 2
 """How many activations get three drawings of their own."""
 
@@ -48,7 +48,7 @@ def dead_fraction(frames: Frames) -> Iterator[Drawing]:
     last_step = last.set_index("run_id")["step"]
     runs = runs[runs["run_id"].isin(last["run_id"])]
 
-    parts, others = slices(runs, ["activation_label", "learning_rate", *PANELS], AT_MOST)
+    parts, others = slices(runs, ["activation_label", "learning_rate", *PANELS])
     for part in parts:
         yield _by_rate(frames, part, last, others)
 
@@ -75,12 +75,12 @@ def _deadliest(runs: pd.DataFrame, last: pd.DataFrame) -> tuple[list[Slice], str
     every = split(runs, ["learning_rate", *PANELS])
     share = last.set_index(last["run_id"].astype(str))["value"]
     deaths = [float(share.reindex(part.runs["run_id"]).mean()) for part in every]
+    if not is_limited():
+        return every, ""
     limit = sorted(deaths, reverse=True)[:MOST_DEADLY][-1]
     kept = [part for part, death in zip(every, deaths, strict=True) if death >= limit]
     kept = kept[:MOST_DEADLY]
-    if len(kept) == len(every):
-        return kept, ""
-    return kept, f"{left_out(kept, every)[:-1]}, those with most dead units."
+    return kept, left_out(kept, every, "those with most dead units")
 
 
 def _titled(heading: str, part: Slice) -> str:
@@ -183,7 +183,8 @@ def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, other
     columns = ["learning_rate", *PANELS]
     joined = measured.merge(part.runs[["run_id", *columns]], on="run_id")
     values = summarize(joined, [*columns, view.x], "value")
-    kept = spread(levels(part.runs, "learning_rate"), 6)
+    rates = levels(part.runs, "learning_rate")
+    kept = spread(rates, 6)
     shown = looks(part.runs[part.runs["learning_rate"].isin(kept)], "learning_rate")
     grid = Grid.of(part.runs, "depth", "initializer_label")
     sheet = Sheet(len(grid.rows), len(grid.columns), share_x=view.x == "step")
@@ -222,6 +223,7 @@ def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, other
             view.sentence,
             counts,
             interval_words(values, band=not view.as_points),
+            left_out_words(len(kept), len(rates), "learning rates"),
             grid.left_out,
             others,
         ],

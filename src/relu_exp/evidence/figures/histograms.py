@@ -13,13 +13,13 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from relu_exp.core.schema import histogram_edges
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
 from relu_exp.evidence.figures.slices import (
     TRAINING_AXES,
     Slice,
     before_training,
     left_out,
     split,
-    spread,
 )
 from relu_exp.evidence.figures.style import GRAY, Sheet, levels, looks
 
@@ -65,6 +65,8 @@ def _chosen(runs: pd.DataFrame) -> tuple[list[Slice], str]:
     Networks of about the documents' five layers come first: their panels are large.
     """
     every = split(runs, ["initializer_label", *TRAINING_AXES])
+    if not is_limited():
+        return every, ""
     by_activation: dict[str, list[Slice]] = {}
     for part in every:
         by_activation.setdefault(str(part.runs["activation_label"].iloc[0]), []).append(part)
@@ -146,9 +148,7 @@ def _drawing(
     where = [str(first["activation_label"]), f"{first['depth']} layers"]
     if pd.notna(first["width"]):
         where.append(f"{first['width']} units each")
-    layers_left = (
-        f"{len(layers)} of {len(every)} layers are drawn." if len(layers) < len(every) else ""
-    )
+    layers_left = left_out_words(len(layers), len(every), "layers")
     return finished(
         frames,
         sheet,

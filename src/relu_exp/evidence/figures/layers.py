@@ -124,7 +124,9 @@ def _drawing(
     left_out: str,
 ) -> Drawing:
     described = part.runs[["run_id", *KEYS]]
-    values = summarize(measured.merge(described, on="run_id"), [*KEYS, "layer"], "value", log=True)
+    joined = measured.merge(described, on="run_id")
+    overflowed = joined.loc[np.isinf(joined["value"]), "activation_label"]
+    values = summarize(joined, [*KEYS, "layer"], "value", log=True)
     theory = predicted.merge(described, on="run_id")
     theory = theory.groupby([*KEYS, "layer"], observed=True)["value"].mean().reset_index()
     theory = theory[theory["value"] >= SMALLEST]
@@ -162,7 +164,7 @@ def _drawing(
             words.reading,
             interval_words(values, log=True),
             _THEORY.get(quantity, _THEORY[""]) if len(theory) else "",
-            _not_drawn(values),
+            _not_drawn(values, overflowed),
             grid.left_out,
             left_out,
         ],
@@ -176,12 +178,20 @@ def _drawing(
     )
 
 
-def _not_drawn(values: pd.DataFrame) -> str:
-    """Return the sentences that name activations with values too small for a logarithmic axis."""
+def _not_drawn(values: pd.DataFrame, overflowed: pd.Series[Any]) -> str:
+    """Return the sentences that name activations with values beyond the logarithmic axis.
+
+    `overflowed` holds the labels of runs of which a value was infinite.
+    """
     zero = values.loc[(values["num_zero"] > 0) & (values["n"] == 0), "activation_label"]
     tiny = values.loc[values["mean"] < SMALLEST, "activation_label"]
     sentences = []
-    for labels, what in ((zero, "exactly 0"), (tiny, f"below {SMALLEST:g}")):
+    reasons = (
+        (zero, "exactly 0"),
+        (tiny, f"below {SMALLEST:g}"),
+        (overflowed, "beyond the range of float32"),
+    )
+    for labels, what in reasons:
         names = list(dict.fromkeys(map(str, labels)))
         if names:
             sentences.append(f"Not drawn, because {what} in some layers: {', '.join(names)}.")

@@ -9,13 +9,16 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from relu_exp.evidence.figures.slices import axis_words, spread
+from relu_exp.evidence.figures.limits import left_out_words, spread
+from relu_exp.evidence.figures.slices import axis_words
 from relu_exp.evidence.figures.style import Look, levels
 
-__all__ = ["DODGE", "Grid", "dodge", "handles", "interval_line", "interval_words", "only"]
+__all__ = ["Grid", "dodge", "handles", "interval_line", "interval_words", "only", "shift"]
 
 DODGE = 1.05
-"""Factor along x between neighboring series, so that they do not hide each other."""
+"""Largest factor along x between neighboring series, so that they do not hide each other."""
+MOST_DODGE = 1.25
+"""Largest factor by which a series is moved along x, however many there are."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,8 @@ class Grid:
             row_axis, column_axis = column_axis, row_axis
         rows, columns = levels(runs, row_axis), levels(runs, column_axis)
         kept = spread(rows, at_most), spread(columns, at_most)
-        cut = len(rows) > len(kept[0]) or len(columns) > len(kept[1])
-        note = (
-            f"{len(kept[0]) * len(kept[1])} of {len(rows) * len(columns)} panels are drawn."
-            if cut
-            else ""
-        )
+        num_kept = len(kept[0]) * len(kept[1])
+        note = left_out_words(num_kept, len(rows) * len(columns), "panels")
         return cls(row_axis, column_axis, *kept, note)
 
     @property
@@ -119,9 +118,16 @@ def interval_line(
             axes.vlines(line[x], line["low"], line["high"], color=look.color, lw=0.9, alpha=0.8)
 
 
+def shift(index: int, count: int) -> float:
+    """Return the factor along x by which one of `count` series is moved."""
+    middle = (count - 1) / 2
+    step = min(DODGE, MOST_DODGE ** (1 / middle)) if middle else 1.0
+    return float(step ** (index - middle))
+
+
 def dodge(line: pd.DataFrame, x: str, index: int, count: int) -> pd.DataFrame:
     """Move a line's points a little along a logarithmic axis, so that bars do not hide bars."""
-    return line.assign(**{x: line[x] * DODGE ** (index - (count - 1) / 2)})
+    return line.assign(**{x: line[x] * shift(index, count)})
 
 
 def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = True) -> str:

@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from relu_exp.evidence.data.frames import Frames, steps_to_threshold
 from relu_exp.evidence.data.statistics import best_learning_rates, median_steps, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
-from relu_exp.evidence.figures.slices import AXES, Slice, slices, spread, trained
+from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
 from relu_exp.evidence.figures.style import (
     EMPTY_LIMITS,
     INK,
@@ -29,7 +30,6 @@ from relu_exp.evidence.figures.style import (
 __all__ = ["loss_curves", "steps_to_threshold_figure"]
 
 ARMS = [axis for axis in AXES if axis != "learning_rate"]
-AT_MOST = 3
 CROSS: dict[str, Any] = {"ms": 6, "mew": 1.8, "zorder": 4}
 
 
@@ -39,7 +39,7 @@ def loss_curves(frames: Frames) -> Iterator[Drawing]:
     runs = trained(frames.runs)
     curves, split = _curves_of(frames, runs)
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
-    parts, left_out = slices(_recorded(runs, curves), drawn, AT_MOST)
+    parts, left_out = slices(_recorded(runs, curves), drawn)
     for arm, words in _arms_of(parts):
         yield _curves(frames, arm, curves, split, words, left_out)
 
@@ -164,6 +164,9 @@ def _curves(
             f"Losses above {plain(float(f'{high:.2g}'))} are cut off."
             if values["mean"].max() > high
             else "",
+            f"Losses below {plain(float(f'{low:.2g}'))} are cut off."
+            if values["mean"].min() < low
+            else "",
             interval_words(values, log=True),
             grid.left_out,
             left_out,
@@ -199,7 +202,7 @@ def steps_to_threshold_figure(frames: Frames) -> Iterator[Drawing]:
     if curves.empty:
         raise DoesNotApply("no loss was evaluated during training")
     drawn = ["activation_label", "depth", "learning_rate"]
-    parts, left_out = slices(_recorded(runs, curves), drawn, AT_MOST)
+    parts, left_out = slices(_recorded(runs, curves), drawn)
     for arm, words in _arms_of(parts):
         # without any evaluation there is no point to draw
         if arm.runs["run_id"].isin(curves["run_id"]).any():
@@ -215,10 +218,14 @@ def _thresholds(
     left_out: str,
 ) -> Drawing:
     kept = spread(pairs, 5)
-    depths = spread(levels(part.runs, "depth"), 5)
+    every = levels(part.runs, "depth")
+    depths = spread(every, 5)
     shown = looks(part.runs)
     sheet = Sheet(
-        len(depths), len(kept), panel=(max(1.6, 0.34 * len(shown) + 0.3), 1.8), share_x=True
+        len(depths),
+        len(kept),
+        panel=(min(max(1.6, 0.34 * len(shown) + 0.3), 5.6), 1.8),
+        share_x=True,
     )
     horizon = int(part.runs["num_steps"].max())
     own = curves[curves["run_id"].isin(part.runs["run_id"])]
@@ -251,7 +258,8 @@ def _thresholds(
             else "",
             "Steps are interpolated between evaluations.",
             _how_chosen(part.stem),
-            f"{len(kept)} of {len(pairs)} thresholds are drawn." if len(kept) < len(pairs) else "",
+            left_out_words(len(kept), len(pairs), "thresholds"),
+            left_out_words(len(depths), len(every), "depths"),
             left_out,
         ],
         x="",

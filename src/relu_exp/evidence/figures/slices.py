@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS, Topic, keys_about
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.figures.limits import ALL_FIGURES, is_limited, left_out_words, spread
 from relu_exp.evidence.figures.style import levels, plain
 
 __all__ = [
@@ -25,7 +27,6 @@ __all__ = [
     "describe",
     "redraw_command",
     "slices",
-    "spread",
     "trained",
     "unusual_words",
 ]
@@ -98,22 +99,15 @@ def _follows(runs: pd.DataFrame, axis: str, others: Sequence[str]) -> bool:
     )
 
 
-def left_out(kept: Sequence[Slice], every: Sequence[Slice]) -> str:
+def left_out(kept: Sequence[Slice], every: Sequence[Slice], which: str = "") -> str:
     """Return the sentence about slices that are not drawn, or nothing."""
-    if len(kept) == len(every):
-        return ""
     names = every[0].varying
-    what = f"combinations of {' and '.join(names)}" if len(names) > 1 else f"values of {names[0]}"
-    return f"{len(kept)} of {len(every)} {what} are drawn."
-
-
-def spread(items: Sequence[Any], at_most: int) -> list[Any]:
-    """Return at most so many items, evenly spaced, the first and the last among them."""
-    if len(items) <= at_most:
-        return list(items)
-    if at_most == 1:
-        return [items[-1]]
-    return [items[round(n * (len(items) - 1) / (at_most - 1))] for n in range(at_most)]
+    what = (
+        f"combinations of {' and '.join(names)}"
+        if len(names) > 1
+        else f"values of {''.join(names)}"
+    )
+    return left_out_words(len(kept), len(every), what, which)
 
 
 def _stem(axis: str, value: Any) -> str:
@@ -221,4 +215,4 @@ def redraw_command(frames: Frames) -> str:
     root = Path(os.path.abspath(frames.root))
     here = Path.cwd()
     shown = root.relative_to(here) if root.is_relative_to(here) else root
-    return f"relu-exp report {shown}"
+    return shlex.join(["relu-exp", "report", str(shown), *([] if is_limited() else [ALL_FIGURES])])

@@ -14,6 +14,7 @@ from textwrap import wrap
 from typing import Any
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -95,6 +96,7 @@ _MOST_HANDLES = 80
 _SPARE = [("#1B3A6B", "*"), ("#5E8C31", "8"), ("#94346E", "H"), ("#6F4070", "1")]
 _LINES = ["-", (0, (4, 1.4)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2))]
 _SERIES = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#7A5195"]
+_MANY = colormaps["viridis"]
 _MARKERS = ["o", "s", "^", "D", "v", "P", "X", "d"]
 
 
@@ -141,6 +143,8 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
         own = dict(zip(runs["activation"], runs["activation_color"], strict=True))
     found: dict[Any, Look] = {}
     variants = Counter(names.values())
+    # shades of one color tell a few variants apart
+    is_few = len(variants) > 1 or len(names) <= 2 * len(_SERIES)
     drawn: Counter[str] = Counter()
     for label in levels(runs, by):
         name = names[label]
@@ -148,7 +152,8 @@ def looks(runs: pd.DataFrame, by: str = "activation_label") -> dict[Any, Look]:
         color, marker = _COLORS.get(name) or _SPARE[spare[name] % len(_SPARE)]
         color = own.get(name) or color
         if variants[name] > 1:
-            color = _shade(color, n / (variants[name] - 1))
+            lightness = n / (variants[name] - 1)
+            color = _shade(color, lightness) if is_few else to_hex(_MANY(0.92 * lightness))
         if n:
             marker = _MARKERS[(_MARKERS.index(marker) + n if marker in _MARKERS else n) % 8]
         found[label] = Look(color, marker, _LINES[n % len(_LINES)])
@@ -173,6 +178,14 @@ def levels(runs: pd.DataFrame, by: str) -> list[Any]:
     return sorted(column.dropna().unique().tolist()) + ([pd.NA] if column.isna().any() else [])
 
 
+_ENTRY = 0.19
+"""Inches that an entry of a legend is high."""
+_TALLEST = 1.6
+"""A legend that is taller than the panels by this factor goes below them, in columns."""
+_PANELS_OF_MANY = {1: (6.2, 3.9), 2: (3.4, 2.7), 3: (2.6, 2.1)}
+"""Columns of panels → the least size of a panel, in inches, in which that many series are drawn."""
+
+
 @dataclass
 class Sheet:
     """A figure of rows × columns of panels, laid out in inches so that no text meets another.
@@ -189,9 +202,11 @@ class Sheet:
     gap: tuple[float, float] = (0.18, 0.3)
     figure: Figure = field(init=False)
     axes: list[list[Axes]] = field(init=False)
+    _may_grow: bool = field(init=False)
 
     def __post_init__(self) -> None:
         # few panels may be large
+        self._may_grow = self.panel is None
         self.panel = self.panel or {1: (3.6, 2.5), 2: (2.9, 2.1), 3: (2.5, 1.9)}.get(
             self.columns, (2.1, 1.7)
         )
@@ -239,19 +254,28 @@ class Sheet:
             more = f"… and {len(handles) - _MOST_HANDLES:,} more"
             handles = [*handles[:_MOST_HANDLES], Line2D([], [], ls="", label=more)]
         names = [str(handle.get_label()) for handle in handles]
-        legend = 0.62 + 0.069 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
+        entry = 0.62 + 0.069 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
+        num_rows = len(handles) + (legend_title is not None)
+        # beside the panels a long legend would leave a mostly white page
+        is_below = _ENTRY * num_rows > _TALLEST * (self.rows * height + (self.rows - 1) * gap_y)
+        if is_below and self._may_grow:
+            least = _PANELS_OF_MANY.get(self.columns, (width, height))
+            width, height = max(width, least[0]), max(height, least[1])
         row_label = 0.3 if row_titles else 0.0
-        left, right = 0.34 + tick_width, 0.12 + row_label + legend
+        left, right = 0.34 + tick_width, 0.12 + row_label + (0.0 if is_below else entry)
         inner = self.columns * width + (self.columns - 1) * gap_x
-        total = max(left + inner + right, 5.0)
+        total = max(left + inner + right, 5.0, 0.24 + entry)
         heading = wrap(title, int(total * 11.2))
         notes = [row for line in small_print.splitlines() for row in wrap(line, int(total * 21.5))]
         top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
-        bottom = (0.52 if x else 0.3) + under + 0.135 * len(notes) + 0.06
+        num_columns = max(1, int((total - 0.24) / entry)) if is_below else 1
+        num_rows = -(-len(handles) // num_columns) + (legend_title is not None)
+        legend_high = _ENTRY * num_rows + 0.1
+        labels_high = (0.52 if x else 0.3) + under
+        bottom = labels_high + (legend_high if is_below else 0.0) + 0.135 * len(notes) + 0.06
         panels_high = self.rows * height + (self.rows - 1) * gap_y
-        # a legend may be taller than the panels
-        legend_high = 0.19 * (len(handles) + (legend_title is not None)) + 0.1
-        tall = max(top + panels_high + bottom, top + legend_high + 0.1)
+        # a legend beside the panels may be a little taller than they are
+        tall = max(top + panels_high + bottom, 0.0 if is_below else top + legend_high + 0.1)
         figure = self.figure
         figure.set_size_inches(total, tall)
         for r, row in enumerate(self.axes):
@@ -287,6 +311,8 @@ class Sheet:
             0.12, 0.08, "\n".join(notes), va="bottom", ha="left", size=6.8, color=GRAY,
             linespacing=1.25,
         )  # fmt: skip
+        beside = (left + inner + 0.14 + row_label, tall - top)
+        corner = (0.12, tall - top - panels_high - labels_high) if is_below else beside
         if handles:
             figure.legend(
                 handles=list(handles),
@@ -296,7 +322,9 @@ class Sheet:
                 borderaxespad=0.0,
                 handlelength=2.2,
                 title_fontsize=8.5,
-                bbox_to_anchor=((left + inner + 0.14 + row_label) / total, (tall - top) / tall),
+                ncols=num_columns,
+                columnspacing=1.0,
+                bbox_to_anchor=(corner[0] / total, corner[1] / tall),
             )
         return figure
 

@@ -24,6 +24,7 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
+from relu_exp.evidence.figures.limits import ALL_FIGURES
 from relu_exp.evidence.figures.slices import redraw_command
 from relu_exp.evidence.report import summary
 from relu_exp.evidence.report.pages import asset, render, replace_text
@@ -74,10 +75,11 @@ class _Shown:
     run_ids: tuple[str, ...] = field(default=())
 
 
-def build(results: Path, reload_seconds: int = 0) -> Built:
+def build(results: Path, reload_seconds: int = 0, *, all_figures: bool = False) -> Built:
     """Write the report of one experiment's results beside them.
 
-    With `reload_seconds` the page notes that training goes on, and reloads at this interval.
+    With `reload_seconds` the page notes that training goes on, and reloads at this interval. With
+    `all_figures` figures leave nothing out, however much there is.
 
     Raises:
         UsageError: there are no results, a part is damaged, or the report cannot be written.
@@ -88,8 +90,9 @@ def build(results: Path, reload_seconds: int = 0) -> Built:
     try:
         with _writing(results):
             (unfinished / "figures").mkdir()
-            shown, skipped = _draw_all(frames, unfinished)
+            shown, skipped = _draw_all(frames, unfinished, all_figures)
             words = _words(frames, shown, skipped)
+            words["redraw"] += f" {ALL_FIGURES}" if all_figures else ""
             words |= {"reload_seconds": reload_seconds, "reload_script": asset("reload.js")}
             for name in ("report.html", "report.md"):
                 (unfinished / name).write_text(render(name, words), encoding="utf-8")
@@ -162,7 +165,9 @@ def _writing(results: Path) -> Iterator[None]:
         ) from error
 
 
-def _draw_all(frames: Frames, unfinished: Path) -> tuple[list[_Shown], list[tuple[str, str]]]:
+def _draw_all(
+    frames: Frames, unfinished: Path, everything: bool
+) -> tuple[list[_Shown], list[tuple[str, str]]]:
     """Draw the figures that the experiment asks for; return them, and why others were skipped."""
     shown: list[_Shown] = []
     skipped: list[tuple[str, str]] = []
@@ -173,7 +178,7 @@ def _draw_all(frames: Frames, unfinished: Path) -> tuple[list[_Shown], list[tupl
         skipped.append((f"{names[MOST_FIGURES]}, …", left_out))
     for name in names[:MOST_FIGURES]:
         try:
-            for drawing in draw(name, frames):
+            for drawing in draw(name, frames, everything=everything):
                 with _writing(frames.root):
                     shown.append(_save(name, drawing, unfinished / "figures"))
                     # an old folder is deleted as left over from a killed command
@@ -207,16 +212,23 @@ def _words(
 ) -> dict[str, Any]:
     manifest, runs = frames.manifest, frames.runs
     table = summary.best_results(frames)
+    remarks = summary.remarks(frames, max((s.drawing.num_seeds for s in shown), default=None))
+    if any(ALL_FIGURES in one.drawing.caption for one in shown):
+        remarks.append(
+            "Some figures draw a part of what was run, and say which. "
+            f"To draw all of it: {redraw_command(frames)} {ALL_FIGURES}"
+        )
     return {
         "title": manifest.get("title") or frames.root.name,
         "question": manifest.get("question") or "",
         "axes": [(axis, list(labels)) for axis, labels in (manifest.get("axes") or {}).items()],
         "fixed": _fixed(frames),
         "endings": summary.endings(frames),
-        "remarks": summary.remarks(frames, max((s.drawing.num_seeds for s in shown), default=None)),
+        "remarks": remarks,
         "table": table,
         "studies": summary.studies(frames),
-        "has_edge": any(cell.endswith("*") for row in table.rows for cell in row),
+        "ended": summary.run_counts(frames),
+        "ended_note": "All runs of a row, whatever their settings; failed includes interrupted.",
         "figures": shown,
         "skipped": skipped,
         "failures": summary.failures(frames),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import TABLES
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import Interval, best_learning_rates, mean_interval, score
+from relu_exp.evidence.figures.slices import AXES
 
 __all__ = [
     "Session",
@@ -23,6 +24,7 @@ __all__ = [
     "endings",
     "failures",
     "remarks",
+    "run_counts",
     "sessions",
     "studies",
 ]
@@ -36,6 +38,8 @@ ARM = [
     *(name for name in keys_about("network", "training", "computing") if name != "learning_rate"),
 ]
 """All that tells one arm of a sweep from another, besides the learning rate."""
+MOST_REASONS = 10
+"""Reasons for which runs failed that are listed; the others are counted."""
 HEADINGS = {
     "activation_label": "activation",
     "network_label": "network",
@@ -58,10 +62,11 @@ MOST_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text: the headings of its columns, and rows of as many cells."""
+    """A table of text: the headings of its columns, rows of as many cells, and a footnote."""
 
     columns: list[str]
     rows: list[list[str]]
+    note: str = ""
 
     def as_dicts(self) -> list[dict[str, str]]:
         """Return each row as heading → cell."""
@@ -117,7 +122,15 @@ def failures(frames: Frames) -> list[str]:
     """Return why runs failed, each reason once with the number of runs, the most frequent first."""
     errors = frames.runs.loc[frames.runs["status"] == "failed", "error"].fillna("no reason given")
     reasons = Counter(map(_last_line, errors))
-    return [f"{reason} ({n} {plural(n, 'run')})" for reason, n in reasons.most_common(10)]
+    shown = reasons.most_common(MOST_REASONS)
+    lines = [f"{reason} ({n} {plural(n, 'run')})" for reason, n in shown]
+    if more := reasons.total() - sum(n for _, n in shown):
+        others = len(reasons) - len(shown)
+        lines.append(
+            f"{others} other {plural(others, 'reason')} ({more} {plural(more, 'run')}), in the "
+            "column `error` of the table `runs`"
+        )
+    return lines
 
 
 def _last_line(text: object) -> str:
@@ -184,43 +197,49 @@ def _stale(frames: Frames) -> list[str]:
 
 
 def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
-    """Return a row per activation and depth: how its runs ended and its best arm.
+    """Return a row per activation, depth and whatever else makes a row: its best arm.
 
-    The best arm is chosen by mean validation accuracy over seeds, among all learning rates and
-    initializers; its test accuracy is read once, with its interval. `by` replaces the columns that
-    make a row.
+    The best arm is chosen by mean validation accuracy over seeds, among all that was tried for the
+    row; its test accuracy is read once, with its interval. Every column is about the n runs of that
+    arm, and every setting that was chosen has a column. `by` replaces the columns that make a row.
+    Of an experiment that trains nothing it is the table of `run_counts`.
     """
+    runs = frames.runs
+    if runs.empty or runs["num_steps"].max() == 0:
+        return run_counts(frames, by)
+    by = list(by) if by is not None else _row_axes(runs)
+    chosen, best = _chosen_settings(runs, by), _best_arms(runs, by)
+    dead, learned = _dead_at_end(frames, best.values()), _learned_at_end(frames, best.values())
+    columns = [HEADINGS.get(axis, AXES[axis]) for axis in by]
+    columns += ["validation", "test (95% interval)", "n", "diverged", *chosen.values()]
+    columns += ["dead units"] if len(dead) else []
+    columns += map(_words, learned)
+    rows = []
+    for key, _ in _groups(runs, by):
+        row = [*map(_cell, key)]
+        if key in best:
+            arm = best[key]
+            test = mean_interval(score(arm, "final_test_accuracy"))
+            row += [percent(score(arm, "final_validation_accuracy").mean()), _interval(test)]
+            row += [str(test.n), str(Counter(arm["status"])["diverged"])]
+            row += [_setting(arm, column) for column in chosen]
+            row += [_share(dead.reindex(arm["run_id"]), test.n)] if len(dead) else []
+            row += [_span(layers, arm["run_id"]) for layers in learned.values()]
+        rows.append([*row, *["—"] * (len(columns) - len(row))])
+    tuned = [heading for column, heading in chosen.items() if _is_tuned(runs, by, column)]
+    has_edge = any(arm["at_edge"].iloc[0] for arm in best.values())
+    return Table(columns, rows, _how_chosen(tuned, has_edge, len(dead) > 0, list(learned)))
+
+
+def run_counts(frames: Frames, by: Sequence[str] | None = None) -> Table:
+    """Return how many runs each row of `best_results` was chosen from, and how they ended."""
     runs = frames.runs
     if runs.empty:
         return Table([], [])
     by = list(by) if by is not None else _row_axes(runs)
-    if runs["num_steps"].max() == 0:
-        return _counts(runs, by)
-    best = _best_arms(runs, by)
-    dead = _dead_at_end(frames)
-    columns = [HEADINGS[axis] for axis in by]
-    columns += ["runs", "done", "diverged", "failed", "validation", "test (95% interval)", "n"]
-    columns += ["learning rate", "initializer", *(["dead units"] if len(dead) else [])]
-    rows = []
-    groups = runs.groupby(by, observed=True, dropna=False, sort=True)
-    for key, group in islice(groups, MOST_ROWS):
-        key = key if isinstance(key, tuple) else (key,)
-        row = [*map(_cell, key), *_status_cells(group)]
-        if key in best:
-            arm = best[key]
-            test = mean_interval(score(arm, "final_test_accuracy"))
-            validation = mean_interval(score(arm, "final_validation_accuracy"))
-            star = "*" if arm["at_edge"].iloc[0] else ""
-            row += [percent(validation.mean), _interval(test)]
-            row += [str(test.n), f"{arm['learning_rate'].iloc[0]:g}{star}"]
-            row.append(str(arm["initializer_label"].iloc[0]))
-        else:
-            row += ["—"] * 5
-        if len(dead):
-            share = dead.reindex(group["run_id"]).dropna()
-            row.append(percent(float(share.mean())) if len(share) else "—")
-        rows.append(row)
-    return Table(columns, rows)
+    rows = [[*map(_cell, key), *_status_cells(group)] for key, group in _groups(runs, by)]
+    columns = [HEADINGS.get(axis, AXES[axis]) for axis in by]
+    return Table([*columns, "runs", "done", "diverged", "failed"], rows)
 
 
 def _row_axes(runs: pd.DataFrame) -> list[str]:
@@ -228,14 +247,11 @@ def _row_axes(runs: pd.DataFrame) -> list[str]:
     return [first, *(axis for axis in optional if runs[axis].nunique(dropna=False) > 1)]
 
 
-def _counts(runs: pd.DataFrame, by: Sequence[str]) -> Table:
-    """Return the table of an experiment that trains nothing: numbers of runs only."""
+def _groups(runs: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield the key and the runs of each row, in order."""
     groups = runs.groupby(list(by), observed=True, dropna=False, sort=True)
-    rows = [
-        [*map(_cell, key if isinstance(key, tuple) else (key,)), *_status_cells(group)]
-        for key, group in islice(groups, MOST_ROWS)
-    ]
-    return Table([*(HEADINGS[axis] for axis in by), "runs", "done", "diverged", "failed"], rows)
+    for key, group in islice(groups, MOST_ROWS):
+        yield (key if isinstance(key, tuple) else (key,)), group
 
 
 def _status_cells(group: pd.DataFrame) -> list[str]:
@@ -244,24 +260,115 @@ def _status_cells(group: pd.DataFrame) -> list[str]:
     return [f"{n:,}" for n in (len(group), counts["done"], counts["diverged"], lost)]
 
 
+def _chosen_settings(runs: pd.DataFrame, by: Sequence[str]) -> dict[str, str]:
+    """Return what is chosen for a row: column of `runs` → heading.
+
+    Besides learning rate and initializer these are the settings that differ between runs and make
+    no row. The settings of a single optimizer have a column each.
+    """
+    found = {"learning_rate": "learning rate", "initializer_label": "initializer"}
+    for axis in ARM:
+        if axis in (*by, *found) or runs[axis].nunique(dropna=False) == 1:
+            continue
+        if axis == "optimizer_label" and runs["optimizer"].nunique() == 1:
+            settings = [column for column in runs if str(column).startswith("optimizer.")]
+            varying = [column for column in settings if runs[column].nunique(dropna=False) > 1]
+            found |= {str(key): _words(str(key).partition(".")[2]) for key in varying}
+        else:
+            found[axis] = AXES[axis]
+    return {column: heading for column, heading in found.items() if column not in by}
+
+
+def _is_tuned(runs: pd.DataFrame, by: Sequence[str], column: str) -> bool:
+    """Return whether more than one value of a setting was tried for some row."""
+    return any(group[column].nunique(dropna=False) > 1 for _, group in _groups(runs, by))
+
+
+def _how_chosen(
+    tuned: Sequence[str], has_edge: bool, has_dead: bool, learned: Sequence[str]
+) -> str:
+    """Return the sentences below the table of best results; `tuned` are the headings tried."""
+    *most, last = [f"{heading}s" if heading[-1] != "s" else heading for heading in tuned] or [""]
+    tried = f"{', '.join(most)} and {last}" if most else last
+    sentences = [
+        f"Each row is the arm with the highest mean validation accuracy among all {tried} tried; "
+        "a run that diverged counts as 0."
+        if tried
+        else "Nothing was tuned: each row is the one arm that was tried. A run that diverged "
+        "counts as 0.",
+        "All columns are about the n runs of that arm, one per seed. Test accuracy was read once, "
+        "for that arm: the mean and, from three seeds on, its 95% interval (Student's t).",
+    ]
+    if has_dead:
+        sentences.append("Dead units: mean share of a layer's units at the last probe.")
+    if learned:
+        sentences.append(
+            f"{', '.join(map(_words, learned)).capitalize()}: mean over layers and runs at the "
+            "last probe, and the smallest and largest of a layer."
+        )
+    if has_edge:
+        sentences.append("* the smallest or largest rate tried: a better one may lie beyond.")
+    return " ".join(sentences)
+
+
+def _setting(arm: pd.DataFrame, column: str) -> str:
+    value = arm[column].iloc[0]
+    if column == "learning_rate":
+        return f"{value:g}{'*' if arm['at_edge'].iloc[0] else ''}"
+    return f"{value:g}" if isinstance(value, float) and value == value else _cell(value)
+
+
 def _best_arms(runs: pd.DataFrame, by: Sequence[str]) -> dict[Any, pd.DataFrame]:
-    """Return, for each row, the runs of its best arm at that arm's best learning rate."""
+    """Return, for each row, the scored runs of its best arm at that arm's best learning rate."""
     rates = best_learning_rates(runs, ARM)
     order = rates.sort_values("validation", ascending=False, kind="stable")
     chosen = order.drop_duplicates(list(by))
     merged = runs.merge(
         chosen[[*ARM, "learning_rate", "at_edge"]], on=[*ARM, "learning_rate"], how="inner"
     )
-    groups = merged.groupby(list(by), observed=True, dropna=False, sort=True)
-    return {key if isinstance(key, tuple) else (key,): group for key, group in groups}
+    scored = merged[score(merged, "final_validation_accuracy").notna()]
+    # runs that were only measured otherwise are one training, not more seeds
+    return dict(_groups(scored.drop_duplicates([*ARM, "seed"]), by))
 
 
-def _dead_at_end(frames: Frames) -> pd.Series[float]:
+def _dead_at_end(frames: Frames, arms: Iterable[pd.DataFrame]) -> pd.Series[float]:
     """Return the share of dead units over all layers at each run's last probe, if any was made."""
-    trained = frames.runs.loc[frames.runs["num_steps"] > 0, "run_id"]
-    dead = frames.read("layers", run_ids=trained, steps="last", quantity=["dead_fraction"])
+    run_ids = [run_id for arm in arms for run_id in arm["run_id"]]
+    dead = frames.read("layers", run_ids=run_ids, steps="last", quantity=["dead_fraction"])
     dead = dead[dead["step"] > 0] if len(dead) else dead
     return dead.groupby(dead["run_id"].astype(str))["value"].mean()
+
+
+def _learned_at_end(
+    frames: Frames, arms: Iterable[pd.DataFrame]
+) -> dict[str, dict[str, list[float]]]:
+    """Return, for each parameter that activations learned, the layers' values by run.
+
+    They are those of a run's last probe.
+    """
+    run_ids = [run_id for arm in arms for run_id in arm["run_id"]]
+    last = frames.read("layers", run_ids=run_ids, steps="last")
+    found: dict[str, dict[str, list[float]]] = {}
+    for run_id, quantity, value in last[["run_id", "quantity", "value"]].itertuples(index=False):
+        if quantity.startswith("learned_") and not quantity.endswith(("_minimum", "_maximum")):
+            found.setdefault(quantity, {}).setdefault(str(run_id), []).append(value)
+    return found
+
+
+def _span(layers: Mapping[str, Sequence[float]], run_ids: Iterable[str]) -> str:
+    """Return the mean over the runs' layers with the smallest and largest."""
+    values = [value for run_id in run_ids for value in layers.get(run_id, ())]
+    if not values:
+        return "—"
+    return f"{sum(values) / len(values):.3g} ({min(values):.3g} … {max(values):.3g})"
+
+
+def _share(shares: pd.Series[float], n: int) -> str:
+    """Return the mean of the n runs' shares; of fewer runs it says of how many."""
+    known = shares.dropna()
+    if known.empty:
+        return "—"
+    return percent(float(known.mean())) + (f" (n = {len(known)})" if len(known) < n else "")
 
 
 def sessions(frames: Frames) -> list[Session]:
@@ -289,6 +396,10 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) and value == value else _cell(value)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def plural(n: int, word: str) -> str:

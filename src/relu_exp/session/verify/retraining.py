@@ -24,6 +24,7 @@ from relu_exp.results.store import Store, arrow_schema
 from relu_exp.session.verify.agreement import (
     LIMITS,
     NOT_COMPARED,
+    Numbers,
     Tables,
     extent,
     first_difference,
@@ -126,7 +127,7 @@ def trainable(run: RunConfig) -> RunConfig:
         if key.counts_samples and not 0 < value <= shape.num_train:
             raise UsageError(f"{name}={value} is not between 1 and {shape.num_train}")
     # weights, gradients and two moments of the optimizer; samples as read and as scaled
-    num_values = 4 * networks.parameter_count(networks.layers_of(run))
+    num_values = 4 * networks.num_parameters(run)
     num_values += 4 * shape.num_train * shape.num_features
     if 4 * num_values > memory():
         raise UsageError(f"it needs {4 * num_values / 1e9:,.0f} GB of memory, more than there is")
@@ -186,7 +187,8 @@ def _compare_bits(there: Tables, here: Tables) -> tuple[Kind, str]:
     if equal:
         return "identical", f"{num_rows:,} rows, digest {digest[:16]}"
     stored, now = numbers(there), numbers(here)
-    where = first_difference(stored, now, float("inf"), exact=True) or _ending(there, here)
+    where = first_difference(stored, now, float("inf"), exact=True)
+    where = where or _extent(there, here) or _ending(there, here)
     packages = ", ".join(f"{key} {value}" for key, value in fingerprint().items())
     return "differs", (
         f"{where}; {extent(stored, now)}, although the same code on the same kind of processor "
@@ -202,9 +204,12 @@ def compare_nearly(
     (row,) = here["runs"].to_pylist()
     until = horizon(numbers(here), numbers(nudged))
     is_whole = until >= row["num_steps"]
-    where = first_difference(numbers(there), numbers(here), until)
+    stored = numbers(there)
+    where = first_difference(stored, _measured_then(numbers(here), stored), until)
     if not where and is_whole:
-        where = _ending(there, here, ("status", "num_parameters"))
+        # before learned parameters were measured, they were not counted either
+        counts_alike = _learns(stored) == _learns(numbers(here))
+        where = _ending(there, here, ("status", *(["num_parameters"] if counts_alike else [])))
     basis = f"compared within {LIMITS['number']:.0%}, not bits: {', '.join(reasons)}"
     if where:
         return "differs", f"{where} ({basis})"
@@ -214,6 +219,35 @@ def compare_nearly(
         f"up to step {until:,} of {row['num_steps']:,}; after that even a learning rate "
         f"{NUDGE:.2%} larger gives other numbers ({basis})"
     )
+
+
+def _measured_then(now: Numbers, stored: Numbers) -> Numbers:
+    """Return what was measured now without the quantities of layers that came later."""
+    known = {key[1:3] for key in stored}
+    return {key: value for key, value in now.items() if key[1] != "layers" or key[1:3] in known}
+
+
+def _learns(found: Numbers) -> bool:
+    return any(key[1] == "layers" and key[2].startswith("learned_") for key in found)
+
+
+def _extent(there: Tables, here: Tables) -> str:
+    """Return where the smallest, largest or mean value behind a histogram first differs."""
+    keys, columns = ("kind", "layer", "step"), ("minimum", "maximum", "mean")
+    found = [
+        {tuple(row[key] for key in keys): row for row in tables["histograms"].to_pylist()}
+        for tables in (there, here)
+    ]
+    for key, one in found[0].items():
+        other = found[1].get(key, one)
+        for column in columns:
+            if repr(one[column]) != repr(other[column]):
+                kind, layer, step = key
+                return (
+                    f"histograms, {column} of {kind} at {layer}, step {step}: "
+                    f"{one[column]!r} stored, {other[column]!r} now"
+                )
+    return ""
 
 
 def _ending(there: Tables, here: Tables, columns: Sequence[str] | None = None) -> str:

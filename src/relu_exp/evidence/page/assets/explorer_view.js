@@ -78,8 +78,9 @@ const View = (() => {
       const bars = $(".bars", panel), outside = $(".outside", panel), svg = $("svg", panel);
       if (!roots || !roots.some(Boolean)) {
         bars.setAttribute("d", "");
-        outside.textContent = word("not_probed");
-        svg.setAttribute("aria-label", word("not_probed"));
+        const why = word(available ? "not_probed" : "not_embedded");
+        outside.textContent = why;
+        svg.setAttribute("aria-label", why);
         return;
       }
       const bins = roots.length - 2, wide = 100 / bins;

@@ -1,0 +1,88 @@
+"""What activations learn: the parameter of each layer during training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.statistics import best_learning_rates, summarize
+from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
+from relu_exp.evidence.figures.limits import left_out_words, spread
+from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
+from relu_exp.evidence.figures.style import Look, Sheet, looks, plain, steps_axis
+
+__all__ = ["learned_parameters"]
+
+ARMS = [axis for axis in AXES if axis != "learning_rate"]
+PANELS = ["initializer_label", "depth"]
+MOST_LAYERS = 8
+
+
+@figure("layers")
+def learned_parameters(frames: Frames) -> Iterator[Drawing]:
+    """The parameter that an activation learns, by layer during training."""
+    runs = trained(frames.runs)
+    best = best_learning_rates(runs, ARMS)[[*ARMS, "learning_rate"]]
+    runs = runs.merge(best, on=[*ARMS, "learning_rate"])
+    first = frames.read("layers", run_ids=runs["run_id"], steps="first", columns=["quantity"])
+    names = [name for name in first["quantity"].unique() if name.startswith("learned_")]
+    names = [name for name in names if not name.endswith(("_minimum", "_maximum"))]
+    if not names:
+        raise DoesNotApply("no activation learned a parameter, or none was probed")
+    for name in names:
+        measured = frames.read("layers", run_ids=runs["run_id"], quantity=[name])
+        learning = runs[runs["run_id"].isin(measured["run_id"])]
+        parts, left_out = slices(learning, [*PANELS, "learning_rate"])
+        for part in parts:
+            yield _drawing(frames, part, name, measured, left_out)
+
+
+def _drawing(
+    frames: Frames, part: Slice, name: str, measured: pd.DataFrame, left_out: str
+) -> Drawing:
+    joined = measured.merge(part.runs[["run_id", *PANELS]], on="run_id")
+    every = sorted(joined["layer"].unique())
+    kept = spread(every, MOST_LAYERS)
+    values = summarize(joined[joined["layer"].isin(kept)], [*PANELS, "layer", "step"], "value")
+    shown = looks(values, "layer")
+    grid = Grid.of(part.runs, "depth", "initializer_label")
+    sheet = Sheet(len(grid.rows), len(grid.columns))
+    last = int(part.runs["num_steps"].max())
+    grid.fill(sheet.axes, values, partial(_paint, shown=shown, last=last))
+    activation = str(part.runs["activation_label"].iloc[0])
+    told = [part.words] if part.words else []
+    word = name.removeprefix("learned_").replace("_", " ")
+    rates = sorted(part.runs["learning_rate"].unique())
+    return finished(
+        frames,
+        sheet,
+        part.runs,
+        name=f"{name}{part.stem}",
+        title=f"Learned {word} during training, by layer: "
+        + (part.words if activation in part.words else ", ".join([activation, *told])),
+        caption=[
+            f"The learned parameter {word} of each layer; where each unit has its own, their mean.",
+            f"Each arm has its best learning rate by validation: {', '.join(map(plain, rates))}.",
+            interval_words(values),
+            left_out_words(len(kept), len(every), "layers"),
+            grid.left_out,
+            left_out,
+        ],
+        x="updates",
+        y=word,
+        column_titles=grid.column_titles,
+        row_titles=grid.row_titles,
+        handles=handles(shown, lambda layer: f"layer {layer}"),
+        tick_width=0.46,
+    )
+
+
+def _paint(axes: Axes, panel: pd.DataFrame, shown: dict[int, Look], last: int) -> None:
+    for layer, look in shown.items():
+        interval_line(axes, panel[panel["layer"] == layer], "step", look)
+    steps_axis(axes, last)

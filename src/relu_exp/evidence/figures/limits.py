@@ -1,0 +1,76 @@
+"""Limits: how much of a large sweep figures draw, and the words that say what they leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["ALL_FIGURES", "is_limited", "left_out_words", "limits", "spread"]
+
+ALL_FIGURES = "--all-figures"
+"""The option of `relu-exp report` that lifts every limit."""
+
+
+@dataclass(frozen=True)
+class _Limits:
+    apply: bool = True
+    command: str = ""
+
+
+_LIMITS: ContextVar[_Limits | None] = ContextVar("limits", default=None)
+
+
+def _current() -> _Limits:
+    return _LIMITS.get() or _Limits()
+
+
+@contextmanager
+def limits(*, apply: bool, command: str) -> Iterator[None]:
+    """Let limits apply to what is drawn within, or not; `command` redraws the report."""
+    before = _LIMITS.get()
+    _LIMITS.set(_Limits(apply, command))
+    try:
+        yield
+    finally:
+        # no token: a generator may be closed from another context
+        _LIMITS.set(before)
+
+
+def is_limited() -> bool:
+    """Return whether figures keep to their limits."""
+    return _current().apply
+
+
+def spread(items: Sequence[Any], at_most: int) -> list[Any]:
+    """Return at most so many items, evenly spaced, the first and the last among them.
+
+    Returns all of them where no limits apply.
+    """
+    if len(items) <= at_most or not is_limited():
+        return list(items)
+    if at_most == 1:
+        return [items[-1]]
+    return [items[round(n * (len(items) - 1) / (at_most - 1))] for n in range(at_most)]
+
+
+def left_out_words(num_kept: int, num_items: int, what: str, which: str = "") -> str:
+    """Return the sentence about what is not drawn and how to see it, or nothing.
+
+    Args:
+        num_kept: how many are drawn.
+        num_items: how many there are.
+        what: their name, in the plural.
+        which: which of them are drawn, where they are not simply spread evenly.
+    """
+    if num_kept == num_items:
+        return ""
+    command = _current().command
+    return (
+        f"{num_kept} of {num_items} {what} are drawn"
+        + (f", {which}" if which else "")
+        + (f" (all of them: {command} {ALL_FIGURES})" if command else "")
+        + "."
+    )
