@@ -509,6 +509,10 @@ DAMAGES = {
         lambda: replace(Path("results/tiny/.lock"), link("../../../precious/file")),
         ("run",),
     ),
+    "report's lock elsewhere": (
+        lambda: Path("results/tiny/.report.lock").symlink_to("../../../precious/file"),
+        ("report", "report alone", "run"),
+    ),
     "experiment elsewhere": (elsewhere, ("verify", "report", "run")),
     "leftover elsewhere": (
         lambda: (

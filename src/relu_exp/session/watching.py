@@ -73,7 +73,8 @@ def _write(root: Path, plugins: Sequence[str]) -> None:
     """Write the report on the results so far."""
     from relu_exp.evidence.report.report import build
 
-    with suppress(OSError):
+    # Windows has no niceness
+    with suppress(OSError, AttributeError):
         os.nice(19)
     # the final report will show any error
     with suppress(Exception, KeyboardInterrupt):
