@@ -13,7 +13,6 @@ from relu_exp.cli.options import (
     AnyPlace,
     Debug,
     Device,
-    DeviceChoice,
     Language,
     Place,
     Plugins,
@@ -32,7 +31,7 @@ def report(
     """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
     from relu_exp.session.reporting import report_all
 
-    report_all(results, plugin or (), None if language is None else language.value)
+    report_all(results, plugin or (), language)
 
 
 def verify(
@@ -58,7 +57,7 @@ def verify(
     studies: Annotated[
         bool, typer.Option("--studies", help="Also recompute formulas, which takes about a minute.")
     ] = False,
-    device: Device = DeviceChoice.AUTO,
+    device: Device = "auto",
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
@@ -66,7 +65,7 @@ def verify(
     from relu_exp.session.verify.verification import NUM_SAMPLED
     from relu_exp.session.verify.verification import verify as verify_results
 
-    code = verify_results(results, sample or NUM_SAMPLED, seed, device.value, plugin or (), studies)
+    code = verify_results(results, sample or NUM_SAMPLED, seed, device, plugin or (), studies)
     raise typer.Exit(code)
 
 
