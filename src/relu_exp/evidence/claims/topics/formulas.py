@@ -6,7 +6,7 @@ of their own. One case that does not agree refutes it, and is printed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,13 +20,16 @@ EXPERIMENT = "formulas"
 NUM_SHOWN = 3
 
 
-def _rule(measure: str, says: str) -> Rule:
-    return Rule(measure=measure, says=says, kind="cases", need="every")
+def _formula(
+    id: str, *, measure: str, says: str, **stated: Any
+) -> Callable[[Callable[[Evidence], Effects]], Callable[[Evidence], Effects]]:
+    """Register a claim of computed cases, every one of which must hold."""
+    rule = Rule(measure=measure, says=says, kind="cases", need="every")
+    return claim(id, group="A", experiments=EXPERIMENT, rule=rule, **stated)
 
 
-@claim(
+@_formula(
     "relu-definition",
-    group="A",
     statement="ReLU is max(0, x): slope 0 to the left of 0, slope 1 to the right.",
     statement_ko="ReLU는 max(0, x)이며, 기울기는 0의 왼쪽에서 0, 오른쪽에서 1이다.",
     sources={
@@ -36,11 +39,8 @@ def _rule(measure: str, says: str) -> Rule:
         "D3": "ReLU(Rectified Linear Unit)",
         "D4": "2",
     },
-    experiments=EXPERIMENT,
-    rule=_rule(
-        "value and slope of torch.relu at points from −10³⁰ to 10³⁰",
-        "every value equals max(0, x) and every slope away from 0 equals the stated one, exactly",
-    ),
+    measure="value and slope of torch.relu at points from −10³⁰ to 10³⁰",
+    says="every value equals max(0, x) and every slope away from 0 equals the stated one, exactly",
 )
 def relu_definition(evidence: Evidence) -> Effects:
     """Evaluate ReLU and its derivative; at 0 there is no slope, only conventions."""
@@ -55,17 +55,13 @@ def relu_definition(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "leaky-relu-definition",
-    group="A",
     statement="Leaky ReLU is max(αx, x) for 0 ≤ α < 1; α = 0 is ReLU and α = 1 is linear.",
     statement_ko="Leaky ReLU는 0 ≤ α < 1에서 max(αx, x)이며, α = 0이면 ReLU, α = 1이면 선형이다.",
     sources={"D0": "Leaky ReLU", "D1": "Leaky ReLU", "D2": "3.1"},
-    experiments=EXPERIMENT,
-    rule=_rule(
-        "largest gap of max(αx, x) to the two pieces and to PyTorch's, |x| ≤ 10",
-        "every gap is at most 10⁻¹²",
-    ),
+    measure="largest gap of max(αx, x) to the two pieces and to PyTorch's, |x| ≤ 10",
+    says="every gap is at most 10⁻¹²",
 )
 def leaky_relu_definition(evidence: Evidence) -> Effects:
     """Compare max(αx, x) with the pieces and with PyTorch's function."""
@@ -80,14 +76,13 @@ def leaky_relu_definition(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "leaky-relu-derivative-is-max",
-    group="A",
     statement="The derivative of leaky ReLU is max(1, α).",
     statement_ko="Leaky ReLU의 도함수는 max(1, α)이다.",
     sources={"D1": "Leaky ReLU"},
-    experiments=EXPERIMENT,
-    rule=_rule("slope by automatic differentiation at ±1", "every slope equals max(1, α)"),
+    measure="slope by automatic differentiation at ±1",
+    says="every slope equals max(1, α)",
 )
 def leaky_relu_derivative_is_max(evidence: Evidence) -> Effects:
     """Compare the stated derivative with the one PyTorch takes."""
@@ -104,16 +99,15 @@ def leaky_relu_derivative_is_max(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "saturating-derivatives-below-one",
-    group="A",
     statement="The derivatives of sigmoid and tanh are below 1 everywhere; sigmoid's lies in 0…1.",
     statement_ko=(
         "시그모이드와 tanh의 도함수는 어디에서나 1보다 작고, 시그모이드의 것은 0과 1 사이다."
     ),
     sources={"D0": "first paragraph", "D4": "1"},
-    experiments=EXPERIMENT,
-    rule=_rule("largest derivative, |x| ≤ 30", "both largest derivatives are below 1"),
+    measure="largest derivative, |x| ≤ 30",
+    says="both largest derivatives are below 1",
 )
 def saturating_derivatives_below_one(evidence: Evidence) -> Effects:
     """Search both derivatives for their largest value."""
@@ -128,31 +122,26 @@ def saturating_derivatives_below_one(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "tanh-from-sigmoid",
-    group="A",
     statement="tanh is a shifted and scaled sigmoid: tanh(x) = 2σ(2x) − 1.",
     statement_ko="tanh는 시그모이드를 옮기고 늘린 것이다: tanh(x) = 2σ(2x) − 1.",
     sources={"D2": "2.2"},
-    experiments=EXPERIMENT,
-    rule=_rule("largest gap of both sides, |x| ≤ 20", "function and derivative agree to 10⁻¹⁵"),
+    measure="largest gap of both sides, |x| ≤ 20",
+    says="function and derivative agree to 10⁻¹⁵",
 )
 def tanh_from_sigmoid(evidence: Evidence) -> Effects:
     """Compare both sides of the identity and of its derivative."""
     return _computed(evidence, "tanh-from-sigmoid", "20,001 points, float64")
 
 
-@claim(
+@_formula(
     "elu-definition",
-    group="A",
     statement="ELU is smooth for x < 0 and converges to its α on the left (and is by Xu et al.).",
     statement_ko="ELU는 x < 0에서 매끄럽고 왼쪽에서 α로 수렴한다(그리고 Xu 등이 제안했다).",
     sources={"D2": "3.2"},
-    experiments=EXPERIMENT,
-    rule=_rule(
-        "derivative below 0 against αeˣ; value at x = −800 against α",
-        "the derivative has no jump below 0 and the value on the left is α",
-    ),
+    measure="derivative below 0 against αeˣ; value at x = −800 against α",
+    says="the derivative has no jump below 0 and the value on the left is α",
     literature=(
         Literature(
             "Clevert, Unterthiner, Hochreiter 2015, arXiv:1511.07289",
@@ -178,17 +167,13 @@ def elu_definition(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "linear-layers-collapse",
-    group="A",
     statement="Layers without an activation between them are one linear layer, however many.",
     statement_ko="활성화 함수가 없으면 층을 아무리 쌓아도 하나의 선형 층과 같다.",
     sources={"D1": "first paragraph", "D3": "활성화 함수"},
-    experiments=EXPERIMENT,
-    rule=_rule(
-        "largest gap of a stack's output to that of its weights' product; loss on XOR",
-        "gaps at most 10⁻⁹, at the start and after training; no loss below one layer's optimum",
-    ),
+    measure="largest gap of a stack's output to that of its weights' product; loss on XOR",
+    says="gaps at most 10⁻⁹, at the start and after training; no loss below one layer's optimum",
 )
 def linear_layers_collapse(evidence: Evidence) -> Effects:
     """Multiply the weights out, before and after training; train stacks on XOR."""
@@ -204,17 +189,14 @@ def linear_layers_collapse(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "step-does-not-train",
-    group="A",
     statement="The step function is unusable for learning by gradient descent.",
     statement_ko="계단 함수는 경사하강법 학습에 쓸 수 없다.",
     sources={"D3": "활성화 함수"},
-    experiments=EXPERIMENT,
-    rule=_rule(
-        "movement of the hidden weights; test accuracy against a network of frozen hidden layers",
-        "no hidden weight moves, and accuracy equals that of frozen random features, exactly",
-    ),
+    measure="movement of the hidden weights; test accuracy against a network of frozen hidden "
+    "layers",
+    says="no hidden weight moves, and accuracy equals that of frozen random features, exactly",
 )
 def step_does_not_train(evidence: Evidence) -> Effects:
     """Train with step units, once in full and once with the hidden layers frozen."""
@@ -229,26 +211,21 @@ def step_does_not_train(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "pytorch-examples",
-    group="A",
     statement="The sample inputs of the PyTorch examples give the outputs printed beneath them.",
     statement_ko="PyTorch 예제의 입력은 그 아래 인쇄된 출력을 낸다.",
     sources={"D3": "Pytorch 코드 실습"},
-    experiments=EXPERIMENT,
-    rule=_rule(
-        "each printed output, inputs and outputs being rounded to four decimals",
-        "every output lies within what the rounding hides",
-    ),
+    measure="each printed output, inputs and outputs being rounded to four decimals",
+    says="every output lies within what the rounding hides",
 )
 def pytorch_examples(evidence: Evidence) -> Effects:
     """Compute every printed example again."""
     return _computed(evidence, "pytorch-examples", "nn.Sigmoid, nn.Tanh and nn.ReLU")
 
 
-@claim(
+@_formula(
     "cnn-shapes",
-    group="A",
     statement=(
         "The seven-convolution network's stages are 28, 28, 28, 24, 20 and 8 pixels wide, "
         "and its first linear layer fits."
@@ -258,11 +235,8 @@ def pytorch_examples(evidence: Evidence) -> Effects:
         "첫 선형 층이 들어맞는다."
     ),
     sources={"D3": "Pytorch 코드 실습"},
-    experiments=EXPERIMENT,
-    rule=_rule(
-        "size of every stage for a 28 × 28 image, the sixth after its pooling",
-        "every size equals the one in the comments",
-    ),
+    measure="size of every stage for a 28 × 28 image, the sixth after its pooling",
+    says="every size equals the one in the comments",
 )
 def cnn_shapes(evidence: Evidence) -> Effects:
     """Run the model as the document declares it and read every stage's size."""
@@ -277,9 +251,8 @@ def cnn_shapes(evidence: Evidence) -> Effects:
     )
 
 
-@claim(
+@_formula(
     "initializer-formulas",
-    group="A",
     statement=(
         "Xavier and He draw by the stated variances, normal and uniform, and He's standard "
         "deviation is √2 times Xavier's."
@@ -288,12 +261,11 @@ def cnn_shapes(evidence: Evidence) -> Effects:
         "Xavier와 He 초기화는 적힌 분산(정규·균등)으로 뽑으며, He의 표준편차는 Xavier의 √2배이다."
     ),
     sources={"D2": "4.3"},
-    experiments=EXPERIMENT,
-    rule=_rule(
+    measure=(
         "scale of torch.nn.init's draws; standard deviation of this program's draws; He over "
-        "Xavier where both go by the average of the fans, or the fans are equal",
-        "scales agree to 10⁻¹², samples within 5 standard errors, the ratio is √2",
+        "Xavier where both go by the average of the fans, or the fans are equal"
     ),
+    says="scales agree to 10⁻¹², samples within 5 standard errors, the ratio is √2",
 )
 def initializer_formulas(evidence: Evidence) -> Effects:
     """Compare the formulas with PyTorch, with samples, and with each other."""

@@ -6,8 +6,8 @@ import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
     at_best_rate,
-    described,
     differences,
+    measured,
     rates_in_words,
     scored,
 )
@@ -97,10 +97,9 @@ def small_normal_collapses_tanh(evidence: Evidence) -> Effects:
     later, first = shares[shares["layer"] > 1], shares[shares["layer"] == 1]
     by_inputs = first.groupby("inputs", observed=True)["near_zero"].mean()
     phrases = ", ".join(f"{share:.1%} on {inputs}" for inputs, share in by_inputs.items())
-    return Effects(
+    return measured(
         _least(later, "near_zero", COLLAPSE.grid),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
+        runs,
         notes=(f"Of the first layer's outputs: {phrases}.",),
     )
 
@@ -140,11 +139,8 @@ def unit_normal_saturates_tanh(evidence: Evidence) -> Effects:
         f"they {way} by a factor of {growth.mean():.2f} a layer: derivatives are small, but the "
         "weights they are multiplied with are large."
     )
-    return Effects(
-        _least(shares, "at_ends", PILE_UP.grid),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(_shares_in_words(shares), note),
+    return measured(
+        _least(shares, "at_ends", PILE_UP.grid), runs, notes=(_shares_in_words(shares), note)
     )
 
 
@@ -186,11 +182,8 @@ def xavier_spreads_tanh(evidence: Evidence) -> Effects:
         "Theory: tanh(x)² ≈ x² − 2x⁴/3, so that with Xavier a wide layer's mean square falls as "
         "1 / (2 · layer), slowly but without end."
     )
-    return Effects(
-        _least(shares, "between", SPREAD.grid),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(_shares_in_words(shares), theory),
+    return measured(
+        _least(shares, "between", SPREAD.grid), runs, notes=(_shares_in_words(shares), theory)
     )
 
 
@@ -247,14 +240,8 @@ def xavier_starves_relu(evidence: Evidence) -> Effects:
     """Measure the factor of the spread per layer; theory says 1/√2."""
     runs, layers = _relu_layers(evidence, XAVIER)
     effects = layer_factor(layers, "activation_std")
-    scope, ids = described(runs), list(runs["run_id"])
     note = "A wide layer halves the mean square (He et al. 2015): a factor of 1/√2 = 0.707."
-    return Effects(
-        effects,
-        scope=scope,
-        run_ids=ids,
-        notes=(note,),
-    )
+    return measured(effects, runs, notes=(note,))
 
 
 @claim(
@@ -272,7 +259,6 @@ def he_preserves_relu(evidence: Evidence) -> Effects:
     runs, layers = _relu_layers(evidence, HE)
     found = layer_factor(layers, "activation_std")
     effects = found.assign(effect=found["effect"].where(found["effect"] > 1, 1 / found["effect"]))
-    scope, ids = described(runs), list(runs["run_id"])
     deepest = layers[layers["depth"] == layers["depth"].max()]
     rank = deepest.groupby("layer")["effective_rank"].mean()
     notes = (
@@ -281,12 +267,7 @@ def he_preserves_relu(evidence: Evidence) -> Effects:
         f"{rank.iloc[0]:.1f} to {rank.iloc[-1]:.1f}. Outputs differ between units, but less and "
         "less between images.",
     )
-    return Effects(
-        effects,
-        scope=scope,
-        run_ids=ids,
-        notes=notes,
-    )
+    return measured(effects, runs, notes=notes)
 
 
 SUITS = Rule(
@@ -324,19 +305,13 @@ def xavier_suits_sigmoid(evidence: Evidence) -> Effects:
         here = tuned[tuned["depth"] == depth]
         effects.append(differences(here, "start", XAVIER, other, "accuracy", ["depth"]))
         chosen.append(f"depth {depth}: {other}")
-    scope, ids = described(runs), list(runs["run_id"])
     found = pd.concat(effects, ignore_index=True)
     notes = (
         f"Best other start: {'; '.join(chosen)}.",
         rates_in_words(tuned, ["start", "depth"]),
         _sigmoid_gradients(evidence["signals"]),
     )
-    return Effects(
-        found,
-        scope=scope,
-        run_ids=ids,
-        notes=notes,
-    )
+    return measured(found, runs, notes=notes)
 
 
 def _sigmoid_gradients(frames: Frames) -> str:
