@@ -8,16 +8,7 @@ from typing import Annotated
 import typer
 
 from relu_exp.cli.completion import complete_export
-from relu_exp.cli.options import (
-    HERE,
-    AnyPlace,
-    Debug,
-    Device,
-    Language,
-    Place,
-    Plugins,
-    whole,
-)
+from relu_exp.cli.options import HERE, AnyPlace, Debug, Device, Language, Place, Plugins, whole
 
 __all__ = ["compare", "export", "report", "verify"]
 

@@ -5,15 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words
-from relu_exp.evidence.claims.probes import (
-    HE,
-    SMALL,
-    UNIT,
-    XAVIER,
-    layer_factor,
-    probed,
-    started,
-)
+from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
