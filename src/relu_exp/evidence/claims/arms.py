@@ -10,7 +10,8 @@ import pandas as pd
 
 from relu_exp.evidence.claims.registry import MissingRunsError
 from relu_exp.evidence.claims.verdicts import Effects
-from relu_exp.evidence.data.frames import Frames, steps_to_threshold
+from relu_exp.evidence.data.derived import steps_to_threshold
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, over_seeds, score
 
 __all__ = [
