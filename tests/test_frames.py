@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relu_exp.core.schema import Choice, UsageError
+from relu_exp.evidence.data.derived import revivals, steps_to_threshold
 from relu_exp.evidence.data.frames import (
     Frames,
     find_results,
-    revivals,
-    steps_to_threshold,
     unpack,
 )
 from relu_exp.evidence.data.labels import label_choices

@@ -4,11 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from relu_exp.results.lock import alone
+import relu_exp
+from relu_exp.results.lock import alone, replacing_report
+
+import synthetic
 
 HOLDER = """
 import sys, time
@@ -74,7 +79,7 @@ def test_a_full_disk_takes_only_the_name_of_who_holds_it(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "write", full)
     with alone(tmp_path, pytest.fail):
         pass
 
@@ -126,3 +131,72 @@ def waits_for(folder, change=lambda: None):
     holder.wait()
     holder.stdout.close()
     assert "waiting for" in said[0]
+
+
+def test_reports_are_replaced_one_at_a_time_and_leave_no_lock(tmp_path):
+    held = threading.Event()
+    order = []
+
+    def second():
+        held.wait()
+        with replacing_report(tmp_path):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with replacing_report(tmp_path):
+        held.set()
+        time.sleep(0.3)
+        order.append("first")
+    thread.join(30)
+    assert order == ["first", "second"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_that_fails_leaves_no_lock(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing_report(tmp_path):
+        (tmp_path / "missing").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reports_are_replaced_on_a_file_system_without_locks_too(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with replacing_report(tmp_path):
+        pass
+
+
+WITHOUT_FCNTL = """
+import importlib, pkgutil, sys
+from pathlib import Path
+sys.modules["fcntl"] = None
+import relu_exp
+for module in pkgutil.walk_packages(relu_exp.__path__, "relu_exp."):
+    # the first runs the command line, the second ends with its parent
+    if module.name in ("relu_exp.__main__", "relu_exp.launchers.preload"):
+        continue
+    try:
+        importlib.import_module(module.name)
+    except ModuleNotFoundError as error:
+        # extras, which need not be installed
+        assert error.name in ("ray", "submitit"), error
+from relu_exp.evidence.report.report import build
+print(build(Path(sys.argv[1])).html)
+"""
+
+
+def test_every_module_loads_and_a_report_is_built_where_the_system_has_no_fcntl(tmp_path):
+    root = tmp_path / "tiny"
+    synthetic.write(
+        root, synthetic.configs(("relu",), depths=(2,), seeds=(0,)), figures=["function_curves"]
+    )
+    command = [sys.executable, "-c", WITHOUT_FCNTL, root]
+    source = str(Path(relu_exp.__file__).parents[1])
+    told = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": source}
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == f"{root / 'report.html'}\n"
+    assert not list(root.glob(".*"))

@@ -531,6 +531,10 @@ DAMAGES = {
         lambda: put_in_place(Path("results/tiny/.lock"), link("../../../precious/file")),
         ("run",),
     ),
+    "report's lock elsewhere": (
+        lambda: Path("results/tiny/.report.lock").symlink_to("../../../precious/file"),
+        ("report", "report alone", "run"),
+    ),
     "experiment elsewhere": (elsewhere, ("verify", "report", "run")),
     "leftover elsewhere": (
         lambda: (

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from relu_exp.cli.completion import starting
 from relu_exp.core.registry import nearest, shown
-from relu_exp.core.schema import UsageError
+from relu_exp.core.schema import BUDGETS, DEVICES, UsageError
 
 __all__ = [
     "HERE",
     "AnyPlace",
     "Budget",
-    "BudgetChoice",
     "Debug",
     "Device",
-    "DeviceChoice",
     "Language",
     "Place",
     "Plan",
@@ -30,7 +27,6 @@ __all__ = [
     "Results",
     "Retry",
     "Stale",
-    "StaleChoice",
     "Workers",
     "Yes",
     "path",
@@ -38,45 +34,6 @@ __all__ = [
 ]
 
 HERE = Path("results")
-
-
-class DeviceChoice(StrEnum):
-    """Values of `--device`."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-class BudgetChoice(StrEnum):
-    """Values of `--budget`."""
-
-    QUICK = "quick"
-    STANDARD = "standard"
-    FULL = "full"
-
-
-class StaleChoice(StrEnum):
-    """Values of `--stale`."""
-
-    KEEP = "keep"
-    RERUN = "rerun"
-
-
-class RetryChoice(StrEnum):
-    """Values of `--retry`."""
-
-    FAILED = "failed"
-
-
-class LanguageChoice(StrEnum):
-    """Values of `--language`."""
-
-    EN = "en"
-    KO = "ko"
-
-
-Choices = TypeVar("Choices", bound=StrEnum)
 
 
 def whole(option: str, least: int, most: int) -> Callable[[str], int]:
@@ -107,28 +64,23 @@ def path(text: str | Path) -> Path:
     return Path(text)
 
 
-def one_of(option: str, choices: type[Choices]) -> Callable[[str], Choices]:
-    """Return a parser for the values of an enum, which names the nearest one in its error."""
+def _choice(option: str, choices: Sequence[str], help: str) -> Any:
+    """Return an option with these values; its error names the nearest one."""
 
-    def parse(text: str) -> Choices:
-        valid = [*choices]
-        if text not in valid:
+    def parse(text: str) -> str:
+        if text not in choices:
+            valid = ", ".join(choices)
             raise UsageError(
-                f"{option} {text} is not valid{nearest(text, valid)}; valid: {', '.join(valid)}"
+                f"{option} {text} is not valid{nearest(text, choices)}; valid: {valid}"
             )
-        return choices(text)
+        return text
 
-    return parse
-
-
-def _choice(option: str, choices: type[StrEnum], help: str) -> Any:
-    """Return an option whose values are those of an enum."""
     return typer.Option(
         option,
         metavar="|".join(choices),
         help=help,
-        parser=one_of(option, choices),
-        autocompletion=starting([*choices]),
+        parser=parse,
+        autocompletion=starting(choices),
     )
 
 
@@ -136,13 +88,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Plan = Annotated[
     bool, typer.Option("--plan", help="Show runs, fleets, time and disk; train nothing.")
 ]
-Budget = Annotated[
-    BudgetChoice | None,
-    _choice("--budget", BudgetChoice, "How much of each experiment to run."),
-]
+Budget = Annotated[str | None, _choice("--budget", BUDGETS, "How much of each experiment to run.")]
 Device = Annotated[
-    DeviceChoice,
-    _choice("--device", DeviceChoice, "Where to train; auto is the GPU if there is one."),
+    str, _choice("--device", DEVICES, "Where to train; auto is the GPU if there is one.")
 ]
 Results = Annotated[
     Path,
@@ -167,20 +115,20 @@ Plugins = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Train even a very large sweep.")]
 Retry = Annotated[
-    RetryChoice | None,
-    _choice("--retry", RetryChoice, "Train failed runs again; by default they are kept."),
+    str | None,
+    _choice("--retry", ("failed",), "Train failed runs again; by default they are kept."),
 ]
 Stale = Annotated[
-    StaleChoice,
+    str,
     _choice(
         "--stale",
-        StaleChoice,
+        ("keep", "rerun"),
         "Keep finished runs of other code or another PyTorch (default), or train them again.",
     ),
 ]
 Language = Annotated[
-    LanguageChoice | None,
-    _choice("--language", LanguageChoice, "Initial language of report.html, which holds both."),
+    str | None,
+    _choice("--language", ("en", "ko"), "Initial language of report.html, which holds both."),
 ]
 _FOLDER = "Folder of one experiment, or of several."
 Place = Annotated[Path, typer.Argument(metavar="[RESULTS]", parser=path, help=_FOLDER)]

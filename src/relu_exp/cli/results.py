@@ -13,7 +13,6 @@ from relu_exp.cli.options import (
     AnyPlace,
     Debug,
     Device,
-    DeviceChoice,
     Language,
     Place,
     Plugins,
@@ -41,8 +40,7 @@ def report(
     """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
     from relu_exp.session.reporting import report_all
 
-    shown_first = None if language is None else language.value
-    report_all(results, plugin or (), shown_first, all_figures=all_figures)
+    report_all(results, plugin or (), language, all_figures=all_figures)
 
 
 def verify(
@@ -71,7 +69,7 @@ def verify(
     rows: Annotated[
         bool, typer.Option("--rows", help="Train nothing: check all rows and files, in seconds.")
     ] = False,
-    device: Device = DeviceChoice.AUTO,
+    device: Device = "auto",
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
@@ -85,7 +83,7 @@ def verify(
     from relu_exp.session.verify.verification import NUM_SAMPLED
     from relu_exp.session.verify.verification import verify as verify_results
 
-    code = verify_results(results, sample or NUM_SAMPLED, seed, device.value, plugin or (), studies)
+    code = verify_results(results, sample or NUM_SAMPLED, seed, device, plugin or (), studies)
     raise typer.Exit(code)
 
 

@@ -10,16 +10,13 @@ from relu_exp.cli.completion import complete_run
 from relu_exp.cli.options import (
     HERE,
     Budget,
-    BudgetChoice,
     Debug,
     Device,
-    DeviceChoice,
     Plan,
     Plugins,
     Results,
     Retry,
     Stale,
-    StaleChoice,
     Workers,
     Yes,
     whole,
@@ -42,13 +39,13 @@ def run(
     ] = None,
     plan: Plan = False,
     budget: Budget = None,
-    device: Device = DeviceChoice.AUTO,
+    device: Device = "auto",
     results: Results = HERE,
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
     retry: Retry = None,
-    stale: Stale = StaleChoice.KEEP,
+    stale: Stale = "keep",
     watch: Annotated[
         bool, typer.Option("--watch", help="Update the report repeatedly during training.")
     ] = False,
@@ -62,14 +59,14 @@ def run(
     overrides = [word for word in words or [] if "=" in word]
     options = Options(
         results=results,
-        device=device.value,
+        device=device,
         num_workers=workers,
         plugins=tuple(plugin or ()),
-        budget=None if budget is None else budget.value,
+        budget=budget,
         only_plan=plan,
         yes=yes,
         retry_failed=retry is not None,
-        rerun_stale=stale is StaleChoice.RERUN,
+        rerun_stale=stale == "rerun",
         watches=watch,
     )
     raise typer.Exit(train(names, overrides, options))
@@ -77,14 +74,14 @@ def run(
 
 def reproduce(
     plan: Plan = False,
-    budget: Budget = BudgetChoice.QUICK,
-    device: Device = DeviceChoice.AUTO,
+    budget: Budget = "quick",
+    device: Device = "auto",
     results: Results = HERE,
     workers: Workers = None,
     plugin: Plugins = None,
     yes: Yes = False,
     retry: Retry = None,
-    stale: Stale = StaleChoice.KEEP,
+    stale: Stale = "keep",
     until_decided: Annotated[
         bool,
         typer.Option(
@@ -110,23 +107,23 @@ def reproduce(
 
     options = Options(
         results=results,
-        device=device.value,
+        device=device,
         num_workers=workers,
         plugins=tuple(plugin or ()),
-        budget=None if budget is None else budget.value,
+        budget=budget,
         only_plan=plan,
         yes=yes,
         retry_failed=retry is not None,
-        rerun_stale=stale is StaleChoice.RERUN,
+        rerun_stale=stale == "rerun",
         judges=True,
         max_seeds=(max_seeds or MAX_SEEDS) if until_decided else None,
     )
     raise typer.Exit(train([], [], options))
 
 
-def _warm_up(device: DeviceChoice, only_plan: bool) -> None:
+def _warm_up(device: str, only_plan: bool) -> None:
     """Let worker processes load torch while this process loads the rest."""
-    if device is not DeviceChoice.CUDA and not only_plan:
+    if device != "cuda" and not only_plan:
         from relu_exp.launchers.processes import warm_up
 
         warm_up()

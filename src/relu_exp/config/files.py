@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from relu_exp.core.registry import experiment_folders, nearest, printable, shown
-from relu_exp.core.schema import UsageError
+from relu_exp.core.schema import BUDGETS, UsageError
 
 __all__ = [
     "BUDGETS",
@@ -24,7 +24,6 @@ __all__ = [
     "shipped",
 ]
 
-BUDGETS = ("quick", "standard", "full")
 _FIELDS = (
     "title",
     "question",

@@ -12,7 +12,9 @@ from typing import Any, Literal
 from relu_exp.core.run_keys import DEFAULT_PRECISION, PRECISIONS, RUN_KEYS, RunKey, RunKeys
 
 __all__ = [
+    "BUDGETS",
     "DEFAULT_PRECISION",
+    "DEVICES",
     "HISTOGRAM_BINS",
     "LATER_COLUMNS",
     "PARTS",
@@ -37,6 +39,10 @@ Scalar = str | int | float | bool | None
 Status = Literal["done", "diverged", "failed", "interrupted"]
 FINISHED: tuple[Status, ...] = ("done", "diverged")
 """Statuses that need no further training."""
+BUDGETS = ("quick", "standard", "full")
+"""How much of an experiment is run."""
+DEVICES = ("auto", "cpu", "cuda")
+"""Where runs train; `auto` is the GPU if there is one."""
 
 
 class UsageError(Exception):

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
-from relu_exp.core.schema import UsageError
+from relu_exp.core.schema import DEVICES, UsageError
 from relu_exp.launchers.processes import end_with_parent, processes
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
 from relu_exp.planning.fleets import Fleet
@@ -58,8 +58,8 @@ def resolve_device(device: str) -> str:
     Raises:
         UsageError: the device is unknown or this machine does not have it.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--device {device} is not valid: choose from auto, cpu, cuda")
+    if device not in DEVICES:
+        raise UsageError(f"--device {device} is not valid: choose from {', '.join(DEVICES)}")
     if device == "cpu":
         return device
     import torch

@@ -1,4 +1,7 @@
-"""The lock of a result folder: one command at a time trains in it, and a kill releases it."""
+"""The locks of a result folder: one command trains in it, one writes its report at a time.
+
+The system releases a lock when its holder ends, even by a kill.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["alone"]
+__all__ = ["alone", "replacing_report"]
 
 _POLL_SECONDS = 0.2
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
@@ -23,8 +26,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 def alone(folder: Path, notify: Callable[[str], None]) -> Iterator[None]:
     """Wait until no other command holds the folder's lock, then hold it within the context.
 
-    The system releases the lock when its holder ends, even by a kill. The file `.lock` stays, but
-    has no meaning by itself.
+    The file `.lock` stays, but has no meaning by itself.
 
     Args:
         folder: a folder that exists and can be written.
@@ -41,6 +43,32 @@ def alone(folder: Path, notify: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def replacing_report(folder: Path) -> Iterator[None]:
+    """Wait until no other process replaces the folder's report, then hold that lock.
+
+    Nothing is left behind. On a file system without locks nothing is held.
+
+    Raises:
+        OSError: the lock file is a link or cannot be opened.
+    """
+    path = folder / ".report.lock"
+    lock = FileLock(path, poll_interval=_POLL_SECONDS, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            # who waits for a file that is gone makes a new one; Windows deletes it afterwards
+            with suppress(OSError):
+                path.unlink()
+            lock.release()
 
 
 def _acquire(lock: FileLock, folder: Path, notify: Callable[[str], None]) -> None:
@@ -62,12 +90,14 @@ def _write_holder(file: int) -> None:
     # on a full disk the lock still holds, but its holder is not named
     with suppress(OSError):
         os.ftruncate(file, 0)
-        os.pwrite(file, holder.encode(), 0)
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, holder.encode())
 
 
 def _read_holder(path: Path) -> str:
-    # an archive may hold a pipe of this name, or a huge file
-    if not path.is_file():
-        return "another command"
-    with path.open("rb") as file:
-        return file.read(200).decode(errors="replace") or "another command"
+    # an archive may hold a pipe of this name, or a huge file; on Windows a locked file is not readable
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(200).decode(errors="replace") or "another command"
+    return "another command"

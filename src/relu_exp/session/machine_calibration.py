@@ -13,16 +13,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from relu_exp.core.registry import Registry
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.launchers.local import num_cores, resolve_device
 from relu_exp.launchers.processes import end_with_parent, processes, warm_up
@@ -34,6 +33,7 @@ from relu_exp.results import machine
 from relu_exp.results.atomic import write_text
 from relu_exp.results.provenance import fingerprint, hash_of
 from relu_exp.results.store import Store
+from relu_exp.session.calibration_runs import new_fleet, sample_run, samples
 
 __all__ = ["OFF", "calibrated", "measure", "stored"]
 
@@ -45,9 +45,7 @@ _RUNS_A_SEED = {"cpu": 2, "cuda": 64}
 _ENOUGH = 0.93
 """Share of the best rate that is good enough: the smallest fleet or process count to reach it."""
 
-_NUM_STEPS, _EVALUATED, _PROBED = 6, 2, 4
 _WAIT_SECONDS = 60
-_FIRST_SEEDS = itertools.count(step=10_000)
 
 
 @cache
@@ -125,7 +123,10 @@ def _key(device: str) -> dict[str, Any]:
         import torch
 
         where["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    model = hash_of("planning/costs.py", "session/machine_calibration.py", "planning/plan.py")[:16]
+    files = ("machine_calibration.py", "calibration_runs.py")
+    model = hash_of(
+        "planning/costs.py", *(f"session/{file}" for file in files), "planning/plan.py"
+    )[:16]
     return {"device": device, **where, **fingerprint(), "cost model": model}
 
 
@@ -139,11 +140,11 @@ def measure(device: str) -> Costs:
         warm_up()  # meanwhile loads torch for the workers at the end
     with ready(FleetJob(Path(), "", device)):
         watch = _Watch(device)
-        for run in (_run(), _run(dataset="digits")):
+        for run in (sample_run(), sample_run(dataset="digits")):
             watch.train(run, 2)  # loads data and code
         watch.seen.clear()
         size = _best_size(watch)
-        for run, runs in _samples():
+        for run, runs in samples():
             watch.train(run, runs * FLEET_SIZES[device] // FLEET_SIZES["cpu"])
         seconds = _solved(watch.seen)
     if device == "cuda":
@@ -171,7 +172,7 @@ class _Watch:
         """Train a fleet of such runs, save it, and return the duration of one step."""
         from relu_exp.engine.training import train_fleet
 
-        fleet = _fleet(run, size, _RUNS_A_SEED[self.device])
+        fleet = new_fleet(run, size, _RUNS_A_SEED[self.device])
         stamps = [self.now()]
         tables = train_fleet(fleet.runs, self.device, lambda step: stamps.append(self.now()))
         lasted = [after - before for before, after in itertools.pairwise(stamps)]
@@ -195,8 +196,8 @@ class _Watch:
 def _best_size(watch: _Watch) -> int:
     """Return the number of runs per fleet beyond which more would hardly help."""
     shapes = [
-        _run(evaluation_steps=(), probe_steps=()),
-        _run(evaluation_steps=(), probe_steps=(), dataset="digits", width=32),
+        sample_run(evaluation_steps=(), probe_steps=()),
+        sample_run(evaluation_steps=(), probe_steps=(), dataset="digits", width=32),
     ]
     room = room_for_fleet(watch.device, num_cores())
     largest = math.inf if room is None else room / bytes_of(shapes[0])
@@ -209,82 +210,6 @@ def _enough(rates: Mapping[int, float]) -> int:
     """Return the smallest number whose rate is nearly the best."""
     best = max(rates.values())
     return min(number for number, rate in rates.items() if rate >= _ENOUGH * best)
-
-
-def _samples() -> Iterator[tuple[RunConfig, int]]:
-    """Yield the runs to train for the measurement, and how many of each on a CPU."""
-    from relu_exp.engine import activations
-
-    yield _run(), 8
-    yield _run(), 1
-    yield _run(width=32), 8
-    yield _run(width=32, depth=10, batch_size=32), 2
-    yield _run(width=256, depth=3), 4
-    yield _run(width=512, depth=2, batch_size=32), 2
-    yield _run(width=48, depth=20, batch_size=32), 4
-    # little to evaluate
-    small = ("digits", {"num_train": 200})
-    yield _run(width=50, depth=6, batch_size=64, dataset=small), 8
-    yield _run(width=128, depth=6, batch_size=50, dataset=small), 4
-    yield _run(width=16, depth=6, batch_size=50, dataset=small), 16
-    for name, entry in activations.ACTIVATIONS.items():
-        # built-in ones only: a stored measurement must not depend on plugins
-        if entry.function.__module__ == activations.__name__:
-            yield _run(depth=3, activation=name, dataset="digits"), 8
-    for optimizer in ("sgd", ("sgd", {"momentum": 0.9}), "adam"):
-        yield _run(optimizer=optimizer), 4
-        yield _run(optimizer=optimizer, width=48, batch_size=32), 4
-    for width in (100, 48):
-        yield _run(precision="bfloat16", width=width, batch_size=64), 4
-    yield _run(network="small_cnn", batch_size=32, evaluation_steps=()), 4
-    yield _run(network="small_cnn", batch_size=8), 2
-    yield _run(network="document_cnn", batch_size=2, probe_samples=2, evaluation_steps=()), 1
-
-
-def _run(**keys: Any) -> RunConfig:
-    """Return a run like those of the default experiment, except for some keys."""
-    from relu_exp.engine.activations import ACTIVATIONS
-    from relu_exp.engine.data.datasets import DATASETS
-    from relu_exp.engine.initializers import INITIALIZERS
-    from relu_exp.engine.networks import NETWORKS
-    from relu_exp.engine.optimizers import OPTIMIZERS
-
-    chosen: dict[str, tuple[Registry[Any], str]] = {
-        "activation": (ACTIVATIONS, "relu"),
-        "initializer": (INITIALIZERS, "he_normal"),
-        "network": (NETWORKS, "mlp"),
-        "dataset": (DATASETS, "mnist5k"),
-        "optimizer": (OPTIMIZERS, "sgd"),
-    }
-    parts: dict[str, Any] = {}
-    for part, (registry, default) in chosen.items():
-        asked = keys.pop(part, default)
-        name, settings = (asked, {}) if isinstance(asked, str) else asked
-        parts[part] = registry.resolve(name, settings)
-    fixed = NETWORKS[parts["network"].name].fixed_depth
-    plain = {
-        "depth": 5 if fixed is None else fixed,
-        "width": 100 if fixed is None else None,
-        "learning_rate": 0.01,
-        "batch_size": 128,
-        "num_steps": _NUM_STEPS,
-        "seed": 0,
-        "probe_steps": (_PROBED,),
-        "probe_samples": 64,
-        "evaluation_steps": (_EVALUATED,),
-    }
-    return RunConfig(**parts, **(plain | keys))
-
-
-def _fleet(run: RunConfig, size: int, runs_a_seed: int) -> Fleet:
-    """Return a fleet with new seeds, so that nothing cached for another fleet can be used."""
-    first = next(_FIRST_SEEDS)
-    return Fleet(
-        tuple(
-            replace(run, seed=first + place // runs_a_seed, learning_rate=0.01 / (1 + place))
-            for place in range(size)
-        )
-    )
 
 
 def _solved(seen: Sequence[tuple[Amounts, float]]) -> dict[str, float]:
@@ -337,7 +262,7 @@ def _train_beside(pipe: Connection, barrier: Barrier) -> None:
     """Train at the same time as the others, and send the duration of a step."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run = _run(dataset="digits")
+    run = sample_run(dataset="digits")
     with ready(FleetJob(Path(), "", "cpu")):
         watch = _Watch("cpu")
         watch.train(run, 2)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import TracebackType
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, TextColumn
@@ -59,12 +58,7 @@ class Meter:
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Remove the bar and print the final state, unless an exception ended the context."""
         if self._bar is not None:
             self._bar.stop()

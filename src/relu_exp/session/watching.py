@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import TracebackType
 
 from relu_exp.core.registry import load_plugins
 from relu_exp.launchers.local import Callback, Notice, Progress
@@ -58,12 +57,7 @@ class Watch:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Wait for the current report; Ctrl-C has stopped it, too."""
         if self._writing is not None:
             self._writing.join()
@@ -73,7 +67,8 @@ def _write(root: Path, plugins: Sequence[str]) -> None:
     """Write the report on the results so far."""
     from relu_exp.evidence.report.report import build
 
-    with suppress(OSError):
+    # Windows has no niceness
+    with suppress(OSError, AttributeError):
         os.nice(19)
     # the final report will show any error
     with suppress(Exception, KeyboardInterrupt):

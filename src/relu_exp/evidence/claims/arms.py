@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from relu_exp.evidence.claims.registry import MissingRunsError
-from relu_exp.evidence.data.frames import Frames, steps_to_threshold
+from relu_exp.evidence.claims.verdicts import Effects
+from relu_exp.evidence.data.derived import steps_to_threshold
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, over_seeds, score
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "differences",
     "in_words",
     "means_in_words",
+    "measured",
     "pairs",
     "rates_in_words",
     "ratios",
@@ -50,6 +53,14 @@ def choose(runs: pd.DataFrame, **wanted: object) -> pd.DataFrame:
                 raise MissingRunsError(f"no finished run with {column}={one}")
         kept = kept[kept[column].isin(values)]
     return kept
+
+
+def measured(
+    rows: pd.DataFrame, runs: pd.DataFrame, *, notes: Sequence[str] = (), scope: str | None = None
+) -> Effects:
+    """Return effects that were measured on `runs`, whose setting is their scope unless stated."""
+    scope = described(runs) if scope is None else scope
+    return Effects(rows, scope=scope, run_ids=runs["run_id"].tolist(), notes=notes)
 
 
 def scored(runs: pd.DataFrame, split: str = "test") -> pd.DataFrame:

@@ -6,10 +6,7 @@ import math
 
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import (
-    in_words,
-    with_gap,
-)
+from relu_exp.evidence.claims.arms import in_words, with_gap
 
 __all__ = ["MARGIN", "XU", "described", "points_in_words"]
 

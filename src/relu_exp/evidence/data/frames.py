@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,14 +13,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, UsageError
-from relu_exp.evidence.data.labels import label_choices
+from relu_exp.evidence.data.labels import label_choices, stated, with_labels
 from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.results.rows import check_unique
 from relu_exp.results.store import Store, arrow_schema
 
-__all__ = ["Frames", "Open", "Steps", "find_results", "revivals", "steps_to_threshold", "unpack"]
+__all__ = ["Frames", "Open", "Steps", "find_results", "unpack"]
 
 Steps = Literal["first", "last"] | Collection[int] | None
 """Which steps to read: a run's first or last in the table, the ones named, or all."""
@@ -89,7 +87,7 @@ class Frames:
         order = {run_id: place for place, run_id in enumerate(asked)}
         place = runs["run_id"].map(order) if asked else pd.Series(runs.index, runs.index)
         runs = runs.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
-        return _described(runs, self.manifest.get("labels") or {})
+        return with_labels(runs, self.manifest.get("labels") or {})
 
     def only(self, precision: str) -> Frames:
         """Return these frames as if no runs of another precision had been asked for."""
@@ -119,10 +117,10 @@ class Frames:
         """Labels of `runs` whose Korean name differs, with that name."""
         own, found = self.manifest.get("labels") or {}, {}
         for group in PARTS:
-            names = _stated(own, group, "ko")
+            names = stated(own, group, "ko")
             columns = self.runs[[group, f"{group}_settings", f"{group}_label"]].drop_duplicates()
             rows = list(columns.itertuples(index=False, name=None))
-            labels = label_choices([row[:2] for row in rows], _stated(own, group, "en") | names)
+            labels = label_choices([row[:2] for row in rows], stated(own, group, "en") | names)
             found.update({row[2]: labels[row[:2]] for row in rows if row[0] in names})
         return found
 
@@ -273,114 +271,6 @@ def _at_steps(part: pa.Table, steps: Steps) -> pa.Table:
     found = part.select(["run_id", "step"]).to_pandas()
     extreme = found.groupby("run_id")["step"].transform("min" if steps == "first" else "max")
     return part.filter(pa.array(found["step"] == extreme))
-
-
-def _described(
-    runs: pd.DataFrame, own: Mapping[str, Mapping[str, Mapping[str, str]]]
-) -> pd.DataFrame:
-    """Add a column per setting and a label per configuration group, and order the labels.
-
-    `own` holds what the results say of names: group → name → `en`, `ko` and `color`. Where they
-    state any color of an activation, `activation_color` has it.
-    """
-    added: dict[str, Any] = {}
-    for group in PARTS:
-        pairs = list(zip(runs[group], runs[f"{group}_settings"], strict=True))
-        parsed = {text: json.loads(text or "{}") for _, text in set(pairs)}
-        for key in sorted({key for settings in parsed.values() for key in settings}):
-            added[f"{group}.{key}"] = [parsed[text].get(key) for _, text in pairs]
-        labels = label_choices(pairs, _stated(own, group, "en"))
-        added[f"{group}_label"] = pd.Categorical(
-            [labels[pair] for pair in pairs], categories=list(dict.fromkeys(labels.values()))
-        )
-    if colors := _stated(own, "activation", "color"):
-        added["activation_color"] = [colors.get(name, "") for name in runs["activation"]]
-    runs = pd.concat([runs, pd.DataFrame(added, index=runs.index)], axis=1)
-    for name, key in RUN_KEYS.items():
-        if key.choices:
-            runs[name] = pd.Categorical(runs[name], categories=key.choices)
-        elif key.is_optional and key.column == "int32":
-            # whole numbers and nulls, not floats
-            runs[name] = runs[name].astype("Int32")
-    return runs.astype({"diverged_at": "Int32"})
-
-
-def _stated(
-    own: Mapping[str, Mapping[str, Mapping[str, str]]], group: str, field: str
-) -> dict[str, str]:
-    """Return a field of a group's labels by name, where it is stated."""
-    return {name: label[field] for name, label in own.get(group, {}).items() if field in label}
-
-
-def steps_to_threshold(
-    curves: pd.DataFrame, runs: pd.DataFrame, split: str, metric: str, threshold: float
-) -> pd.DataFrame:
-    """Return per run the updates until a curve first reaches `threshold`: `steps`, `censored`.
-
-    A loss reaches it from above, an accuracy from below; the step is interpolated linearly between
-    the two evaluations around the crossing. A run that never gets there is censored, and so is
-    one that diverges first: both at the end of the training they were given (`num_steps`), because
-    a divergence is no chance exit of somebody who would have arrived, before the first evaluation
-    or after. `reason` says which: `reached`, `not reached` or `diverged`. An interrupted run is
-    censored at its last evaluation; a failed one has no row, nor has any where none was evaluated.
-    """
-    curve = curves.loc[curves["split"] == split, ["run_id", "step", metric]]
-    curve = curve.astype({"run_id": "str"}).sort_values(["run_id", "step"], ignore_index=True)
-    value, step = curve[metric], curve["step"].astype(float)
-    there = value <= threshold if metric == "loss" else value >= threshold
-    same = curve["run_id"].eq(curve["run_id"].shift())
-    before, begin = value.shift().where(same), step.shift().where(same)
-    crossing = begin + (threshold - before) / (value - before) * (step - begin)
-    curve["crossing"] = crossing.where(np.isfinite(crossing), step)
-    reached = curve[there].drop_duplicates("run_id").set_index("run_id")["crossing"]
-    last = curve.groupby("run_id")["step"].max()
-
-    kept = runs.loc[runs["status"] != "failed", ["run_id", "status", "num_steps"]]
-    was_lost = (kept["status"] == "diverged") & (not last.empty)
-    kept = kept[kept["run_id"].isin(last.index) | was_lost]
-    steps = kept["run_id"].map(reached)
-    censored = steps.isna()
-    given = kept["num_steps"].where(kept["status"] != "interrupted", kept["run_id"].map(last))
-    words = kept["status"].map({"diverged": "diverged"}).fillna("not reached")
-    return pd.DataFrame(
-        {
-            "run_id": kept["run_id"],
-            "steps": steps.where(~censored, given).astype(float),
-            "censored": censored,
-            "reason": words.where(censored, "reached"),
-        }
-    ).reset_index(drop=True)
-
-
-def revivals(dead_units: pd.DataFrame, probed: pd.DataFrame) -> pd.DataFrame:
-    """Count, per run, layer and step, units that were dead at an earlier probe and live again.
-
-    `probed` holds the run, step and layer of every probe (rows of `layers` of one quantity),
-    because a layer without dead units has no row in `dead_units`. Layers that never had one are
-    left out. Columns: `num_units`; `newly_dead` (dead for the first time), `still_dead` (dead now
-    and at some earlier probe), `revived` (dead at some earlier probe, alive now), `newly_revived`
-    (those of them that are seen alive again for the first time).
-    `newly_dead + still_dead` is the number of dead units, `still_dead + revived` that of the units
-    that had been dead before.
-    """
-    keys = ["run_id", "layer"]
-    steps_of = {
-        key: np.sort(group.to_numpy())
-        for key, group in probed.groupby(keys, observed=True, sort=False)["step"]
-    }
-    rows: list[tuple[Any, ...]] = []
-    for key, group in dead_units.groupby(keys, observed=True, sort=False):
-        num_units = int(group["num_units"].iloc[0])
-        masks = dict(zip(group["step"], group["mask"], strict=True))
-        ever, returned = np.zeros(num_units, dtype=bool), np.zeros(num_units, dtype=bool)
-        for step in steps_of.get(key, np.sort(group["step"].to_numpy())):
-            dead = unpack(masks[step], num_units) if step in masks else np.zeros_like(ever)
-            alive = ever & ~dead
-            counts = (dead & ~ever, dead & ever, alive, alive & ~returned)
-            rows.append((*key, int(step), num_units, *(int(count.sum()) for count in counts)))
-            ever, returned = ever | dead, returned | alive
-    columns = [*keys, "step", "num_units", "newly_dead", "still_dead", "revived", "newly_revived"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def unpack(mask: bytes, num_units: int) -> np.ndarray[Any, np.dtype[np.bool_]]:

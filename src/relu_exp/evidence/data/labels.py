@@ -7,9 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from relu_exp.core.schema import PLACES
+import pandas as pd
 
-__all__ = ["NAMES", "label_choices"]
+from relu_exp.core.run_keys import RUN_KEYS
+from relu_exp.core.schema import PARTS, PLACES
+
+__all__ = ["NAMES", "label_choices", "stated", "with_labels"]
 
 NAMES: Mapping[str, str] = {
     "identity": "identity",
@@ -74,6 +77,43 @@ def label_choices(
         (name, settings): _label(name, names[name], json.loads(settings or "{}"), varying[name])
         for name, settings in distinct
     }
+
+
+def with_labels(
+    runs: pd.DataFrame, own: Mapping[str, Mapping[str, Mapping[str, str]]]
+) -> pd.DataFrame:
+    """Add a column per setting and a label per configuration group, and order the labels.
+
+    `own` holds what the results say of names: group → name → `en`, `ko` and `color`. Where they
+    state any color of an activation, `activation_color` has it.
+    """
+    added: dict[str, Any] = {}
+    for group in PARTS:
+        pairs = list(zip(runs[group], runs[f"{group}_settings"], strict=True))
+        parsed = {text: json.loads(text or "{}") for _, text in set(pairs)}
+        for key in sorted({key for settings in parsed.values() for key in settings}):
+            added[f"{group}.{key}"] = [parsed[text].get(key) for _, text in pairs]
+        labels = label_choices(pairs, stated(own, group, "en"))
+        added[f"{group}_label"] = pd.Categorical(
+            [labels[pair] for pair in pairs], categories=list(dict.fromkeys(labels.values()))
+        )
+    if colors := stated(own, "activation", "color"):
+        added["activation_color"] = [colors.get(name, "") for name in runs["activation"]]
+    runs = pd.concat([runs, pd.DataFrame(added, index=runs.index)], axis=1)
+    for name, key in RUN_KEYS.items():
+        if key.choices:
+            runs[name] = pd.Categorical(runs[name], categories=key.choices)
+        elif key.is_optional and key.column == "int32":
+            # whole numbers and nulls, not floats
+            runs[name] = runs[name].astype("Int32")
+    return runs.astype({"diverged_at": "Int32"})
+
+
+def stated(
+    own: Mapping[str, Mapping[str, Mapping[str, str]]], group: str, field: str
+) -> dict[str, str]:
+    """Return a field of a group's labels by name, where it is stated."""
+    return {name: label[field] for name, label in own.get(group, {}).items() if field in label}
 
 
 def _varying(siblings: list[dict[str, Any]]) -> set[str]:

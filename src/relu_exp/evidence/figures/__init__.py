@@ -1,6 +1,15 @@
 """Figures: a registry of functions from frames to drawings, one file per topic."""
 
-from relu_exp.evidence.figures import accuracy, dead, functions, histograms, layers, learned, loss
+from relu_exp.evidence.figures import (
+    accuracy,
+    accuracy_map,
+    dead,
+    functions,
+    histograms,
+    layers,
+    learned,
+    loss,
+)
 from relu_exp.evidence.figures.catalog import (
     FIGURES,
     DoesNotApply,
@@ -10,7 +19,8 @@ from relu_exp.evidence.figures.catalog import (
     figure,
     finished,
 )
-from relu_exp.evidence.figures.style import RC, Sheet, looks
+from relu_exp.evidence.figures.sheet import Sheet
+from relu_exp.evidence.figures.style import RC, looks
 
 __all__ = [
     "FIGURES",
@@ -25,5 +35,5 @@ __all__ = [
     "looks",
 ]
 
-TOPICS = (functions, histograms, layers, accuracy, loss, dead, learned)
+TOPICS = (functions, histograms, layers, accuracy, accuracy_map, loss, dead, learned)
 """Imported so that their figures register; the order is that of a report."""

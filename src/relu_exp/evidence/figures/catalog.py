@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from relu_exp.core.registry import Registry, Setting, summary_of
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.limits import left_out_words, limits, spread
+from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
-from relu_exp.evidence.figures.style import PNG_DPI, RC, Sheet, levels
+from relu_exp.evidence.figures.style import PNG_DPI, RC, levels
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
 

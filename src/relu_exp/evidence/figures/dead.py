@@ -9,20 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from relu_exp.evidence.data.frames import Frames, revivals
+from relu_exp.evidence.data.derived import revivals
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
 from relu_exp.evidence.figures.lines import Grid, dodge, handles, interval_line, interval_words
+from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, trained
-from relu_exp.evidence.figures.style import (
-    Sheet,
-    levels,
-    looks,
-    plain,
-    rate_axis,
-    steps_axis,
-)
+from relu_exp.evidence.figures.style import levels, looks, plain, rate_axis, steps_axis
 
 __all__ = ["dead_fraction"]
 

@@ -12,7 +12,8 @@ from matplotlib.ticker import MultipleLocator
 
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import Drawing, figure, finished
-from relu_exp.evidence.figures.style import INK, Sheet, levels, looks
+from relu_exp.evidence.figures.sheet import Sheet
+from relu_exp.evidence.figures.style import INK, levels, looks
 
 __all__ = ["function_curves"]
 

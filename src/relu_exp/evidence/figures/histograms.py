@@ -14,6 +14,7 @@ from relu_exp.core.schema import histogram_edges
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
+from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import (
     TRAINING_AXES,
     Slice,
@@ -21,7 +22,7 @@ from relu_exp.evidence.figures.slices import (
     left_out,
     split,
 )
-from relu_exp.evidence.figures.style import GRAY, Sheet, levels, looks
+from relu_exp.evidence.figures.style import GRAY, levels, looks
 
 __all__ = ["histogram_grid", "preactivation_grid"]
 

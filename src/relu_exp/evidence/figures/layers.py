@@ -15,8 +15,9 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import TRAINING_AXES, Slice, before_training, slices
-from relu_exp.evidence.figures.style import EMPTY_LIMITS, INK, Sheet, log_axis, looks
+from relu_exp.evidence.figures.style import EMPTY_LIMITS, INK, log_axis, looks
 
 __all__ = ["gradient_by_layer", "signal_by_layer"]
 

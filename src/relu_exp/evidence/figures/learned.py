@@ -13,8 +13,9 @@ from relu_exp.evidence.data.statistics import best_learning_rates, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
-from relu_exp.evidence.figures.style import Look, Sheet, looks, plain, steps_axis
+from relu_exp.evidence.figures.style import Look, looks, plain, steps_axis
 
 __all__ = ["learned_parameters"]
 

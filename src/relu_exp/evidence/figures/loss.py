@@ -10,16 +10,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from relu_exp.evidence.data.frames import Frames, steps_to_threshold
+from relu_exp.evidence.data.derived import steps_to_threshold
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, median_steps, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
 from relu_exp.evidence.figures.style import (
     EMPTY_LIMITS,
     INK,
-    Sheet,
     levels,
     log_axis,
     looks,

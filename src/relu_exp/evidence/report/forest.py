@@ -10,7 +10,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.figures.files import save_png, save_svg
-from relu_exp.evidence.figures.style import RC, Look, Sheet, plain
+from relu_exp.evidence.figures.sheet import Sheet
+from relu_exp.evidence.figures.style import RC, Look, plain
 from relu_exp.evidence.report.looks import LOOKS, standardized
 
 __all__ = ["draw_forest"]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import base64
 import errno
-import fcntl
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from relu_exp.evidence.figures.slices import redraw_command
 from relu_exp.evidence.report import summary
 from relu_exp.evidence.report.pages import asset, render, replace_text
 from relu_exp.results.atomic import put_folder
+from relu_exp.results.lock import replacing_report
 
 __all__ = ["Built", "build", "build_index", "experiments", "find_results"]
 
@@ -276,27 +276,14 @@ def _short_table(frames: Frames) -> tuple[dict[str, str], ...]:
 
 
 def _move(unfinished: Path, results: Path) -> None:
-    """Move a finished report to the results, where it replaces the old one."""
-    with _alone(results):
+    """Move a finished report to the results, where it replaces the old one.
+
+    Under a lock, so that figures and pages belong to the same report.
+    """
+    with replacing_report(results):
         _put_figures(unfinished, results / "figures")
         for name in ("report.html", "report.md"):
             os.replace(unfinished / name, results / name)
-
-
-@contextmanager
-def _alone(results: Path) -> Iterator[None]:
-    """Hold a lock on the results, so that figures and pages belong to the same report.
-
-    The system releases the lock when the process ends, however it ends.
-    """
-    folder = os.open(results, os.O_RDONLY)
-    try:
-        # not every file system locks folders
-        with suppress(OSError):
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _put_figures(unfinished: Path, target: Path) -> None:

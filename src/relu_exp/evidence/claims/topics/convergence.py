@@ -12,9 +12,9 @@ from relu_exp.evidence.claims.arms import (
     at_fastest_rate,
     at_matched_rate,
     choose,
-    described,
     differences,
     in_words,
+    measured,
     rates_in_words,
     ratios,
     scored,
@@ -74,12 +74,7 @@ def compare_speed(
     unknown = int(found["effect"].isna().sum())
     if unknown:
         notes.append(f"In {unknown} of {len(found)} comparisons neither arrived: left out.")
-    return Effects(
-        found,
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(found, runs, notes=notes)
 
 
 def _by_activation(evidence: Evidence, slow: str, fast: str) -> Effects:
@@ -220,9 +215,4 @@ def activation_ranking(evidence: Evidence) -> Effects:
             + ", ".join(f"{one} {mean:.1%}" for one, mean in order.items())
             + "."
         )
-    return Effects(
-        steps(tuned),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(steps(tuned), runs, notes=notes)

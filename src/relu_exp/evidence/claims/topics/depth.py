@@ -12,6 +12,7 @@ from relu_exp.evidence.claims.arms import (
     differences,
     in_words,
     means_in_words,
+    measured,
     pairs,
     rates_in_words,
     scored,
@@ -72,12 +73,7 @@ def sigmoid_fails_beyond_nine_layers(evidence: Evidence) -> Effects:
         notes.append(f"Left out, as two layers fail too: {'; '.join(unable)}.")
     near_chance = float((effects.groupby(arms)["effect"].mean() < 0.2).mean())
     notes.append(f"Below 20%, twice chance, in {near_chance:.0%} of the settings.")
-    return Effects(
-        effects,
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(effects, runs, notes=notes)
 
 
 def _depth_limit(evidence: Evidence, **wanted: object) -> pd.DataFrame:
@@ -140,11 +136,8 @@ def relu_trains_deeper(evidence: Evidence) -> Effects:
     shared = at_matched_rate(runs[runs["depth"] > 20], "activation", ["depth"])
     if not shared.empty:
         notes.append(f"At one shared learning rate: {in_words(effects(scored(shared)))}.")
-    return Effects(
-        effects(deep),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(*notes, rates_in_words(deep, ["activation", "depth"])),
+    return measured(
+        effects(deep), runs, notes=(*notes, rates_in_words(deep, ["activation", "depth"]))
     )
 
 
@@ -184,12 +177,7 @@ def relu_fails_at_dozens_of_layers(evidence: Evidence) -> Effects:
     unable = sorted(set(tuned["arm"]) - set(able["arm"]))
     if unable:
         notes.append(f"Left out, as 5 layers do not learn either: {'; '.join(unable)}.")
-    return Effects(
-        effects,
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(effects, runs, notes=notes)
 
 
 def _able(tuned: pd.DataFrame, arm: str) -> pd.DataFrame:
@@ -248,9 +236,4 @@ def skip_connections_restore_depth(evidence: Evidence) -> Effects:
         f"Against {DEEP} plain layers: {in_words(against(DEEP))} in training accuracy.",
         rates_in_words(deep, ["connections", "activation"]),
     )
-    return Effects(
-        against(SHALLOW),
-        scope=described(deep),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(against(SHALLOW), runs, scope=described(deep), notes=notes)

@@ -13,6 +13,7 @@ from relu_exp.evidence.claims.arms import (
     at_best_rate,
     choose,
     in_words,
+    measured,
     rates_in_words,
     scope_of,
     scored,
@@ -131,10 +132,10 @@ def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
     notes.append(f"At those rates, by definition: dead on all data {dead}, {', '.join(phrases)}.")
     best = at_best_rate(runs, ["depth"])
     notes.append(f"At each depth's best validated rate {percent(best['dead'].mean())} are dead.")
-    return Effects(
+    return measured(
         large.assign(effect=large["dead"])[["seed", "depth", "effect"]],
+        large,
         scope=scope_of(large),
-        run_ids=large["run_id"].tolist(),
         notes=notes,
     )
 
@@ -176,12 +177,7 @@ def one_negative_input_kills(evidence: Evidence) -> Effects:
         rates_in_words(tuned, ["depth"]),
         f"Bound by matched rate, all depths: {_by_rate(runs, 'effect')}.",
     ]
-    return Effects(
-        tuned[["seed", "depth", "effect"]],
-        scope=scope_of(tuned),
-        run_ids=tuned["run_id"].tolist(),
-        notes=notes,
-    )
+    return measured(tuned[["seed", "depth", "effect"]], tuned, scope=scope_of(tuned), notes=notes)
 
 
 GROWS_WITH_DEPTH = Rule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import at_best_rate, choose, described, rates_in_words, scored
+from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words, scored
 from relu_exp.evidence.claims.probes import HE, UNIT, layer_factor, probed, with_start
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.verdicts import Effects, Rule
@@ -83,12 +83,7 @@ def large_weights_kill_or_explode_relu(evidence: Evidence) -> Effects:
         _by_start("Dead units at the last probe, mean over rates", end, "dead_fraction")
         + " Runs that diverge are taken at their last probe before.",
     )
-    return Effects(
-        effects,
-        scope=described(used),
-        run_ids=list(used["run_id"]),
-        notes=notes,
-    )
+    return measured(effects, used, notes=notes)
 
 
 def _growth(frames: Frames, runs: pd.DataFrame) -> pd.DataFrame:
@@ -157,12 +152,7 @@ def gradients_can_explode(evidence: Evidence) -> Effects:
         ignore_index=True,
     )
     used = runs[runs["start"].isin([HE, UNIT])]
-    return Effects(
-        effects,
-        scope=described(used),
-        run_ids=list(used["run_id"]),
-        notes=_losses_in_words(runs),
-    )
+    return measured(effects, used, notes=_losses_in_words(runs))
 
 
 def _losses_in_words(runs: pd.DataFrame) -> tuple[str, ...]:
@@ -244,12 +234,7 @@ def identical_weights_stay_identical(evidence: Evidence) -> Effects:
         "better than one, it is by larger steps, not by more that they could express.",
         rates_in_words(tuned, by),
     )
-    return Effects(
-        effects,
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(effects, runs, notes=notes)
 
 
 def _best_single(runs: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import choose, described
+from relu_exp.evidence.claims.arms import choose, measured
 from relu_exp.evidence.claims.probes import SMALL, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.verdicts import Effects, Rule
@@ -57,12 +57,7 @@ def small_normal_gradients_identical(evidence: Evidence) -> Effects:
     orders = by_start[XAVIER] - by_start[SMALL]
     phrases = "; ".join(f"depth {depth}: {order:.0f}" for depth, order in orders.items())
     note = f"They are small: by orders of magnitude below those with Xavier, {phrases}."
-    return Effects(
-        effects,
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(note,),
-    )
+    return measured(effects, runs, notes=(note,))
 
 
 VANISH = Rule(
@@ -130,12 +125,7 @@ def gradients_vanish_with_depth(evidence: Evidence) -> Effects:
         f"Share of the gradient that arrives (depth): {phrases}. Theory, with Xavier: "
         "tanh loses as a power of the depth, sigmoid about a factor of 4 a layer."
     )
-    return Effects(
-        shares.assign(effect=effect),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(note,),
-    )
+    return measured(shares.assign(effect=effect), runs, notes=(note,))
 
 
 BALANCE = Rule(
@@ -197,9 +187,4 @@ def xavier_balances_variance(evidence: Evidence) -> Effects:
         "Xavier's derivation assumes units that are linear around 0 with slope 1. Sigmoid has "
         "slope 1/4 there, so that a layer takes 1/16 of the variance."
     )
-    return Effects(
-        found.assign(effect=either),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(note,),
-    )
+    return measured(found.assign(effect=either), runs, notes=(note,))

@@ -10,6 +10,7 @@ from relu_exp.evidence.claims.arms import (
     best_rates,
     choose,
     differences,
+    measured,
     scope_of,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
@@ -144,7 +145,7 @@ def _either_way(evidence: Evidence) -> Effects:
         "The document that says almost always and the one that says it depends are judged on the "
         "same runs and the same intervals, corrected for the number of settings.",
     )
-    return Effects(effects, scope=scope_of(runs), run_ids=runs["run_id"].tolist(), notes=notes)
+    return measured(effects, runs, scope=scope_of(runs), notes=notes)
 
 
 def _between_leaks(evidence: Evidence, first: float, second: float) -> tuple[pd.DataFrame, ...]:
@@ -187,10 +188,10 @@ LARGER = Rule(
 def leak_02_beats_001(evidence: Evidence) -> Effects:
     """Compare the two leaks in each setting."""
     effects, matched, runs = _between_leaks(evidence, 0.2, 0.01)
-    return Effects(
+    return measured(
         effects,
+        runs,
         scope=scope_of(runs),
-        run_ids=runs["run_id"].tolist(),
         notes=[
             f"At one shared rate per setting: {points_in_words(matched)}.",
             best_rates(runs, ["leak", *KEYS]),
@@ -225,10 +226,10 @@ def larger_leak_not_always_better(evidence: Evidence) -> Effects:
     if largest <= 0.2:
         raise MissingRunsError("no leak larger than 0.2 was trained")
     effects, matched, runs = _between_leaks(evidence, 0.2, largest)
-    return Effects(
+    return measured(
         effects,
+        runs,
         scope=scope_of(runs),
-        run_ids=runs["run_id"].tolist(),
         notes=[
             f"The largest leak tried is {largest:g}.",
             f"At one shared rate per setting: {points_in_words(matched)}.",

@@ -13,6 +13,7 @@ from relu_exp.evidence.claims.arms import (
     best_rates,
     choose,
     differences,
+    measured,
     scope_of,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
@@ -95,10 +96,10 @@ def prelu_overfits_small_data(evidence: Evidence) -> Effects:
     control = "leaky as PReLU starts"
     runs = _small_data(evidence, ["prelu", control])
     effects, matched, tuned = _compared(_few(runs), "prelu", control, "gap")
-    return Effects(
+    return measured(
         effects,
+        tuned,
         scope=_scope(tuned),
-        run_ids=tuned["run_id"].tolist(),
         notes=[
             f"At one shared rate: {points_in_words(matched)}.",
             f"By training set, difference in gap: {_by_size(runs, 'prelu', control, 'gap')}.",
@@ -140,10 +141,10 @@ def prelu_beats_relu_on_large_data(evidence: Evidence) -> Effects:
     if not most > FEW_IMAGES:
         raise MissingRunsError(f"no run trained on more than {FEW_IMAGES} images")
     effects, matched, tuned = _compared(runs[runs["images"] == most], "prelu", "relu", "accuracy")
-    return Effects(
+    return measured(
         effects,
+        tuned,
         scope=_scope(tuned),
-        run_ids=tuned["run_id"].tolist(),
         notes=[
             f"Large means {most:,.0f} images here; the document speaks of large image data sets, "
             "which --budget full comes nearer to with 50,000 images of clothing.",
@@ -187,10 +188,10 @@ def rrelu_beats_prelu_on_small_data(evidence: Evidence) -> Effects:
     """Compare the random leak with the learned one on few images."""
     runs = _small_data(evidence, ["rrelu", "prelu"])
     effects, matched, tuned = _compared(_few(runs), "rrelu", "prelu", "accuracy")
-    return Effects(
+    return measured(
         effects,
+        tuned,
         scope=_scope(tuned),
-        run_ids=tuned["run_id"].tolist(),
         notes=[
             f"At one shared rate: {points_in_words(matched)}.",
             f"By training set: {_by_size(runs, 'rrelu', 'prelu', 'accuracy')}.",

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import at_best_rate, choose, described, rates_in_words
-from relu_exp.evidence.claims.probes import (
-    HE,
-    SMALL,
-    UNIT,
-    XAVIER,
-    layer_factor,
-    probed,
-    started,
-)
+from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words
+from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
@@ -46,18 +38,12 @@ def _centred(evidence: Evidence, activation: str, center: float) -> Effects:
     layers = probed(frames, runs, "activation_mean")
     means = layers.groupby(["start", "depth", "seed"])["activation_mean"].mean()
     effects = (means - center).abs().rename("effect").reset_index()
-    scope, ids = described(runs), list(runs["run_id"])
     low, high = layers["activation_mean"].min(), layers["activation_mean"].max()
     note = (
         f"Single layers' means lie between {low:.3f} and {high:.3f}. A mean is over all units and "
         "samples of a layer; a single unit's own mean may be elsewhere."
     )
-    return Effects(
-        effects,
-        scope=scope,
-        run_ids=ids,
-        notes=(note,),
-    )
+    return measured(effects, runs, notes=(note,))
 
 
 @claim(
@@ -136,7 +122,6 @@ def elu_outputs_nearer_zero(evidence: Evidence) -> Effects:
         ratio = (means["elu"] / means["relu"]).rename("effect").reset_index()
         parts.append(ratio.assign(taken=taken))
     effects = pd.concat(parts, ignore_index=True)
-    scope, ids = described(runs), list(runs["run_id"])
     deepest = layers[layers["depth"] == layers["depth"].max()]
     std = deepest.groupby(["activation", "layer"])["activation_std"].mean()
     last = int(deepest["layer"].max())
@@ -145,12 +130,7 @@ def elu_outputs_nearer_zero(evidence: Evidence) -> Effects:
         f"{std['elu'][1]:.2f} to {std['elu'][last]:.2f}, ReLU's from {std['relu'][1]:.2f} to "
         f"{std['relu'][last]:.2f}, and the mean with it."
     )
-    return Effects(
-        effects,
-        scope=scope,
-        run_ids=ids,
-        notes=(note,),
-    )
+    return measured(effects, runs, notes=(note,))
 
 
 GROWS = Rule(
@@ -201,7 +181,6 @@ def sigmoid_variance_grows(evidence: Evidence) -> Effects:
     factors = layer_factor(layers, "variance")
     factors["moment"] = factors["step"].map(lambda step: "training" if step else "start")
     most = factors.groupby(["moment", "initializer", "seed"])["effect"].max().reset_index()
-    scope, ids = described(tuned), list(tuned["run_id"])
     top = layers[layers["layer"] == layers["depth"]]
     saturated = top.groupby(["initializer", "step"])["saturated_fraction"].mean()
     worst = "; ".join(
@@ -212,9 +191,4 @@ def sigmoid_variance_grows(evidence: Evidence) -> Effects:
         f"probe: {worst}.",
         rates_in_words(tuned, ["initializer"]),
     )
-    return Effects(
-        most,
-        scope=scope,
-        run_ids=ids,
-        notes=notes,
-    )
+    return measured(most, tuned, notes=notes)

@@ -8,14 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import (
-    choose,
-    scope_of,
-)
+from relu_exp.evidence.claims.arms import choose, scope_of
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
 from relu_exp.evidence.claims.topics.dying import percent
 from relu_exp.evidence.claims.verdicts import Effects, Rule
-from relu_exp.evidence.data.frames import Frames, revivals
+from relu_exp.evidence.data.derived import revivals
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import NAMES
 
 __all__ = ["came_back"]

@@ -6,193 +6,18 @@ import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
     at_best_rate,
-    described,
     differences,
+    measured,
     rates_in_words,
     scored,
 )
-from relu_exp.evidence.claims.probes import (
-    HE,
-    SHARES,
-    SMALL,
-    UNIT,
-    XAVIER,
-    layer_factor,
-    output_shares,
-    probed,
-    started,
-)
+from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import score
 
 __all__: list[str] = []
-
-GLOROT = "Glorot, Bengio 2010, AISTATS, Understanding the difficulty of training deep networks"
-
-
-def _pictures(evidence: Evidence, start: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return runs of tanh, and shares of their outputs by layer, on noise and on images."""
-    every_run, every_share = [], []
-    for inputs, name in (("noise", "activation-histograms"), ("images", "signals")):
-        runs = started(evidence[name], ["tanh"], [start]).assign(inputs=inputs)
-        every_run.append(runs)
-        every_share.append(output_shares(evidence[name], runs))
-    return pd.concat(every_run), pd.concat(every_share, ignore_index=True)
-
-
-def _least(shares: pd.DataFrame, share: str, grid: tuple[str, ...]) -> pd.DataFrame:
-    """Return the least share over layers, per seed and setting."""
-    least = shares.groupby([*grid, "seed"], observed=True)[share].min()
-    return least.rename("effect").reset_index()
-
-
-def _shares_in_words(shares: pd.DataFrame) -> str:
-    """Return the mean shares of the last layer of the deepest network on images."""
-    images = shares[shares["inputs"] == "images"]
-    deepest = images[images["depth"] == images["depth"].max()]
-    last = deepest[deepest["layer"] == deepest["layer"].max()]
-    near, between, ends = (last[share].mean() for share in SHARES)
-    return (
-        f"On images, in the last of {last['depth'].iloc[0]} layers: {near:.1%} of outputs within "
-        f"±0.125, {ends:.1%} beyond ±0.975, {between:.1%} between."
-    )
-
-
-RESOLUTION = 0.01
-"""To which a share of a layer's outputs is known: it has a hundred units or more."""
-
-COLLAPSE = Rule(
-    measure="least share of outputs within ±0.125, over the layers from the second on",
-    says=(
-        "in every layer but the first, at least 95% of tanh's outputs lie within ±0.125, the five "
-        "bars of the histogram around 0 of the 41 that tanh can reach"
-    ),
-    threshold=0.95,
-    resolution=RESOLUTION,
-    grid=("inputs", "depth"),
-    need="every",
-)
-
-
-@claim(
-    "small-normal-collapses-tanh",
-    group="B",
-    statement=(
-        "With weights from N(0, 0.01²) every layer of a tanh network but the first outputs next to "
-        "nothing."
-    ),
-    statement_ko=(
-        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 신경망은 첫 은닉층을 빼고는 거의 0만 내보낸다."
-    ),
-    sources={"D2": "4.2"},
-    experiments=("activation-histograms", "signals"),
-    rule=COLLAPSE,
-    figure="activation_histograms-tanh",
-)
-def small_normal_collapses_tanh(evidence: Evidence) -> Effects:
-    """Measure the share of outputs near 0, from the second layer on."""
-    runs, shares = _pictures(evidence, SMALL)
-    later, first = shares[shares["layer"] > 1], shares[shares["layer"] == 1]
-    by_inputs = first.groupby("inputs", observed=True)["near_zero"].mean()
-    phrases = ", ".join(f"{share:.1%} on {inputs}" for inputs, share in by_inputs.items())
-    return Effects(
-        _least(later, "near_zero", COLLAPSE.grid),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(f"Of the first layer's outputs: {phrases}.",),
-    )
-
-
-PILE_UP = Rule(
-    measure="least share of outputs beyond ±0.975, over the layers",
-    says=(
-        "in every layer more than half of tanh's outputs lie in the histogram's bars of −1 and 1, "
-        "where the derivative is below 5% of its largest value"
-    ),
-    threshold=0.5,
-    resolution=RESOLUTION,
-    grid=("inputs", "depth"),
-    need="every",
-)
-
-
-@claim(
-    "unit-normal-saturates-tanh",
-    group="B",
-    statement="With weights from N(0, 1) the outputs of a tanh network pile up at −1 and 1.",
-    statement_ko="가중치를 N(0, 1)에서 뽑으면 tanh의 출력이 양 끝인 −1과 1에 쌓인다.",
-    sources={"D2": "4.2"},
-    experiments=("activation-histograms", "signals"),
-    rule=PILE_UP,
-    figure="activation_histograms-tanh",
-)
-def unit_normal_saturates_tanh(evidence: Evidence) -> Effects:
-    """Measure the share of outputs at the ends; tell what the gradients do meanwhile."""
-    runs, shares = _pictures(evidence, UNIT)
-    images = runs[runs["inputs"] == "images"]
-    layers = probed(evidence["signals"], images, "activation_grad_norm")
-    growth = layer_factor(layers, "activation_grad_norm", backward=True)["effect"]
-    way = "grow" if growth.mean() > 1 else "shrink"
-    note = (
-        "The document goes on that gradients vanish there. Measured on images, on their way back "
-        f"they {way} by a factor of {growth.mean():.2f} a layer: derivatives are small, but the "
-        "weights they are multiplied with are large."
-    )
-    return Effects(
-        _least(shares, "at_ends", PILE_UP.grid),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(_shares_in_words(shares), note),
-    )
-
-
-SPREAD = Rule(
-    measure="least share of outputs neither within ±0.125 nor beyond ±0.975, over the layers",
-    says=(
-        "in every layer at least half of tanh's outputs lie neither within ±0.125 nor beyond "
-        "±0.975: neither of the two pictures, collapse and pile-up, describes the layer"
-    ),
-    threshold=0.5,
-    resolution=RESOLUTION,
-    grid=("inputs", "depth"),
-    need="every",
-)
-
-
-@claim(
-    "xavier-spreads-tanh",
-    group="B",
-    statement="Xavier initialization keeps the outputs of every tanh layer widely spread.",
-    statement_ko="Xavier 초기화를 쓰면 tanh 층마다 출력이 넓게 퍼진 채로 남는다.",
-    sources={"D2": "4.3.1"},
-    experiments=("activation-histograms", "signals"),
-    rule=SPREAD,
-    figure="activation_histograms-tanh",
-    literature=(
-        Literature(
-            GLOROT,
-            "with the normalized initialization the activations of five tanh layers keep about the "
-            "same spread, with the usual one they narrow from layer to layer (300×300 images)",
-            "second-hand",
-        ),
-    ),
-)
-def xavier_spreads_tanh(evidence: Evidence) -> Effects:
-    """Measure the share of outputs between collapse and pile-up."""
-    runs, shares = _pictures(evidence, XAVIER)
-    theory = (
-        "Theory: tanh(x)² ≈ x² − 2x⁴/3, so that with Xavier a wide layer's mean square falls as "
-        "1 / (2 · layer), slowly but without end."
-    )
-    return Effects(
-        _least(shares, "between", SPREAD.grid),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(_shares_in_words(shares), theory),
-    )
-
 
 STARVE = Rule(
     measure="factor of the outputs' standard deviation from one layer to the next",
@@ -247,14 +72,8 @@ def xavier_starves_relu(evidence: Evidence) -> Effects:
     """Measure the factor of the spread per layer; theory says 1/√2."""
     runs, layers = _relu_layers(evidence, XAVIER)
     effects = layer_factor(layers, "activation_std")
-    scope, ids = described(runs), list(runs["run_id"])
     note = "A wide layer halves the mean square (He et al. 2015): a factor of 1/√2 = 0.707."
-    return Effects(
-        effects,
-        scope=scope,
-        run_ids=ids,
-        notes=(note,),
-    )
+    return measured(effects, runs, notes=(note,))
 
 
 @claim(
@@ -272,7 +91,6 @@ def he_preserves_relu(evidence: Evidence) -> Effects:
     runs, layers = _relu_layers(evidence, HE)
     found = layer_factor(layers, "activation_std")
     effects = found.assign(effect=found["effect"].where(found["effect"] > 1, 1 / found["effect"]))
-    scope, ids = described(runs), list(runs["run_id"])
     deepest = layers[layers["depth"] == layers["depth"].max()]
     rank = deepest.groupby("layer")["effective_rank"].mean()
     notes = (
@@ -281,12 +99,7 @@ def he_preserves_relu(evidence: Evidence) -> Effects:
         f"{rank.iloc[0]:.1f} to {rank.iloc[-1]:.1f}. Outputs differ between units, but less and "
         "less between images.",
     )
-    return Effects(
-        effects,
-        scope=scope,
-        run_ids=ids,
-        notes=notes,
-    )
+    return measured(effects, runs, notes=notes)
 
 
 SUITS = Rule(
@@ -324,19 +137,13 @@ def xavier_suits_sigmoid(evidence: Evidence) -> Effects:
         here = tuned[tuned["depth"] == depth]
         effects.append(differences(here, "start", XAVIER, other, "accuracy", ["depth"]))
         chosen.append(f"depth {depth}: {other}")
-    scope, ids = described(runs), list(runs["run_id"])
     found = pd.concat(effects, ignore_index=True)
     notes = (
         f"Best other start: {'; '.join(chosen)}.",
         rates_in_words(tuned, ["start", "depth"]),
         _sigmoid_gradients(evidence["signals"]),
     )
-    return Effects(
-        found,
-        scope=scope,
-        run_ids=ids,
-        notes=notes,
-    )
+    return measured(found, runs, notes=notes)
 
 
 def _sigmoid_gradients(frames: Frames) -> str:

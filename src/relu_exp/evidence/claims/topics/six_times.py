@@ -10,6 +10,7 @@ from relu_exp.evidence.claims.arms import (
     choose,
     described,
     in_words,
+    measured,
     ratios,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
@@ -80,11 +81,11 @@ def relu_six_times_faster(evidence: Evidence) -> Effects:
         notes.append(
             f"At one shared learning rate: {in_words(pd.concat(shared), ratio=True)} on average."
         )
-    return Effects(
+    return measured(
         effects,
+        runs,
         scope=f"{described(runs)}. The cited setting was a four-layer convolutional network on "
         "CIFAR-10 against tanh only; digits are easier, and 25% error comes within few updates",
-        run_ids=list(runs["run_id"]),
         notes=notes,
     )
 

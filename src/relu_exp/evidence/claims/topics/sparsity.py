@@ -11,6 +11,7 @@ from relu_exp.evidence.claims.arms import (
     choose,
     differences,
     in_words,
+    measured,
     rates_in_words,
     scope_of,
     scored,
@@ -64,10 +65,10 @@ def relu_activations_are_sparse(evidence: Evidence) -> Effects:
     for label, part in controls.groupby("activation_label", observed=True):
         zeros = layer_means(frames, part, "zero_fraction").mean()
         notes.append(f"{label}, all rates: {zeros:.1%} are 0.")
-    return Effects(
+    return measured(
         tuned.assign(effect=effect)[["seed", "depth", "effect"]],
+        tuned,
         scope=scope_of(tuned),
-        run_ids=tuned["run_id"].tolist(),
         notes=notes,
     )
 
@@ -127,10 +128,10 @@ def sparsity_reduces_overfitting(evidence: Evidence) -> Effects:
         f"{part['accuracy'].add(part['gap']).mean():.1%}, test {part['accuracy'].mean():.1%}"
         for (arm, width), part in tuned.groupby(["arm", "width"])
     ]
-    return Effects(
+    return measured(
         effects,
+        tuned,
         scope=scope_of(tuned),
-        run_ids=tuned["run_id"].tolist(),
         notes=[
             f"In loss the gap differs by {in_words(against('loss_gap', tuned))}.",
             f"In accuracy at one shared rate by {in_words(matched)}.",

@@ -12,6 +12,7 @@ from relu_exp.evidence.claims.arms import (
     differences,
     in_words,
     means_in_words,
+    measured,
     rates_in_words,
     ratios,
     scored,
@@ -58,12 +59,7 @@ def small_init_fails_deep(evidence: Evidence) -> Effects:
         f"Accuracy with N(0, 0.01²), by layers: {means_in_words(small, ['activation', 'depth'])}.",
         rates_in_words(tuned, ["activation", "initializer", "depth"]),
     )
-    return Effects(
-        effects,
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(effects, runs, notes=notes)
 
 
 HE_XAVIER = Rule(
@@ -150,11 +146,11 @@ def saturation_slows_training(evidence: Evidence) -> Effects:
     shared = at_matched_rate(runs, GAIN, ["activation"])
     if not shared.empty:
         notes.append(f"At one shared learning rate: {in_words(effects(shared), ratio=True)}.")
-    return Effects(
+    return measured(
         effects(tuned),
+        runs,
         scope=f"{described(runs)}; the distance from 0 is set at the start, where nothing else "
         "differs, while the document speaks of what training itself brings about",
-        run_ids=list(runs["run_id"]),
         notes=notes,
     )
 

@@ -13,6 +13,7 @@ from relu_exp.evidence.claims.arms import (
     differences,
     in_words,
     means_in_words,
+    measured,
     rates_in_words,
     ratios,
     scored,
@@ -79,10 +80,10 @@ def relu_bounces_near_optimum(evidence: Evidence) -> Effects:
         )
         + ".",
     ]
-    return Effects(
+    return measured(
         effects(tuned),
+        runs,
         scope=f"{described(runs)}; full batches, squared error, an exact fit exists (loss 0)",
-        run_ids=list(runs["run_id"]),
         notes=notes,
     )
 
@@ -143,12 +144,7 @@ def relu_worse_on_simple_networks(evidence: Evidence) -> Effects:
     shared = at_matched_rate(runs, "activation", ["width"])
     if not shared.empty:
         notes.append(f"At one shared learning rate: {in_words(effects(scored(shared)))}.")
-    return Effects(
-        effects(tuned),
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=notes,
-    )
+    return measured(effects(tuned), runs, notes=notes)
 
 
 BINARY = Rule(
@@ -194,10 +190,10 @@ def sigmoid_output_for_binary(evidence: Evidence) -> Effects:
     if not shared.empty:
         phrases = in_words(effects(shared, "sigmoid", "linear"))
         notes.append(f"At one shared learning rate: {phrases}.")
-    return Effects(
+    return measured(
         effects(tuned, "sigmoid", "linear"),
+        runs,
         scope=f"{described(runs)}; even against odd digits, every output with the loss that fits",
-        run_ids=list(runs["run_id"]),
         notes=notes,
     )
 
@@ -258,10 +254,10 @@ def deeper_is_slower_and_overfits(evidence: Evidence) -> Effects:
         f"Test accuracy by layers and units: {means_in_words(tuned, ['depth', 'width'])}.",
         rates_in_words(tuned, ["depth", "width"]),
     )
-    return Effects(
+    return measured(
         pd.concat(found, ignore_index=True)[["seed", *LARGER.grid, "effect"]],
+        runs,
         scope=f"{described(runs)}; 200 training images",
-        run_ids=list(runs["run_id"]),
         notes=notes,
     )
 
@@ -296,9 +292,4 @@ def document_cnn_trains(evidence: Evidence) -> Effects:
     effects = runs.assign(effect=runs["accuracy"])[["seed", "effect"]]
     seen = runs["batch_size"].iloc[0] * runs["num_steps"].iloc[0]
     note = f"Each run saw {seen:,} images; the document names no optimizer and no rate."
-    return Effects(
-        effects,
-        scope=described(runs),
-        run_ids=list(runs["run_id"]),
-        notes=(note,),
-    )
+    return measured(effects, runs, notes=(note,))
