@@ -178,7 +178,7 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
     total = sum(sweep.num_runs for sweep in found)
     if total > ASK_FROM and not options.yes:
         raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
-    _check_figures(names, found)
+    _check_figures(names, overrides, found)
     here = local.resolve_device("auto" if _all_elsewhere(found) else options.device)
     tasks = []
     for name, sweep in zip(names, found, strict=True):
@@ -247,12 +247,13 @@ def _labels(runs: Sequence[RunConfig]) -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
-def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
-    """Raise a UsageError if a user's experiment file names a figure that does not exist."""
+def _check_figures(names: Sequence[str], overrides: Sequence[str], found: Sequence[Sweep]) -> None:
+    """Raise a UsageError if a user's experiment or command names a figure that does not exist."""
     from relu_exp.config import is_shipped
 
+    is_stated = any(word.startswith("figures=") for word in overrides)
     for name, sweep in zip(names, found, strict=True):
-        if sweep.figures and not is_shipped(name):
+        if sweep.figures and (is_stated or not is_shipped(name)):
             from relu_exp.evidence.figures import FIGURES
 
             for figure in sweep.figures:
