@@ -25,6 +25,7 @@ from relu_exp.cli.options import (
     whole,
 )
 from relu_exp.core.schema import UsageError
+from relu_exp.core.words import is_experiment
 
 __all__ = ["reproduce", "run"]
 
@@ -58,8 +59,8 @@ def run(
     _warm_up(device, plan)
     from relu_exp.session.session import Options, train
 
-    names = [word for word in words or [] if "=" not in word]
-    overrides = [word for word in words or [] if "=" in word]
+    names = [word for word in words or [] if is_experiment(word)]
+    overrides = [word for word in words or [] if not is_experiment(word)]
     options = Options(
         results=results,
         device=device.value,

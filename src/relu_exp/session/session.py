@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console
 
 from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.plugin_files import absolute
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
@@ -154,7 +155,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         store.root,
         session,
         task.device,
-        options.plugins,
+        tuple(map(absolute, options.plugins)),
         CHECKPOINT_SECONDS if seconds is None else seconds,
     )
     meter = Meter(name, made.fleets, console, costs=task.costs)
