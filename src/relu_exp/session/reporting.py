@@ -20,7 +20,7 @@ from rich.table import Table
 
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.processes import end_with_parent, processes
+from relu_exp.launchers.processes import end_with_parent, processes, start
 
 if TYPE_CHECKING:
     from relu_exp.evidence.report.report import Built
@@ -180,7 +180,7 @@ class Reports:
     def _start(self) -> tuple[BaseProcess, Connection]:
         ours, theirs = multiprocessing.Pipe()
         process = processes().Process(target=_build_each, args=(theirs, self.plugins), daemon=True)
-        process.start()
+        start(process)
         # only the builder holds its end now, so that our end closes when it dies
         theirs.close()
         return process, ours
