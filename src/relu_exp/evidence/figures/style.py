@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -19,6 +18,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from relu_exp.evidence.figures.fonts import families, width_of, wrapped
 
 __all__ = [
     "EMPTY_LIMITS",
@@ -44,7 +45,7 @@ EMPTY_LIMITS = (0.1, 1.0)
 
 RC: Any = {
     "font.size": 9.0,
-    "font.family": ["DejaVu Sans"],
+    "font.family": families(),
     "axes.titlesize": 9.0,
     "axes.labelsize": 9.0,
     "axes.edgecolor": "#8a8a8a",
@@ -234,13 +235,15 @@ class Sheet:
         gap_x += 0 if self.share_y else tick_width
         gap_y += 0 if self.share_x else 0.1
         names = [str(handle.get_label()) for handle in handles]
-        legend = 0.62 + 0.069 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
+        legend = 0.62 + 0.069 * max(map(width_of, [*names, legend_title or ""])) if handles else 0.0
         row_label = 0.3 if row_titles else 0.0
         left, right = 0.34 + tick_width, 0.12 + row_label + legend
         inner = self.columns * width + (self.columns - 1) * gap_x
         total = max(left + inner + right, 5.0)
-        heading = wrap(title, int(total * 11.2))
-        notes = [row for line in small_print.splitlines() for row in wrap(line, int(total * 21.5))]
+        heading = wrapped(title, int(total * 11.2))
+        notes = [
+            row for line in small_print.splitlines() for row in wrapped(line, int(total * 21.5))
+        ]
         top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
         bottom = (0.52 if x else 0.3) + under + 0.135 * len(notes) + 0.06
         panels_high = self.rows * height + (self.rows - 1) * gap_y
