@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import typer
@@ -34,7 +35,11 @@ def _unusable(error: typer.TyperException, words: Sequence[str], commands: Seque
         from relu_exp.config import experiment_names
 
         runs = "=" in first or first in experiment_names() or first.endswith((".yaml", ".yml"))
-        guess = f" (did you mean relu-exp run {first}?)" if runs else nearest(first, commands)
+        guess = (
+            f" (did you mean relu-exp run {shlex.quote(first)}?)"
+            if runs
+            else nearest(first, commands)
+        )
         return f"no such command {first}{guess}; valid: {', '.join(commands)}"
     return error.format_message()
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from relu_exp.cli.completion import complete_run
+from relu_exp.cli.completion import complete_claim, complete_run
 from relu_exp.cli.options import (
     HERE,
     Budget,
@@ -53,6 +53,15 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Update the report repeatedly during training.")
     ] = False,
+    claim: Annotated[
+        str | None,
+        typer.Option(
+            "--claim",
+            metavar="ID",
+            help="End with the verdict on this claim.",
+            autocompletion=complete_claim,
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Train the missing runs of a sweep, then report."""
@@ -72,6 +81,7 @@ def run(
         retry_failed=retry is not None,
         rerun_stale=stale is StaleChoice.RERUN,
         watches=watch,
+        claim=claim,
     )
     raise typer.Exit(train(names, overrides, options))
 

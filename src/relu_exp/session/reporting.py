@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.commands import about_results
 from relu_exp.launchers.processes import end_with_parent, processes, start
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def report(root: Path) -> None:
     try:
         _show(build(root))
     except KeyboardInterrupt:
-        again = shlex.join(["relu-exp", "report", str(root)])
+        again = about_results("report", results=root, option="")
         raise Interrupted(f"interrupted: all runs are kept; {again} builds the report") from None
 
 
@@ -79,7 +79,7 @@ def report_all(results: Path, plugins: Sequence[str] = (), language: str | None 
     if roots == [results] and language is not None:
         raise UsageError(
             f"--language needs a folder of several experiments, and {results} holds one: "
-            f"relu-exp report {results.parent} --language {language}"
+            f"{about_results('report', '--language', language, results=results.parent, option='')}"
         )
     for root in roots:
         report(root)

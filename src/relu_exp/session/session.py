@@ -15,6 +15,7 @@ from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.store import new_session
+from relu_exp.session.listing import show_claim
 from relu_exp.session.preview import kept_lines, show_claims, show_plan
 from relu_exp.session.progress import Meter, duration
 from relu_exp.session.reporting import Interrupted, Reports, index, judge, report, show_verdicts
@@ -38,6 +39,10 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
             the sweep is so large that it needs --yes.
     """
     load_plugins(options.plugins)
+    if options.claim is not None:
+        from relu_exp.evidence.claims.registry import find_claim
+
+        find_claim(options.claim)
     if not names:
         names = _every_experiment() if options.judges else ["default"]
     tasks = tasks_of(names, overrides, options)
@@ -52,10 +57,12 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     if len(tasks) == 1:
         num_lost = _train(tasks[0], options)
         report(tasks[0].store.root)
+        _show_claim(options)
         return 1 if num_lost else 0
     num_lost = _train_all(tasks, options)
     if not options.judges:
         index(options.results)
+        _show_claim(options)
         return 1 if num_lost else 0
     if options.max_seeds is None:
         judge(options.results)
@@ -63,6 +70,13 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
     show_verdicts(options.results)
     return 1 if num_lost else 0
+
+
+def _show_claim(options: Options) -> None:
+    """Judge the claims on the results and show the one that was asked for, if one was."""
+    if options.claim is not None:
+        judge(options.results)
+        show_claim(options.claim, options.plugins, options.results)
 
 
 def _every_experiment() -> Sequence[str]:

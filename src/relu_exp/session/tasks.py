@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ class Options:
     yes: bool = False
     watches: bool = False
     """Whether reports on partial results are written during training."""
+    claim: str | None = None
+    """The claim whose verdict is shown at the end."""
     judges: bool = False
     """Whether the claims are judged at the end."""
     max_seeds: int | None = None
@@ -149,6 +152,7 @@ class Task:
             "session": session,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": self.command,
+            "folder": _folder(self.store.root),
             "experiment": sweep.name,
             "title": sweep.title,
             "question": sweep.question,
@@ -261,6 +265,14 @@ def _check_figures(names: Sequence[str], overrides: Sequence[str], found: Sequen
                     FIGURES[figure]
                 except UsageError as error:
                     raise UsageError(f"{name}: {error}") from error
+
+
+def _folder(root: Path) -> str:
+    """Return where this command is given, as it is reached from the results."""
+    try:
+        return Path(os.path.relpath(Path.cwd(), root)).as_posix()
+    except ValueError:  # another drive
+        return str(Path.cwd())
 
 
 def _command(name: str, overrides: Sequence[str], options: Options) -> str:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, UsageError
+from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.labels import label_choices
 from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.results.store import Store, arrow_schema
@@ -59,7 +60,7 @@ class Frames:
         if frames.runs.empty and not frames.studies:
             raise UsageError(
                 f"{root} holds no run that its newest manifest asks for: "
-                f"run `{frames.manifest.get('command', 'relu-exp run')}` again"
+                f"run `{run_again(root, frames.manifest)}` again"
             )
         return frames
 
