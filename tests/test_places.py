@@ -1,4 +1,4 @@
-"""Scripts, paths and signs of any kind: in names, settings, files, plugins, figures and commands."""
+"""Scripts, paths and signs of any kind: in names, settings, files, figures and commands."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def shell() -> Callable[..., str]:
     """Return a function that pastes a command into a shell, and returns what it prints."""
 
     def paste(command: str, folder: Path, code: int = 0) -> str:
-        program = f'relu-exp() {{ "{sys.executable}" -m relu_exp "$@"; }}\n'
+        program = f'relu-exp() {{ "{sys.executable}" -P -m relu_exp "$@"; }}\n'
         done = subprocess.run(
             ["bash", "-c", program + command],
             cwd=folder,
@@ -236,7 +236,7 @@ def test_every_printed_command_works_when_pasted(home, shell):
     shell("relu-exp report 결과 --plugin ../json.py", there)
     report = (results / "깊이 실험" / "report.md").read_text(encoding="utf-8")
     page = (results / "claims.md").read_text(encoding="utf-8")
-    section = page[page.index('<a id="keeps-the-spread">') :].partition("<a id=")[0]
+    section = page.partition('<a id="keeps-the-spread">')[2].partition("<a id=")[0]
     shown = shell("relu-exp claim keeps-the-spread --plugin ../json.py --results 결과", there)
     (again,) = re.findall(r"^command +(relu-exp .*)$", shown, re.MULTILINE)
 

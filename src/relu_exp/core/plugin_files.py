@@ -20,7 +20,7 @@ def is_path(plugin: str) -> bool:
 
 def absolute(plugin: str) -> str:
     """Return the name under which processes in other folders find a plugin."""
-    return str(Path(plugin).absolute()) if is_path(plugin) else plugin
+    return str(Path(plugin).resolve()) if is_path(plugin) else plugin
 
 
 def import_file(plugin: str) -> None:

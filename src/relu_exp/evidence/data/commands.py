@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from relu_exp.core.plugin_files import is_path
+from relu_exp.core.plugin_files import absolute, is_path
 from relu_exp.core.registry import named_plugins
 from relu_exp.core.words import is_experiment_file
 
@@ -45,8 +45,9 @@ def about_results(
     """
     place = here(results)
     folder = [] if place == DEFAULT_RESULTS else [option, place]
-    named = dict.fromkeys([*plugins, *named_plugins()])
-    given = [word for plugin in named for word in ("--plugin", plugin)]
+    # one plugin may be named in two ways
+    named = {absolute(plugin): plugin for plugin in [*plugins, *named_plugins()]}
+    given = [word for plugin in named.values() for word in ("--plugin", plugin)]
     return shlex.join(["relu-exp", *words, *(word for word in folder if word), *given])
 
 
