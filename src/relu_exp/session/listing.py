@@ -131,7 +131,9 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature
     ]
-    rows.append(("command", command(claim, Evidence(results))))
+    is_there = any((results / name).is_dir() for name in claim.experiments)
+    saved = "" if is_there else found.get("command", "")
+    rows.append(("command", saved or command(claim, Evidence(results))))
     before = None
     for name, text in rows:
         if text:
