@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from importlib.resources import files
 from textwrap import wrap
 
@@ -33,6 +34,8 @@ def families() -> list[str]:
     """
     own = files(__package__).joinpath("assets", "hangul.ttf")
     fontManager.addfont(str(own))
+    # it stands for its bold self, which it lacks, without a warning
+    fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))
     installed = {font.name for font in fontManager.ttflist}
     return ["DejaVu Sans", "Relu Hangul", *(name for name in _SYSTEM if name in installed)]
 
