@@ -20,6 +20,14 @@ os.environ["RELU_EXP_CALIBRATION"] = "off"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def no_plugins_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget which plugins other tests named: printed commands name them all."""
+    from relu_exp.core import registry
+
+    monkeypatch.setattr(registry, "_NAMED_PLUGINS", [])
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Train as a worker process does: with one thread, so that results are bit for bit equal."""

@@ -89,7 +89,8 @@ def test_runs_that_are_missing_are_said_with_the_command_that_makes_them(results
     verdicts = judge_all(results, claims)
     assert {verdict.name for verdict in verdicts.values()} == {"not decided"}
     assert "relu-exp run other" in verdicts["unrun"].text
-    assert verdicts["part"].text == "No run at depth 20. Run relu-exp run planted."
+    how = f"relu-exp run planted --claim part --results {results}"
+    assert verdicts["part"].text == f"No run at depth 20. Run {how}."
 
 
 def test_a_mistake_in_one_claim_is_a_line_and_spares_the_others(results: Path) -> None:

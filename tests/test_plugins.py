@@ -224,7 +224,7 @@ def test_the_experiments_of_a_folder_have_names_that_are_their_own(
     text = (Path(__file__).parents[1] / "docs" / "add-an-experiment.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "my_questions.py").write_text(code, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"my_questions: UsageError: experiment_dir.*no \*\.yaml"):
+    with pytest.raises(UsageError, match=r"my_questions: experiment_dir.*no \*\.yaml"):
         load_plugins(["my_questions"])
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "mine.yaml").write_text("title: Mine", encoding="utf-8")

@@ -277,7 +277,7 @@ def test_one_seed_is_told_in_words_with_the_command_for_more(tmp_path):
     synthetic.write(tmp_path, SMALL, figures=["loss_curves"], command=command)
     (warning,) = build(tmp_path).warnings
     assert warning.startswith("Only one seed was run")
-    assert warning.endswith("relu-exp run default 'seed=range(5)'")
+    assert "For intervals: relu-exp run default 'seed=range(5)'" in warning
 
 
 def test_what_is_exact_needs_no_seeds(tmp_path):

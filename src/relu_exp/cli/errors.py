@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from collections.abc import Sequence
 
 import typer
@@ -64,7 +65,11 @@ def _unusable(error: typer.TyperException, words: Sequence[str], commands: Seque
         from relu_exp.config import experiment_names
 
         runs = "=" in first or first in experiment_names() or first.endswith((".yaml", ".yml"))
-        guess = f" (did you mean relu-exp run {first}?)" if runs else nearest(first, commands)
+        guess = (
+            f" (did you mean relu-exp run {shlex.quote(first)}?)"
+            if runs
+            else nearest(first, commands)
+        )
         return f"no such command {first}{guess}; valid: {', '.join(commands)}"
     return error.format_message()
 

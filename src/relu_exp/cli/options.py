@@ -110,7 +110,9 @@ Workers = Annotated[
 Plugins = Annotated[
     list[str] | None,
     typer.Option(
-        "--plugin", metavar="MODULE", help="Module with your own entries; may be repeated."
+        "--plugin",
+        metavar="MODULE|PATH",
+        help="Module, .py file or package folder with your own entries; may be repeated.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Train even a very large sweep.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from relu_exp.cli.completion import complete_run
+from relu_exp.cli.completion import complete_claim, complete_run
 from relu_exp.cli.options import (
     HERE,
     Budget,
@@ -22,6 +22,7 @@ from relu_exp.cli.options import (
     whole,
 )
 from relu_exp.core.schema import UsageError
+from relu_exp.core.words import is_experiment
 
 __all__ = ["reproduce", "run"]
 
@@ -49,14 +50,23 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Update the report repeatedly during training.")
     ] = False,
+    claim: Annotated[
+        str | None,
+        typer.Option(
+            "--claim",
+            metavar="ID",
+            help="End with the verdict on this claim.",
+            autocompletion=complete_claim,
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Train the missing runs of a sweep, then report."""
     _warm_up(device, plan)
     from relu_exp.session.session import Options, train
 
-    names = [word for word in words or [] if "=" not in word]
-    overrides = [word for word in words or [] if "=" in word]
+    names = [word for word in words or [] if is_experiment(word)]
+    overrides = [word for word in words or [] if not is_experiment(word)]
     options = Options(
         results=results,
         device=device,
@@ -68,6 +78,7 @@ def run(
         retry_failed=retry is not None,
         rerun_stale=stale == "rerun",
         watches=watch,
+        claim=claim,
     )
     raise typer.Exit(train(names, overrides, options))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -35,6 +36,7 @@ def sweeps(
     Args:
         names: of experiments in the package, or paths of YAML files; `default` if empty.
         overrides: `KEY=VALUE` in Hydra's grammar; they override the experiment's values.
+            `figures=NAME,NAME` replaces its list of figures.
         budget: `quick`, `standard` or `full`; None keeps the experiment's own values.
 
     Raises:
@@ -52,13 +54,17 @@ def sweeps(
                 f"{shown(experiment.name)} is given twice: both would write to the folder of that "
                 "name"
             )
-    given = _given(overrides)
-    made = [_sweep(experiment, given, budget) for experiment in found]
+    about_figures = [word for word in overrides if word.partition("=")[0] == "figures"]
+    given = _given(word for word in overrides if word not in about_figures)
+    composed = [_sweep(experiment, given, budget) for experiment in found]
     for experiment in found:
         # a test checks the package's own
         if experiment.path.parent != shipped("experiments"):
             _check_budgets(experiment, budget)
-    return made
+    if not about_figures:
+        return composed
+    figures = _figures(about_figures)
+    return [replace(sweep, figures=figures) for sweep in composed]
 
 
 def _check_budgets(experiment: Experiment, chosen: str | None) -> None:
@@ -77,6 +83,15 @@ def _find(name: str) -> Experiment:
     if name in (*GROUPS, *PLAIN_KEYS) and name not in experiment_names():
         raise UsageError(f"{name} is a key, not an experiment: write {name}=VALUE")
     return find_experiment(name)
+
+
+def _figures(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the figures that the command line names: `figures=A,B` or `figures=[A,B]`."""
+    if len(overrides) > 1:
+        raise UsageError("figures is given twice; several are written figures=NAME,NAME")
+    _, values = parse_override(overrides[0])
+    names = [name for value in values for name in (value if isinstance(value, list) else [value])]
+    return tuple(dict.fromkeys(map(shown, names)))
 
 
 def _given(overrides: Iterable[str]) -> dict[str, Values]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -157,6 +158,8 @@ def _read_yaml(path: Path) -> object:
         raise UsageError(f"cannot be read ({reason})") from error
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    except _UnsupportedError as error:
+        raise UsageError(str(error)) from error
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         problem = shown((error.problem or error.context or "malformed").splitlines()[0])
@@ -165,13 +168,26 @@ def _read_yaml(path: Path) -> object:
         raise UsageError(f"is not valid YAML ({shown(str(error).splitlines()[0])})") from error
 
 
+class _UnsupportedError(Exception):
+    """Valid YAML that an experiment file may not hold."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Loads plain data only: no tags, no duplicate keys, and no aliases, which may grow huge."""
+    """Loads plain data only: no tags, no duplicate keys, and no aliases, which may grow huge.
+
+    A plain value is a number, true, false or null only where the command line reads it as such.
+    What YAML 1.1 alone takes for one (`010` is 8, `1:30` is 90, `NO` is false) is text.
+    """
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class declares it
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=mark)
+            raise _UnsupportedError(
+                f"line {mark.line + 1}: YAML anchors and aliases are not supported here: "
+                "write the values out"
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -184,6 +200,15 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, Hashable):
                 seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+for _tag, _form, _first in (
+    ("null", "~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", "true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", "[-+]?(?:0|[1-9][0-9]*)", [*"-+0123456789"]),
+    ("float", r"[-+]?(?:(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)", [*"-+.0123456789"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})$"), _first)
 
 
 def _experiment(path: Path, content: object) -> Experiment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from hydra.core.override_parser.types import (
     Sweep,
 )
 
+from relu_exp.config.quoting import quoted
 from relu_exp.core.registry import shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import UsageError
@@ -42,10 +44,11 @@ LIST_KEYS = (
     *(key.written for key in RUN_KEYS.values() if key.is_schedule),
     "thresholds.train_loss",
     "thresholds.train_accuracy",
+    "figures",
     "dataset.features",
     "dataset.ignore",
 )
-"""Keys whose value may be a list, of numbers or of columns."""
+"""Keys whose value may be a list, of numbers or of names."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,12 @@ def parse_override(override: str) -> tuple[str, Values]:
         raise UsageError(f"{shown(override)!r} is not KEY=VALUE")
     if not text.strip():
         raise UsageError(f"{shown(override)} has no value")
-    parsed = _parse(override)
+    # a key of another script is unknown, which is for `check_key` to say
+    parsed = _parse(override, f"{key if key.isascii() else 'key'}={quoted(text)}")
     if parsed.package is not None or parsed.type is not OverrideType.CHANGE:
         raise UsageError(f"{shown(override)}: packages are not supported; write KEY=VALUE")
-    return parsed.key_or_group, _some(parsed.key_or_group, _values(override, parsed))
+    key = parsed.key_or_group if key.isascii() else key
+    return key, _some(key, _values(override, key, parsed))
 
 
 def parse_value(key: str, value: object) -> Values:
@@ -131,14 +136,20 @@ def parse_value(key: str, value: object) -> Values:
     return _some(key, values)
 
 
-def _parse(override: str) -> Override:
+def _parse(override: str, readable: str) -> Override:
+    """Return an override as Hydra reads it; `readable` is the same with quotes where needed."""
     try:
-        parsed: Override = OverridesParser.create().parse_rule(override, "override")
+        parsed: Override = OverridesParser.create().parse_rule(readable, "override")
     # the parser may raise anything for invalid text
     except Exception as error:
         cause = error.__cause__
         reason = str(cause if cause is not None and cause.args and cause.args[0] else error)
         reason = (reason.splitlines() or [""])[0].partition(" expecting ")[0]
+        if unknown := re.fullmatch(r"Unknown function '(\w+)'", reason):
+            raise UsageError(
+                f"{shown(override)}: unknown function {unknown[1]}(); list the values, "
+                "KEY=VALUE,VALUE, or write 'range(start,stop,step)'"
+            ) from error
         reason = "it ends too early" if "<EOF>" in reason else shown(reason)
         raise UsageError(
             f"{shown(override)} does not follow Hydra's grammar ({reason}); "
@@ -147,8 +158,8 @@ def _parse(override: str) -> Override:
     return parsed
 
 
-def _values(override: str, parsed: Override) -> Values:
-    key, value = parsed.key_or_group, parsed._value
+def _values(override: str, key: str, parsed: Override) -> Values:
+    value = parsed._value
     if isinstance(value, IntervalSweep):
         raise UsageError(
             f"{shown(override)}: an interval() is not a list of values; list them, or use range()"
@@ -213,5 +224,6 @@ def check_distinct(key: str, values: Values) -> None:
         # in Python 1, 1.0 and True are equal; True is a different value here
         same = (isinstance(value, bool), tuple(value) if isinstance(value, list) else value)
         if same in seen:
-            raise UsageError(f"{key} has the value {shown(value)} twice")
+            hint = "" if key == "seed" else ": to repeat a run, give more seeds, as in seed=0,1,2"
+            raise UsageError(f"{key} has the value {shown(value)} twice{hint}")
         seen.add(same)

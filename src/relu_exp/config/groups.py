@@ -16,6 +16,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from relu_exp.config.files import shipped
+from relu_exp.config.quoting import quoted
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import Registry
 from relu_exp.core.run_keys import RUN_KEYS
@@ -82,7 +83,7 @@ def _compose(
     with initialize_config_dir(str(shipped("configs")), version_base="1.3"):
         # each option in its own Hydra package, so that they do not override each other
         side_by_side = [
-            f"+{group}@options.{place}={name}" for place, (group, name) in enumerate(pairs)
+            f"+{group}@options.{place}={quoted(name)}" for place, (group, name) in enumerate(pairs)
         ]
         config = compose("base", side_by_side, return_hydra_config=True)
     chosen = {group: config.hydra.runtime.choices[group] for group in GROUPS}

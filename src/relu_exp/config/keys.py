@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeGuard
 
 from relu_exp.config.grammar import Pattern, Range, Values
-from relu_exp.config.groups import GROUPS, option_names
+from relu_exp.config.groups import GROUPS, option_names, registries
 from relu_exp.config.schedules import check_schedule
+from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.registry import Setting, nearest, shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import UsageError
@@ -38,6 +40,7 @@ THRESHOLD_KEYS: Mapping[str, Setting] = {
 _ALSO_CALLED = {
     "init": "initializer",
     "model": "network",
+    "wd": "optimizer.weight_decay",
     **{word: key.written for key in RUN_KEYS.values() for word in key.also_called},
 }
 
@@ -52,11 +55,26 @@ def check_key(key: str) -> None:
         raise UsageError(f"{shown(key)} is not a key: write {group}=NAME")
     if group == "hydra" or key.startswith("hydra/"):
         raise UsageError(f"{shown(key)} configures Hydra, of which only the grammar is used")
-    guess = f" (did you mean {_ALSO_CALLED[key]}?)" if key in _ALSO_CALLED else nearest(key, valid)
+    if key == "figures":
+        raise UsageError("figures is a list of its own in an experiment file, beside title")
     raise UsageError(
-        f"unknown key {shown(key)!r}{guess}; valid: {', '.join(valid)}, "
+        f"unknown key {shown(key)!r}{_guess(key, valid)}; valid: {', '.join(valid)}, "
         "and a group's settings such as activation.negative_slope"
     )
+
+
+def _guess(key: str, valid: Iterable[str]) -> str:
+    """Return which key was probably meant: one of other names, a group's setting, or the nearest.
+
+    A setting that groups share, such as a scale, is named with the first of them.
+    """
+    if key in _ALSO_CALLED:
+        return f" (did you mean {_ALSO_CALLED[key]}?)"
+    for group in GROUPS:
+        entries = LAUNCHERS if group == "launcher" else registries()[group]
+        if any(key in entry.settings for entry in entries.values()):
+            return f" (did you mean {group}.{key}?)"
+    return nearest(key, valid)
 
 
 def checked(key: str, values: Values) -> Values:
@@ -103,7 +121,9 @@ def _matching(key: str, values: Values) -> list[object]:
 
 
 def _option(group: str, value: object) -> str:
-    name, valid = "null" if value is None else str(value), option_names(group)
+    # Python reads identifiers in this form, so that names of entries have it
+    name = unicodedata.normalize("NFKC", "null" if value is None else str(value))
+    valid = option_names(group)
     if name not in valid:
         raise UsageError(
             f"unknown {group} {shown(name)!r}{nearest(name, valid)}; valid: {', '.join(valid)}"

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from relu_exp.core import plugin_files
 from relu_exp.core.plugin_code import registering_module, watch_imports
 from relu_exp.core.schema import Choice, Scalar, UsageError
 
@@ -27,10 +28,12 @@ __all__ = [
     "Named",
     "Registry",
     "Setting",
+    "entries_of_script",
     "experiment_dir",
     "experiment_folders",
     "label_of",
     "load_plugins",
+    "named_plugins",
     "nearest",
     "printable",
     "settings_of",
@@ -304,7 +307,9 @@ class Registry(Mapping[str, E_]):
         """
 
         def decorate(function: F) -> F:
-            self.add(make(function))
+            entry = self.add(make(function))
+            if not (_is_loading or function.__module__.startswith("relu_exp.")):
+                _OF_SCRIPT[f"{self.kind} {entry.name}"] = function.__module__
             return function
 
         return decorate
@@ -392,29 +397,76 @@ def experiment_folders() -> tuple[Path, ...]:
     return tuple(_EXPERIMENT_FOLDERS)
 
 
+_NAMED_PLUGINS: list[str] = []
+_is_loading = False
+_OF_SCRIPT: dict[str, str] = {}
+"""Entry → module, of entries that neither this package nor a plugin registered."""
+
+
+def entries_of_script() -> tuple[str, ...]:
+    """Return the entries that this process has and a worker process would not load."""
+    return tuple(_OF_SCRIPT)
+
+
+def named_plugins() -> tuple[str, ...]:
+    """Return the plugins that the user named in this process, as they were written."""
+    return tuple(_NAMED_PLUGINS)
+
+
 def load_plugins(modules: Iterable[str] = ()) -> None:
-    """Import installed entry points and the modules named by the user, which register themselves.
+    """Import installed entry points and what the user names, which register themselves.
+
+    Plugins are named as modules, or by the path of a file or of a package's folder.
 
     Raises:
-        UsageError: a module cannot be imported.
+        UsageError: a plugin cannot be imported.
     """
     watch_imports()
-    for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
-        try:
-            point.load()
-        except (Exception, SystemExit) as error:
-            raise UsageError(f"installed plugin {point.name}: {_cause(error)}") from error
     named = list(modules)
     # only who names a module asks for code from this folder: others may just stand in it
     if named and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     if named:
         importlib.invalidate_caches()
-    for module in named:
-        try:
-            importlib.import_module(module.removesuffix(".py"))
-        except (Exception, SystemExit) as error:
-            raise UsageError(f"--plugin {module}: {_cause(error)}") from error
+    global _is_loading
+    _is_loading = True
+    try:
+        for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+            try:
+                point.load()
+            except (Exception, SystemExit) as error:
+                raise UsageError(f"installed plugin {point.name}: {_cause(error)}") from error
+        for plugin in named:
+            _load_plugin(plugin)
+            if plugin not in _NAMED_PLUGINS:
+                _NAMED_PLUGINS.append(plugin)
+    finally:
+        _is_loading = False
+
+
+def _load_plugin(plugin: str) -> None:
+    """Import one plugin that the user named.
+
+    Raises:
+        UsageError: it cannot be imported.
+    """
+    try:
+        if plugin_files.is_path(plugin):
+            plugin_files.import_file(plugin)
+            return
+        module = importlib.import_module(plugin)
+        if module.__spec__ is not None and module.__spec__.origin is None:
+            raise UsageError("a folder without __init__.py")
+    except UsageError as error:
+        raise UsageError(f"--plugin {plugin}: {error}") from error
+    except (Exception, SystemExit) as error:
+        hint = ""
+        if isinstance(error, ModuleNotFoundError) and error.name == plugin:
+            hint = "; a file is named by its path, as in ../mine.py"
+        raise UsageError(f"--plugin {plugin}: {_cause(error)}{hint}") from error
+    for entry, name in list(_OF_SCRIPT.items()):
+        if name == plugin:  # the script imported it first
+            del _OF_SCRIPT[entry]
 
 
 def _cause(error: BaseException) -> str:

@@ -141,6 +141,7 @@ class RunKeys:
             at_least=1,
             at_most=10_000_000,
             phrase="batches of ",
+            also_called=("batch", "bs", "minibatch"),
             counts_samples=True,
         ),
     ]

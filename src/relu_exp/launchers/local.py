@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
 from relu_exp.core.schema import DEVICES, UsageError
-from relu_exp.launchers.processes import end_with_parent, processes
+from relu_exp.launchers.processes import end_with_parent, processes, start
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
 from relu_exp.planning.fleets import Fleet
 
@@ -149,7 +149,7 @@ class _WorkerPool:
         ours, theirs = multiprocessing.Pipe()
         arguments = (theirs, self.job, self.train)
         worker = processes().Process(target=_work, args=arguments, daemon=True)
-        worker.start()
+        start(worker)
         # only the worker holds its end now, so that our end closes when the worker dies
         theirs.close()
         self.workers[ours] = worker

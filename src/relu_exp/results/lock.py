@@ -95,7 +95,7 @@ def _write_holder(file: int) -> None:
 
 
 def _read_holder(path: Path) -> str:
-    # an archive may hold a pipe of this name, or a huge file; on Windows a locked file is not readable
+    # an archive may hold a pipe of this name, or a huge file; Windows lets nobody read a locked one
     with suppress(OSError):
         if path.is_file():
             with path.open("rb") as file:

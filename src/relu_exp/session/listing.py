@@ -100,7 +100,9 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         UsageError: there is no such claim (the nearest is named), the verdicts are damaged, or a
             plugin cannot be imported.
     """
-    from relu_exp.evidence.claims.registry import find_claim
+    from relu_exp.evidence.claims.registry import Evidence, find_claim
+    from relu_exp.evidence.claims.runs import command
+    from relu_exp.evidence.data.commands import about_results
     from relu_exp.evidence.report.looks import conditions
     from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
@@ -121,15 +123,17 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]
     else:
-        hint = (
-            "relu-exp reproduce decides every claim, relu-exp report those whose runs are finished"
-        )
+        every = about_results("reproduce", results=results)
+        finished = about_results("report", results=results, option="")
+        hint = f"{every} decides every claim, {finished} those whose runs are finished"
         rows.append(("verdict", f"none in {results}: {hint}"))
     rows += [
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature
     ]
-    rows.append(("command", found.get("command") or claim.command))
+    is_there = any((results / name).is_dir() for name in claim.experiments)
+    saved = "" if is_there else found.get("command", "")
+    rows.append(("command", saved or command(claim, Evidence(results))))
     before = None
     for name, text in rows:
         if text:

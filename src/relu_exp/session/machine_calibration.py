@@ -24,7 +24,7 @@ from typing import Any
 
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.launchers.local import num_cores, resolve_device
-from relu_exp.launchers.processes import end_with_parent, processes, warm_up
+from relu_exp.launchers.processes import end_with_parent, processes, start, warm_up
 from relu_exp.launchers.task import FleetJob, ready
 from relu_exp.planning.costs import PHASES, Amounts, Costs
 from relu_exp.planning.fleets import FLEET_SIZES, Fleet
@@ -247,7 +247,7 @@ def _side_by_side(count: int) -> list[float]:
         for _ in range(count):
             ours, theirs = multiprocessing.Pipe(duplex=False)
             worker = context.Process(target=_train_beside, args=(theirs, barrier), daemon=True)
-            worker.start()
+            start(worker)
             theirs.close()
             workers.append(worker)
             pipes.append(ours)

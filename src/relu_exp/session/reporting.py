@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,8 @@ from rich.table import Table
 
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
-from relu_exp.launchers.processes import end_with_parent, processes
+from relu_exp.evidence.data.commands import about_results
+from relu_exp.launchers.processes import end_with_parent, processes, start
 
 if TYPE_CHECKING:
     from relu_exp.evidence.report.report import Built
@@ -57,7 +57,7 @@ def report(root: Path, *, all_figures: bool = False) -> None:
         _show(build(root, all_figures=all_figures))
     except KeyboardInterrupt:
         more = ["--all-figures"] if all_figures else []
-        again = shlex.join(["relu-exp", "report", str(root), *more])
+        again = about_results("report", *more, results=root, option="")
         raise Interrupted(f"interrupted: all runs are kept; {again} builds the report") from None
 
 
@@ -88,7 +88,7 @@ def report_all(
     if roots == [results] and language is not None:
         raise UsageError(
             f"--language needs a folder of several experiments, and {results} holds one: "
-            f"relu-exp report {results.parent} --language {language}"
+            f"{about_results('report', '--language', language, results=results.parent, option='')}"
         )
     for root in roots:
         report(root, all_figures=all_figures)
@@ -189,7 +189,7 @@ class Reports:
     def _start(self) -> tuple[BaseProcess, Connection]:
         ours, theirs = multiprocessing.Pipe()
         process = processes().Process(target=_build_each, args=(theirs, self.plugins), daemon=True)
-        process.start()
+        start(process)
         # only the builder holds its end now, so that our end closes when it dies
         theirs.close()
         return process, ours

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from relu_exp.core.launchers import LAUNCHERS
+from relu_exp.core.plugin_files import absolute
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.slurm_queue import cancel_left_behind
@@ -18,6 +19,7 @@ from relu_exp.results.provenance import working_diff
 from relu_exp.results.refusal import no_folders_if_refused, no_manifest_if_refused
 from relu_exp.results.store import new_session
 from relu_exp.session.data_checks import with_checked_data
+from relu_exp.session.listing import show_claim
 from relu_exp.session.preview import kept_lines, show_claims, show_plan
 from relu_exp.session.progress import Meter, duration
 from relu_exp.session.reporting import Interrupted, Reports, index, judge, report, show_verdicts
@@ -41,6 +43,10 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
             the sweep is so large that it needs --yes; or data are missing, damaged or not valid.
     """
     load_plugins(options.plugins)
+    if options.claim is not None:
+        from relu_exp.evidence.claims.registry import find_claim
+
+        find_claim(options.claim)
     if not names:
         names = _every_experiment() if options.judges else ["default"]
     tasks = [with_checked_data(task) for task in tasks_of(names, overrides, options)]
@@ -55,10 +61,12 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     if len(tasks) == 1:
         num_lost = _train(tasks[0], options)
         report(tasks[0].store.root)
+        _show_claim(options)
         return 1 if num_lost else 0
     num_lost = _train_all(tasks, options)
     if not options.judges:
         index(options.results)
+        _show_claim(options)
         return 1 if num_lost else 0
     if options.max_seeds is None:
         judge(options.results)
@@ -66,6 +74,13 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
     show_verdicts(options.results)
     return 1 if num_lost else 0
+
+
+def _show_claim(options: Options) -> None:
+    """Judge the claims on the results and show the one that was asked for, if one was."""
+    if options.claim is not None:
+        judge(options.results)
+        show_claim(options.claim, options.plugins, options.results)
 
 
 def _every_experiment() -> Sequence[str]:
@@ -167,7 +182,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         store.root,
         session,
         task.device,
-        options.plugins,
+        tuple(map(absolute, options.plugins)),
         CHECKPOINT_SECONDS if seconds is None else seconds,
     )
     meter = Meter(name, made.fleets, console, costs=task.costs)

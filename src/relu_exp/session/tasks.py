@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,8 @@ class Options:
     yes: bool = False
     watches: bool = False
     """Whether reports on partial results are written during training."""
+    claim: str | None = None
+    """The claim whose verdict is shown at the end."""
     judges: bool = False
     """Whether the claims are judged at the end."""
     max_seeds: int | None = None
@@ -153,6 +156,7 @@ class Task:
             "session": session,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": self.command,
+            "folder": _folder(self.store.root),
             "experiment": sweep.name,
             "title": sweep.title,
             "question": sweep.question,
@@ -184,7 +188,7 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
     total = sum(sweep.num_runs for sweep in found)
     if total > ASK_FROM and not options.yes:
         raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
-    _check_figures(names, found)
+    _check_figures(names, overrides, found)
     here = local.resolve_device("auto" if _all_elsewhere(found) else options.device)
     tasks = []
     for name, sweep in zip(names, found, strict=True):
@@ -253,12 +257,13 @@ def _labels(runs: Sequence[RunConfig]) -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
-def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
-    """Raise a UsageError if a user's experiment file names a figure that does not exist."""
+def _check_figures(names: Sequence[str], overrides: Sequence[str], found: Sequence[Sweep]) -> None:
+    """Raise a UsageError if a user's experiment or command names a figure that does not exist."""
     from relu_exp.config import is_shipped
 
+    is_stated = any(word.startswith("figures=") for word in overrides)
     for name, sweep in zip(names, found, strict=True):
-        if sweep.figures and not is_shipped(name):
+        if sweep.figures and (is_stated or not is_shipped(name)):
             from relu_exp.evidence.figures import FIGURES
 
             for figure in sweep.figures:
@@ -266,6 +271,14 @@ def _check_figures(names: Sequence[str], found: Sequence[Sweep]) -> None:
                     FIGURES[figure]
                 except UsageError as error:
                     raise UsageError(f"{name}: {error}") from error
+
+
+def _folder(root: Path) -> str:
+    """Return where this command is given, as it is reached from the results."""
+    try:
+        return Path(os.path.relpath(Path.cwd(), root)).as_posix()
+    except ValueError:  # another drive
+        return str(Path.cwd())
 
 
 def _command(name: str, overrides: Sequence[str], options: Options) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from relu_exp.core.registry import load_plugins
 from relu_exp.launchers.local import Callback, Notice, Progress
-from relu_exp.launchers.processes import processes
+from relu_exp.launchers.processes import processes, start
 from relu_exp.launchers.task import Outcome
 
 __all__ = ["Watch"]
@@ -51,7 +51,7 @@ class Watch:
             self._has_news, self._begun = False, now
             arguments = (self.root, self.plugins)
             self._writing = processes().Process(target=_write, args=arguments, daemon=True)
-            self._writing.start()
+            start(self._writing)
 
     def __enter__(self) -> Watch:
         """Return itself."""

@@ -33,7 +33,7 @@ def cases_of(evidence: Evidence, check: str) -> pd.DataFrame:
     table = evidence[EXPERIMENT].studied("checks")
     found = table[table["check"] == check] if len(table) else table
     if found.empty:
-        raise MissingRunsError(f"{EXPERIMENT} holds no {check}: relu-exp run {EXPERIMENT}")
+        raise MissingRunsError(f"{EXPERIMENT} holds no {check}: {evidence.run(EXPERIMENT)}")
     return found
 
 

@@ -112,5 +112,5 @@ def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:
     if not reason.startswith(claim.experiments):  # names keep their lower case
         reason = reason[:1].upper() + reason[1:]
     is_told = "relu-exp run" in reason or not claim.experiments
-    how = "" if is_told else f" Run {claim.command}."
+    how = "" if is_told else f" Run {claim.command_for(evidence.root)}."
     return Verdict("not decided", f"{reason}{how}", notes=tuple(remarks(claim, evidence)))

@@ -14,6 +14,7 @@ from typing import Literal
 from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.evidence.claims.verdicts import Effects, Rule
+from relu_exp.evidence.data.commands import DEFAULT_RESULTS, about_results
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.results.store import Store
 
@@ -68,8 +69,12 @@ class Claim:
 
     @property
     def command(self) -> str:
-        """The command that makes the runs it rests on."""
-        return f"relu-exp run {' '.join(self.experiments)}"
+        """The command that makes the runs it rests on, and ends with the verdict."""
+        return self.command_for(Path(DEFAULT_RESULTS))
+
+    def command_for(self, results: Path) -> str:
+        """Return the command that makes its runs in a folder, and ends with the verdict."""
+        return about_results("run", *self.experiments, "--claim", self.id, results=results)
 
 
 class MissingRunsError(Exception):
@@ -97,16 +102,20 @@ class Evidence:
             return self._judged[experiment]
         folder = self.root / experiment
         if folder not in self._opened and not Store(folder).part_ids():
-            raise MissingRunsError(f"{experiment} has not been run: relu-exp run {experiment}")
+            raise MissingRunsError(f"{experiment} has not been run: {self.run(experiment)}")
         every = self.at(folder)
         frames = every.only(DEFAULT_PRECISION)
         if frames.runs.empty and not every.runs.empty:
             raise MissingRunsError(
                 f"{experiment} has no run of precision={DEFAULT_PRECISION}, the only one that "
-                f"verdicts rest on: relu-exp run {experiment}"
+                f"verdicts rest on: {self.run(experiment)}"
             )
         self._judged[experiment] = frames
         return frames
+
+    def run(self, experiment: str) -> str:
+        """Return the command that runs an experiment into this folder."""
+        return about_results("run", experiment, results=self.root)
 
     def at(self, folder: Path) -> Frames:
         """Return the frames of a folder, every run of it, opened once.

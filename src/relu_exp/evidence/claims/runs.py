@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 
 from relu_exp.core.schema import UsageError
+from relu_exp.core.words import is_experiment_file
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
+from relu_exp.evidence.data.commands import about_results, plugins_of, run_words
+from relu_exp.evidence.data.frames import Frames
 
 __all__ = ["command", "looks", "remarks"]
 
@@ -18,15 +20,19 @@ def looks(claim: Claim, evidence: Evidence) -> int:
 
 
 def command(claim: Claim, evidence: Evidence) -> str:
-    """Return the command that makes a claim's runs, at the budget its results were made at.
+    """Return the command that makes a claim's runs, and ends with the verdict.
+
+    The budget is that of the results.
 
     An experiment in a file of one's own is named as it was when it was run.
     """
     made = {each.experiment: each for each in _made(claim, evidence)}
     words = [made[name].called if name in made else name for name in claim.experiments]
     budgets = {each.budget for each in made.values()} - {None}
-    again = " ".join(["relu-exp run", *words])
-    return f"{again} --budget {budgets.pop()}" if len(budgets) == 1 else again
+    if len(budgets) == 1:
+        words += ["--budget", str(budgets.pop())]
+    plugins = dict.fromkeys(plugin for each in made.values() for plugin in each.plugins)
+    return about_results("run", *words, "--claim", claim.id, results=evidence.root, plugins=plugins)
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class _Made:
 
     experiment: str
     called: str
+    plugins: list[str]
     budget: str | None
     endings: dict[str, int]
     looks: int
@@ -53,19 +60,23 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
         endings = dict(Counter(frames.runs["status"]))
         endings["missing"] = frames.num_missing
         looks = int(frames.manifest.get("looks") or 1)
-        called = _called(experiment, str(frames.manifest.get("command") or ""))
-        found.append(_Made(experiment, called, frames.manifest.get("budget"), endings, looks))
+        found.append(
+            _Made(
+                experiment,
+                _called(experiment, frames),
+                plugins_of(frames.root, frames.manifest),
+                frames.manifest.get("budget"),
+                endings,
+                looks,
+            )
+        )
     return found
 
 
-def _called(experiment: str, command: str) -> str:
+def _called(experiment: str, frames: Frames) -> str:
     """Return the file that a command ran an experiment from, or its name."""
-    try:
-        words = shlex.split(command)
-    except ValueError:  # no command that a shell could have taken
-        return experiment
-    files = [word for word in words if word.endswith((".yaml", ".yml"))]
-    return shlex.quote(files[0]) if files and "=" not in files[0] else experiment
+    words = run_words(frames.root, frames.manifest)
+    return next(filter(is_experiment_file, words), experiment)
 
 
 def remarks(claim: Claim, evidence: Evidence) -> list[str]:

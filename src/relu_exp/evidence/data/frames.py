@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from relu_exp.core.schema import PARTS, TABLES, UsageError
+from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.labels import label_choices, stated, with_labels
 from relu_exp.evidence.data.soundness import check_rows
 from relu_exp.results.rows import check_unique
@@ -58,7 +59,7 @@ class Frames:
         if frames.runs.empty and not frames.studies:
             raise UsageError(
                 f"{root} holds no run that its newest manifest asks for: "
-                f"run `{frames.manifest.get('command', 'relu-exp run')}` again"
+                f"run `{run_again(root, frames.manifest)}` again"
             )
         return frames
 

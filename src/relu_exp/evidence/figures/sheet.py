@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from textwrap import wrap
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from relu_exp.evidence.figures.fonts import width_of, wrapped
 from relu_exp.evidence.figures.style import GRAY
 
 __all__ = ["Sheet"]
@@ -94,7 +94,7 @@ class Sheet:
             more = f"… and {len(handles) - _MOST_HANDLES:,} more"
             handles = [*handles[:_MOST_HANDLES], Line2D([], [], ls="", label=more)]
         names = [str(handle.get_label()) for handle in handles]
-        entry = 0.62 + 0.069 * max(map(len, [*names, legend_title or ""])) if handles else 0.0
+        entry = 0.62 + 0.069 * max(map(width_of, [*names, legend_title or ""])) if handles else 0.0
         num_rows = len(handles) + (legend_title is not None)
         # beside the panels a long legend would leave a mostly white page
         is_below = _ENTRY * num_rows > _TALLEST * (self.rows * height + (self.rows - 1) * gap_y)
@@ -105,8 +105,10 @@ class Sheet:
         left, right = 0.34 + tick_width, 0.12 + row_label + (0.0 if is_below else entry)
         inner = self.columns * width + (self.columns - 1) * gap_x
         total = max(left + inner + right, 5.0, 0.24 + entry)
-        heading = wrap(title, int(total * 11.2))
-        notes = [row for line in small_print.splitlines() for row in wrap(line, int(total * 21.5))]
+        heading = wrapped(title, int(total * 11.2))
+        notes = [
+            row for line in small_print.splitlines() for row in wrapped(line, int(total * 21.5))
+        ]
         top = 0.16 + 0.21 * len(heading) + (0.28 if column_titles else 0.08) + over
         num_columns = max(1, int((total - 0.24) / entry)) if is_below else 1
         num_rows = -(-len(handles) // num_columns) + (legend_title is not None)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS, Topic, keys_about
+from relu_exp.evidence.data.commands import report_again
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.limits import ALL_FIGURES, is_limited, left_out_words, spread
 from relu_exp.evidence.figures.style import levels, plain
@@ -212,7 +210,4 @@ def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
 
 def redraw_command(frames: Frames) -> str:
     """Return the command that makes the report again, for the current folder."""
-    root = Path(os.path.abspath(frames.root))
-    here = Path.cwd()
-    shown = root.relative_to(here) if root.is_relative_to(here) else root
-    return shlex.join(["relu-exp", "report", str(shown), *([] if is_limited() else [ALL_FIGURES])])
+    return report_again(frames.root, frames.manifest, *([] if is_limited() else [ALL_FIGURES]))

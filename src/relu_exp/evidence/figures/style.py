@@ -19,6 +19,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from relu_exp.evidence.figures.fonts import families
+
 __all__ = [
     "EMPTY_LIMITS",
     "GRAY",
@@ -42,7 +44,7 @@ EMPTY_LIMITS = (0.1, 1.0)
 
 RC: Any = {
     "font.size": 9.0,
-    "font.family": ["DejaVu Sans"],
+    "font.family": families(),
     "axes.titlesize": 9.0,
     "axes.labelsize": 9.0,
     "axes.edgecolor": "#8a8a8a",

@@ -20,6 +20,7 @@ import matplotlib as mpl
 
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
@@ -234,7 +235,7 @@ def _words(
         "failures": summary.failures(frames),
         "sessions": summary.sessions(frames),
         "manifest": manifest,
-        "command": manifest.get("command") or "relu-exp run",
+        "command": run_again(frames.root, manifest),
         "redraw": redraw_command(frames),
         "num_runs": len(runs),
         "num_seeds": int(runs["seed"].nunique()),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.commands import about_results
 from relu_exp.results.reading import read_json
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
                 _check("a part", cell, _CELL)
         return found
     except (OSError, ValueError) as error:
+        again = about_results("report", results=root, option="")
         raise UsageError(
-            f"{path} is damaged ({str(error)[:120]}): relu-exp report {root} writes it again "
-            "from the results"
+            f"{path} is damaged ({str(error)[:120]}): {again} writes it again from the results"
         ) from error
 
 

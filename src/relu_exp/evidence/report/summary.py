@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import TABLES
+from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import Interval, best_learning_rates, mean_interval, score
 from relu_exp.evidence.figures.slices import AXES
@@ -150,11 +150,10 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
     """
     lines = []
     if num_seeds == 1:
-        words = shlex.split(str(frames.manifest.get("command") or "relu-exp run"))
-        again = shlex.join([word for word in words if not word.startswith("seed=")])
+        again = run_again(frames.root, frames.manifest, "seed=range(5)", leave="seed=")
         lines.append(
             "Only one seed was run: every point is a single run, and no figure has an interval. "
-            f"For intervals: {again} 'seed=range(5)'"
+            f"For intervals: {again}"
         )
     if frames.num_missing:
         lines.append(

@@ -19,6 +19,7 @@ from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.judging import ORDER, count
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
+from relu_exp.evidence.data.commands import about_results
 from relu_exp.evidence.report.forest import draw_forest
 from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
 from relu_exp.evidence.report.looks import LOOKS, conditions
@@ -122,7 +123,7 @@ def _remarks(
     if budgets == ["quick"]:
         phrases.append(
             "Made at the quick budget, with few seeds: many claims stay open that "
-            "relu-exp reproduce --budget standard decides."
+            f"{about_results('reproduce', '--budget', 'standard', results=evidence.root)} decides."
         )
     elif len(budgets) > 1:
         phrases.append(f"The experiments were made at different budgets: {', '.join(budgets)}.")

@@ -161,7 +161,7 @@ def _timings(evidence: Evidence) -> pd.DataFrame:
     """
     found = evidence[EXPERIMENT].studied("timings")
     if found.empty:
-        raise MissingRunsError(f"{EXPERIMENT} has no timings: relu-exp run {EXPERIMENT}")
+        raise MissingRunsError(f"{EXPERIMENT} has no timings: {evidence.run(EXPERIMENT)}")
     return found
 
 

@@ -1,0 +1,25 @@
+"""Words of a command: which name an experiment or its file, and which set a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["is_experiment", "is_experiment_file"]
+
+_ENDINGS = (".yaml", ".yml")
+
+
+def is_experiment(word: str) -> bool:
+    """Return whether a word names an experiment or its file rather than a `KEY=VALUE`.
+
+    The path of a file may hold a `=`, as in `lr=0.1/mine.yaml`.
+    """
+    return "=" not in word or is_experiment_file(word)
+
+
+def is_experiment_file(word: str) -> bool:
+    """Return whether a word is the path of an experiment's file."""
+    if not word.endswith(_ENDINGS):
+        return False
+    key, equals, _ = word.partition("=")
+    return not equals or "/" in key or "\\" in key or Path(word).is_file()
