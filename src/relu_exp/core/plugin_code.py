@@ -13,13 +13,13 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
-__all__ = ["code_of", "registering_module", "watch_imports"]
+__all__ = ["SourceReader", "code_of", "registering_module", "watch_imports"]
 
 _SOURCES: dict[str, bytes] = {}
 """Module → the source that this process imported, which may have changed on the disk since."""
 
 
-class _SourceReader(SourceFileLoader):
+class SourceReader(SourceFileLoader):
     """Compiles a module from its source and remembers it.
 
     Cached bytecode is not used: Python knows it by date and size, so it may be of another source.
@@ -34,14 +34,14 @@ class _SourceReader(SourceFileLoader):
 
 
 class _Finder(MetaPathFinder):
-    """Lets `_SourceReader` import whatever is neither installed nor part of the package."""
+    """Lets `SourceReader` import whatever is neither installed nor part of the package."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         spec = PathFinder.find_spec(fullname, path, target)
         if spec and type(spec.loader) is SourceFileLoader and _is_own(fullname, spec.origin):
-            spec.loader = _SourceReader(fullname, spec.loader.path)
+            spec.loader = SourceReader(fullname, spec.loader.path)
         return spec
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from relu_exp.core.plugin_code import SourceReader
 from relu_exp.core.schema import UsageError
 
 __all__ = ["absolute", "import_file", "is_path"]
@@ -42,9 +43,16 @@ def import_file(plugin: str) -> None:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     folders = [str(path)] if path.is_dir() else None
-    spec = importlib.util.spec_from_file_location(name, source, submodule_search_locations=folders)
-    if spec is None or spec.loader is None:
+    if source.suffix != ".py":
         raise UsageError("not a Python file (its name must end in .py)")
+    spec = importlib.util.spec_from_file_location(
+        name,
+        source,
+        loader=SourceReader(name, str(source)),
+        submodule_search_locations=folders,
+    )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
