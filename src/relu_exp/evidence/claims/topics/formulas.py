@@ -28,7 +28,7 @@ def _rule(measure: str, says: str) -> Rule:
     "relu-definition",
     group="A",
     statement="ReLU is max(0, x): slope 0 to the left of 0, slope 1 to the right.",
-    statement_ko="ReLU는 max(0, x)이며, 기울기는 0의 왼쪽에서 0, 오른쪽에서 1이다.",
+    statement_ko="ReLU는 max(0, x)이며, 기울기는 x < 0에서 0, x > 0에서 1이다.",
     sources={
         "D0": "first paragraph",
         "D1": "ReLU 의 정의",
@@ -109,7 +109,8 @@ def leaky_relu_derivative_is_max(evidence: Evidence) -> Effects:
     group="A",
     statement="The derivatives of sigmoid and tanh are below 1 everywhere; sigmoid's lies in 0…1.",
     statement_ko=(
-        "시그모이드와 tanh의 도함수는 어디에서나 1보다 작고, 시그모이드의 것은 0과 1 사이다."
+        "시그모이드와 tanh의 도함수는 어디에서나 1보다 작고, 시그모이드의 도함수는 0과 1 사이의 "
+        "값이다."
     ),
     sources={"D0": "first paragraph", "D4": "1"},
     experiments=EXPERIMENT,
@@ -132,7 +133,7 @@ def saturating_derivatives_below_one(evidence: Evidence) -> Effects:
     "tanh-from-sigmoid",
     group="A",
     statement="tanh is a shifted and scaled sigmoid: tanh(x) = 2σ(2x) − 1.",
-    statement_ko="tanh는 시그모이드를 옮기고 늘린 것이다: tanh(x) = 2σ(2x) − 1.",
+    statement_ko="tanh는 시그모이드를 평행이동하고 확대한 함수이다: tanh(x) = 2σ(2x) − 1.",
     sources={"D2": "2.2"},
     experiments=EXPERIMENT,
     rule=_rule("largest gap of both sides, |x| ≤ 20", "function and derivative agree to 10⁻¹⁵"),
@@ -146,7 +147,7 @@ def tanh_from_sigmoid(evidence: Evidence) -> Effects:
     "elu-definition",
     group="A",
     statement="ELU is smooth for x < 0 and converges to its α on the left (and is by Xu et al.).",
-    statement_ko="ELU는 x < 0에서 매끄럽고 왼쪽에서 α로 수렴한다(그리고 Xu 등이 제안했다).",
+    statement_ko="ELU는 x < 0에서 매끄럽고, 왼쪽 끝에서 α로 수렴하며, Xu 등이 제안했다.",
     sources={"D2": "3.2"},
     experiments=EXPERIMENT,
     rule=_rule(
@@ -182,7 +183,7 @@ def elu_definition(evidence: Evidence) -> Effects:
     "linear-layers-collapse",
     group="A",
     statement="Layers without an activation between them are one linear layer, however many.",
-    statement_ko="활성화 함수가 없으면 층을 아무리 쌓아도 하나의 선형 층과 같다.",
+    statement_ko="층 사이에 활성화 함수가 없으면 층을 아무리 많이 쌓아도 선형 층 하나와 같다.",
     sources={"D1": "first paragraph", "D3": "활성화 함수"},
     experiments=EXPERIMENT,
     rule=_rule(
@@ -208,7 +209,7 @@ def linear_layers_collapse(evidence: Evidence) -> Effects:
     "step-does-not-train",
     group="A",
     statement="The step function is unusable for learning by gradient descent.",
-    statement_ko="계단 함수는 경사하강법 학습에 쓸 수 없다.",
+    statement_ko="계단 함수를 쓰면 경사하강법으로 학습할 수 없다.",
     sources={"D3": "활성화 함수"},
     experiments=EXPERIMENT,
     rule=_rule(
@@ -233,7 +234,7 @@ def step_does_not_train(evidence: Evidence) -> Effects:
     "pytorch-examples",
     group="A",
     statement="The sample inputs of the PyTorch examples give the outputs printed beneath them.",
-    statement_ko="PyTorch 예제의 입력은 그 아래 인쇄된 출력을 낸다.",
+    statement_ko="PyTorch 예제의 입력을 넣으면 그 아래에 적힌 것과 같은 출력이 나온다.",
     sources={"D3": "Pytorch 코드 실습"},
     experiments=EXPERIMENT,
     rule=_rule(
@@ -254,8 +255,8 @@ def pytorch_examples(evidence: Evidence) -> Effects:
         "and its first linear layer fits."
     ),
     statement_ko=(
-        "합성곱 일곱 개짜리 신경망의 단계별 크기는 28, 28, 28, 24, 20, 8이고 "
-        "첫 선형 층이 들어맞는다."
+        "합성곱 층이 일곱 개인 신경망의 단계별 크기는 28, 28, 28, 24, 20, 8이고, 첫 선형 층의 입력 "
+        "크기와 맞는다."
     ),
     sources={"D3": "Pytorch 코드 실습"},
     experiments=EXPERIMENT,
@@ -285,7 +286,8 @@ def cnn_shapes(evidence: Evidence) -> Effects:
         "deviation is √2 times Xavier's."
     ),
     statement_ko=(
-        "Xavier와 He 초기화는 적힌 분산(정규·균등)으로 뽑으며, He의 표준편차는 Xavier의 √2배이다."
+        "Xavier와 He 초기화는 정규분포든 균등분포든 문서에 나온 분산을 따르며, He의 표준편차는 "
+        "Xavier의 √2배이다."
     ),
     sources={"D2": "4.3"},
     experiments=EXPERIMENT,

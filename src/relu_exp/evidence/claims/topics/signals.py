@@ -84,7 +84,7 @@ COLLAPSE = Rule(
         "nothing."
     ),
     statement_ko=(
-        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 신경망은 첫 은닉층을 빼고는 거의 0만 내보낸다."
+        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 신경망에서 첫 층을 뺀 모든 층의 출력이 거의 0이 된다."
     ),
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
@@ -122,7 +122,7 @@ PILE_UP = Rule(
     "unit-normal-saturates-tanh",
     group="B",
     statement="With weights from N(0, 1) the outputs of a tanh network pile up at −1 and 1.",
-    statement_ko="가중치를 N(0, 1)에서 뽑으면 tanh의 출력이 양 끝인 −1과 1에 쌓인다.",
+    statement_ko="가중치를 N(0, 1)에서 뽑으면 tanh 신경망의 출력이 −1과 1에 몰린다.",
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
     rule=PILE_UP,
@@ -165,7 +165,7 @@ SPREAD = Rule(
     "xavier-spreads-tanh",
     group="B",
     statement="Xavier initialization keeps the outputs of every tanh layer widely spread.",
-    statement_ko="Xavier 초기화를 쓰면 tanh 층마다 출력이 넓게 퍼진 채로 남는다.",
+    statement_ko="Xavier 초기화를 쓰면 모든 tanh 층의 출력이 넓게 퍼져 있다.",
     sources={"D2": "4.3.1"},
     experiments=("activation-histograms", "signals"),
     rule=SPREAD,
@@ -230,7 +230,7 @@ def _relu_layers(evidence: Evidence, start: str) -> tuple[pd.DataFrame, pd.DataF
     "xavier-starves-relu",
     group="B",
     statement="Under Xavier initialization ReLU's outputs sink towards 0 with every layer.",
-    statement_ko="Xavier 초기화에서는 층이 깊어질수록 ReLU의 출력이 0 쪽으로 잦아든다.",
+    statement_ko="Xavier 초기화에서는 층이 깊어질수록 ReLU의 출력이 0에 가까워진다.",
     sources={"D1": "ReLU, advantages", "D2": "4.3.2"},
     experiments="signals",
     rule=STARVE,
@@ -261,7 +261,7 @@ def xavier_starves_relu(evidence: Evidence) -> Effects:
     "he-preserves-relu",
     group="B",
     statement="Under He initialization the outputs of all ReLU layers stay equally spread.",
-    statement_ko="He 초기화에서는 ReLU 출력의 퍼진 정도가 모든 층에서 고르게 이어진다.",
+    statement_ko="He 초기화에서는 모든 ReLU 층의 출력이 비슷한 정도로 퍼져 있다.",
     sources={"D1": "ReLU, advantages", "D2": "4.3.2"},
     experiments="signals",
     rule=PRESERVE,
@@ -305,7 +305,7 @@ SUITS = Rule(
     "xavier-suits-sigmoid",
     group="B",
     statement="Xavier is the initialization to use with sigmoid.",
-    statement_ko="시그모이드에는 Xavier 초기화를 쓰는 것이 좋다.",
+    statement_ko="시그모이드에는 Xavier 초기화를 써야 한다.",
     sources={"D2": "4.3.1, 5"},
     experiments=("sigmoid-starts", "signals"),
     rule=SUITS,
