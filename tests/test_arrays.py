@@ -1,4 +1,4 @@
-"""Samples at the door: what looks like an array comes in, anything else is one clear line."""
+"""Samples from a plugin: what looks like an array is taken, all else is refused in one line."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ def test_no_key_stands_twice(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_texts_are_found_in_the_package(path: Path) -> None:
-    room = ".".join(("relu_exp", *path.parent.relative_to(ROOT).parts))
-    assert files(room).joinpath(path.name).is_file()
-    assert read_texts(room, path.name)
+    folder = ".".join(("relu_exp", *path.parent.relative_to(ROOT).parts))
+    assert files(folder).joinpath(path.name).is_file()
+    assert read_texts(folder, path.name)
 
 
 def test_errata_and_questions_are_written_in_the_language_they_name() -> None:

@@ -1,4 +1,4 @@
-"""The door for samples: whatever looks like an array comes in as one, or is refused in one line."""
+"""Samples from a plugin: what looks like an array is converted to one, or refused in one line."""
 
 from __future__ import annotations
 
