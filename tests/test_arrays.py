@@ -54,7 +54,7 @@ def test_truth_values_are_two_classes() -> None:
         ([[0, 1, 1], [1, 0, 0]], r"label of sample 0 is \[0, 1, 1\]"),
         (["a", "b", "c", "d"], r"4 names \(a, b, c, d, ...\); expected 3"),
         (np.zeros((2, 2, 2)), "labels have shape"),
-        ([[0], [1, 2]], "labels are no array"),
+        ([[0], [1, 2]], "labels cannot be converted to an array"),
     ],
 )
 def test_labels_that_are_no_classes_are_named(labels: Any, words: str) -> None:
@@ -88,7 +88,7 @@ HALF = np.array([[1.0, 2.0], [3.0, 4.0]])
         ([[1.0, 1e39]], r"sample 0, column 1 is 1e\+39.*up to 3.4e\+38"),
         (pd.DataFrame({"x": [1, 2], "y": [0, np.nan]}), "sample 1, column 'y' is nan"),
         (pd.DataFrame({"x": [1, 2], "y": ["0", "wide"]}), "sample 1, column 'y' is 'wide'"),
-        (HALF.astype(complex), "complex128 are no real numbers"),
+        (HALF.astype(complex), "complex128 are not real numbers"),
         ([1.0, 2.0], r"shape \(2,\); expected \(samples, features\)"),
     ],
 )

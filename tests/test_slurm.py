@@ -222,7 +222,7 @@ def test_jobs_left_behind_that_do_not_end_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "_in_queue", lambda: {"7_1", "9_0"})
     monkeypatch.setattr(launcher, "_scancel", cancelled.append)
     monkeypatch.setattr(launcher, "_CANCEL_SECONDS", 0.5)
-    with pytest.raises(UsageError, match="do not end: 7_1; wait"):
+    with pytest.raises(UsageError, match="are still running: 7_1; wait"):
         launcher._cancel_left_behind(tmp_path)
     assert cancelled == [["7_1"]]
     monkeypatch.setattr(launcher, "_in_queue", lambda: {"9_0"})

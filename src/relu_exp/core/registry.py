@@ -90,12 +90,12 @@ def shown(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text in which no character does anything but stand for itself."""
+    """Return text in which unsafe characters are replaced by `�`: see `_HIDDEN`."""
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal, turn the direction of writing or are none at all."""
+"""Characters that control a terminal or the direction of writing, and lone surrogates."""
 
 
 _BRIEF = reprlib.Repr()
@@ -383,11 +383,15 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
                 f"installed plugin {point.name}: {type(error).__name__}: {error}"
             ) from error
     named = list(modules)
-    # only who names a module asks for code from this folder: others may just stand in it
+    # the current folder is searched only if --plugin is given: otherwise nobody asked for its code
     if named and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     for module in named:
+        name = module.removesuffix(".py")
         try:
-            importlib.import_module(module.removesuffix(".py"))
+            importlib.import_module(name)
         except Exception as error:
-            raise UsageError(f"--plugin {module}: {type(error).__name__}: {error}") from error
+            reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, ModuleNotFoundError) and error.name == name:
+                reason = f"there is no module {name} here or among the installed packages"
+            raise UsageError(f"--plugin {module}: {reason}") from error

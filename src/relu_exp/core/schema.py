@@ -115,11 +115,11 @@ class RunConfig(RunKeys):
             parts: dict[str, Any] = {part: _choice(row, part) for part in PARTS}
             keys: dict[str, Any] = {key.name: _value(row, key) for key in RUN_KEYS.values()}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"a row of runs is no configuration ({error})") from error
+            raise UsageError(f"a row of runs is not a configuration ({error})") from error
         run = cls(**parts, **keys)
         if run.run_id != row.get("run_id"):
             raise UsageError(
-                f"a row of runs says {row.get('run_id')!r} and holds the configuration of "
+                f"a row of runs has run_id {row.get('run_id')!r} but the configuration of "
                 f"{run.run_id}: it was changed after it was written"
             )
         return run

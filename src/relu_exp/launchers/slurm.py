@@ -280,7 +280,7 @@ def _cancel_left_behind(folder: Path) -> None:
         while left := job_ids & (_in_queue() or set()):
             if time.monotonic() > until:
                 raise UsageError(
-                    f"jobs of a command that was killed do not end: {', '.join(sorted(left))}; "
+                    f"jobs of a killed command are still running: {', '.join(sorted(left))}; "
                     "wait until squeue no longer lists them"
                 )
             _scancel(sorted(left))

@@ -31,7 +31,7 @@ def as_inputs(name: str, inputs: Any) -> Array:
     if array.dtype.kind == "O":
         array = _as_numbers(name, array, columns)
     if array.dtype.kind not in "fiub":
-        raise UsageError(f"dataset {name}: inputs of type {array.dtype} are no real numbers")
+        raise UsageError(f"dataset {name}: inputs of type {array.dtype} are not real numbers")
     if array.ndim < 2 or not array.size:
         raise UsageError(
             f"dataset {name}: inputs have shape {array.shape}; expected (samples, features), or "
@@ -85,7 +85,7 @@ def as_labels(name: str, labels: Any, num_classes: int) -> Array:
                 f"expected {num_classes}"
             )
     if array.dtype.kind not in "fiub":
-        raise UsageError(f"dataset {name}: labels of type {array.dtype} are no classes")
+        raise UsageError(f"dataset {name}: labels of type {array.dtype} are not class labels")
     is_valid = (array >= 0) & (array < num_classes) & (array == np.floor(array))
     if not is_valid.all():
         place = int(np.argmin(is_valid))
@@ -103,7 +103,9 @@ def _as_array(name: str, what: str, values: Any) -> Array:
     try:
         return np.asarray(to_numpy() if to_numpy else values)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"dataset {name}: {what} are no array: {error}") from None
+        raise UsageError(
+            f"dataset {name}: {what} cannot be converted to an array: {error}"
+        ) from None
 
 
 def _as_numbers(name: str, array: Array, columns: list[str]) -> Array:

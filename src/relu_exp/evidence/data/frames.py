@@ -351,7 +351,7 @@ def steps_to_threshold(
 
 
 def revivals(dead_units: pd.DataFrame, probed: pd.DataFrame) -> pd.DataFrame:
-    """Count, per run, layer and step, units that were dead at an earlier probe and live again.
+    """Count, per run, layer and step, units that were dead at an earlier probe and are alive.
 
     `probed` holds the run, step and layer of every probe (rows of `layers` of one quantity),
     because a layer without dead units has no row in `dead_units`. Layers that never had one are
@@ -399,7 +399,7 @@ def find_results(path: Path) -> list[Path]:
         found = [folder for folder in folders if Store(folder).part_ids()]
         if links := [folder for folder in found if folder != path and folder.is_symlink()]:
             raise UsageError(
-                f"{links[0]} is a link, and what is written stays within {path}: "
+                f"{links[0]} is a link, and results are only written inside {path}: "
                 "name the folder itself"
             )
         if found:

@@ -1,4 +1,4 @@
-"""Claims about speed: how many updates it takes to come to a given training loss."""
+"""Claims about speed: how many updates a network needs to reach a given training loss."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ TANH_SIGMOID = _faster("sigmoid", "tanh")
 @claim(
     "tanh-converges-faster-than-sigmoid",
     group="C",
-    statement="tanh comes to a low loss in fewer updates than sigmoid.",
+    statement="tanh reaches a low loss in fewer updates than sigmoid.",
     statement_ko="tanh는 시그모이드보다 더 적은 갱신 횟수로 낮은 손실에 도달한다.",
     sources={"D3": "하이퍼볼릭 탄젠트 함수"},
     experiments="convergence-speed",
@@ -148,7 +148,7 @@ ELU_RELU = _faster("ReLU", "ELU")
 @claim(
     "elu-converges-faster-than-relu",
     group="C",
-    statement="Because it is smooth, ELU comes to the same loss in fewer updates than ReLU.",
+    statement="Because it is smooth, ELU reaches the same loss in fewer updates than ReLU.",
     statement_ko="ELU는 매끄럽기 때문에 ReLU보다 더 적은 갱신 횟수로 같은 손실에 도달한다.",
     sources={"D1": "ReLU 의 단점", "D2": "3.2"},
     experiments="convergence-speed",
@@ -186,7 +186,7 @@ RANKING = Rule(
 @claim(
     "activation-ranking",
     group="C",
-    statement="Activations are best in the order ELU, leaky ReLU, ReLU, tanh, sigmoid.",
+    statement="From best to worst, activations rank ELU, leaky ReLU, ReLU, tanh, sigmoid.",
     statement_ko="활성화 함수의 성능은 ELU, Leaky ReLU, ReLU, tanh, 시그모이드 순으로 좋다.",
     sources={"D2": "TLDR"},
     experiments="convergence-speed",

@@ -1,7 +1,8 @@
 """Cost: what an activation takes to compute, alone and in a network. Group F.
 
 The timings come from one machine. An effect is a ratio of two times of the same repeat, taken
-within a fraction of a second of each other; repeats stand for seeds.
+within a fraction of a second of each other; repeats take the place of
+seeds.
 """
 
 from __future__ import annotations

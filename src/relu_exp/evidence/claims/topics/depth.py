@@ -222,7 +222,8 @@ SKIPS = Rule(
 @claim(
     "skip-connections-restore-depth",
     group="C",
-    statement="Skip connections remove the trouble of networks of tens of layers completely.",
+    statement="Skip connections completely solve the training problems of networks with tens of "
+    "layers.",
     statement_ko="스킵 연결을 쓰면 층이 수십 개인 신경망의 학습 문제가 완전히 해결된다.",
     sources={"D0": "각주 3"},
     experiments="depth-limit",

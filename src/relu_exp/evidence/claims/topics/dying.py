@@ -108,7 +108,9 @@ def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
     """Look at the largest rate that most runs survive, depth by depth."""
     frames, runs = dying_runs(evidence)
     if runs["learning_rate"].nunique() < 2:
-        raise MissingRunsError("one learning rate only: none of them is large")
+        raise MissingRunsError(
+            "only one learning rate was run: which rates are large cannot be said"
+        )
     survived = _survived(runs, ["depth"])
     if survived.empty:
         raise MissingRunsError("most runs diverged at every learning rate")

@@ -1,7 +1,7 @@
 """Formulas, printed values and shapes: claims decided by computing both sides. Group A.
 
-A claim rests on the check of its name (`relu-exp run formulas`); what stands beside it are checks
-of their own. One case that does not agree refutes it, and is printed.
+A claim is decided by the check of the same name (`relu-exp run formulas`). One case that does not
+agree refutes it and is printed.
 """
 
 from __future__ import annotations

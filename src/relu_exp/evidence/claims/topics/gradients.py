@@ -86,8 +86,8 @@ VANISH = Rule(
     "gradients-vanish-with-depth",
     group="B",
     statement=(
-        "The more layers, the smaller the gradient that arrives at the first with sigmoid and "
-        "tanh, but not with ReLU."
+        "With sigmoid and tanh, the gradient that reaches the first layer shrinks as layers are "
+        "added; with ReLU it does not."
     ),
     statement_ko=(
         "층이 많아질수록 첫 층에 전달되는 기울기가 시그모이드와 tanh에서는 작아지지만, ReLU에서는 "
@@ -158,8 +158,8 @@ BALANCE = Rule(
     "xavier-balances-variance",
     group="B",
     statement=(
-        "Xavier keeps the variance of a layer's outputs that of its inputs, and that of gradients "
-        "the same before and after a layer."
+        "Xavier keeps the variance of a layer's outputs equal to that of its inputs, and the "
+        "variance of gradients the same before and after a layer."
     ),
     statement_ko=(
         "Xavier 초기화를 쓰면 순전파에서는 출력의 분산이, 역전파에서는 기울기의 분산이 층을 지나도 "

@@ -119,8 +119,8 @@ DEPENDS = Rule(
 @claim(
     "leaky-or-relu-depends",
     group="E",
-    statement="Leaky ReLU or ReLU may be the better one, by little, depending on problem, data and "
-    "architecture.",
+    statement="Whether leaky ReLU or ReLU is better depends on problem, data and architecture; the "
+    "difference is small.",
     statement_ko=(
         "ReLU와 Leaky ReLU 중 어느 쪽이 나은지는 문제, 데이터, 구조마다 다르며 차이는 작다."
     ),
@@ -139,7 +139,7 @@ def _either_way(evidence: Evidence) -> Effects:
     """Return leaky ReLU's lead over ReLU, on which both documents are judged."""
     effects, matched, runs = _leaky_against_relu(evidence)
     notes = (
-        f"Leaky ReLU minus ReLU over the whole grid: {points_in_words(effects)}.",
+        f"Leaky ReLU minus ReLU over all settings: {points_in_words(effects)}.",
         f"At one shared rate per setting: {points_in_words(matched)}.",
         best_rates(runs, ["leak", *KEYS]),
         "The document that says almost always and the one that says it depends are judged on the "

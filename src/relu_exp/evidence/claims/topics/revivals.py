@@ -41,7 +41,7 @@ NEVER_RECOVER = Rule(
     figure="dead_fraction",
 )
 def dead_units_never_recover(evidence: Evidence) -> Effects:
-    """Count exactly, unit by unit, who was dead and lives again."""
+    """Count, unit by unit, which units were dead at one probe and alive at a later one."""
     counted = [came_back(evidence[name], name) for name in ("revivals", "dying-relu")]
     found = pd.concat([part for part in counted if not part.empty] or counted[:1])
     if found.empty:

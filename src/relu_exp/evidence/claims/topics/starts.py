@@ -37,7 +37,7 @@ SMALL_INIT = Rule(
 @claim(
     "small-init-fails-deep",
     group="C",
-    statement="Weights from N(0, 0.01²) do in a shallow network and fail in a deep one.",
+    statement="Weights from N(0, 0.01²) work in a shallow network and fail in a deep one.",
     statement_ko=(
         "N(0, 0.01²)에서 뽑은 가중치로 얕은 신경망은 학습되지만 깊은 신경망은 학습되지 않는다."
     ),
@@ -125,8 +125,8 @@ SATURATION = Rule(
 @claim(
     "saturation-slows-training",
     group="C",
-    statement="Sigmoid and tanh networks learn the more slowly the further their pre-activations "
-    "are from 0.",
+    statement="The further their pre-activations are from 0, the more slowly sigmoid and tanh "
+    "networks learn.",
     statement_ko="시그모이드와 tanh 신경망은 활성화 전 값이 0에서 멀수록 느리게 학습된다.",
     sources={"D0": "본문 2"},
     experiments="saturation",
