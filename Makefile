@@ -22,7 +22,7 @@ reproduce: $(READY) ## run every experiment and write results/ (BUDGET=quick, st
 test: $(READY) ## run the tests
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-check: $(READY) ## check format, style, types and the floors of the house
+check: $(READY) ## check format, style, types and the layers of imports
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy

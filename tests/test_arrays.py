@@ -1,4 +1,4 @@
-"""Samples at the door: what looks like an array comes in, anything else is one clear line."""
+"""Samples from a plugin: what looks like an array is taken, all else is refused in one line."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_names_of_classes_are_kept_in_the_order_of_their_numbers() -> None:
         ([[0, 1, 1], [1, 0, 0]], r"label of sample 0 is \[0, 1, 1\]"),
         (["a", "b", "c", "d"], r"4 names \(a, b, c, d\); expected 3"),
         (np.zeros((2, 2, 2)), "labels have shape"),
-        ([[0], [1, 2]], "labels are no array: sample 1 holds 2 values, and sample 0 1"),
+        ([[0], [1, 2]], "labels cannot be an array: sample 1 holds 2 values, and sample 0 1"),
         (["a", "b"], r"2 names \(a, b\); expected 3"),
         (["a", None, "b"], r"label of sample 1 is missing \(None\)"),
         (pd.Series(["a", np.nan, "b"]), r"label of sample 1 is missing \(nan\)"),
@@ -94,8 +94,8 @@ def test_names_of_classes_are_kept_in_the_order_of_their_numbers() -> None:
         (np.array(["a", 1, "b"], dtype=object), "label of sample 1 is 1; expected a name as"),
         (np.array([1, "b"], dtype=object), "label of sample 1 is 'b'; expected a whole number"),
         ([1, 2, 3], r"label of sample 2 is 3; .* 0 to 2, or names: labels.astype\(str\)"),
-        ([0, 1 + 0j], "labels of type complex128 are no classes"),
-        (np.array(["2026-01-01"], dtype="M8[D]"), r"type datetime64\[D\] are no classes"),
+        ([0, 1 + 0j], "labels of type complex128 are not class labels"),
+        (np.array(["2026-01-01"], dtype="M8[D]"), r"type datetime64\[D\] are not class labels"),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), r"labels have shape \(1, 2\)"),
         ([], r"labels have shape \(0,\)"),
         (None, "labels are of type NoneType; expected an array, a tensor, a data frame"),
@@ -140,14 +140,14 @@ HALF = np.array([[1.0, 2.0], [3.0, 4.0]])
         ([[1.0, 1e39]], r"sample 0, column 1 is 1e\+39.*up to 3.4e\+38"),
         (pd.DataFrame({"x": [1, 2], "y": [0, np.nan]}), "sample 1, column 'y' is nan"),
         (pd.DataFrame({"x": [1, 2], "y": ["0", "wide"]}), "sample 1, column 'y' is 'wide'"),
-        (HALF.astype(complex), "complex128 are no real numbers"),
+        (HALF.astype(complex), "complex128 are not real numbers"),
         ([1.0, 2.0], r"shape \(2,\); expected \(samples, features\)"),
         ([[1.0, float("nan")], [float("inf"), 1]], r"is nan \(and 1 more are not valid\)"),
         (np.array([[1, np.inf]], dtype=np.float16), "column 1 is inf.*float16 ends at 65,504"),
         (np.zeros((1, 2, 3)) + np.nan, r"sample 0, value \(0, 0\) is nan \(and 5 more"),
         (np.zeros((0, 2)), r"shape \(0, 2\); expected"),
         (np.zeros((2, 0)), r"shape \(2, 0\); expected"),
-        ([[1, 2], [3]], "inputs are no array: sample 1 holds 1 values, and sample 0 2"),
+        ([[1, 2], [3]], "inputs cannot be an array: sample 1 holds 1 values, and sample 0 2"),
         ([[10**400, 1]], "sample 0, column 0 is 1000.*; expected a number"),
         ({"x": [1]}, "inputs are of type dict; expected an array"),
         (iter([[1], [2]]), "inputs are of type list_iterator; expected an array"),

@@ -88,8 +88,8 @@ BAD_USAGE = [
     ("list activtions", "(did you mean activations?)"),
     ("list claims activations", "unexpected extra argument"),
     ("run --plan=yes", "--plan"),
-    ("run --plugin no_such_module", "--plugin no_such_module: ModuleNotFoundError"),
-    ("list --plugin no_such_module", "--plugin no_such_module: ModuleNotFoundError"),
+    ("run --plugin no_such_module", "--plugin no_such_module: there is no module no_such_module"),
+    ("list --plugin no_such_module", "--plugin no_such_module: there is no module no_such_module"),
     # experiments
     ("run defualt", "(did you mean default?)"),
     ("run default default", "given twice"),
@@ -141,8 +141,8 @@ BAD_USAGE = [
     ("run network=document_cnn dataset=digits", "document_cnn"),
     ("run probes.steps=sometimes", "probes.steps"),
     # sizes
-    ("run seed=range(5000)", "1,200,000 runs: add --yes if you mean it"),
-    ("run seed=range(5000) --plan", "1,200,000 runs: add --yes if you mean it"),
+    ("run seed=range(5000)", "1,200,000 runs: add --yes to train so many"),
+    ("run seed=range(5000) --plan", "1,200,000 runs: add --yes to train so many"),
     # places
     ("run --results /dev/null/results num_steps=0", "results cannot be written to /dev/null"),
     ("run --results /proc num_steps=0", "results cannot be written to /proc/default"),

@@ -241,7 +241,9 @@ def test_an_incomplete_data_set_is_one_line(tmp_path):
 )
 def test_a_damaged_file_is_one_line_that_names_it(tmp_path, content):
     (tmp_path / "images.gz").write_bytes(content)
-    with pytest.raises(UsageError, match=r"images\.gz is damaged .*delete it and fetch it again"):
+    with pytest.raises(
+        UsageError, match=r"images\.gz is damaged .*delete it and download it again"
+    ):
         read_idx(tmp_path / "images.gz")
 
 

@@ -91,7 +91,7 @@ def test_the_launcher_of_the_page_trains(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_plugin_that_is_not_there_is_one_line() -> None:
-    with pytest.raises(UsageError, match="--plugin no_such_module: ModuleNotFoundError"):
+    with pytest.raises(UsageError, match="--plugin no_such_module: there is no module"):
         load_plugins(["no_such_module"])
 
 

@@ -229,13 +229,13 @@ def test_the_readme_leads_to_every_way_to_add_something(path: Path) -> None:
     assert f"](docs/{path.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_architecture_names_every_room() -> None:
+def test_the_architecture_names_every_module_and_folder() -> None:
     text = page("architecture.md")
     package = ROOT / "src" / "relu_exp"
-    rooms = [path for path in package.rglob("*.py") if not path.stem.startswith("_")]
-    shown = [path for path in rooms if path.parent.name not in {"topics", "errata", "figures"}]
+    modules = [path for path in package.rglob("*.py") if not path.stem.startswith("_")]
+    shown = [path for path in modules if path.parent.name not in {"topics", "errata", "figures"}]
     assert [path.stem for path in shown if f"{path.stem}`" not in text] == []
-    folders = {path.parent for path in rooms} - {package}
+    folders = {path.parent for path in modules} - {package}
     assert [path.name for path in folders if f"{path.name}/`" not in text] == []
 
 

@@ -81,7 +81,7 @@ def test_the_map_and_the_intervals_show_each_part(page: str) -> None:
 
 
 def test_a_rule_says_in_both_languages_where_it_must_hold(page: str) -> None:
-    for words in ("in the mean over settings", "설정들의 평균에서"):
+    for words in ("in the mean over settings", "조건들의 평균에서"):
         assert page.count(f">{words}</span>") == 1  # of the one claim that has a grid
 
 

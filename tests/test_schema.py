@@ -108,7 +108,7 @@ def test_a_row_without_a_column_is_no_run(column):
     ],
 )
 def test_a_value_of_a_wrong_type_is_no_run(column, value):
-    with pytest.raises(UsageError, match="no configuration"):
+    with pytest.raises(UsageError, match="not a configuration"):
         RunConfig.from_row({**RUN.as_row(), column: value})
 
 

@@ -407,7 +407,10 @@ def fake_command(folder, name, script):
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("echo '7_1|RUNNING|None'", "do not end: 7_1; wait until `squeue --name=relu-exp-2026"),
+        (
+            "echo '7_1|RUNNING|None'",
+            "are still running: 7_1; wait until `squeue --name=relu-exp-2026",
+        ),
         ("exit 1", "Slurm does not answer, so jobs of a command that was killed may still write"),
         (None, "this machine has no squeue to ask"),
     ],

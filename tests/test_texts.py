@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,13 +12,30 @@ import yaml
 
 import relu_exp
 from relu_exp.evidence.claims.errata import ERRATA
-from relu_exp.evidence.data.texts import Text, as_text, entry, read_texts
+from relu_exp.evidence.claims.registry import all_claims
+from relu_exp.evidence.data.texts import Text, as_text, entry, read_texts, texts_of
 from relu_exp.evidence.page.questions import QUESTIONS
 from relu_exp.evidence.page.words import WORDS
+from relu_exp.evidence.report.looks import LOOKS
 
 ROOT = Path(relu_exp.__file__).parent
-OTHER_WORDS = ("그래디언트", "훈련", "뉴런", "렐루", "업데이트", "표본", "습니다", "세요")
-"""The page says 기울기, 학습, 유닛, ReLU, 갱신 and 샘플, and ends its sentences in -다."""
+OTHER_WORDS = (
+    "그래디언트",
+    "훈련",
+    "뉴런",
+    "렐루",
+    "리키",
+    "업데이트",
+    "표본",
+    "경사 하강",
+    "파이토치",
+    "텐서플로",
+    "습니다",
+    "세요",
+)
+"""Korean texts use 기울기, 학습, 유닛, ReLU, Leaky ReLU, 갱신, 샘플 and 경사하강법, write the names
+of libraries in Latin letters, and end their sentences in -다."""
+CLAIMS = [one for one in all_claims() if one.effects.__module__.startswith("relu_exp.")]
 FILES = sorted((ROOT / "evidence").rglob("*.yaml"))
 
 
@@ -50,9 +68,9 @@ def test_no_key_stands_twice(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_texts_are_found_in_the_package(path: Path) -> None:
-    room = ".".join(("relu_exp", *path.parent.relative_to(ROOT).parts))
-    assert files(room).joinpath(path.name).is_file()
-    assert read_texts(room, path.name)
+    folder = ".".join(("relu_exp", *path.parent.relative_to(ROOT).parts))
+    assert files(folder).joinpath(path.name).is_file()
+    assert read_texts(folder, path.name)
 
 
 def test_errata_and_questions_are_written_in_the_language_they_name() -> None:
@@ -64,9 +82,18 @@ def test_errata_and_questions_are_written_in_the_language_they_name() -> None:
 
 def test_korean_has_one_word_for_one_thing_and_one_register() -> None:
     texts = [text for one in ERRATA for text in (one.written, one.right)]
-    for text in [*texts, *(question.text for question in QUESTIONS), *WORDS.values()]:
-        korean = text.ko.replace("서브그래디언트", "")
-        assert not [word for word in OTHER_WORDS if word in korean], korean
+    texts += [*(question.text for question in QUESTIONS), *WORDS.values()]
+    texts += texts_of("relu_exp.evidence.report", "conditions.yaml").values()
+    texts += [text for look in LOOKS.values() for text in (look.word, look.meaning)]
+    for korean in [*(text.ko for text in texts), *(one.statement_ko for one in CLAIMS)]:
+        plain = korean.replace("서브그래디언트", "")
+        assert not [word for word in OTHER_WORDS if word in plain], korean
+
+
+def test_each_claim_is_stated_in_one_korean_sentence() -> None:
+    for one in CLAIMS:
+        assert hangul(one.statement_ko), one.id
+        assert re.search(r"다(\.|: tanh\(x\) = 2σ\(2x\) − 1\.)$", one.statement_ko), one.id
 
 
 def test_no_erratum_or_question_stands_twice() -> None:

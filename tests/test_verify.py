@@ -286,7 +286,7 @@ def test_a_run_that_cannot_be_trained_here_is_a_line_and_the_others_go_on(
         ("verify results --sample 0", "--sample 0 is not valid"),
         ("verify results --seed x", "--seed x is not valid"),
         ("verify results --device tpu", "valid: auto, cpu, cuda"),
-        ("verify results --plugin absent", "--plugin absent: ModuleNotFoundError"),
+        ("verify results --plugin absent", "--plugin absent: there is no module"),
         ("verfy results", "(did you mean verify?)"),
     ],
 )

@@ -183,9 +183,15 @@ def _check_applies(key: str, group: str, chosen: Sequence[Option]) -> None:
         return
     known = {name: ", ".join(entry.settings) or "none" for name, entry in entries.items()}
     valid = dict.fromkeys(word for entry in entries.values() for word in entry.settings)
+    if not valid:
+        words = f"which {'has' if len(known) == 1 else 'have'} no settings"
+    elif len(known) == 1:
+        words = f"valid: {', '.join(valid)}"
+    else:
+        words = "valid: " + "; ".join(f"{name}: {words}" for name, words in known.items())
     raise UsageError(
-        f"{shown(key)} is not a setting of {', '.join(known)}{nearest(setting, valid)}; "
-        f"valid: {'; '.join(f'{name}: {words}' for name, words in known.items())}"
+        f"{shown(key)} is not a setting of {', '.join(known)}{nearest(setting, valid)}"
+        f"{'; ' if valid else ', '}{words}"
     )
 
 

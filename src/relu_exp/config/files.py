@@ -139,7 +139,9 @@ def read_experiment(path: Path) -> Experiment:
         content = _read_yaml(path)
         return _experiment(path, content)
     except UsageError as error:
-        raise UsageError(f"{shown(str(path))}: {error}") from error.__cause__
+        # "a.yaml is a folder", but "a.yaml: unknown figure 'x'"
+        joint = " " if str(error).startswith(("is ", "cannot ")) else ": "
+        raise UsageError(f"{shown(str(path))}{joint}{error}") from error.__cause__
 
 
 def _read_yaml(path: Path) -> object:

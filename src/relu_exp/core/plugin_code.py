@@ -26,6 +26,7 @@ class SourceReader(SourceFileLoader):
     """
 
     def get_code(self, fullname: str) -> CodeType:
+        """Return the module's code, compiled from the source that is remembered."""
         path = self.get_filename(fullname)
         _SOURCES[fullname] = self.get_data(path)
         code_of.cache_clear()

@@ -95,12 +95,12 @@ def shown(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text in which no character does anything but stand for itself."""
+    """Return text in which unsafe characters are replaced by `�`: see `_HIDDEN`."""
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal, turn the direction of writing or are none at all."""
+"""Characters that control a terminal or the direction of writing, and lone surrogates."""
 
 
 _BRIEF = reprlib.Repr()
@@ -423,7 +423,7 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
     """
     watch_imports()
     named = list(modules)
-    # only who names a module asks for code from this folder: others may just stand in it
+    # the current folder is searched only if --plugin is given: otherwise nobody asked for its code
     if named and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     if named:
@@ -460,10 +460,13 @@ def _load_plugin(plugin: str) -> None:
     except UsageError as error:
         raise UsageError(f"--plugin {plugin}: {error}") from error
     except (Exception, SystemExit) as error:
-        hint = ""
+        reason = _cause(error)
         if isinstance(error, ModuleNotFoundError) and error.name == plugin:
-            hint = "; a file is named by its path, as in ../mine.py"
-        raise UsageError(f"--plugin {plugin}: {_cause(error)}{hint}") from error
+            reason = (
+                f"there is no module {plugin} here or among the installed packages; a file is "
+                "named by its path, as in ../mine.py"
+            )
+        raise UsageError(f"--plugin {plugin}: {reason}") from error
     for entry, name in list(_OF_SCRIPT.items()):
         if name == plugin:  # the script imported it first
             del _OF_SCRIPT[entry]

@@ -121,12 +121,12 @@ class RunConfig(RunKeys):
             parts: dict[str, Any] = {part: _choice(row, part) for part in PARTS}
             keys: dict[str, Any] = {key.name: _value(row, key) for key in RUN_KEYS.values()}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"a row of runs is no configuration ({error})") from error
+            raise UsageError(f"a row of runs is not a configuration ({error})") from error
         run = cls(**parts, **keys)
         if run.run_id != row.get("run_id"):
             stated = str(row.get("run_id"))[:40]
             raise UsageError(
-                f"a row of runs says {stated!r} and holds the configuration of {run.run_id}: "
+                f"a row of runs has run_id {stated!r} but the configuration of {run.run_id}: "
                 "it was changed after it was written"
             )
         return run

@@ -1,1 +1,1 @@
-"""The torch wing: networks trained in fleets, and what they measure."""
+"""Everything in torch: networks trained in fleets, and what they measure."""

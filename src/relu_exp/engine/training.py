@@ -29,7 +29,8 @@ _NUM_BATCH_RECORDS = 200
 
 _READ_LOSSES_EVERY = {"cpu": 1, "cuda": 32}
 """Steps between two reads of the losses. A read waits until the device has finished all its work;
-on the CPU it always has."""
+on the CPU it always has. The tables do not depend on it: a run leaves at the step at which its loss
+was first not finite, and nothing is recorded of its later steps."""
 
 
 def train_fleet(

@@ -1,1 +1,1 @@
-"""The pandas wing: from Parquet to statistics, figures, verdicts and reports."""
+"""Everything in pandas: from Parquet to statistics, figures, verdicts and reports."""

@@ -134,7 +134,7 @@ def _cancel_jobs_of(session: str, folder: Path, notify: Callable[[str], None]) -
                     f"to {folder.parent}: try again when `squeue --name={name}` answers"
                 )
             raise UsageError(
-                f"jobs of a command that was killed do not end: {', '.join(sorted(left))}; "
+                f"jobs of a killed command are still running: {', '.join(sorted(left))}; "
                 f"wait until `squeue --name={name}` no longer lists them"
             )
         if not has_notified:

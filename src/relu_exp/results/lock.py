@@ -77,7 +77,7 @@ def _acquire(lock: FileLock, folder: Path, notify: Callable[[str], None]) -> Non
             lock.acquire(blocking=False)
         except Timeout:
             holder = _read_holder(folder / ".lock")
-            notify(f"waiting for {holder}, which trains in {folder} (Ctrl-C gives up)")
+            notify(f"waiting for {holder}, which trains in {folder} (Ctrl-C to stop waiting)")
             lock.acquire(poll_interval=_POLL_SECONDS)
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -111,7 +111,7 @@ class Store:
             # a link from an archive may point anywhere
             if path.is_symlink():
                 raise UsageError(
-                    f"{path} is a link, and results stay within {self.root.parent}: "
+                    f"{path} is a link, and results are only written inside {self.root.parent}: "
                     "choose another place with --results DIR"
                 )
         try:

@@ -83,7 +83,7 @@ def show_plan(task: Task) -> float:
     where = processes if task.device == "cpu" else "the GPU"
     launcher = LAUNCHERS[task.sweep.launcher.name]
     if launcher.is_elsewhere:
-        where = f"{launcher.name} (time: if {num_workers} train at once, each as fast as here)"
+        where = f"{launcher.name} (time: if {num_workers} train at once, at this machine's speed)"
     print(f"  runs     {made.num_runs:,}: {_counts(found)}")
     for line in [*kept_lines(task, found), *task.data_notes]:
         print(f"           {line}")
@@ -137,7 +137,7 @@ def _products(fleets: Sequence[Fleet]) -> str:
     found = paths(list(shapes)[:_MOST_SHAPES])
     slow = [path for path in found if not path.is_batched]
     if not slow:
-        return "batched: each run gets the same bits as alone"
+        return "batched: each run gets the same bits as when it trains alone"
     worst = max(slow, key=lambda path: path.slowdown)
     runs, m, k, n = worst.shape
     return (

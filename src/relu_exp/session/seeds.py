@@ -16,9 +16,9 @@ def more_seeds(
 ) -> dict[str, int]:
     """Return the experiments that need more seeds, each with how many in all.
 
-    An experiment gets what its open claims ask for, at least twice what it has and never more than
-    `most`. An experiment is left out if it has that many already, or if its claims ask for more
-    than `most`.
+    An experiment gets the number that its open claims need, at least twice what it has and never
+    more than `most`. An experiment is left out if it has that many already, or if its claims
+    need more than `most`.
 
     Args:
         verdicts: of every claim, `verdict`, `seeds_needed` and `experiments`, as in verdicts.json.

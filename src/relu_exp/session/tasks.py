@@ -187,7 +187,7 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
     found = sweeps(names, overrides, options.budget)
     total = sum(sweep.num_runs for sweep in found)
     if total > ASK_FROM and not options.yes:
-        raise UsageError(f"that is {total:,} runs: add --yes if you mean it")
+        raise UsageError(f"that is {total:,} runs: add --yes to train so many")
     _check_figures(names, overrides, found)
     here = local.resolve_device("auto" if _all_elsewhere(found) else options.device)
     tasks = []

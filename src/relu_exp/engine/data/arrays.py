@@ -1,4 +1,4 @@
-"""The door for samples: whatever looks like an array comes in as one, or is refused in one line."""
+"""Samples from a plugin: what looks like an array is converted to one, or refused in one line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def as_inputs(name: str, inputs: Any) -> Array:
     if array.dtype.kind not in "fiub":
         first = (0,) * array.ndim
         raise UsageError(
-            f"dataset {name}: inputs of type {array.dtype} are no real numbers: "
+            f"dataset {name}: inputs of type {array.dtype} are not real numbers: "
             f"{where(first, columns)} is {shown(str(array[first]))}"
         )
     if array.dtype.kind == "f":
@@ -107,7 +107,7 @@ def as_named_labels(name: str, labels: Any, num_classes: int) -> tuple[Array, tu
     if array.dtype.kind in "UST":
         array, names = _numbered(name, array, num_classes)
     if array.dtype.kind not in "fiub":
-        raise UsageError(f"dataset {name}: labels of type {array.dtype} are no classes")
+        raise UsageError(f"dataset {name}: labels of type {array.dtype} are not class labels")
     is_valid = (array >= 0) & (array < num_classes) & (array == np.floor(array))
     if not is_valid.all():
         place = int(np.argmin(is_valid))
@@ -153,7 +153,7 @@ def _as_array(name: str, what: str, values: Any) -> Array:
             array = np.asarray(array.tolist())
     except (TypeError, ValueError, RuntimeError) as error:
         reason = _ragged(values) or " ".join(str(error).split())
-        raise UsageError(f"dataset {name}: {what} are no array: {reason}") from None
+        raise UsageError(f"dataset {name}: {what} cannot be an array: {reason}") from None
     if array.ndim == 0:
         raise UsageError(
             f"dataset {name}: {what} are of type {kind}; expected an array, a tensor, a data frame "

@@ -67,7 +67,7 @@ def read_idx(file: Path) -> np.ndarray[Any, Any]:
             raise ValueError("it is not an IDX file of bytes")
         return np.frombuffer(content, np.uint8, offset=4 + 4 * num_dimensions).reshape(shape)
     except (*_DAMAGED, struct.error) as error:
-        raise UsageError(f"{file} is damaged ({error}): delete it and fetch it again") from error
+        raise UsageError(f"{file} is damaged ({error}): delete it and download it again") from error
 
 
 def idx_images(
@@ -136,12 +136,12 @@ def _torchvision(name: str, root: Path, train: bool, download: bool) -> Any:
         if download:
             raise UsageError(f"{name} cannot be downloaded to {root}: {reason}") from error
         raise UsageError(
-            f"{name} in {root} is damaged ({reason}): fetch it again with dataset.download=true"
+            f"{name} in {root} is damaged ({reason}): download it again with dataset.download=true"
         ) from error
 
 
 def _missing(name: str, base: Path) -> str:
     return (
         f"{name} is not in {base}: name the folder that holds it with dataset.root=FOLDER, "
-        "or fetch it there with dataset.download=true"
+        "or download it there with dataset.download=true"
     )

@@ -62,7 +62,7 @@ def layout_of(source: Source) -> Layout:
     if num_train < found.num_classes:
         raise UsageError(
             f"{_name(source.path)} has {num_own:,} samples of {found.num_classes:,} classes: too "
-            "few to train, validate and test on each; if these are no classes, name the labels "
+            "few to train, validate and test on each; if these are not classes, name the labels "
             "with dataset.label=NAME"
         )
     size = found.inputs.shape[1:]

@@ -56,8 +56,8 @@ def judge_all(
     """Return the verdict of every claim on results (a folder's), in the order of the claims.
 
     Statistical claims are corrected for their number (Holm), and for the looks taken while seeds
-    were added. What cannot be decided says why, and with which command it could be; what is
-    inconclusive says how many seeds would decide it.
+    were added. The text of an undecided claim gives the reason and the command to run; that of an
+    inconclusive one gives the number of seeds that would decide it.
     """
     if isinstance(evidence, Path):
         evidence = Evidence(evidence)
@@ -100,7 +100,7 @@ def can_decide(claim: Claim, num_seeds: Mapping[str, float]) -> str | None:
 
 
 def _with_seeds(verdict: Verdict) -> Verdict:
-    """Return an inconclusive verdict with the seeds that would decide it, as far as one can say."""
+    """Return an inconclusive verdict with the seeds that would decide it, if known."""
     if verdict.name != "inconclusive" or verdict.num_seeds < 2:
         return verdict
     seeds = f"About {verdict.seeds_needed:,}" if verdict.seeds_needed else "More than 10,000"
@@ -111,6 +111,6 @@ def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:
     reason = " ".join(reason.replace("..", ".").split())
     if not reason.startswith(claim.experiments):  # names keep their lower case
         reason = reason[:1].upper() + reason[1:]
-    is_told = "relu-exp run" in reason or not claim.experiments
-    how = "" if is_told else f" Run {claim.command_for(evidence.root)}."
+    names_command = "relu-exp run" in reason or not claim.experiments
+    how = "" if names_command else f" Run {claim.command_for(evidence.root)}."
     return Verdict("not decided", f"{reason}{how}", notes=tuple(remarks(claim, evidence)))

@@ -1,4 +1,4 @@
-"""The runs behind a claim: the command that makes them, looks taken, and what is amiss."""
+"""The runs of a claim: the command that makes them, how they ended, and how often it was judged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def command(claim: Claim, evidence: Evidence) -> str:
 class _Made:
     """What is known of one experiment's results: budget, runs by how they ended, looks taken.
 
-    `called` is what the command named: the experiment, or the file it stands in.
+    `called` is what the command named: the experiment, or its file.
     """
 
     experiment: str
@@ -80,7 +80,7 @@ def _called(experiment: str, frames: Frames) -> str:
 
 
 def remarks(claim: Claim, evidence: Evidence) -> list[str]:
-    """Return what is amiss with the runs that a verdict rests on, in words."""
+    """Return sentences about the runs of a claim that are missing, failed or diverged."""
     words = {
         "failed": "failed with an error and count for nothing",
         "interrupted": "were interrupted before the end",

@@ -50,7 +50,7 @@ class Rule:
     unit: str = ""
     grid: tuple[str, ...] = ()
     over: Literal["seed", "repeat"] = "seed"
-    """What stands for a seed: of timings it is a repeat."""
+    """The unit of the intervals: a seed, or a repeat of a timing."""
     part_measure: str = ""
     """What a setting is measured by, where the claim is about how many settings there are."""
     part_threshold: float | None = None
@@ -108,10 +108,10 @@ class SettingVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the evidence says of a claim, with what a reader needs to trust or doubt it.
+    """The verdict on a claim, with what a reader needs to check it.
 
     `effect`, `low` and `high` are in the rule's unit (95% interval over seeds); `p_value` tests the
-    effect against the threshold; `seeds_needed` says, of an inconclusive claim, how many seeds
+    effect against the threshold; `seeds_needed` is, for an inconclusive claim, how many seeds
     would decide it if effect and variance are as measured. `run_ids` are the runs it rests on.
     """
 

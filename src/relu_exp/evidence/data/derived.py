@@ -53,7 +53,7 @@ def steps_to_threshold(
 
 
 def revivals(dead_units: pd.DataFrame, probed: pd.DataFrame) -> pd.DataFrame:
-    """Count, per run, layer and step, units that were dead at an earlier probe and live again.
+    """Count, per run, layer and step, units that were dead at an earlier probe and are alive.
 
     `probed` holds the run, step and layer of every probe (rows of `layers` of one quantity),
     because a layer without dead units has no row in `dead_units`. Layers that never had one are

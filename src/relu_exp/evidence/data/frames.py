@@ -292,7 +292,7 @@ def find_results(path: Path) -> list[Path]:
         found = [folder for folder in folders if Store(folder).part_ids()]
         if links := [folder for folder in found if folder != path and folder.is_symlink()]:
             raise UsageError(
-                f"{links[0]} is a link, and what is written stays within {path}: "
+                f"{links[0]} is a link, and results are only written inside {path}: "
                 "name the folder itself"
             )
         if found:

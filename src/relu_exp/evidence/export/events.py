@@ -23,7 +23,9 @@ try:
     from tensorboard.plugins.hparams.summary_v2 import hparams_pb
     from tensorboard.summary.writer.record_writer import RecordWriter
 except ImportError as error:
-    raise UsageError("--to tensorboard needs a package more: pip install tensorboard") from error
+    raise UsageError(
+        "--to tensorboard needs the package tensorboard: pip install tensorboard"
+    ) from error
 
 __all__ = ["run_names", "write"]
 

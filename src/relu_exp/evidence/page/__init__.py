@@ -1,1 +1,1 @@
-"""The page: everything that came out in one HTML file."""
+"""The page: all results in one HTML file."""

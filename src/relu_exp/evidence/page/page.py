@@ -1,4 +1,13 @@
-"""The page: everything that came out in one HTML file, for people who never type a command."""
+"""The page: all results in one HTML file, for people who never type a command.
+
+The templates inline the style sheets and scripts of `assets/`, and the scripts run in the order of
+`SCRIPTS`. Every word is in the page in both languages, and the style sheet shows one of them.
+Pictures and runs are compressed; the browser unpacks them when they are needed. In an address, what
+lies between `#` and `?` is a place on the page and the rest is its state: `#claim-id?lang=ko`.
+
+Text uses the reader's fonts. `hangul.woff2` (the 2,350 syllables of KS X 1001) is used only where a
+system has no Korean font; a test keeps all Korean words within these syllables.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _check(what: str, row: object, fields: Mapping[str, Callable[[Any], bool]]) 
         raise ValueError(f"{what} is no mapping")
     for key, is_sound in fields.items():
         if key not in row or not is_sound(row[key]):
-            raise ValueError(f"the {key} of {what} is not what it should be")
+            raise ValueError(f"the {key} of {what} is not valid")
 
 
 def _is_text(value: Any) -> bool:

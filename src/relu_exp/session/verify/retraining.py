@@ -130,7 +130,9 @@ def trainable(run: RunConfig) -> RunConfig:
     num_values = 4 * networks.num_parameters(run)
     num_values += 4 * shape.num_train * shape.num_features
     if 4 * num_values > memory():
-        raise UsageError(f"it needs {4 * num_values / 1e9:,.0f} GB of memory, more than there is")
+        raise UsageError(
+            f"it needs {4 * num_values / 1e9:,.0f} GB of memory, more than is available"
+        )
     return run
 
 

@@ -1,6 +1,6 @@
 """Errata: what the documents get wrong as written, each with the right statement and its source.
 
-Each document's errata stand in a YAML file of its name.
+The errata of each document are in a YAML file named after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DOCUMENTS = ("D0", "D1", "D2", "D3", "D4")
 
 @dataclass(frozen=True)
 class Erratum:
-    """One mistake: where it stands, what is written (paraphrased), what is right, by whom.
+    """One mistake: where it is, what is written (paraphrased), what is right, by whom.
 
     `claim` is the claim that tests it, None where no computation is needed.
     """

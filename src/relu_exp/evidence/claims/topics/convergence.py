@@ -1,4 +1,4 @@
-"""Claims about speed: how many updates it takes to come to a given training loss."""
+"""Claims about speed: how many updates a network needs to reach a given training loss."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ RELU_SIGMOID = _faster("sigmoid", "ReLU")
     "relu-converges-faster-than-sigmoid",
     group="C",
     statement="A ReLU network needs fewer updates than a sigmoid network to the same loss.",
-    statement_ko="같은 손실까지 ReLU 신경망은 시그모이드 신경망보다 적은 업데이트로 간다.",
+    statement_ko="ReLU 신경망은 시그모이드 신경망보다 더 적은 갱신 횟수로 같은 손실에 도달한다.",
     sources={"D0": "본문 2, 8", "D2": "2.3", "D4": "2"},
     experiments="convergence-speed",
     rule=RELU_SIGMOID,
@@ -108,7 +108,7 @@ RELU_TANH = _faster("tanh", "ReLU")
     "relu-converges-faster-than-tanh",
     group="C",
     statement="A ReLU network needs fewer updates than a tanh network to the same loss.",
-    statement_ko="같은 손실에 이르기까지 ReLU 신경망은 tanh 신경망보다 적은 업데이트로 충분하다.",
+    statement_ko="ReLU 신경망은 tanh 신경망보다 더 적은 갱신 횟수로 같은 손실에 도달한다.",
     sources={"D2": "2.3"},
     experiments="convergence-speed",
     rule=RELU_TANH,
@@ -125,8 +125,8 @@ TANH_SIGMOID = _faster("sigmoid", "tanh")
 @claim(
     "tanh-converges-faster-than-sigmoid",
     group="C",
-    statement="tanh comes to a low loss in fewer updates than sigmoid.",
-    statement_ko="tanh는 시그모이드보다 적은 업데이트로 낮은 손실에 이른다.",
+    statement="tanh reaches a low loss in fewer updates than sigmoid.",
+    statement_ko="tanh는 시그모이드보다 더 적은 갱신 횟수로 낮은 손실에 도달한다.",
     sources={"D3": "하이퍼볼릭 탄젠트 함수"},
     experiments="convergence-speed",
     rule=TANH_SIGMOID,
@@ -143,8 +143,8 @@ ELU_RELU = _faster("ReLU", "ELU")
 @claim(
     "elu-converges-faster-than-relu",
     group="C",
-    statement="Because it is smooth, ELU comes to the same loss in fewer updates than ReLU.",
-    statement_ko="ELU는 매끄럽기 때문에 ReLU보다 적은 업데이트로 같은 손실에 이른다.",
+    statement="Because it is smooth, ELU reaches the same loss in fewer updates than ReLU.",
+    statement_ko="ELU는 매끄럽기 때문에 ReLU보다 더 적은 갱신 횟수로 같은 손실에 도달한다.",
     sources={"D1": "ReLU 의 단점", "D2": "3.2"},
     experiments="convergence-speed",
     rule=ELU_RELU,
@@ -181,8 +181,8 @@ RANKING = Rule(
 @claim(
     "activation-ranking",
     group="C",
-    statement="Activations are best in the order ELU, leaky ReLU, ReLU, tanh, sigmoid.",
-    statement_ko="활성화 함수는 ELU, 리키 ReLU, ReLU, tanh, 시그모이드의 순서로 좋다.",
+    statement="From best to worst, activations rank ELU, leaky ReLU, ReLU, tanh, sigmoid.",
+    statement_ko="활성화 함수의 성능은 ELU, Leaky ReLU, ReLU, tanh, 시그모이드 순으로 좋다.",
     sources={"D2": "TLDR"},
     experiments="convergence-speed",
     rule=RANKING,

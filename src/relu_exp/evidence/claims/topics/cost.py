@@ -1,7 +1,8 @@
 """Cost: what an activation takes to compute, alone and in a network. Group F.
 
 The timings come from one machine. An effect is a ratio of two times of the same repeat, taken
-within a fraction of a second of each other; repeats stand for seeds.
+within a fraction of a second of each other; repeats take the place of
+seeds.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ FASTER = Rule(
     "relu-computes-faster",
     group="F",
     statement="ReLU is cheaper to compute than sigmoid, tanh and ELU, forward and backward.",
-    statement_ko="ReLU는 순전파와 역전파 모두에서 시그모이드, tanh, ELU보다 계산 비용이 적다.",
+    statement_ko="ReLU는 순전파와 역전파 모두 시그모이드, tanh, ELU보다 계산 비용이 적게 든다.",
     sources={
         "D1": "ReLU 의 장점",
         "D2": "2.3",
@@ -93,7 +94,7 @@ LIGHTER = Rule(
     "relu-zeros-lighten-network",
     group="F",
     statement="Units that ReLU sets to zero make the network cheaper to run.",
-    statement_ko="ReLU가 0으로 만든 유닛 덕분에 신경망의 계산이 가벼워진다.",
+    statement_ko="ReLU가 일부 유닛의 출력을 0으로 만들므로 신경망의 계산이 가벼워진다.",
     sources={"D3": "ReLU(Rectified Linear Unit)"},
     experiments=EXPERIMENT,
     rule=LIGHTER,

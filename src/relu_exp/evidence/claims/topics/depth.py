@@ -44,7 +44,7 @@ SIGMOID_FAILS = Rule(
     "sigmoid-fails-beyond-nine-layers",
     group="C",
     statement="With nine or ten hidden sigmoid layers a network no longer works well.",
-    statement_ko="시그모이드 은닉층이 아홉, 열 개가 되면 신경망은 더 이상 잘 작동하지 않는다.",
+    statement_ko="시그모이드 은닉층이 9~10개가 되면 신경망이 더 이상 제대로 작동하지 않는다.",
     sources={"D4": "1"},
     experiments="deep-sigmoid",
     rule=SIGMOID_FAILS,
@@ -109,7 +109,7 @@ def _neither_learns(runs: pd.DataFrame, rival: str) -> pd.DataFrame:
     "relu-trains-deeper",
     group="C",
     statement="ReLU trains networks of a depth that sigmoid and tanh cannot train.",
-    statement_ko="ReLU는 시그모이드와 tanh로는 학습되지 않는 깊이의 신경망을 학습시킨다.",
+    statement_ko="ReLU를 쓰면 시그모이드나 tanh로는 학습할 수 없는 깊이의 신경망도 학습할 수 있다.",
     sources={"D0": "본문 8", "D1": "ReLU 의 장점", "D3": "ReLU"},
     experiments="depth-limit",
     rule=TRAINS_DEEPER,
@@ -159,7 +159,7 @@ DOZENS = Rule(
     group="C",
     statement="With several tens of layers, plain ReLU and leaky ReLU networks are not optimized "
     "well.",
-    statement_ko="층이 수십 개에 이르면 ReLU와 리키 ReLU만으로는 최적화가 잘되지 않는다.",
+    statement_ko="층이 수십 개에 이르면 ReLU나 Leaky ReLU만으로는 최적화가 잘되지 않는다.",
     sources={"D0": "본문 9"},
     experiments="depth-limit",
     rule=DOZENS,
@@ -210,8 +210,9 @@ SKIPS = Rule(
 @claim(
     "skip-connections-restore-depth",
     group="C",
-    statement="Skip connections remove the trouble of networks of tens of layers completely.",
-    statement_ko="스킵 연결은 층이 수십 개인 신경망의 어려움을 완전히 없앤다.",
+    statement="Skip connections completely solve the training problems of networks with tens of "
+    "layers.",
+    statement_ko="스킵 연결을 쓰면 층이 수십 개인 신경망의 학습 문제가 완전히 해결된다.",
     sources={"D0": "각주 3"},
     experiments="depth-limit",
     rule=SKIPS,

@@ -98,7 +98,7 @@ KILLS_HALF = Rule(
     "high-learning-rate-kills-half",
     group="D",
     statement="Trained at a large learning rate, about half of a ReLU network's units are dead.",
-    statement_ko="학습률을 크게 잡고 학습하면 ReLU 신경망 유닛의 약 절반이 죽는다.",
+    statement_ko="학습률이 크면 학습하는 동안 ReLU 신경망의 유닛 가운데 절반쯤이 죽는다.",
     sources={"D2": "3"},
     experiments="dying-relu",
     rule=KILLS_HALF,
@@ -109,7 +109,9 @@ def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
     """Look at the largest rate that most runs survive, depth by depth."""
     frames, runs = dying_runs(evidence)
     if runs["learning_rate"].nunique() < 2:
-        raise MissingRunsError("one learning rate only: none of them is large")
+        raise MissingRunsError(
+            "only one learning rate was run: which rates are large cannot be said"
+        )
     survived = _survived(runs, ["depth"])
     if survived.empty:
         raise MissingRunsError("most runs diverged at every learning rate")
@@ -154,7 +156,7 @@ ONE_NEGATIVE = Rule(
     "one-negative-input-kills",
     group="D",
     statement="A ReLU unit whose weighted sum is negative once is lost for the rest of training.",
-    statement_ko="가중합이 한 번이라도 음수가 된 ReLU 유닛은 그 뒤로 학습에서 완전히 탈락한다.",
+    statement_ko="가중합이 한 번이라도 음수가 된 ReLU 유닛은 그 뒤로 다시는 학습되지 않는다.",
     sources={"D2": "3", "D4": "ReLU", "D1": "ReLU 의 단점"},
     experiments="dying-relu",
     rule=ONE_NEGATIVE,
@@ -195,7 +197,7 @@ GROWS_WITH_DEPTH = Rule(
     "dying-grows-with-depth",
     group="D",
     statement="The deeper a ReLU network, the larger the share of units that die, beyond half.",
-    statement_ko="ReLU 신경망이 깊을수록 죽는 유닛의 비율이 커지고, 절반을 넘기도 한다.",
+    statement_ko="ReLU 신경망이 깊을수록 죽는 유닛의 비율이 커져 절반을 넘는다.",
     sources={"D1": "ReLU 의 단점"},
     experiments="dying-relu",
     rule=GROWS_WITH_DEPTH,

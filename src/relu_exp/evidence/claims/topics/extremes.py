@@ -55,7 +55,7 @@ def _large(evidence: Evidence) -> tuple[Frames, pd.DataFrame]:
         "the positive one."
     ),
     statement_ko=(
-        "초기 가중치가 크면 ReLU는 음수 쪽에서는 유닛이 죽고 양수 쪽에서는 기울기가 폭주한다."
+        "초기 가중치가 크면 ReLU의 음수 구간에서는 유닛이 죽고 양수 구간에서는 기울기가 폭주한다."
     ),
     sources={"D2": "4.2"},
     experiments="large-weights",
@@ -117,7 +117,7 @@ EXPLODE = Rule(
     "gradients-can-explode",
     group="B",
     statement="Gradients can also grow towards the first layer, and training then diverges.",
-    statement_ko="반대로 기울기가 첫 층으로 갈수록 커질 수도 있고, 그러면 학습이 발산한다.",
+    statement_ko="기울기는 첫 층으로 갈수록 커질 수도 있으며, 그러면 학습이 발산한다.",
     sources={"D2": "1"},
     experiments="large-weights",
     rule=EXPLODE,
@@ -193,8 +193,8 @@ ONE_UNIT = 1
         "it had one unit a layer."
     ),
     statement_ko=(
-        "가중치를 0이나 같은 값으로 시작하면 한 층의 유닛이 끝까지 서로 같아, "
-        "유닛이 하나뿐인 신경망처럼 배운다."
+        "가중치를 모두 0이나 같은 값으로 초기화하면 한 층의 유닛이 끝까지 서로 같아서, 신경망이 "
+        "층마다 유닛이 하나뿐인 것처럼 학습된다."
     ),
     sources={"D2": "4.1"},
     experiments="symmetric-start",

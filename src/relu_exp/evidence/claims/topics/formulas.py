@@ -1,7 +1,7 @@
 """Formulas, printed values and shapes: claims decided by computing both sides. Group A.
 
-A claim rests on the check of its name (`relu-exp run formulas`); what stands beside it are checks
-of their own. One case that does not agree refutes it, and is printed.
+A claim is decided by the check of the same name (`relu-exp run formulas`). One case that does not
+agree refutes it and is printed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__: list[str] = []
 @formula(
     "relu-definition",
     statement="ReLU is max(0, x): slope 0 to the left of 0, slope 1 to the right.",
-    statement_ko="ReLU는 max(0, x)이며, 기울기는 0의 왼쪽에서 0, 오른쪽에서 1이다.",
+    statement_ko="ReLU는 max(0, x)이며, 기울기는 x < 0에서 0, x > 0에서 1이다.",
     sources={
         "D0": "first paragraph",
         "D1": "ReLU 의 정의",
@@ -90,7 +90,8 @@ def leaky_relu_derivative_is_max(evidence: Evidence) -> Effects:
     "saturating-derivatives-below-one",
     statement="The derivatives of sigmoid and tanh are below 1 everywhere; sigmoid's lies in 0…1.",
     statement_ko=(
-        "시그모이드와 tanh의 도함수는 어디에서나 1보다 작고, 시그모이드의 것은 0과 1 사이다."
+        "시그모이드와 tanh의 도함수는 어디에서나 1보다 작고, 시그모이드의 도함수는 0과 1 사이의 "
+        "값이다."
     ),
     sources={"D0": "first paragraph", "D4": "1"},
     measure="largest derivative, |x| ≤ 30",
@@ -112,7 +113,7 @@ def saturating_derivatives_below_one(evidence: Evidence) -> Effects:
 @formula(
     "tanh-from-sigmoid",
     statement="tanh is a shifted and scaled sigmoid: tanh(x) = 2σ(2x) − 1.",
-    statement_ko="tanh는 시그모이드를 옮기고 늘린 것이다: tanh(x) = 2σ(2x) − 1.",
+    statement_ko="tanh는 시그모이드를 평행이동하고 확대한 함수이다: tanh(x) = 2σ(2x) − 1.",
     sources={"D2": "2.2"},
     measure="largest gap of both sides, |x| ≤ 20",
     says="function and derivative agree to 10⁻¹⁵",
@@ -125,7 +126,7 @@ def tanh_from_sigmoid(evidence: Evidence) -> Effects:
 @formula(
     "elu-definition",
     statement="ELU is smooth for x < 0 and converges to its α on the left (and is by Xu et al.).",
-    statement_ko="ELU는 x < 0에서 매끄럽고 왼쪽에서 α로 수렴한다(그리고 Xu 등이 제안했다).",
+    statement_ko="ELU는 x < 0에서 매끄럽고, 왼쪽 끝에서 α로 수렴하며, Xu 등이 제안했다.",
     sources={"D2": "3.2"},
     measure="derivative below 0 against αeˣ; value at x = −800 against α",
     says="the derivative has no jump below 0 and the value on the left is α",
@@ -157,7 +158,7 @@ def elu_definition(evidence: Evidence) -> Effects:
 @formula(
     "linear-layers-collapse",
     statement="Layers without an activation between them are one linear layer, however many.",
-    statement_ko="활성화 함수가 없으면 층을 아무리 쌓아도 하나의 선형 층과 같다.",
+    statement_ko="층 사이에 활성화 함수가 없으면 층을 아무리 많이 쌓아도 선형 층 하나와 같다.",
     sources={"D1": "first paragraph", "D3": "활성화 함수"},
     measure="largest gap of a stack's output to that of its weights' product; loss on XOR",
     says="gaps at most 10⁻⁹, at the start and after training; no loss below one layer's optimum",
@@ -179,7 +180,7 @@ def linear_layers_collapse(evidence: Evidence) -> Effects:
 @formula(
     "step-does-not-train",
     statement="The step function is unusable for learning by gradient descent.",
-    statement_ko="계단 함수는 경사하강법 학습에 쓸 수 없다.",
+    statement_ko="계단 함수를 쓰면 경사하강법으로 학습할 수 없다.",
     sources={"D3": "활성화 함수"},
     measure="movement of the hidden weights; test accuracy against a network of frozen hidden "
     "layers",
@@ -201,7 +202,7 @@ def step_does_not_train(evidence: Evidence) -> Effects:
 @formula(
     "pytorch-examples",
     statement="The sample inputs of the PyTorch examples give the outputs printed beneath them.",
-    statement_ko="PyTorch 예제의 입력은 그 아래 인쇄된 출력을 낸다.",
+    statement_ko="PyTorch 예제의 입력을 넣으면 그 아래에 적힌 것과 같은 출력이 나온다.",
     sources={"D3": "Pytorch 코드 실습"},
     measure="each printed output, inputs and outputs being rounded to four decimals",
     says="every output lies within what the rounding hides",
@@ -218,8 +219,8 @@ def pytorch_examples(evidence: Evidence) -> Effects:
         "and its first linear layer fits."
     ),
     statement_ko=(
-        "합성곱 일곱 개짜리 신경망의 단계별 크기는 28, 28, 28, 24, 20, 8이고 "
-        "첫 선형 층이 들어맞는다."
+        "합성곱 층이 일곱 개인 신경망의 단계별 크기는 28, 28, 28, 24, 20, 8이고, 첫 선형 층의 입력 "
+        "크기와 맞는다."
     ),
     sources={"D3": "Pytorch 코드 실습"},
     measure="size of every stage for a 28 × 28 image, the sixth after its pooling",
@@ -245,7 +246,8 @@ def cnn_shapes(evidence: Evidence) -> Effects:
         "deviation is √2 times Xavier's."
     ),
     statement_ko=(
-        "Xavier와 He 초기화는 적힌 분산(정규·균등)으로 뽑으며, He의 표준편차는 Xavier의 √2배이다."
+        "Xavier와 He 초기화는 정규분포든 균등분포든 문서에 나온 분산을 따르며, He의 표준편차는 "
+        "Xavier의 √2배이다."
     ),
     sources={"D2": "4.3"},
     measure=(

@@ -33,7 +33,8 @@ SAME = Rule(
         "have the same gradient."
     ),
     statement_ko=(
-        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 층의 출력이 0에 가까워 모든 유닛의 기울기가 같아진다."
+        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 층의 출력이 0에 아주 가까워 모든 유닛의 기울기가 "
+        "같아진다."
     ),
     sources={"D2": "4.2, 4.3"},
     experiments=("signals", "activation-histograms"),
@@ -80,12 +81,12 @@ VANISH = Rule(
     "gradients-vanish-with-depth",
     group="B",
     statement=(
-        "The more layers, the smaller the gradient that arrives at the first with sigmoid and "
-        "tanh, but not with ReLU."
+        "With sigmoid and tanh, the gradient that reaches the first layer shrinks as layers are "
+        "added; with ReLU it does not."
     ),
     statement_ko=(
-        "층이 늘수록 시그모이드와 tanh에서는 첫 층에 닿는 기울기가 작아지지만, "
-        "ReLU에서는 그렇지 않다."
+        "층이 많아질수록 첫 층에 전달되는 기울기가 시그모이드와 tanh에서는 작아지지만, ReLU에서는 "
+        "그렇지 않다."
     ),
     sources={
         "D0": "ReLU, opening",
@@ -147,12 +148,12 @@ BALANCE = Rule(
     "xavier-balances-variance",
     group="B",
     statement=(
-        "Xavier keeps the variance of a layer's outputs that of its inputs, and that of gradients "
-        "the same before and after a layer."
+        "Xavier keeps the variance of a layer's outputs equal to that of its inputs, and the "
+        "variance of gradients the same before and after a layer."
     ),
     statement_ko=(
-        "Xavier 초기화는 층의 입력과 출력의 분산을 같게 하고, 층을 지나기 전후 기울기의 분산도 "
-        "같게 한다."
+        "Xavier 초기화를 쓰면 순전파에서는 출력의 분산이, 역전파에서는 기울기의 분산이 층을 지나도 "
+        "유지된다."
     ),
     sources={"D2": "4.3.1"},
     experiments="signals",

@@ -81,7 +81,7 @@ NEARLY_ALWAYS = Rule(
     "leaky-beats-relu-almost-always",
     group="E",
     statement="Leaky ReLU performs better than ReLU in almost every case.",
-    statement_ko="거의 모든 경우에 Leaky ReLU의 성능이 ReLU보다 좋다.",
+    statement_ko="Leaky ReLU는 거의 모든 경우에 ReLU보다 성능이 좋다.",
     sources={"D1": "The variants of ReLU, Leaky ReLU"},
     experiments=("leaks", "small-data"),
     rule=NEARLY_ALWAYS,
@@ -120,10 +120,11 @@ DEPENDS = Rule(
 @claim(
     "leaky-or-relu-depends",
     group="E",
-    statement="Leaky ReLU or ReLU may be the better one, by little, depending on problem, data and "
-    "architecture.",
-    statement_ko="문제와 데이터, 신경망 구조에 따라 렐루가 나을 때도 리키렐루가 나을 때도 있으며 "
-    "그 차이는 크지 않다.",
+    statement="Whether leaky ReLU or ReLU is better depends on problem, data and architecture; the "
+    "difference is small.",
+    statement_ko=(
+        "ReLU와 Leaky ReLU 중 어느 쪽이 나은지는 문제, 데이터, 구조마다 다르며 차이는 작다."
+    ),
     sources={"D0": "렐루, 리키렐루"},
     experiments=("leaks", "small-data"),
     rule=DEPENDS,
@@ -139,7 +140,7 @@ def _either_way(evidence: Evidence) -> Effects:
     """Return leaky ReLU's lead over ReLU, on which both documents are judged."""
     effects, matched, runs = _leaky_against_relu(evidence)
     notes = (
-        f"Leaky ReLU minus ReLU over the whole grid: {points_in_words(effects)}.",
+        f"Leaky ReLU minus ReLU over all settings: {points_in_words(effects)}.",
         f"At one shared rate per setting: {points_in_words(matched)}.",
         best_rates(runs, ["leak", *KEYS]),
         "The document that says almost always and the one that says it depends are judged on the "
@@ -171,7 +172,7 @@ LARGER = Rule(
     "leak-0.2-beats-0.01",
     group="E",
     statement="A leak of about 0.2 gives better results than a leak of 0.01.",
-    statement_ko="누출 계수는 0.01보다 0.2 정도로 클 때 결과가 더 좋다.",
+    statement_ko="누출 계수는 0.01보다 0.2 정도로 잡을 때 결과가 더 좋다.",
     sources={"D1": "The variants of ReLU, Leaky ReLU"},
     experiments="leaks",
     rule=LARGER,
@@ -214,7 +215,7 @@ NOT_ALWAYS = Rule(
     "larger-leak-not-always-better",
     group="E",
     statement="Beyond some size a larger leak is no better.",
-    statement_ko="누출 계수가 클수록 항상 더 좋은 것은 아니다.",
+    statement_ko="누출 계수는 어느 정도를 넘으면 더 키워도 결과가 좋아지지 않는다.",
     sources={"D1": "The variants of ReLU, Leaky ReLU"},
     experiments="leaks",
     rule=NOT_ALWAYS,

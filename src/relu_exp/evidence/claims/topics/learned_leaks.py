@@ -77,7 +77,7 @@ OVERFITS = Rule(
     "prelu-overfits-small-data",
     group="E",
     statement="On a small training set the learned leak of PReLU overfits.",
-    statement_ko="훈련 데이터가 적으면 기울기를 학습하는 PReLU는 과적합하기 쉽다.",
+    statement_ko="학습 데이터가 적으면 누출 계수를 학습하는 PReLU는 과적합한다.",
     sources={"D1": "PReLU and RReLU", "D2": "3.1"},
     experiments="small-data",
     rule=OVERFITS,
@@ -121,7 +121,7 @@ WINS_ON_MANY = Rule(
     "prelu-beats-relu-on-large-data",
     group="E",
     statement="On a large training set PReLU beats ReLU.",
-    statement_ko="훈련 데이터가 많으면 PReLU가 ReLU보다 성능이 좋다.",
+    statement_ko="학습 데이터가 많으면 PReLU가 ReLU보다 성능이 좋다.",
     sources={"D2": "3.1"},
     experiments="small-data",
     rule=WINS_ON_MANY,
@@ -169,8 +169,10 @@ RANDOM_WINS = Rule(
     group="E",
     statement="On a small training set a leak drawn at random, and averaged when testing, beats "
     "the learned one.",
-    statement_ko="훈련 데이터가 적을 때는 기울기를 무작위로 뽑고 평가 때 평균을 쓰는 RReLU가 "
-    "PReLU보다 낫다.",
+    statement_ko=(
+        "학습 데이터가 적을 때는 누출 계수를 무작위로 뽑고 테스트할 때 평균을 쓰는 RReLU가 누출 "
+        "계수를 학습하는 PReLU보다 낫다."
+    ),
     sources={"D1": "PReLU and RReLU"},
     experiments="small-data",
     rule=RANDOM_WINS,

@@ -50,7 +50,7 @@ def _centred(evidence: Evidence, activation: str, center: float) -> Effects:
     "sigmoid-outputs-not-centred",
     group="B",
     statement="Sigmoid's outputs center on 0.5, not on 0.",
-    statement_ko="시그모이드의 출력은 0이 아니라 0.5를 중심으로 모인다.",
+    statement_ko="시그모이드의 출력은 0이 아니라 0.5를 중심으로 분포한다.",
     sources={"D2": "2.1"},
     experiments="signals",
     rule=SIGMOID_MEAN,
@@ -65,7 +65,7 @@ def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
     "tanh-outputs-centred",
     group="B",
     statement="Tanh's outputs center on 0, so that the next layer's inputs are not shifted.",
-    statement_ko="tanh의 출력은 0을 중심으로 하므로 다음 층의 입력이 한쪽으로 밀리지 않는다.",
+    statement_ko="tanh의 출력은 0을 중심으로 분포하므로 다음 층의 입력이 한쪽으로 치우치지 않는다.",
     sources={"D2": "2.2"},
     experiments="signals",
     rule=TANH_MEAN,
@@ -155,8 +155,7 @@ GROWS = Rule(
         "until the top layer saturates."
     ),
     statement_ko=(
-        "시그모이드의 출력이 늘 양수이기 때문에 층을 지날수록 분산이 커지고, "
-        "맨 위층은 결국 포화된다."
+        "시그모이드의 출력은 항상 양수이므로 층을 지날수록 분산이 커지고, 결국 맨 위층이 포화된다."
     ),
     sources={"D2": "2.1"},
     experiments="sigmoid-layers",

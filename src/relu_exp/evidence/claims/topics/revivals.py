@@ -32,14 +32,14 @@ NEVER_RECOVER = Rule(
     "dead-units-never-recover",
     group="D",
     statement="Once a ReLU unit is dead its weights are never updated again: it stays dead.",
-    statement_ko="한 번 죽은 ReLU 유닛은 가중치가 다시는 갱신되지 않아 계속 죽어 있다.",
+    statement_ko="한 번 죽은 ReLU 유닛은 가중치가 다시는 갱신되지 않으므로 되살아나지 않는다.",
     sources={"D0": "렐루, note 1", "D2": "3", "D4": "ReLU"},
     experiments=("revivals", "dying-relu"),
     rule=NEVER_RECOVER,
     figure="dead_fraction",
 )
 def dead_units_never_recover(evidence: Evidence) -> Effects:
-    """Count exactly, unit by unit, who was dead and lives again."""
+    """Count, unit by unit, which units were dead at one probe and alive at a later one."""
     counted = [came_back(evidence[name], name) for name in ("revivals", "dying-relu")]
     found = pd.concat([part for part in counted if not part.empty] or counted[:1])
     if found.empty:

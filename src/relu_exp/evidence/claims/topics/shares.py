@@ -76,7 +76,7 @@ COLLAPSE = Rule(
         "nothing."
     ),
     statement_ko=(
-        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 신경망은 첫 은닉층을 빼고는 거의 0만 내보낸다."
+        "가중치를 N(0, 0.01²)에서 뽑으면 tanh 신경망에서 첫 층을 뺀 모든 층의 출력이 거의 0이 된다."
     ),
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
@@ -113,7 +113,7 @@ PILE_UP = Rule(
     "unit-normal-saturates-tanh",
     group="B",
     statement="With weights from N(0, 1) the outputs of a tanh network pile up at −1 and 1.",
-    statement_ko="가중치를 N(0, 1)에서 뽑으면 tanh의 출력이 양 끝인 −1과 1에 쌓인다.",
+    statement_ko="가중치를 N(0, 1)에서 뽑으면 tanh 신경망의 출력이 −1과 1에 몰린다.",
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
     rule=PILE_UP,
@@ -153,7 +153,7 @@ SPREAD = Rule(
     "xavier-spreads-tanh",
     group="B",
     statement="Xavier initialization keeps the outputs of every tanh layer widely spread.",
-    statement_ko="Xavier 초기화를 쓰면 tanh 층마다 출력이 넓게 퍼진 채로 남는다.",
+    statement_ko="Xavier 초기화를 쓰면 모든 tanh 층의 출력이 넓게 퍼져 있다.",
     sources={"D2": "4.3.1"},
     experiments=("activation-histograms", "signals"),
     rule=SPREAD,

@@ -39,7 +39,7 @@ SIX = Rule(
     group="C",
     statement="Under stochastic gradient descent ReLU converges six times faster than sigmoid and "
     "tanh.",
-    statement_ko="확률적 경사 하강법에서 ReLU의 수렴은 시그모이드나 tanh의 여섯 배 빠르다.",
+    statement_ko="확률적 경사하강법에서 ReLU는 시그모이드나 tanh보다 여섯 배 빠르게 수렴한다.",
     sources={"D2": "2.3"},
     experiments=("convergence-speed", "convergence-cnn"),
     rule=SIX,

@@ -38,8 +38,10 @@ SMALL_INIT = Rule(
 @claim(
     "small-init-fails-deep",
     group="C",
-    statement="Weights from N(0, 0.01²) do in a shallow network and fail in a deep one.",
-    statement_ko="N(0, 0.01²)에서 뽑은 가중치는 얕은 신경망에는 맞고 깊은 신경망에는 맞지 않는다.",
+    statement="Weights from N(0, 0.01²) work in a shallow network and fail in a deep one.",
+    statement_ko=(
+        "N(0, 0.01²)에서 뽑은 가중치로 얕은 신경망은 학습되지만 깊은 신경망은 학습되지 않는다."
+    ),
     sources={"D2": "4.2"},
     experiments="small-init-depth",
     rule=SMALL_INIT,
@@ -80,7 +82,7 @@ HE_XAVIER = Rule(
     "he-beats-xavier-for-relu",
     group="C",
     statement="ReLU networks train faster from He's initialization than from Xavier's.",
-    statement_ko="ReLU 신경망은 Xavier보다 He 초기화에서 더 빨리 학습된다.",
+    statement_ko="ReLU 신경망은 Xavier 초기화보다 He 초기화를 쓸 때 더 빨리 학습된다.",
     sources={"D2": "4.3.2"},
     experiments="small-init-depth",
     rule=HE_XAVIER,
@@ -119,9 +121,9 @@ SATURATION = Rule(
 @claim(
     "saturation-slows-training",
     group="C",
-    statement="Sigmoid and tanh networks learn the more slowly the further their pre-activations "
-    "are from 0.",
-    statement_ko="시그모이드와 tanh 신경망은 활성화 함수의 입력이 0에서 멀수록 느리게 학습된다.",
+    statement="The further their pre-activations are from 0, the more slowly sigmoid and tanh "
+    "networks learn.",
+    statement_ko="시그모이드와 tanh 신경망은 활성화 전 값이 0에서 멀수록 느리게 학습된다.",
     sources={"D0": "본문 2"},
     experiments="saturation",
     rule=SATURATION,

@@ -43,7 +43,7 @@ ROUNDING = 1e-9
     group="C",
     statement="Because of the kink at 0, gradient descent on ReLU networks bounces near the "
     "optimum.",
-    statement_ko="0에서 꺾이기 때문에 ReLU 신경망의 경사 하강은 최적점 근처에서 튄다.",
+    statement_ko="ReLU는 0에서 꺾이므로 경사하강법이 최적점 근처에서 진동한다.",
     sources={"D1": "ReLU 의 단점"},
     experiments="bounce",
     rule=BOUNCE,
@@ -120,7 +120,7 @@ SIMPLE = Rule(
     "relu-worse-on-simple-networks",
     group="C",
     statement="On simple networks ReLU can do worse than the functions it replaced.",
-    statement_ko="단순한 신경망에서는 ReLU가 이전의 활성화 함수보다 못할 수 있다.",
+    statement_ko="단순한 신경망에서는 ReLU가 이전의 활성화 함수보다 성능이 떨어질 수 있다.",
     sources={"D4": "2"},
     experiments="simple-networks",
     rule=SIMPLE,
@@ -164,7 +164,10 @@ BINARY = Rule(
     group="C",
     statement="Whatever the hidden activation, a 0/1 classifier needs sigmoid (or tanh) in its "
     "last layer.",
-    statement_ko="은닉층에 무엇을 쓰든 0/1 분류의 마지막 층은 시그모이드(또는 tanh)여야 한다.",
+    statement_ko=(
+        "은닉층의 활성화 함수가 무엇이든 0/1 분류의 마지막 층에는 시그모이드(또는 tanh)를 써야 "
+        "한다."
+    ),
     sources={"D4": "4"},
     experiments="binary-output",
     rule=BINARY,
@@ -277,7 +280,7 @@ CNN = Rule(
     "document-cnn-trains",
     group="C",
     statement="The convolutional network as given learns images of 28 × 28 pixels.",
-    statement_ko="문서에 주어진 합성곱 신경망은 그대로 28×28 이미지를 학습한다.",
+    statement_ko="문서의 합성곱 신경망은 그대로 써도 28×28 이미지를 학습한다.",
     sources={"D3": "Pytorch 코드 실습"},
     experiments="document-cnn",
     rule=CNN,

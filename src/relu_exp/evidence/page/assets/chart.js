@@ -1,4 +1,6 @@
 // Drawing: lines over an axis, as SVG with text in it. Colors come from the style sheet.
+// No library: the explorer needs bars and lines with intervals and no zooming. uPlot, Observable Plot,
+// Vega-Lite and Plotly (50 kB to 1 MB) leave labels, languages and theme to the page, and change.
 const Chart = (() => {
   const HEIGHT = 190, LEFT = 46, RIGHT = 10, TOP = 24, BOTTOM = 36;
   const make = (name, attributes = {}, text = null) => {

@@ -4,5 +4,5 @@ try { box.checked = sessionStorage.getItem("relu-exp-reload") !== "no"; } catch 
 box.addEventListener("change", () => {
   try { sessionStorage.setItem("relu-exp-reload", box.checked ? "" : "no"); } catch { /* no storage */ }
 });
-// whoever has selected text is not interrupted; a browser keeps the place by itself
+// selected text stops the reload; the browser keeps the scroll position
 setInterval(() => { if (box.checked && getSelection().isCollapsed) location.reload(); }, 1000 * seconds);
