@@ -9,16 +9,21 @@ from relu_exp.session.tasks import Task
 __all__ = ["with_checked_data"]
 
 
-def with_checked_data(task: Task) -> Task:
+def with_checked_data(task: Task, *, may_download: bool = True) -> Task:
     """Return a task with what is to be said of the data sets that it will train on.
 
     Data sets that come with the installation are known to be sound. Those of other machines are
     checked there, by each fleet.
 
+    Args:
+        task: the task.
+        may_download: whether data sets that are asked for and not there yet are downloaded, or else
+            left out.
+
     Raises:
         UsageError: the data are missing, damaged or not valid.
     """
-    from relu_exp.engine.data.datasets import DATASETS, forget, load
+    from relu_exp.engine.data.datasets import DATASETS, check_there, forget, load
     from relu_exp.engine.data.notes import notes
 
     if task.is_elsewhere or all(DATASETS[run.dataset.name].is_bundled for run in task.runs):
@@ -29,7 +34,7 @@ def with_checked_data(task: Task) -> Task:
     found: dict[str, None] = {}
     names: dict[str, list[str]] = {}
     for choice in due:
-        if DATASETS[choice.name].is_bundled:
+        if DATASETS[choice.name].is_bundled or not (may_download or check_there(choice)):
             continue
         found |= dict.fromkeys(notes(choice))
         if class_names := load(choice).class_names:

@@ -49,7 +49,10 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         find_claim(options.claim)
     if not names:
         names = _every_experiment() if options.judges else ["default"]
-    tasks = [with_checked_data(task) for task in tasks_of(names, overrides, options)]
+    tasks = [
+        with_checked_data(task, may_download=not options.only_plan)
+        for task in tasks_of(names, overrides, options)
+    ]
     if options.only_plan:
         seconds = sum(show_plan(task) for task in tasks)
         if options.judges:
