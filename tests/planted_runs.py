@@ -23,7 +23,7 @@ SIGMOID, TANH, RELU, ELU, GELU = (
 )
 LEAKY = Choice("leaky_relu", (("negative_slope", 0.01),))
 XAVIER = Choice("xavier_normal", (("gain", 1.0),))
-HE = Choice("he_normal", (("mode", "fan_in"), ("gain", 2**0.5)))
+HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
 SMALL = Choice("normal", (("std", 0.01),))
 
 
