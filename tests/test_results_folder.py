@@ -89,6 +89,13 @@ def test_a_link_beside_the_results_is_not_followed(tmp_path: Path) -> None:
         folder_for(results, "quick")
 
 
+def test_an_experiment_that_is_called_like_a_budget_is_not_mixed_with_it(tmp_path: Path) -> None:
+    results = verdicts(tmp_path, {"budget": "standard"})
+    synthetic.write(results / "quick", synthetic.configs(depths=(2,), seeds=(0,)))
+    with pytest.raises(UsageError, match="holds the results of an experiment of that name"):
+        folder_for(results, "quick")
+
+
 def test_the_largest_budget_at_which_a_claim_was_decided_counts(tmp_path: Path) -> None:
     found = verdicts(
         tmp_path,

@@ -17,7 +17,7 @@ def folder_for(results: Path, budget: str) -> Path:
     were decided at a larger budget.
 
     Raises:
-        UsageError: that folder is a link.
+        UsageError: that folder is a link, or holds an experiment of that name.
     """
     kept = larger(results, budget)
     if kept is None:
@@ -27,6 +27,11 @@ def folder_for(results: Path, budget: str) -> Path:
         raise UsageError(
             f"{beside} is a link, and results are only written inside {results}: "
             "name the folder itself"
+        )
+    if (beside / "parts").is_dir():
+        raise UsageError(
+            f"{beside} holds the results of an experiment of that name: "
+            f"--results names another folder than {results}"
         )
     commit = f" of commit {kept.commit[:10]}" if kept.commit else ""
     print(
