@@ -26,6 +26,7 @@ from relu_exp.core.words import is_experiment
 
 __all__ = ["reproduce", "run"]
 
+DEFAULT_BUDGET = "quick"
 MAX_SEEDS = 64
 
 
@@ -85,7 +86,7 @@ def run(
 
 def reproduce(
     plan: Plan = False,
-    budget: Budget = "quick",
+    budget: Budget = DEFAULT_BUDGET,
     device: Device = "auto",
     results: Results = HERE,
     workers: Workers = None,
@@ -110,14 +111,18 @@ def reproduce(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Run every experiment, decide every claim, and report on all of them."""
+    """Run every experiment, decide every claim, and report on all of them.
+
+    Results of a larger budget stay: those of a smaller one go to a folder of its name beside them.
+    """
     if max_seeds is not None and not until_decided:
         raise UsageError("--max-seeds can only be used with --until-decided")
     _warm_up(device, plan)
+    from relu_exp.session.results_folder import folder_for
     from relu_exp.session.session import Options, train
 
     options = Options(
-        results=results,
+        results=folder_for(results, budget or DEFAULT_BUDGET),
         device=device,
         num_workers=workers,
         plugins=tuple(plugin or ()),

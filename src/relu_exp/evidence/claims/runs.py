@@ -11,7 +11,7 @@ from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
 from relu_exp.evidence.data.commands import about_results, plugins_of, run_words
 from relu_exp.evidence.data.frames import Frames
 
-__all__ = ["command", "looks", "remarks"]
+__all__ = ["command", "looks", "origin", "remarks"]
 
 
 def looks(claim: Claim, evidence: Evidence) -> int:
@@ -35,6 +35,17 @@ def command(claim: Claim, evidence: Evidence) -> str:
     return about_results("run", *words, "--claim", claim.id, results=evidence.root, plugins=plugins)
 
 
+def origin(claim: Claim, evidence: Evidence) -> tuple[str, str]:
+    """Return the budget and the commit of a claim's results; empty where unknown or not one."""
+    made = _made(claim, evidence)
+    budgets, commits = {each.budget for each in made}, {each.commit for each in made}
+    return _only(budgets), _only(commits)
+
+
+def _only(values: set[str | None]) -> str:
+    return (values.pop() or "") if len(values) == 1 else ""
+
+
 @dataclass(frozen=True)
 class _Made:
     """What is known of one experiment's results: budget, runs by how they ended, looks taken.
@@ -46,6 +57,7 @@ class _Made:
     called: str
     plugins: list[str]
     budget: str | None
+    commit: str | None
     endings: dict[str, int]
     looks: int
 
@@ -66,6 +78,7 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
                 _called(experiment, frames),
                 plugins_of(frames.root, frames.manifest),
                 frames.manifest.get("budget"),
+                frames.manifest.get("commit"),
                 endings,
                 looks,
             )

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from relu_exp.core.schema import PARTS, TABLES, UsageError
+from relu_exp.core.schema import BUDGETS, PARTS, TABLES, UsageError
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.labels import label_choices, stated, with_labels
 from relu_exp.evidence.data.soundness import check_rows
@@ -297,4 +297,8 @@ def find_results(path: Path) -> list[Path]:
             )
         if found:
             return found
+    # where reproductions at a smaller budget than that of the committed claims went
+    for budget in BUDGETS:
+        if any(Store(folder).part_ids() for folder in (path / budget).glob("*/")):
+            raise UsageError(f"{path} holds no results, but {path / budget} does: name that folder")
     raise UsageError(f"{path} holds no results: run an experiment first, `relu-exp run`")

@@ -181,6 +181,7 @@ def _as_json(judged: Sequence[JudgedClaim]) -> str:
     for one in judged:
         claim, verdict = one.claim, asdict(one.verdict)
         run_ids = verdict.pop("run_ids")
+        budget, commit = one.origin
         rows.append(
             {
                 "claim": claim.id,
@@ -194,6 +195,8 @@ def _as_json(judged: Sequence[JudgedClaim]) -> str:
                 **{_JSON_NAMES.get(key, key): value for key, value in verdict.items()},
                 "num_runs": len(run_ids),
                 "command": one.command,
+                "budget": budget,
+                "commit": commit,
             }
         )
     return json.dumps(_finite(rows), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
