@@ -268,6 +268,13 @@ from relu_exp.plugins import activation
 def mine(x):
     return 2 * x
 """
+MEASURED = """
+from relu_exp.plugins import measurement
+
+@measurement("largest", "the largest output")
+def largest(probe):
+    return probe.a.flatten(1).amax(1)
+"""
 
 
 def test_a_script_without_a_main_guard_trains(home, shell):
@@ -277,10 +284,17 @@ def test_a_script_without_a_main_guard_trains(home, shell):
     assert "failed" not in said
 
 
-def test_a_script_that_adds_what_its_workers_need_is_told_so_in_one_line(home, shell):
-    (home / "script.py").write_text(SCRIPT.format(entry=ENTRY, name="mine"), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("entry", "name", "added"),
+    [(ENTRY, "mine", "activation mine"), (MEASURED, "tanh", "measurement largest")],
+    ids=["activation", "measurement"],
+)
+def test_a_script_that_adds_what_its_workers_need_is_told_so_in_one_line(
+    entry, name, added, home, shell
+):
+    (home / "script.py").write_text(SCRIPT.format(entry=entry, name=name), encoding="utf-8")
     said = shell(f"'{sys.executable}' script.py", home, code=2)
-    assert "script.py adds activation mine and calls relu-exp without a main guard" in said
+    assert f"script.py adds {added} and calls relu-exp without a main guard" in said
     assert "Traceback" not in said
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.plugin_code import registering_module
+from relu_exp.core.registry import note_entry
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
 from relu_exp.engine.ops.kernels import zero_gradient_units
@@ -140,6 +141,7 @@ def register(quantity: str, meaning: str) -> Callable[[Measurement], Measurement
         function.__doc__ = function.__doc__ or meaning
         MEASUREMENTS[quantity] = function
         _PLUGINS[quantity] = registering_module()
+        note_entry(f"measurement {quantity}", _PLUGINS[quantity])
         return function
 
     return add
