@@ -124,7 +124,7 @@ def check_noticed(said: Say, words: tuple[str, ...], reason: str) -> str:
         assert re.search(f"2 of 2 runs are stale .*made\\s+before {reason}", text)
     verified = said("verify", "results", *words[-2:], code=1)
     assert re.search(rf"differs .*not bits: {reason}", verified)
-    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun)", kept)
+    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun.*)", kept)
     assert "stale" not in said(*shlex.split(command))
     after = trained()
     assert {run_id: loss for run_id, (_, loss) in after.items()} != {

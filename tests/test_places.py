@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 import warnings
@@ -243,11 +242,7 @@ def test_every_printed_command_works_when_pasted(home, shell):
     printed = [*commands_in(report), *commands_in(section), again]
     assert again in commands_in(section)
     assert any(command.startswith("relu-exp report") for command in printed)
-    typed = first.removesuffix(" --workers 2").replace(" --results '다른 곳/결과'", "")
     for command in dict.fromkeys(printed):
-        # the table of sessions tells what was typed, where it was typed
-        if shlex_words(command) == shlex_words(typed):
-            continue
         said = shell(command, there)
         if command.startswith("relu-exp run"):
             assert "all 4 runs were finished before" in said
@@ -277,9 +272,16 @@ def largest(probe):
 """
 
 
-def test_a_script_without_a_main_guard_trains(home, shell):
-    (home / "script.py").write_text(SCRIPT.format(entry="", name="tanh"), encoding="utf-8")
-    said = shell(f"'{sys.executable}' script.py", home)
+@pytest.fixture
+def script_home(home: Path) -> Path:
+    """Return the folder without a plugin that stands in the way of the standard library's json."""
+    (home / "json.py").unlink()  # a script finds it first, before anything of the package runs
+    return home
+
+
+def test_a_script_without_a_main_guard_trains(script_home, shell):
+    (script_home / "script.py").write_text(SCRIPT.format(entry="", name="tanh"), encoding="utf-8")
+    said = shell(f"'{sys.executable}' script.py", script_home)
     assert "4/4 runs" in said
     assert "failed" not in said
 
@@ -290,14 +292,9 @@ def test_a_script_without_a_main_guard_trains(home, shell):
     ids=["activation", "measurement"],
 )
 def test_a_script_that_adds_what_its_workers_need_is_told_so_in_one_line(
-    entry, name, added, home, shell
+    entry, name, added, script_home, shell
 ):
-    (home / "script.py").write_text(SCRIPT.format(entry=entry, name=name), encoding="utf-8")
-    said = shell(f"'{sys.executable}' script.py", home, code=2)
+    (script_home / "script.py").write_text(SCRIPT.format(entry=entry, name=name), encoding="utf-8")
+    said = shell(f"'{sys.executable}' script.py", script_home, code=2)
     assert f"script.py adds {added} and calls relu-exp without a main guard" in said
     assert "Traceback" not in said
-
-
-def shlex_words(command: str) -> set[str]:
-    """Return a command's words in no order."""
-    return set(shlex.split(command))

@@ -168,7 +168,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         made = task.plan(found)
     diff = working_diff()
     kept: dict[str, Any] = {"diff": store.write_diff(diff)} if diff else {}
-    if found.stale and not task.rerun_stale:
+    if found.stale:
         kept["stale"] = found.stale_because
     store.write_manifest(task.manifest(session) | kept | {"looks": looks})
     _study(task)
