@@ -147,9 +147,14 @@ def register(quantity: str, meaning: str) -> Callable[[Measurement], Measurement
     return add
 
 
+def plugin_of(quantity: str) -> str:
+    """Return the module that registered a measurement; empty if it comes with the package."""
+    return _PLUGINS.get(quantity, "")
+
+
 def plugins() -> set[str]:
     """Return the modules outside the package that registered measurements."""
-    return {_PLUGINS[quantity] for quantity in MEASUREMENTS if _PLUGINS.get(quantity)}
+    return {plugin_of(quantity) for quantity in MEASUREMENTS} - {""}
 
 
 _OWN: dict[str, Measurement] = {
