@@ -14,11 +14,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from relu_exp.config import sweeps
+from relu_exp.config.files import read_experiment
 from relu_exp.config.grammar import parse_override
 from relu_exp.config.quoting import quoted
+from relu_exp.core.file_names import storable
 from relu_exp.core.plugin_files import is_path
 from relu_exp.core.schema import UsageError
 from relu_exp.core.words import is_experiment
+from relu_exp.evidence.figures.catalog import Drawing
 from relu_exp.evidence.figures.fonts import width_of, wrapped
 from relu_exp.evidence.figures.style import RC
 
@@ -177,6 +180,37 @@ def test_lines_of_wide_letters_are_shorter():
     assert all(width_of(line) <= 44 for line in wrapped(text, 40))
     assert max(map(len, wrapped(text, 40))) < 40
     assert wrapped("", 40) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("dying-relu", "dying-relu"),
+        ("깊이 실험 lr=0.1", "깊이 실험 lr=0.1"),
+        ("con", "con_"),
+        ("NUL.old", "NUL_.old"),
+        ("com1", "com1_"),
+        ("LPT¹ .x", "LPT¹ _.x"),
+        ("console", "console"),
+        ("com10", "com10"),
+        ("why?", "why_"),
+        ("a:b|c", "a_b_c"),
+        ("../up", ".._up"),
+        ("ends. .", "ends___"),
+        ("...", "___"),
+    ],
+)
+def test_names_are_made_ones_that_every_system_can_store(name, stored):
+    assert storable(name) == stored
+    assert storable(stored) == stored
+
+
+def test_experiments_and_figures_are_stored_under_such_names(tmp_path):
+    file = tmp_path / "왜?: aux..yaml"
+    file.write_text("title: t\nsweep: {activation: [relu]}\n", encoding="utf-8")
+    assert read_experiment(file).name == "왜__ aux_"
+    figure = Drawing("nul:", "title", "caption", "small print", Figure())
+    assert figure.name == "nul_"
 
 
 @pytest.fixture
