@@ -288,7 +288,8 @@ SCRIPT = """
 import sys
 from relu_exp.cli import main
 {entry}
-sys.exit(main(["run", "깊이 실험.yaml", "activation=relu,{name}", "--workers", "2"]))
+words = ["run", "깊이 실험.yaml", "--plugin", "./활성 함수.py", "activation=relu,{name}"]
+sys.exit(main([*words, "--workers", "2"]))
 """
 ENTRY = """
 from relu_exp.plugins import activation
