@@ -124,7 +124,7 @@ def check_noticed(said: Say, words: tuple[str, ...], reason: str) -> str:
         assert re.search(f"2 of 2 runs are stale .*made\\s+before {reason}", text)
     verified = said("verify", "results", *words[-2:], code=1)
     assert re.search(rf"differs .*not bits: {reason}", verified)
-    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun)", kept)
+    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun.*)", kept)
     assert "stale" not in said(*shlex.split(command))
     after = trained()
     assert {run_id: loss for run_id, (_, loss) in after.items()} != {
@@ -311,6 +311,42 @@ def add(slope):
     assert ACTIVATIONS.plugin_of("bent") == "mine"
     assert ACTIVATIONS.plugin_of("relu") == ""
     assert fresh("no_such_module") == ""
+
+
+MEASURED = (
+    HEAD
+    + """
+from relu_exp.plugins import measurement
+
+@measurement("largest", "the largest output")
+def largest(probe):
+    return probe.a.flatten(1).amax(1)
+"""
+)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_runs_that_lack_a_measurement_are_measured_when_they_are_asked_for(said: Say) -> None:
+    write("mine.py", MEASURED)
+    words = ("run", *SMALL, "dataset=digits", "activation=relu", "seed=0,1")
+    said(*words)
+    said(*words, "probes.steps=none", "--results", "unprobed")
+    named = (*words, "--plugin", "mine")
+    before = trained()
+    kept = said(*named)
+    assert "2 runs finished before but stale (measurement largest, which they lack): kept" in kept
+    report = Path("results/default/report.md").read_text(encoding="utf-8")
+    assert "they were made before measurement largest, which they lack" in report
+    said(*named, "--stale", "rerun")
+    assert "2: 0 new, 2 finished\n" in said(*named, "--plan")
+    # the training itself is the same
+    assert [loss for _, loss in trained().values()] == [loss for _, loss in before.values()]
+    rows = [
+        row for part in Store(Path("results/default")).read("layers") for row in part.to_pylist()
+    ]
+    assert {row["run_id"] for row in rows if row["quantity"] == "largest"} == {*before}
+    unprobed = ("--plan", "--plugin", "mine", "--results", "unprobed")
+    assert "2: 0 new, 2 finished\n" in said(*words, "probes.steps=none", *unprobed)
 
 
 # Data ---------------------------------------------------------------------------------------

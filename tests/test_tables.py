@@ -18,7 +18,7 @@ from pyarrow import parquet
 from relu_exp.cli import main
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.datasets import DATASETS, load, shape_of
-from relu_exp.engine.data.tables import layout_of
+from relu_exp.engine.data.tables import forget_tables
 from relu_exp.engine.networks import layers_of
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.figures.slices import _stem
@@ -37,7 +37,7 @@ Rows = list[list[Any]]
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in an empty folder, and forget the files of other tests."""
     monkeypatch.chdir(tmp_path)
-    layout_of.cache_clear()
+    forget_tables()
 
 
 def choose(**settings: Any) -> Choice:
@@ -349,6 +349,29 @@ def test_workers_train_on_files_of_ones_own(capsys: pytest.CaptureFixture[str]) 
     text = Path("results/default/report.md").read_text(encoding="utf-8")
     assert "table 꽃.csv" in text
     assert "table 풀 둘.csv" in text
+
+
+def test_a_file_that_changes_between_two_commands_of_one_process_is_seen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def said(*more: str) -> str:
+        words = ("activation=relu", "initializer=he_normal", "depth=1", "width=4", "num_steps=2")
+        words += ("learning_rate=0.1", "seed=0", "batch_size=8", "probes.num_samples=8")
+        data = ("dataset=table", "dataset.path=mine.csv")
+        assert main(["run", *words, *data, "--workers", "1", *more]) == 0
+        out, err = capsys.readouterr()
+        return out + err
+
+    write("mine.csv", rows(60))
+    said()
+    assert "1 finished" in said("--plan")
+    # other sizes: the layout itself has changed
+    write("mine.csv", rows(90))
+    assert "1 stale" in said("--plan")
+    assert "stale (data of table " in said()
+    said("--stale", "rerun")
+    assert "1 finished" in said("--plan")
+    assert len(load(choose(path="mine.csv")).train) == 72
 
 
 def test_figures_of_two_files_have_two_names_whatever_the_script() -> None:

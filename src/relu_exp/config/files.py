@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from relu_exp.core.file_names import storable
 from relu_exp.core.registry import experiment_folders, nearest, printable, shown
 from relu_exp.core.schema import BUDGETS, UsageError
 
@@ -264,8 +265,11 @@ def _check_fetches_nothing(layers: Iterable[Mapping[str, object]]) -> None:
 
 
 def _folder_name(stem: str) -> str:
-    """Return the name of the results folder for a file name: without leading dots."""
-    return stem.lstrip(".") or "experiment"
+    """Return the name of the results folder for a file name: one that every system can store.
+
+    It has no leading dots, with which it would be hidden.
+    """
+    return storable(stem.lstrip(".") or "experiment")
 
 
 def _text(name: str, value: object) -> str:

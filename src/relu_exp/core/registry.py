@@ -35,6 +35,7 @@ __all__ = [
     "load_plugins",
     "named_plugins",
     "nearest",
+    "note_entry",
     "printable",
     "settings_of",
     "shown",
@@ -308,8 +309,7 @@ class Registry(Mapping[str, E_]):
 
         def decorate(function: F) -> F:
             entry = self.add(make(function))
-            if not (_is_loading or function.__module__.startswith("relu_exp.")):
-                _OF_SCRIPT[f"{self.kind} {entry.name}"] = function.__module__
+            note_entry(f"{self.kind} {entry.name}", function.__module__)
             return function
 
         return decorate
@@ -401,6 +401,12 @@ _NAMED_PLUGINS: list[str] = []
 _is_loading = False
 _OF_SCRIPT: dict[str, str] = {}
 """Entry → module, of entries that neither this package nor a plugin registered."""
+
+
+def note_entry(entry: str, module: str) -> None:
+    """Remember an entry, such as `activation bent`, if neither package nor plugin registers it."""
+    if module and not (_is_loading or module.startswith("relu_exp.")):
+        _OF_SCRIPT[entry] = module
 
 
 def entries_of_script() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.probes import measurements
 from relu_exp.results.provenance import differences
 
-__all__ = ["DATA", "Content", "changes_of", "made_from", "plugins_of", "read_again"]
+__all__ = ["DATA", "Content", "changes_of", "made_from", "not_measured", "plugins_of", "read_again"]
 
 DATA = "data"
 """The key of the data's digest, beside the names of plugins."""
@@ -84,6 +84,26 @@ def changes_of(run: RunConfig, then: Mapping[str, str], content: str = "") -> tu
         name = f"data of {run.dataset.name}"
         now[name], was[name] = content, was[DATA]
     return differences(was, now)
+
+
+def not_measured(run: RunConfig, then: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the measurements that were added since a run was made, and that it would take.
+
+    Its numbers are the same with and without them. Nothing is known of runs whose making was not
+    written down.
+
+    Args:
+        run: the run.
+        then: what it was made from.
+    """
+    if DATA not in then or not run.probe_steps:
+        return ()
+    modules = {quantity: measurements.plugin_of(quantity) for quantity in measurements.MEASUREMENTS}
+    return tuple(
+        f"measurement {quantity}, which they lack"
+        for quantity, module in modules.items()
+        if module and f"plugin {module}" not in then
+    )
 
 
 def read_again(choices: Iterable[Choice]) -> dict[Choice, Content]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 from relu_exp.session.tasks import Task
 
-__all__ = ["with_checked_data"]
+__all__ = ["see_data_as_they_are", "with_checked_data"]
+
+
+def see_data_as_they_are() -> None:
+    """Let a command read files that an earlier one of the same process, as in a notebook, read."""
+    if datasets := sys.modules.get("relu_exp.engine.data.datasets"):
+        datasets.forget_what_may_change()
 
 
 def with_checked_data(task: Task, *, may_download: bool = True) -> Task:

@@ -18,7 +18,7 @@ from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.refusal import no_folders_if_refused, no_manifest_if_refused
 from relu_exp.results.store import new_session
-from relu_exp.session.data_checks import with_checked_data
+from relu_exp.session.data_checks import see_data_as_they_are, with_checked_data
 from relu_exp.session.listing import show_claim
 from relu_exp.session.preview import kept_lines, show_claims, show_plan
 from relu_exp.session.progress import Meter, duration
@@ -43,6 +43,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
             the sweep is so large that it needs --yes; or data are missing, damaged or not valid.
     """
     load_plugins(options.plugins)
+    see_data_as_they_are()
     if options.claim is not None:
         from relu_exp.evidence.claims.registry import find_claim
 
@@ -168,7 +169,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         made = task.plan(found)
     diff = working_diff()
     kept: dict[str, Any] = {"diff": store.write_diff(diff)} if diff else {}
-    if found.stale and not task.rerun_stale:
+    if found.stale:
         kept["stale"] = found.stale_because
     store.write_manifest(task.manifest(session) | kept | {"looks": looks})
     _study(task)

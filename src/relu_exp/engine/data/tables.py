@@ -27,7 +27,7 @@ from relu_exp.engine.data.image_folders import read_images
 from relu_exp.engine.data.splits import Layout
 from relu_exp.engine.data.table_parts import Part, Source
 
-__all__ = ["Source", "layout_of", "samples_of"]
+__all__ = ["Source", "forget_tables", "layout_of", "samples_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -86,6 +86,12 @@ def samples_of(source: Source) -> Arrays:
     # whoever asks keeps them in another form
     _samples.cache_clear()
     return found.inputs, found.labels
+
+
+def forget_tables() -> None:
+    """Let every file be read again: it may hold something else by now."""
+    layout_of.cache_clear()
+    _samples.cache_clear()
 
 
 @lru_cache(maxsize=1)

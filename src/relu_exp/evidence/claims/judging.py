@@ -15,7 +15,7 @@ from relu_exp.evidence.claims.by_count import judge_cases, judge_counts, judge_e
 from relu_exp.evidence.claims.by_interval import judge_effects
 from relu_exp.evidence.claims.correction import corrected
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
-from relu_exp.evidence.claims.runs import looks, remarks
+from relu_exp.evidence.claims.runs import looks, remarks, stale_remarks
 from relu_exp.evidence.claims.verdicts import Effects, Kind, Rule, Verdict, VerdictName
 
 __all__ = ["ORDER", "can_decide", "count", "judge", "judge_all", "judge_claim"]
@@ -80,7 +80,8 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
         message = " ".join(str(error).split())[:200]
         text = f"Deciding it failed with {type(error).__name__}: {message}."
         return _undecided(text, claim, evidence)
-    return replace(verdict, notes=(*verdict.notes, *remarks(claim, evidence)))
+    stale = stale_remarks(claim, evidence, verdict.run_ids)
+    return replace(verdict, notes=(*stale, *verdict.notes, *remarks(claim, evidence)))
 
 
 def count(verdicts: Iterable[Verdict]) -> dict[VerdictName, int]:
@@ -113,4 +114,5 @@ def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:
         reason = reason[:1].upper() + reason[1:]
     names_command = "relu-exp run" in reason or not claim.experiments
     how = "" if names_command else f" Run {claim.command_for(evidence.root)}."
-    return Verdict("not decided", f"{reason}{how}", notes=tuple(remarks(claim, evidence)))
+    notes = (*stale_remarks(claim, evidence), *remarks(claim, evidence))
+    return Verdict("not decided", f"{reason}{how}", notes=notes)

@@ -10,12 +10,13 @@ from typing import Any
 
 from relu_exp.core.plugin_files import absolute, is_path
 from relu_exp.core.registry import named_plugins
-from relu_exp.core.words import is_experiment_file
+from relu_exp.core.words import is_experiment, is_experiment_file
 
 __all__ = [
     "DEFAULT_RESULTS",
     "about_results",
     "here",
+    "overrides_of",
     "plugins_of",
     "report_again",
     "run_again",
@@ -24,6 +25,8 @@ __all__ = [
 
 DEFAULT_RESULTS = "results"
 """The folder of results that commands use where none is named."""
+_MOST_CHARACTERS = 10_000
+"""Of the overrides that a claim's command repeats: a page has a command for each claim."""
 
 
 def here(path: Path) -> str:
@@ -76,6 +79,13 @@ def run_words(root: Path, manifest: Mapping[str, Any]) -> list[str]:
     words, _ = _split(manifest)
     then = _folder(root, manifest)
     return [_reached(word, then) if is_experiment_file(word) else word for word in words]
+
+
+def overrides_of(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the `KEY=VALUE` of the command that made results; none where they fill pages."""
+    words, _ = _split(manifest)
+    found = [word for word in words[1:] if not is_experiment(word)]
+    return found if sum(map(len, found)) <= _MOST_CHARACTERS else []
 
 
 def plugins_of(root: Path, manifest: Mapping[str, Any]) -> list[str]:

@@ -130,6 +130,17 @@ class Frames:
         """How many runs the manifest asks for that have no row at all."""
         return max(0, len(self.manifest.get("run_ids") or []) - len(self.runs))
 
+    @property
+    def stale(self) -> dict[str, list[str]]:
+        """What has changed → the runs that the newest command found stale, and did not train."""
+        kept = self.runs.loc[self.runs["session"] != self.manifest.get("session"), "run_id"]
+        here = {*kept}
+        found = {
+            reason: [run_id for run_id in run_ids if run_id in here]
+            for reason, run_ids in (self.manifest.get("stale") or {}).items()
+        }
+        return {reason: run_ids for reason, run_ids in found.items() if run_ids}
+
     @cached_property
     def curves(self) -> pd.DataFrame:
         """One row per run, step and split."""

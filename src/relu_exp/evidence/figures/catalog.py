@@ -11,6 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from relu_exp.core.file_names import storable
 from relu_exp.core.registry import Registry, Setting, summary_of
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.limits import left_out_words, limits, spread
@@ -41,9 +42,9 @@ class DoesNotApply(Exception):  # noqa: N818 - a finding about the data, not an 
 class Drawing:
     """One finished figure with what stands under it.
 
-    `name` is the stem of its file. `caption` explains what is drawn and how to read it;
-    `small_print` names the seeds, data, settings and the command that redraws it. `num_seeds` is 0
-    where nothing was drawn at random.
+    `name` is the stem of its file, made one that every system can store. `caption` explains what is
+    drawn and how to read it; `small_print` names the seeds, data, settings and the command that
+    redraws it. `num_seeds` is 0 where nothing was drawn at random.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Drawing:
     figure: Figure
     run_ids: tuple[str, ...] = ()
     num_seeds: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", storable(self.name))
 
     def _repr_png_(self) -> bytes:
         """Return the figure as a notebook shows it."""

@@ -8,6 +8,7 @@ from functools import partial
 import pandas as pd
 from matplotlib.axes import Axes
 
+from relu_exp.evidence.data.derived import learned_quantities
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
@@ -30,9 +31,7 @@ def learned_parameters(frames: Frames) -> Iterator[Drawing]:
     runs = trained(frames.runs)
     best = best_learning_rates(runs, ARMS)[[*ARMS, "learning_rate"]]
     runs = runs.merge(best, on=[*ARMS, "learning_rate"])
-    first = frames.read("layers", run_ids=runs["run_id"], steps="first", columns=["quantity"])
-    names = [name for name in first["quantity"].unique() if name.startswith("learned_")]
-    names = [name for name in names if not name.endswith(("_minimum", "_maximum"))]
+    names = learned_quantities(frames, runs["run_id"])
     if not names:
         raise DoesNotApply("no activation learned a parameter, or none was probed")
     for name in names:

@@ -75,11 +75,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Session:
-    """One command that made some of the runs, with its manifest (empty where that is lost)."""
+    """One command that made some of the runs, with its manifest (empty where that is lost).
+
+    `command` is as it is pasted into a shell in the current folder.
+    """
 
     name: str
     num_runs: int
     manifest: Mapping[str, Any]
+    command: str
 
 
 def endings(frames: Frames, *, brief: bool = False) -> str:
@@ -105,6 +109,8 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
             f"By learning rate: {where}. A run diverges when its loss is no longer a finite "
             "number; it counts as accuracy 0 and as a threshold never reached."
         )
+    if brief and (stale := {run_id for ids in frames.stale.values() for run_id in ids}):
+        sentences.append(f"{len(stale):,} {'is' if len(stale) == 1 else 'are'} stale.")
     if counts["failed"]:
         sentences.append(f"{counts['failed']:,} failed with an error and are in no figure.")
     if counts["interrupted"]:
@@ -135,12 +141,13 @@ def failures(frames: Frames) -> list[str]:
 
 def _last_line(text: object) -> str:
     """Return the last line of an error, the beginning of a very long one."""
-    line = (str(text).strip().splitlines() or ["no reason given"])[-1]
-    return (
-        line
-        if len(line) <= MOST_CHARACTERS
-        else (f"{line[:MOST_CHARACTERS]}… (cut: {len(line):,} characters)")
-    )
+    return _cut((str(text).strip().splitlines() or ["no reason given"])[-1])
+
+
+def _cut(line: str) -> str:
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    return f"{line[:MOST_CHARACTERS]}… (cut: {len(line):,} characters)"
 
 
 def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
@@ -183,15 +190,16 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
 
 def _stale(frames: Frames) -> list[str]:
     """Return which runs the newest command found stale, and kept, by what has changed."""
-    lines, again = [], frames.manifest.get("command") or "relu-exp run"
-    for reason, run_ids in (frames.manifest.get("stale") or {}).items():
+    lines, again = [], run_again(frames.root, frames.manifest, "--stale", "rerun")
+    for reason, run_ids in islice(frames.stale.items(), MOST_REASONS):
         runs = frames.runs[frames.runs["run_id"].isin(run_ids)]
-        if len(runs):
-            names = ", ".join(runs["activation_label"].astype(str).unique())
-            lines.append(
-                f"{len(runs):,} of {len(frames.runs):,} runs are stale ({names}): they were made "
-                f"before {reason}. To train them again: {again} --stale rerun"
-            )
+        names = ", ".join(runs["activation_label"].astype(str).unique())
+        lines.append(
+            f"{len(runs):,} of {len(frames.runs):,} runs are stale ({names}): they were made "
+            f"before {_cut(reason)}. To train them again: {again}"
+        )
+    if more := len(frames.stale) - len(lines):
+        lines.append(f"Runs are stale for {more:,} other {plural(more, 'reason')}.")
     return lines
 
 
@@ -374,9 +382,14 @@ def sessions(frames: Frames) -> list[Session]:
     """Return the commands that made the runs, oldest first; of very many the newest."""
     counts = Counter(frames.runs["session"].fillna("unknown"))
     if not counts and frames.manifest:
-        return [Session(str(frames.manifest.get("session")), 0, frames.manifest)]
+        return [_session(frames, str(frames.manifest.get("session")), 0, frames.manifest)]
     newest = sorted(counts.items())[-MOST_SESSIONS:]
-    return [Session(name, n, frames.store.manifest_of(name)) for name, n in newest]
+    return [_session(frames, name, n, frames.store.manifest_of(name)) for name, n in newest]
+
+
+def _session(frames: Frames, name: str, n: int, manifest: Mapping[str, Any]) -> Session:
+    command = run_again(frames.root, manifest) if manifest.get("command") else "unknown"
+    return Session(name, n, manifest, command)
 
 
 def studies(frames: Frames) -> list[tuple[str, Table]]:
