@@ -183,7 +183,7 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
 
 def _stale(frames: Frames) -> list[str]:
     """Return which runs the newest command found stale, and kept, by what has changed."""
-    lines, again = [], frames.manifest.get("command") or "relu-exp run"
+    lines, again = [], run_again(frames.root, frames.manifest)
     for reason, run_ids in (frames.manifest.get("stale") or {}).items():
         runs = frames.runs[frames.runs["run_id"].isin(run_ids)]
         if len(runs):
