@@ -383,7 +383,9 @@ def test_a_plan_says_what_is_not_there(
 ) -> None:
     words = ["run", f"dataset={name}", "seed=0", "--plan", "--device", "cpu"]
     if name == "lost":  # a plugin's
-        monkeypatch.setitem(DATASETS._entries, "lost", replace(DATASETS["moons"], read=_lost))
+        monkeypatch.setitem(
+            DATASETS._entries, "lost", replace(DATASETS["moons"], read=_lost, is_bundled=False)
+        )
     else:
         words.append("dataset.root=empty")
     assert main(words) == 2
