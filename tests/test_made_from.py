@@ -161,6 +161,22 @@ def test_a_plugin_whose_body_changed_makes_its_runs_stale_and_no_others(said: Sa
     assert "1: 0 new, 1 finished\n" in said(*other, "--plan", "--plugin", "mine")
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_stale_runs_in_another_folder_are_trained_again_by_the_command_that_is_printed(
+    said: Say,
+) -> None:
+    write("mine.py", BENT)
+    results = "결과 둘"
+    words = ("run", *SMALL, "dataset=digits", "activation=bent", "seed=0", "--plugin", "mine")
+    said(*words, "--results", results)
+    write("mine.py", BENT.replace("0.1", "0.9"))
+    kept = said(*words, "--results", results)
+    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun)", kept)
+    assert "nothing to train" not in said(*shlex.split(command))
+    assert "1 finished" in said(*words, "--results", results, "--plan")
+    assert not Path("results").exists()
+
+
 LAYOUTS: dict[str, dict[str, Any]] = {
     "a module beside it": {
         "imports": "from helper import SLOPE",

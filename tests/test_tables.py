@@ -277,6 +277,40 @@ def test_a_test_set_of_its_own_stays_one() -> None:
         shape_of(choose(path="train.csv", test_path="other.csv"))
 
 
+def test_columns_of_a_test_set_are_found_by_their_names() -> None:
+    write("train.csv", rows(60))
+    swapped = [[year, kind, length] for length, year, kind in rows(15)]
+    write("test.csv", swapped, "year,species,length")
+    data = load(choose(path="train.csv", test_path="test.csv", scaling="none"))
+    expected = torch.tensor([[float(each) for each in row[:2]] for row in rows(15)])
+    assert torch.allclose(data.test.inputs, expected)
+    write("other.csv", rows(15), "length,age,species")
+    with pytest.raises(
+        UsageError, match=r"other.csv has no column 'year', which train.csv learns from"
+    ):
+        shape_of(choose(path="train.csv", test_path="other.csv"))
+    write("more.csv", [[1, *row] for row in rows(15)], "id,length,year,species")
+    with pytest.raises(UsageError, match=r"train.csv has no column 'id', which more.csv"):
+        shape_of(choose(path="train.csv", test_path="more.csv"))
+    data = load(choose(path="train.csv", test_path="more.csv", features=["year"], scaling="none"))
+    assert torch.allclose(data.test.inputs, expected[:, 1:])
+
+
+def test_labels_that_differ_only_in_spaces_are_not_two_classes() -> None:
+    content = rows(60)
+    content[7][2] += " "
+    write("my.csv", content)
+    with pytest.raises(
+        UsageError, match=r"my.csv: the labels '(\w+)' and '\1 ' differ only in the spaces"
+    ):
+        shape_of(choose(path="my.csv"))
+
+
+def test_spaces_around_its_name_hide_no_column_of_labels() -> None:
+    write("my.csv", rows(60), "length,year,species ")
+    assert shape_of(choose(path="my.csv")).num_features == 2
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_folders_of_images_are_classes(suffix: str, channels: int) -> None:
@@ -406,7 +440,9 @@ def test_a_plan_says_what_is_not_there(
 ) -> None:
     words = ["run", f"dataset={name}", "seed=0", "--plan", "--device", "cpu"]
     if name == "lost":  # a plugin's
-        monkeypatch.setitem(DATASETS._entries, "lost", replace(DATASETS["moons"], read=_lost))
+        monkeypatch.setitem(
+            DATASETS._entries, "lost", replace(DATASETS["moons"], read=_lost, is_bundled=False)
+        )
     else:
         words.append("dataset.root=empty")
     assert main(words) == 2

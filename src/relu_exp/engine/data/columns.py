@@ -79,7 +79,8 @@ def from_table(table: pa.Table, name: str, source: Source) -> Part:
     if not left:
         raise UsageError(f"{name} has no column besides {label!r} to learn from")
     labels = _classes(name, label, table[label])
-    return Part(name, np.stack([_numbers(name, each, table[each]) for each in left], 1), labels)
+    inputs = np.stack([_numbers(name, each, table[each]) for each in left], 1)
+    return Part(name, inputs, labels, tuple(left))
 
 
 def _numbers(name: str, label: str, column: pa.ChunkedArray) -> Array:

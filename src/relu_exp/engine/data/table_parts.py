@@ -39,11 +39,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Part:
-    """The samples of one file: inputs (samples, ...), and their labels as written, (samples,)."""
+    """The samples of one file: inputs (samples, ...), and their labels as written, (samples,).
+
+    `columns` names the features, where they have names.
+    """
 
     file: str
     inputs: Array
     labels: Array
+    columns: tuple[str, ...] = ()
 
 
 def label_name(name: str, names: Sequence[str], source: Source, what: str = "column") -> str:
@@ -51,7 +55,7 @@ def label_name(name: str, names: Sequence[str], source: Source, what: str = "col
     if source.label is not None:
         check_known(name, names, "label", source.label, what)
         return source.label
-    likely = [each for each in names if each.casefold() in _LABELS]
+    likely = [each for each in names if each.strip().casefold() in _LABELS]
     if len(likely) != 1:
         raise UsageError(
             f"{name}: which {what} holds the labels? Name it with dataset.label=NAME; "
