@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from relu_exp.core.arguments import is_experiment_file
 from relu_exp.core.schema import UsageError
-from relu_exp.core.words import is_experiment_file
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
 from relu_exp.evidence.data.commands import about_results, plugins_of, run_words
 from relu_exp.evidence.data.frames import Frames

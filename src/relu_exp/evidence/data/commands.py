@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from relu_exp.core.arguments import is_experiment_file
 from relu_exp.core.plugin_files import absolute, is_path
 from relu_exp.core.registry import named_plugins
-from relu_exp.core.words import is_experiment_file
 
 __all__ = [
     "DEFAULT_RESULTS",
