@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import TABLES
 from relu_exp.evidence.data.commands import run_again
@@ -121,7 +122,7 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
 def failures(frames: Frames) -> list[str]:
     """Return why runs failed, each reason once with the number of runs, the most frequent first."""
     errors = frames.runs.loc[frames.runs["status"] == "failed", "error"].fillna("no reason given")
-    reasons = Counter(map(_last_line, errors))
+    reasons = Counter(map(_reason, errors))
     shown = reasons.most_common(MOST_REASONS)
     lines = [f"{reason} ({n} {plural(n, 'run')})" for reason, n in shown]
     if more := reasons.total() - sum(n for _, n in shown):
@@ -133,14 +134,12 @@ def failures(frames: Frames) -> list[str]:
     return lines
 
 
-def _last_line(text: object) -> str:
+def _reason(text: object) -> str:
     """Return the last line of an error, the beginning of a very long one."""
-    line = (str(text).strip().splitlines() or ["no reason given"])[-1]
-    return (
-        line
-        if len(line) <= MOST_CHARACTERS
-        else (f"{line[:MOST_CHARACTERS]}… (cut: {len(line):,} characters)")
-    )
+    line = last_line(text, otherwise="no reason given")
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    return f"{line[:MOST_CHARACTERS]}… (cut: {len(line):,} characters)"
 
 
 def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
