@@ -66,10 +66,10 @@ def chosen(
     """Return the columns that a setting states: one name, or a list as JSON."""
     if stated is None:
         return None
-    chosen = json.loads(stated) if stated.startswith("[") else [stated]
-    for each in chosen:
+    columns = json.loads(stated) if stated.startswith("[") else [stated]
+    for each in columns:
         check_known(file, names, setting, each)
-    return [str(each) for each in chosen]
+    return [str(each) for each in columns]
 
 
 def check_known(
@@ -85,7 +85,8 @@ def check_known(
 
 def whole(file: str, where: str, values: Array) -> Array:
     """Return labels as int64, or raise a UsageError that names the first that is no class."""
-    is_whole = values == np.floor(values)
+    # beyond 2⁶³ there is no whole number to be
+    is_whole = (values == np.floor(values)) & (np.abs(values) < 2**63)
     if not is_whole.all():
         row = int(np.argmin(is_whole))
         raise UsageError(
