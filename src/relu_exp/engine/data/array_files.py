@@ -28,7 +28,12 @@ _KERAS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def read_npz(place: Path, file: str, source: Source) -> list[Part]:
-    """Return the arrays of an NPZ file: inputs and labels, or four arrays as Keras names them."""
+    """Return the arrays of an NPZ file: inputs and labels, or four arrays as Keras names them.
+
+    Raises:
+        UsageError: an array is missing, or its shape or a value is not valid.
+        ValueError: it is not an NPZ file.
+    """
     if not zipfile.is_zipfile(place):
         raise ValueError("it is not an NPZ file")
     with np.load(place, allow_pickle=False) as held:
