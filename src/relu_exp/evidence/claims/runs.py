@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from relu_exp.core.arguments import is_experiment_file
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
-from relu_exp.evidence.data.commands import about_results, plugins_of, run_words
+from relu_exp.evidence.data.commands import about_results, called_here, plugins_of, run_words
 from relu_exp.evidence.data.frames import Frames
 
 __all__ = ["command", "looks", "remarks"]
@@ -24,10 +24,11 @@ def command(claim: Claim, evidence: Evidence) -> str:
 
     The budget is that of the results.
 
-    An experiment in a file of one's own is named as it was when it was run.
+    An experiment in a file of one's own is named as it was when it was run, or else by the file of
+    its name in the current folder.
     """
     made = {each.experiment: each for each in _made(claim, evidence)}
-    words = [made[name].called if name in made else name for name in claim.experiments]
+    words = [made[name].called if name in made else called_here(name) for name in claim.experiments]
     budgets = {each.budget for each in made.values()} - {None}
     if len(budgets) == 1:
         words += ["--budget", str(budgets.pop())]

@@ -15,6 +15,7 @@ from relu_exp.core.registry import named_plugins
 __all__ = [
     "DEFAULT_RESULTS",
     "about_results",
+    "called_here",
     "here",
     "plugins_of",
     "report_again",
@@ -30,6 +31,12 @@ def here(path: Path) -> str:
     """Return a path as it is written in the current folder."""
     whole, folder = Path(os.path.abspath(path)), Path.cwd()
     return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)
+
+
+def called_here(experiment: str) -> str:
+    """Return what `run` takes for an experiment: its file in this folder, or else its name."""
+    file = f"{experiment}.yaml"
+    return file if Path(file).is_file() else experiment
 
 
 def about_results(
