@@ -194,8 +194,8 @@ def _draw_all(
             skipped.append((name, str(error)))
         except Exception as error:
             # an error in one figure must not end the report
-            reason = f"{type(error).__name__}: {one_line(error)}"
-            skipped.append((name, f"drawing it failed with {reason}"))
+            failure = f"{type(error).__name__}: {one_line(error)}"
+            skipped.append((name, f"drawing it failed with {failure}"))
     return shown, skipped
 
 
