@@ -301,6 +301,17 @@ def test_on_a_terminal_a_list_is_a_table(said, monkeypatch):
     assert "\t" not in out
 
 
+def test_on_a_terminal_the_list_of_a_kind_explains_settings_and_names(said, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "300")
+    _, out, _ = said("list", "initializers")
+    (line,) = (line for line in out.splitlines() if line.split()[:1] == ["normal"])
+    assert "std=0.01: standard deviation; at least 0" in line
+    _, out, _ = said("list", "activations")
+    (line,) = (line for line in out.splitlines() if line.split()[:1] == ["leaky_relu"])
+    assert "leaky ReLU" in line
+
+
 def test_a_plan_says_what_is_due_and_writes_nothing(said, tiny, tmp_path):
     code, out, err = said(*tiny, "--plan")
     assert (code, err) == (0, "")

@@ -391,9 +391,9 @@ def test_the_file_of_a_plugins_data_set_is_replaced(said: Say) -> None:
     assert Path("points.npy").stat().st_size == size
     check_noticed(said, words, "data of points [0-9a-f]{16} → [0-9a-f]{16}")
     Path("points.npy").unlink()
-    line = "2 runs finished before, but whether the data are the same is unknown: points cannot be"
+    line = "2 runs finished before, but whether the data are the same is unknown: "
     kept = said(*words)
-    assert f"{line} read: FileNotFoundError: " in kept
+    assert f"{line}dataset points cannot be read: FileNotFoundError: " in kept
     assert "nothing to train" in kept
 
 

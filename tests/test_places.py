@@ -17,10 +17,10 @@ from relu_exp.config import sweeps
 from relu_exp.config.files import read_experiment
 from relu_exp.config.grammar import parse_override
 from relu_exp.config.quoting import quoted
+from relu_exp.core.arguments import is_experiment
 from relu_exp.core.file_names import storable
 from relu_exp.core.plugin_files import is_path
 from relu_exp.core.schema import UsageError
-from relu_exp.core.words import is_experiment
 from relu_exp.evidence.figures.catalog import Drawing
 from relu_exp.evidence.figures.fonts import width_of, wrapped
 from relu_exp.evidence.figures.style import RC

@@ -252,6 +252,9 @@ def test_arrays_that_could_be_either_are_refused() -> None:
     np.savez("my.npz", images=pixels(40, 3, 9, 3), label=np.arange(40) % 2)
     with pytest.raises(UsageError, match=r"images has shape \(40, 3, 9, 3\); expected"):
         shape_of(choose(path="my.npz"))
+    np.savez("far.npz", images=pixels(40, 8), label=[0.0, np.inf, 1e30, 1.0] * 10)
+    with pytest.raises(UsageError, match="row 2, label is inf, which is no class"):
+        shape_of(choose(path="far.npz"))
     np.savez("two.npz", a=pixels(40, 8), b=pixels(40, 8), label=np.arange(40) % 2)
     with pytest.raises(UsageError, match=r"dataset.features=NAME; arrays: a \(40, 8\), b"):
         shape_of(choose(path="two.npz"))
@@ -440,9 +443,8 @@ def test_a_plan_says_what_is_not_there(
 ) -> None:
     words = ["run", f"dataset={name}", "seed=0", "--plan", "--device", "cpu"]
     if name == "lost":  # a plugin's
-        monkeypatch.setitem(
-            DATASETS._entries, "lost", replace(DATASETS["moons"], read=_lost, is_bundled=False)
-        )
+        lost = replace(DATASETS["moons"], read=_lost, is_bundled=False)
+        monkeypatch.setitem(DATASETS._entries, "lost", lost)
     else:
         words.append("dataset.root=empty")
     assert main(words) == 2

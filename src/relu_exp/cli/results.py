@@ -75,7 +75,7 @@ def verify(
 ) -> None:
     """Train some finished runs again and compare every table; exit 1 when something differs."""
     if rows:
-        from relu_exp.session.verify.soundness import check_results
+        from relu_exp.session.verify.audit import check_results
 
         if sample is not None or seed is not None or studies:
             raise UsageError("--rows trains nothing: leave --sample, --seed and --studies out")

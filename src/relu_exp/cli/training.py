@@ -21,8 +21,8 @@ from relu_exp.cli.options import (
     Yes,
     whole,
 )
+from relu_exp.core.arguments import is_experiment
 from relu_exp.core.schema import UsageError
-from relu_exp.core.words import is_experiment
 
 __all__ = ["reproduce", "run"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.plugin_code import code_of
 from relu_exp.core.registry import Registry
 from relu_exp.core.schema import PARTS, Choice, RunConfig, UsageError
@@ -132,5 +133,5 @@ def _content(choice: Choice) -> Content:
     except UsageError as error:
         return Content(problem=str(error))
     except Exception as error:  # of a plugin
-        text = " ".join(str(error).split())[:200]
-        return Content(problem=f"{choice.name} cannot be read: {type(error).__name__}: {text}")
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        return Content(problem=f"{choice.name} cannot be read: {reason}")

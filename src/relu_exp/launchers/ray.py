@@ -19,6 +19,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from relu_exp.core.lines import first_line
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Callback, Progress, num_cores, paced
 from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
@@ -158,7 +159,7 @@ def _check_room(device: str) -> None:
 
 
 def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error, otherwise=type(error).__name__)
 
 
 class _StepBoard:

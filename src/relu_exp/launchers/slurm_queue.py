@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.schema import UsageError
 
 __all__ = [
@@ -181,8 +182,7 @@ def refusal(error: Exception, asked: Mapping[str, object]) -> str:
         error: what sbatch raised.
         asked: the launcher's settings.
     """
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    line = (lines or [type(error).__name__])[-1].strip()
+    line = last_line(error, otherwise=type(error).__name__)
     words = line.lower()
     key = next((key for part, key in _KEYS.items() if part in words), None)
     if key is None or asked.get(key) is None:

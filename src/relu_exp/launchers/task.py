@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import TABLES, RunConfig, Status, UsageError
 from relu_exp.planning.fleets import Fleet
@@ -228,5 +229,5 @@ def _save(fleet: Fleet, job: FleetJob, tables: Tables) -> Outcome:
 def outcome_of(fleet: Fleet, runs: Columns) -> Outcome:
     """Return a fleet's outcome from the rows of its runs."""
     # the last line of a traceback names the error; the table holds all of it
-    reasons = {error.strip().splitlines()[-1]: None for error in runs["error"] if error}
+    reasons = {last_line(error): None for error in runs["error"] if error}
     return Outcome(fleet, dict(Counter(runs["status"])), tuple(reasons))

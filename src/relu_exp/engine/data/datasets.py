@@ -36,6 +36,7 @@ __all__ = [
     "scaling_of",
     "shape_of",
     "train_indices",
+    "with_all_samples",
 ]
 
 
@@ -181,9 +182,14 @@ def load(choice: Choice) -> Data:
     Raises:
         UsageError: the data are missing or damaged; the message says what to do.
     """
-    shared = tuple(item for item in choice.settings if item[0] != "num_train")
     read = _load_own if may_change(choice) else _load
-    return read(Choice(choice.name, (*shared, ("num_train", None))))
+    return read(with_all_samples(choice))
+
+
+def with_all_samples(choice: Choice) -> Choice:
+    """Return the choice of a whole data set: runs may train on different numbers of its samples."""
+    others = tuple(item for item in choice.settings if item[0] != "num_train")
+    return Choice(choice.name, (*others, ("num_train", None)))
 
 
 @lru_cache(maxsize=4)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.by_count import judge_cases, judge_counts, judge_either, judge_share
 from relu_exp.evidence.claims.by_interval import judge_effects
@@ -77,8 +78,7 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
         return _undecided(f"The results cannot be used: {error}.", claim, evidence)
     except Exception as error:
         # an error in one claim, or unforeseen results, must not stop the other claims
-        message = " ".join(str(error).split())[:200]
-        text = f"Deciding it failed with {type(error).__name__}: {message}."
+        text = f"Deciding it failed with {type(error).__name__}: {one_line(error)}."
         return _undecided(text, claim, evidence)
     stale = stale_remarks(claim, evidence, verdict.run_ids)
     return replace(verdict, notes=(*stale, *verdict.notes, *remarks(claim, evidence)))

@@ -7,11 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from relu_exp.core.arguments import is_experiment_file
 from relu_exp.core.schema import UsageError
-from relu_exp.core.words import is_experiment_file
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
 from relu_exp.evidence.data.commands import (
     about_results,
+    called_here,
     overrides_of,
     plugins_of,
     run_again,
@@ -36,7 +37,8 @@ def command(claim: Claim, evidence: Evidence) -> str:
     """Return the command that makes a claim's runs, and ends with the verdict.
 
     Overrides and budget are those of the results; experiments that were run with different ones
-    have a command each. An experiment in a file of one's own is named as it was when it was run.
+    have a command each. An experiment in a file of one's own is named as it was when it was run, or
+    else by the file of its name in the current folder.
     """
     made = {each.experiment: each for each in _made(claim, evidence)}
     budgets = {each.budget for each in made.values()} - {None}
@@ -44,7 +46,9 @@ def command(claim: Claim, evidence: Evidence) -> str:
     groups: dict[_Options, list[str]] = {}
     for name in claim.experiments:
         options = made[name].options if name in made else usual
-        groups.setdefault(options, []).append(made[name].called if name in made else name)
+        groups.setdefault(options, []).append(
+            made[name].called if name in made else called_here(name)
+        )
     plugins = dict.fromkeys(plugin for each in made.values() for plugin in each.plugins)
     *before, last = [["run", *names, *options.words] for options, names in groups.items()]
     commands = [*before, [*last, "--claim", claim.id]]

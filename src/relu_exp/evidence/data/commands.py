@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from relu_exp.core.arguments import is_experiment, is_experiment_file
 from relu_exp.core.plugin_files import absolute, is_path
 from relu_exp.core.registry import named_plugins
-from relu_exp.core.words import is_experiment, is_experiment_file
 
 __all__ = [
     "DEFAULT_RESULTS",
     "about_results",
+    "called_here",
     "here",
     "overrides_of",
     "plugins_of",
@@ -33,6 +34,12 @@ def here(path: Path) -> str:
     """Return a path as it is written in the current folder."""
     whole, folder = Path(os.path.abspath(path)), Path.cwd()
     return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)
+
+
+def called_here(experiment: str) -> str:
+    """Return what `run` takes for an experiment: its file in this folder, or else its name."""
+    file = f"{experiment}.yaml"
+    return file if Path(file).is_file() else experiment
 
 
 def about_results(

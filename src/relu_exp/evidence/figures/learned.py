@@ -45,6 +45,7 @@ def learned_parameters(frames: Frames) -> Iterator[Drawing]:
 def _drawing(
     frames: Frames, part: Slice, name: str, measured: pd.DataFrame, left_out: str
 ) -> Drawing:
+    """Draw one learned parameter of one slice: a panel per initializer and depth."""
     joined = measured.merge(part.runs[["run_id", *PANELS]], on="run_id")
     every = sorted(joined["layer"].unique())
     kept = spread(every, MOST_LAYERS)
@@ -55,7 +56,8 @@ def _drawing(
     last = int(part.runs["num_steps"].max())
     grid.fill(sheet.axes, values, partial(_paint, shown=shown, last=last))
     activation = str(part.runs["activation_label"].iloc[0])
-    told = [part.words] if part.words else []
+    names = [] if activation in part.words else [activation]
+    which = ", ".join(filter(None, [*names, part.words]))
     word = name.removeprefix("learned_").replace("_", " ")
     rates = sorted(part.runs["learning_rate"].unique())
     return finished(
@@ -63,8 +65,7 @@ def _drawing(
         sheet,
         part.runs,
         name=f"{name}{part.stem}",
-        title=f"Learned {word} during training, by layer: "
-        + (part.words if activation in part.words else ", ".join([activation, *told])),
+        title=f"Learned {word} during training, by layer: {which}",
         caption=[
             f"The learned parameter {word} of each layer; where each unit has its own, their mean.",
             f"Each arm has its best learning rate by validation: {', '.join(map(plain, rates))}.",

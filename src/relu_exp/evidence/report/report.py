@@ -18,6 +18,7 @@ from typing import Any
 
 import matplotlib as mpl
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.commands import run_again
@@ -193,8 +194,8 @@ def _draw_all(
             skipped.append((name, str(error)))
         except Exception as error:
             # an error in one figure must not end the report
-            message = " ".join(str(error).split())[:200]
-            skipped.append((name, f"drawing it failed with {type(error).__name__}: {message}"))
+            failure = f"{type(error).__name__}: {one_line(error)}"
+            skipped.append((name, f"drawing it failed with {failure}"))
     return shown, skipped
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import TABLES
 from relu_exp.evidence.data.commands import run_again
@@ -127,7 +128,7 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
 def failures(frames: Frames) -> list[str]:
     """Return why runs failed, each reason once with the number of runs, the most frequent first."""
     errors = frames.runs.loc[frames.runs["status"] == "failed", "error"].fillna("no reason given")
-    reasons = Counter(map(_last_line, errors))
+    reasons = Counter(map(_reason, errors))
     shown = reasons.most_common(MOST_REASONS)
     lines = [f"{reason} ({n} {plural(n, 'run')})" for reason, n in shown]
     if more := reasons.total() - sum(n for _, n in shown):
@@ -139,9 +140,9 @@ def failures(frames: Frames) -> list[str]:
     return lines
 
 
-def _last_line(text: object) -> str:
+def _reason(text: object) -> str:
     """Return the last line of an error, the beginning of a very long one."""
-    return _cut((str(text).strip().splitlines() or ["no reason given"])[-1])
+    return _cut(last_line(text, otherwise="no reason given"))
 
 
 def _cut(line: str) -> str:
