@@ -583,6 +583,7 @@ def error_of(names, overrides=(), budget=None) -> str:
         ("probes.steps=[[1]]", "not a single value"),
         ("probes.steps=[500]", "after the last step, 150"),
         ("probes.steps=range(100000000000)", "limit of 10,000"),
+        ("figures=range(20000)", "limit of 10,000"),
         ("probes.num_samples=0", "at least 1"),
         ("thresholds.train_loss=nan", "finite"),
         ("thresholds.train_accuracy=2", "at most 1"),

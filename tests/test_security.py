@@ -110,6 +110,7 @@ FILES = {
     "defaults: [/etc/passwd, _self_]\n": "unknown key",
     "figures: ['../../x']\n": "unknown figure",
     "studies: ['../../evil']\n": "unknown study",
+    "exclude: [{seed: 'range(20000)'}]\n": "more than the limit of 10,000",
     "studies: ['os:system']\n": "unknown study",
     "budgets: {full: {dataset.download: true}}\n": "belongs on the command line",
     'question: "\\e]0;pwned\\a"\n': "unprintable character",
