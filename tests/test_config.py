@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relu_exp.config import Sweep, experiment_names, experiments, sweeps
+from relu_exp.config.expansion import dimensions
 from relu_exp.config.files import BUDGETS
 from relu_exp.config.grammar import Range, parse_override
 from relu_exp.config.schedules import check_schedule, resolve_schedule
@@ -314,6 +315,24 @@ def test_axes_that_are_zipped_vary_together(write, overrides, budget, expected):
     found = " ".join("+".join(pair) for pair in pairs(runs)).replace("_normal", "")
     assert found == expected
     assert len(runs) == 2 * len(pairs(runs))
+
+
+def test_zipped_axes_are_narrowed_without_comparing_each_value_with_each():
+    num_compared = 0
+
+    class Seed(int):
+        def __eq__(self, other):
+            nonlocal num_compared
+            num_compared += 1
+            return int(self) == int(other)
+
+        __hash__ = int.__hash__
+
+    stated = {"seed": [Seed(number) for number in range(500)], "depth": [*range(500)]}
+    given = {"seed": [Seed(number) for number in range(0, 500, 2)]}
+    (narrowed,) = dimensions([stated, {}, given], [("seed", "depth")])
+    assert narrowed.columns[1] == [*range(0, 500, 2)]
+    assert num_compared < 5_000
 
 
 @pytest.mark.parametrize(
