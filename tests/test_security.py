@@ -317,6 +317,20 @@ def checkpoints_elsewhere():
     Path("results/tiny/checkpoints").symlink_to("../../../precious")
 
 
+def lock_elsewhere():
+    """Have the lock be another name of somebody's file."""
+    Path("results/tiny/.lock").unlink()
+    os.link("../precious/file", "results/tiny/.lock")
+
+
+def job_elsewhere():
+    """Have the folder of a job lie where somebody has a file of the name of its marker."""
+    Path("../precious/job").mkdir()
+    Path("../precious/job/submitted").write_text("precious")
+    Path("results/tiny/jobs").mkdir()
+    Path("results/tiny/jobs/a job").symlink_to("../../../../precious/job")
+
+
 def session_a_pipe():
     """Have rows name a manifest that never ends."""
     os.mkfifo("../precious/pipe.json")
@@ -532,6 +546,8 @@ DAMAGES = {
         lambda: put_in_place(Path("results/tiny/.lock"), link("../../../precious/file")),
         ("run",),
     ),
+    "lock somebody's file": (lock_elsewhere, ()),
+    "job elsewhere": (job_elsewhere, ("run",)),
     "report's lock elsewhere": (
         lambda: Path("results/tiny/.report.lock").symlink_to("../../../precious/file"),
         ("report", "report alone", "run"),
