@@ -205,7 +205,7 @@ def test_a_damaged_file_is_one_line(content: bytes, says: str) -> None:
         ("꽃들.csv", r"\(did you mean 꽃.csv\?\)"),
         ("nowhere/a.csv", "there is no folder .*nowhere"),
         ("flowers.xlsx", "none that is read: name a CSV"),
-        ("pipe.csv", "no such file"),
+        ("pipe.csv", "pipe.csv is neither a file nor a folder$"),
         ("object.npz", "object.npz cannot be read as npz: .*allow_pickle"),
         ("text.npz", "it is not an NPZ file"),
         ("text.parquet", "cannot be read as parquet"),

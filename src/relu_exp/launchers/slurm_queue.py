@@ -114,8 +114,9 @@ def cancel_left_behind(folder: Path, notify: Callable[[str], None] = lambda line
     Raises:
         UsageError: jobs do not end, or whether there are any cannot be known.
     """
-    if folder.is_symlink():
-        raise UsageError(f"{folder} is a link: results must lie in their own folder")
+    for path in (folder, *folder.glob("*")):
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link: results must lie in their own folder")
     for marker in sorted(folder.glob(f"*/{_SUBMITTING}")):
         session = marker.parent.name
         if _SESSION.fullmatch(session):

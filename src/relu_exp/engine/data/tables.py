@@ -185,6 +185,9 @@ def _find(setting: str, path: str, root: str | None) -> Path:
         raise UsageError(
             f"dataset.{setting}={_name(path)}: there is no folder {printable(str(folder))}"
         )
+    if places[0].name in names:
+        # such as a pipe, a device or a broken link
+        raise UsageError(f"dataset.{setting}={_name(path)} is neither a file nor a folder")
     guess = printable(nearest(places[0].name, names))
     raise UsageError(
         f"dataset.{setting}={_name(path)}: there is no such file in {printable(str(folder))}{guess}"
