@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from fontTools.ttLib import TTFont
 
-from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
@@ -147,13 +146,6 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(
     monkeypatch.setattr(page_module, "replace_text", full)
     with pytest.raises(UsageError, match=r"cannot be written to .*report\.html: No space left"):
         build_page(judged)
-
-
-def test_a_language_is_of_the_page_over_several_experiments(
-    judged: Judged, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["report", str(judged.root / "planted"), "--language", "ko"]) == 2
-    assert f"relu-exp report {judged.root} --language ko" in capsys.readouterr().err
 
 
 def test_an_interval_axis_places_effects_on_a_scale_with_their_threshold() -> None:

@@ -56,6 +56,8 @@ class Options:
     """Whether failed runs are trained again; otherwise their rows stay."""
     rerun_stale: bool = False
     """Whether runs are trained again if the code, torch or the schema has changed since."""
+    language: str = "en"
+    """Of the reports."""
 
 
 @dataclass(frozen=True)
