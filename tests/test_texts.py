@@ -14,9 +14,11 @@ import relu_exp
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.data.texts import Text, as_text, entry, read_texts, texts_of
+from relu_exp.evidence.figures.words import text as figure_words
 from relu_exp.evidence.page.questions import QUESTIONS
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.looks import LOOKS
+from relu_exp.evidence.report.words import text as report_words
 
 ROOT = Path(relu_exp.__file__).parent
 OTHER_WORDS = (
@@ -84,6 +86,7 @@ def test_korean_has_one_word_for_one_thing_and_one_register() -> None:
     texts = [text for one in ERRATA for text in (one.written, one.right)]
     texts += [*(question.text for question in QUESTIONS), *WORDS.values()]
     texts += texts_of("relu_exp.evidence.report", "conditions.yaml").values()
+    texts += [*report_words.texts.values(), *figure_words.texts.values()]
     texts += [text for look in LOOKS.values() for text in (look.word, look.meaning)]
     for korean in [*(text.ko for text in texts), *(one.statement_ko for one in CLAIMS)]:
         plain = korean.replace("서브그래디언트", "")
