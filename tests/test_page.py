@@ -6,7 +6,8 @@ import json
 import math
 import re
 import string
-from pathlib import Path
+from base64 import b64decode
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.words import WORDS
-from relu_exp.evidence.report.pages import asset
+from relu_exp.evidence.report.pages import asset, hangul_font
 from relu_exp.evidence.report.verdict_pages import Judged
 
 import synthetic
@@ -119,8 +120,8 @@ def test_every_word_that_the_scripts_ask_for_exists() -> None:
 
 
 def test_the_embedded_font_has_every_korean_syllable(page: str) -> None:
-    path = Path(page_module.__file__).parent / "assets" / "hangul.woff2"
-    known = TTFont(path).getBestCmap()
+    font = BytesIO(b64decode(hangul_font()))
+    known = TTFont(font).getBestCmap()
     assert {sign for sign in page if "가" <= sign <= "힣"} <= set(map(chr, known))
 
 

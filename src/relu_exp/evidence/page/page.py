@@ -17,7 +17,6 @@ import re
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -33,7 +32,7 @@ from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
-from relu_exp.evidence.report.pages import asset, render, replace_text
+from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.report.verdict_pages import Judged
 
@@ -87,9 +86,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
         "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
-        "font": base64.b64encode(
-            files(__package__).joinpath("assets/hangul.woff2").read_bytes()
-        ).decode(),
+        "font": hangul_font(),
         "data": {
             "words": _json(WORDS),
             "pictures": _json({path: picture.compressed for path, picture in pictures.items()}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -15,7 +16,7 @@ from relu_exp.evidence.data.language import current_language
 from relu_exp.evidence.report.words import text as report_text
 from relu_exp.results.atomic import write_text
 
-__all__ = ["asset", "escape_markdown", "markdown_code", "render", "replace_text"]
+__all__ = ["asset", "escape_markdown", "hangul_font", "markdown_code", "render", "replace_text"]
 
 
 def render(name: str, words: Mapping[str, Any], package: str = __package__) -> str:
@@ -80,6 +81,12 @@ def asset(name: str, package: str = __package__) -> Markup:
     """Return a script or a style sheet of a package, unchanged."""
     text = files(package).joinpath("assets", name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 - a file of this package
+
+
+def hangul_font() -> str:
+    """Return the font of Korean pages in base64, for readers whose system has no such letters."""
+    font = files(__package__).joinpath("assets", "hangul.woff2")
+    return base64.b64encode(font.read_bytes()).decode()
 
 
 def replace_text(target: Path, text: str) -> None:
