@@ -30,7 +30,7 @@ from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.limits import ALL_FIGURES
 from relu_exp.evidence.figures.slices import redraw_command
 from relu_exp.evidence.report import summary
-from relu_exp.evidence.report.pages import asset, render, replace_text
+from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.words import text
 from relu_exp.results.atomic import put_folder
 from relu_exp.results.lock import replacing_report
@@ -234,6 +234,7 @@ def _words(
     return {
         "title": manifest.get("title") or frames.root.name,
         "question": manifest.get("question") or "",
+        "font": hangul_font() if current_language() == "ko" else "",
         "axes": _axes(manifest),
         "fixed": _fixed(frames),
         "endings": summary.endings(frames),
