@@ -13,6 +13,7 @@ from fontTools.ttLib import TTFont
 from matplotlib.text import Text as DrawnText
 
 from relu_exp.cli import main
+from relu_exp.config.files import Experiment, experiments, read_experiment
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, Choice, UsageError
 from relu_exp.evidence.data.frames import Frames
@@ -63,8 +64,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = synthetic.write(tmp_path_factory.mktemp("results") / "default", RUNS[:-1])
     synthetic.write(found, RUNS[:-1], failed=[RUNS[0].run_id])
     manifest = {
-        "title": "제목",
-        "question": "질문인가?",
+        "title": "A title in English",
+        "title_ko": "제목",
+        "question_ko": "질문인가?",
+        "question": "A question in English?",
         "dirty": True,
         "figures": ["accuracy_map"],
     }
@@ -124,6 +127,9 @@ def test_a_language_holds_within_its_context_alone() -> None:
 def test_a_korean_report_has_no_english_sentence(korean: Built) -> None:
     page = unescape(korean.html.read_text())
     assert '<html lang="ko">' in page
+    assert "<h1>제목</h1>" in page
+    assert "질문인가?" in page
+    assert "data:font/woff2" in page
     shown = re.sub(r"<style>.*?</style>|<code>.*?</code>", "", page, flags=re.S)
     told = [*re.findall(r'(?:alt|aria-label)="([^"]*)"', shown), re.sub("<[^>]*>", "\n", shown)]
     assert english("\n".join(told)) == set()
@@ -168,7 +174,8 @@ def test_english_comes_back_byte_for_byte(root: Path, korean: Built) -> None:
     build(root)
     text = (root / "report.md").read_text()
     assert "runs were asked for." in text
-    assert not hangul(text.replace("제목", "").replace("질문인가?", ""))
+    assert not hangul(text)
+    assert "data:font/woff2" not in (root / "report.html").read_text()
 
 
 def test_one_experiment_is_reported_in_korean(
@@ -182,3 +189,19 @@ def test_one_experiment_is_reported_in_korean(
     assert '<html lang="ko">' in (root / "report.html").read_text()
     assert main(["report", str(root), "--language", "kr"]) == 2
     assert "valid: en, ko" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("experiment", experiments(), ids=lambda experiment: experiment.name)
+def test_each_experiment_asks_its_question_in_korean(experiment: Experiment) -> None:
+    assert hangul(experiment.title_ko)
+    assert experiment.question_ko.endswith(("가?", "비교한다."))
+
+
+def test_an_experiment_of_ones_own_may_speak_one_language(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("title: T\nquestion: Q?\ntitle_ko: 제목\n", encoding="utf-8")
+    found = read_experiment(own)
+    assert (found.title_ko, found.question_ko) == ("제목", "")
+    own.write_text("title: T\ntitle_ko: 3\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="title_ko is not text"):
+        read_experiment(own)

@@ -232,8 +232,8 @@ def _words(
     if any(ALL_FIGURES in one.drawing.caption for one in shown):
         remarks.append(text("some_figures", command=f"{redraw_command(frames)} {ALL_FIGURES}"))
     return {
-        "title": manifest.get("title") or frames.root.name,
-        "question": manifest.get("question") or "",
+        "title": _stated(manifest, "title") or frames.root.name,
+        "question": _stated(manifest, "question"),
         "font": hangul_font() if current_language() == "ko" else "",
         "axes": _axes(manifest),
         "fixed": _fixed(frames),
@@ -254,6 +254,11 @@ def _words(
         "num_parts": int(runs["part"].nunique()),
         "most_run_ids": MOST_RUN_IDS,
     }
+
+
+def _stated(manifest: Mapping[str, Any], name: str) -> str:
+    """Return what an experiment says, in English where it does not say it in the language."""
+    return str(manifest.get(f"{name}_{current_language()}") or manifest.get(name) or "")
 
 
 def _axes(manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
