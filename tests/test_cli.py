@@ -373,6 +373,17 @@ def test_a_sweep_is_trained_once_and_added_to(said, tiny):
     assert set(parts) < set(Store(root).part_ids())
 
 
+def test_a_run_reports_in_the_language_asked_for(said, tiny, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(f"{TINY}\ntitle_ko: 작은 실험\n", encoding="utf-8")
+    code, out, _ = said(*tiny, "--language", "ko")
+    assert code == 0
+    assert "활성화 함수" in out
+    page = Path("results/tiny/report.html").read_text(encoding="utf-8")
+    assert '<html lang="ko">' in page
+    assert "<h1>작은 실험</h1>" in page
+    assert "<code>relu-exp report --language ko results/tiny</code>" in page
+
+
 def test_the_manifest_says_what_was_asked_for_and_by_which_command(said, tiny):
     said(*tiny, "depth=1", "activation=leaky_relu", "activation.negative_slope=0.1,0.2")
     manifest = Store(Path("results/tiny")).latest_manifest()

@@ -26,7 +26,7 @@ __all__ = ["compare", "export", "report", "verify"]
 
 def report(
     results: Place = HERE,
-    language: Language = None,
+    language: Language = "en",
     all_figures: Annotated[
         bool,
         typer.Option(

@@ -12,6 +12,7 @@ from relu_exp.cli.options import (
     Budget,
     Debug,
     Device,
+    Language,
     Plan,
     Plugins,
     Results,
@@ -60,6 +61,7 @@ def run(
             autocompletion=complete_claim,
         ),
     ] = None,
+    language: Language = "en",
     debug: Debug = False,
 ) -> None:
     """Train the missing runs of a sweep, then report."""
@@ -80,6 +82,7 @@ def run(
         rerun_stale=stale == "rerun",
         watches=watch,
         claim=claim,
+        language=language,
     )
     raise typer.Exit(train(names, overrides, options))
 

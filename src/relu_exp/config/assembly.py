@@ -173,6 +173,8 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         dimensions=tuple(resolved),
         excludes=tuple(_condition(item, options) for item in excluded),
         studies=experiment.studies,
+        title_ko=experiment.title_ko,
+        question_ko=experiment.question_ko,
     )
 
 

@@ -28,7 +28,9 @@ __all__ = [
 
 _FIELDS = (
     "title",
+    "title_ko",
     "question",
+    "question_ko",
     "overrides",
     "sweep",
     "zip",
@@ -37,6 +39,7 @@ _FIELDS = (
     "figures",
     "studies",
 )
+_MAY_BE_EMPTY = ("question", "title_ko", "question_ko")
 _MOST_BYTES = 1_000_000
 
 
@@ -55,6 +58,8 @@ class Experiment:
     budgets: Mapping[str, Mapping[str, object]]
     figures: tuple[str, ...]
     studies: tuple[str, ...] = ()
+    title_ko: str = ""
+    question_ko: str = ""
 
     @property
     def trains(self) -> bool:
@@ -252,6 +257,8 @@ def _experiment(path: Path, content: object) -> Experiment:
         budgets=budgets,
         figures=tuple(_text("figures", item) for item in _list("figures", content.get("figures"))),
         studies=tuple(_text("studies", item) for item in _list("studies", content.get("studies"))),
+        title_ko=_text("title_ko", content.get("title_ko", "")),
+        question_ko=_text("question_ko", content.get("question_ko", "")),
     )
 
 
@@ -273,7 +280,7 @@ def _folder_name(stem: str) -> str:
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str) or not (value.strip() or name == "question"):
+    if not isinstance(value, str) or not (value.strip() or name in _MAY_BE_EMPTY):
         raise UsageError(f"{name} is not text: {shown(value)}")
     text = " ".join(value.split())
     if printable(text) != text:

@@ -242,6 +242,7 @@ _FIELDS: Mapping[str, Check] = {
     "session": is_plain_name,
     "started": _is_date,
     **dict.fromkeys(("command", "experiment", "title", "question"), _is(str)),
+    **dict.fromkeys(("title_ko", "question_ko"), _is(str)),
     **dict.fromkeys(("device", "python"), _is(str)),
     **dict.fromkeys(("budget", "commit"), _is(str, _NOTHING)),
     "dirty": _is(bool, _NOTHING),

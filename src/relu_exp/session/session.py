@@ -64,7 +64,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         LAUNCHERS[task.sweep.launcher.name].check()
     if len(tasks) == 1:
         num_lost = _train(tasks[0], options)
-        report(tasks[0].store.root)
+        report(tasks[0].store.root, language=options.language)
         _show_claim(options)
         return 1 if num_lost else 0
     num_lost = _train_all(tasks, options)
@@ -95,7 +95,7 @@ def _every_experiment() -> Sequence[str]:
 
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
     """Train sweeps, building reports meanwhile, and return the number of lost runs."""
-    with Reports(options.plugins) as reports:
+    with Reports(options.plugins, options.language) as reports:
         num_lost = 0
         for task in tasks:
             num_lost += _train(task, options, looks)
@@ -191,7 +191,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     )
     meter = Meter(name, made.fleets, console, costs=task.costs)
     try:
-        with meter, Watch(store.root, options.plugins, meter) as watch:
+        with meter, Watch(store.root, options.plugins, meter, options.language) as watch:
             callback = watch if options.watches else meter
             task.launch(made.fleets, job, callback)
     except KeyboardInterrupt:

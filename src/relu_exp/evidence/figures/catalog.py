@@ -18,20 +18,12 @@ from relu_exp.evidence.figures.limits import left_out_words, limits, spread
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, levels
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
 
 MOST_ACTIVATIONS = 60
 """Activations in one figure: nobody can tell more apart, and each takes time to draw."""
-MISSING = {
-    "curves": "no loss was evaluated",
-    "layers": "no layers were probed",
-    "histograms": "no histograms were probed",
-    "dead_units": "no unit was dead at any probe",
-    "functions": "the activation functions were not tabulated",
-    "predictions": "theory predicts nothing here",
-}
-"""Why a figure cannot be drawn, by the table that is empty."""
 
 
 class DoesNotApply(Exception):  # noqa: N818 - a finding about the data, not an error
@@ -110,7 +102,7 @@ def finished(
     num_seeds = int(runs["seed"].nunique()) if note is None else 0
     if note is None:
         title += unusual_words(frames.runs, runs, title, leave)
-    command = f"redraw: {redraw_command(frames)}"
+    command = text("redraw", command=redraw_command(frames))
     note = f"{describe(runs, leave=leave) if note is None else note}\n{command}"
     return Drawing(
         name=name,
@@ -135,7 +127,8 @@ def draw(name: str, frames: Frames, *, everything: bool = False) -> Iterator[Dra
     kind = FIGURES[name]
     for table in kind.needs:
         if not frames.has(table):
-            raise DoesNotApply(MISSING.get(table, f"the table `{table}` is empty"))
+            key = f"missing_{table}"
+            raise DoesNotApply(text(key) if key in text else text("missing_table", table=table))
     with mpl.rc_context(RC), limits(apply=not everything, command=redraw_command(frames)):
         frames, note = _few_activations(with_pairs(frames))
         for drawing in kind.make(frames):
@@ -151,4 +144,4 @@ def _few_activations(frames: Frames) -> tuple[Frames, str]:
     if len(kept) == len(every):
         return frames, ""
     shown = frames.runs[frames.runs["activation_label"].isin(kept)]
-    return frames.showing(shown), left_out_words(len(kept), len(every), "activations")
+    return frames.showing(shown), left_out_words(len(kept), len(every), text("all_activations"))

@@ -17,6 +17,7 @@ from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interv
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
 from relu_exp.evidence.figures.style import Look, looks, plain, steps_axis
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["learned_parameters"]
 
@@ -33,7 +34,7 @@ def learned_parameters(frames: Frames) -> Iterator[Drawing]:
     runs = runs.merge(best, on=[*ARMS, "learning_rate"])
     names = learned_quantities(frames, runs["run_id"])
     if not names:
-        raise DoesNotApply("no activation learned a parameter, or none was probed")
+        raise DoesNotApply(text("nothing_learned"))
     for name in names:
         measured = frames.read("layers", run_ids=runs["run_id"], quantity=[name])
         learning = runs[runs["run_id"].isin(measured["run_id"])]
@@ -65,20 +66,20 @@ def _drawing(
         sheet,
         part.runs,
         name=f"{name}{part.stem}",
-        title=f"Learned {word} during training, by layer: {which}",
+        title=text("learned_title", name=word, words=which),
         caption=[
-            f"The learned parameter {word} of each layer; where each unit has its own, their mean.",
-            f"Each arm has its best learning rate by validation: {', '.join(map(plain, rates))}.",
+            text("learned_means", name=word),
+            text("learned_rates", rates=", ".join(map(plain, rates))),
             interval_words(values),
-            left_out_words(len(kept), len(every), "layers"),
+            left_out_words(len(kept), len(every), text("all_layers")),
             grid.left_out,
             left_out,
         ],
-        x="updates",
+        x=text("updates"),
         y=word,
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
-        handles=handles(shown, lambda layer: f"layer {layer}"),
+        handles=handles(shown, lambda layer: text("layer", n=layer)),
         tick_width=0.46,
     )
 

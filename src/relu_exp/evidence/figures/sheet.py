@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from relu_exp.evidence.figures.fonts import width_of, wrapped
 from relu_exp.evidence.figures.style import GRAY
+from relu_exp.evidence.figures.words import text as figure_text
 
 __all__ = ["Sheet"]
 
@@ -114,7 +115,7 @@ class Sheet:
         numbers below, for text directly above the panels.
         """
         if len(handles) > _MOST_HANDLES:
-            more = f"… and {len(handles) - _MOST_HANDLES:,} more"
+            more = figure_text("and_more", n=len(handles) - _MOST_HANDLES)
             handles = [*handles[:_MOST_HANDLES], Line2D([], [], ls="", label=more)]
         names = [str(handle.get_label()) for handle in handles]
         entry = 0.62 + 0.069 * max(map(width_of, [*names, legend_title or ""])) if handles else 0.0
