@@ -188,7 +188,7 @@ def scheduler_of(root, fleets, events):
     """A scheduler whose queue is never asked: its jobs are put in by hand."""
     folder = root / "jobs" / "session"
     folder.mkdir(parents=True)
-    template = SlurmJob(fleets, FleetJob(root, "session", "cpu"), folder, 1, (), 1)
+    template = SlurmJob(fleets, FleetJob(root, "session", "cpu"), folder, 1, {}, 1)
     return launcher._SlurmScheduler(
         template, events.append, None, {}, "slurm", 10, launcher.deque()
     )
@@ -227,7 +227,7 @@ def test_a_job_that_is_stopped_again_and_again_goes_on_while_its_checkpoints_adv
     (fleet,) = fleets_of(0.1)
     store = Store(tmp_path)
     store.open()
-    job = SlurmJob((fleet,), FleetJob(tmp_path, "session", "cpu"), tmp_path, 1, (), 1)
+    job = SlurmJob((fleet,), FleetJob(tmp_path, "session", "cpu"), tmp_path, 1, {}, 1)
     store.checkpoints.mkdir(exist_ok=True)
     checkpoint = store.checkpoints / f"{fleet.fleet_id}.pt"
     for second in range(5):

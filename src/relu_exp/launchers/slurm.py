@@ -38,9 +38,8 @@ from relu_exp.launchers.slurm_queue import (
     queued_jobs,
     refusal,
 )
-from relu_exp.launchers.task import FleetJob, Trainer, mark_lost
+from relu_exp.launchers.task import FleetJob, Trainer, code_of_runs, mark_lost
 from relu_exp.planning.fleets import Fleet
-from relu_exp.results.provenance import fingerprint
 
 __all__ = ["launch"]
 
@@ -117,7 +116,7 @@ def launch(
         job=job,
         folder=folder,
         num_workers=cpus,
-        fingerprint=tuple(fingerprint().items()),
+        code={},
         max_retries=max_retries,
         train=train,
         driver=os.getpid() if cluster == "local" else None,
@@ -225,7 +224,10 @@ class _SlurmScheduler:
         if room <= 0:
             return
         batch = [self.due.popleft() for _ in range(room)]
-        jobs = [replace(self.template, fleets=fleets) for fleets in batch]
+        jobs = [
+            replace(self.template, fleets=fleets, code=code_of_runs(fleets, self.template.job))
+            for fleets in batch
+        ]
         try:
             submitted = self.submit_array(jobs)
         except (FailedJobError, subprocess.SubprocessError) as error:
