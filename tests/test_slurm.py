@@ -313,11 +313,32 @@ def test_a_full_queue_is_waited_for_while_jobs_are_in_it(tmp_path, monkeypatch):
         raise error
 
     monkeypatch.setattr(scheduler, "submit_array", refuse)
-    with pytest.raises(UsageError, match="temporarily unable"):
-        scheduler.submit()
-    scheduler.due.clear()
-    scheduler.due.extend((fleet,) for fleet in fleets)
     scheduler.queued["7"] = None
     scheduler.submit()
     assert [fleet for (fleet,) in scheduler.due] == list(fleets)
     assert notices == [Notice("Slurm takes no more than 1 jobs now; the others wait here")]
+
+
+@pytest.mark.parametrize(
+    "refusal", ["temporarily unable to accept job", "Invalid job array specification"]
+)
+def test_an_array_that_slurm_refuses_is_submitted_in_smaller_ones(tmp_path, monkeypatch, refusal):
+    fleets = fleets_of(0.1, 0.2, 0.3, 0.4)
+    notices, sizes = [], []
+    scheduler = scheduler_of(tmp_path, fleets, notices)
+    scheduler.due.extend((fleet,) for fleet in fleets)
+
+    def refuse(jobs):
+        sizes.append([job.fleets[0] for job in jobs])
+        raise FailedJobError(f"sbatch: error: {refusal}")
+
+    monkeypatch.setattr(scheduler, "submit_array", refuse)
+    scheduler.submit()
+    scheduler.submit()
+    with pytest.raises(UsageError, match=refusal):
+        scheduler.submit()
+    assert sizes == [list(fleets), list(fleets[:2]), list(fleets[:1])]
+    assert [notice.text for notice in notices] == [
+        "Slurm takes no 4 jobs at once; trying 2",
+        "Slurm takes no 2 jobs at once; trying 1",
+    ]
