@@ -342,3 +342,19 @@ def test_an_array_that_slurm_refuses_is_submitted_in_smaller_ones(tmp_path, monk
         "Slurm takes no 4 jobs at once; trying 2",
         "Slurm takes no 2 jobs at once; trying 1",
     ]
+
+
+def test_jobs_of_another_user_whose_folder_is_closed_are_not_overlooked(
+    left_behind, tmp_path, monkeypatch
+):
+    stat = Path.stat
+
+    def closed(path, **options):
+        if path.parent == left_behind:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither squeue nor scancel
+    with pytest.raises(UsageError, match="this machine has no squeue to ask"):
+        slurm_queue.cancel_left_behind(left_behind.parent)
