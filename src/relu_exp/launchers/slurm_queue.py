@@ -117,11 +117,24 @@ def cancel_left_behind(folder: Path, notify: Callable[[str], None] = lambda line
     for path in (folder, *folder.glob("*")):
         if path.is_symlink():
             raise UsageError(f"{path} is a link: results must lie in their own folder")
-    for marker in sorted(folder.glob(f"*/{_SUBMITTING}")):
-        session = marker.parent.name
-        if _SESSION.fullmatch(session):
-            _cancel_jobs_of(session, folder, notify)
-        marker.unlink()
+    for each in sorted(folder.glob("*")):
+        if not _may_have_jobs(each):
+            continue
+        if _SESSION.fullmatch(each.name):
+            _cancel_jobs_of(each.name, folder, notify)
+        with suppress(PermissionError):
+            (each / _SUBMITTING).unlink()
+
+
+def _may_have_jobs(folder: Path) -> bool:
+    """Return whether a command submitted jobs; also if its folder is closed to this user."""
+    try:
+        (folder / _SUBMITTING).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _cancel_jobs_of(session: str, folder: Path, notify: Callable[[str], None]) -> None:
