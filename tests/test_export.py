@@ -143,7 +143,7 @@ def test_the_range_of_a_histogram_is_the_datas_however_far_it_reaches(
 
     run = make_run(initializer=("normal", {"std": 20.0}), num_steps=0, probe_steps=(0,))
     columns = train_fleet([run])
-    columns["runs"] |= {"fleet_id": ["f"], "session": [synthetic.SESSION]}
+    columns["runs"] |= {"fleet_id": ["f"], "session": [synthetic.SESSION], "made_from": [None]}
     root = tmp_path / "default"
     synthetic.write(root, [run])
     store = Store(root)

@@ -208,7 +208,7 @@ def test_an_activation_looks_the_same_in_every_figure_and_like_no_other(tmp_path
     [
         ({"width": None, "network": Choice("document_cnn")}, ["-plain_MLP", "-document_CNN"]),
         ({"width": 7}, ["-width7", "-width32"]),
-        ({"dataset": Choice("näme |<>")}, ["-mnist5k", "-n_me"]),
+        ({"dataset": Choice("näme |<>")}, ["-mnist5k", "-n_me_9f9647d6"]),
         ({"depth": 0}, [""]),
     ],
 )

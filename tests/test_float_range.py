@@ -216,7 +216,7 @@ def vanishing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("vanishing") / "default"
     synthetic.write(root, synthetic.configs()[:1])
     columns = train_fleet([run])
-    columns["runs"] |= {"fleet_id": ["f"], "session": [synthetic.SESSION]}
+    columns["runs"] |= {"fleet_id": ["f"], "session": [synthetic.SESSION], "made_from": [None]}
     Store(root).write_part("fleet000000", columns)
     synthetic.write_manifest(Store(root), [run.run_id])
     return root

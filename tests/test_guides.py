@@ -88,7 +88,7 @@ def test_the_tutorial_leads_to_the_verdict_it_shows(
         assert line in told.splitlines()
     assert 'id="width-pays"' in (tmp_path / "results" / "report.html").read_text()
     row = read_verdicts(tmp_path / "results")["width-pays"]
-    assert row["command"] == "relu-exp run wider.yaml"
+    assert row["command"] == "relu-exp run wider.yaml --claim width-pays --plugin my_claim"
     assert row["low"] > row["rule"]["threshold"]
 
 

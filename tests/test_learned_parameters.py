@@ -121,6 +121,7 @@ def test_slopes_are_in_the_table_of_the_report_and_in_exports(tmp_path: Path) ->
         columns = train_fleet(fleet)
         size = len(fleet)
         columns["runs"] |= {"fleet_id": ["f"] * size, "session": [synthetic.SESSION] * size}
+        columns["runs"]["made_from"] = [None] * size
         store.write_part(f"fleet{number:06d}", columns)
     synthetic.write_manifest(store, [run.run_id for run in runs], figures=["function_curves"])
     frames = Frames.open(root)

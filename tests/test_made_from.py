@@ -171,7 +171,7 @@ def test_stale_runs_in_another_folder_are_trained_again_by_the_command_that_is_p
     said(*words, "--results", results)
     write("mine.py", BENT.replace("0.1", "0.9"))
     kept = said(*words, "--results", results)
-    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun)", kept)
+    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun .*)", kept)
     assert "nothing to train" not in said(*shlex.split(command))
     assert "1 finished" in said(*words, "--results", results, "--plan")
     assert not Path("results").exists()
@@ -481,9 +481,12 @@ def test_a_measurement_counts_for_the_runs_that_were_measured_by_it(said: Say) -
     said(*words, "seed=0")
     with_gauge = (*words, "--plugin", "gauge")
     said(*with_gauge, "seed=0,1")
+    # the first run was finished before there was the measurement
+    assert "2: 0 new, 1 finished, 1 stale" in said(*with_gauge, "seed=0,1", "--plan")
+    said(*with_gauge, "seed=0,1", "--stale", "rerun")
     assert "2: 0 new, 2 finished\n" in said(*with_gauge, "seed=0,1", "--plan")
     write("gauge.py", MEASURING.replace("1.0", "2.0"))
-    assert "2: 0 new, 1 finished, 1 stale" in said(*with_gauge, "seed=0,1", "--plan")
+    assert "2: 0 new, 0 finished, 2 stale" in said(*with_gauge, "seed=0,1", "--plan")
     # without the plugin nobody asks for what it measured
     assert "2: 0 new, 2 finished\n" in said(*words, "seed=0,1", "--plan")
 

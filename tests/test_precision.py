@@ -217,7 +217,7 @@ def test_a_run_that_cannot_be_trained_here_is_not_verified(
         tables = train_fleet([run], "cpu")
     store = Store(tmp_path / "made")
     store.open()
-    tables["runs"] |= {"fleet_id": ["f"], "session": ["s"]}
+    tables["runs"] |= {"fleet_id": ["f"], "session": ["s"], "made_from": [None]}
     store.write_part("f", tables)
     assert verify(tmp_path / "made", device="cpu") == 1
     assert "cannot be trained here: precision=tf32 needs a GPU" in capsys.readouterr().out

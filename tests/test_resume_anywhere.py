@@ -121,7 +121,7 @@ def test_the_tables_are_those_of_a_fresh_sweep_whichever_way_they_were_made(
     with monkeypatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("sweeps"))
         # what only takes time: the reports, and the measurement of this machine
-        patch.setattr(session, "report", lambda root: None)
+        patch.setattr(session, "report", lambda root, **_: None)
         Path("tiny.yaml").write_text(TINY)
         worn, fresh = Path("worn"), Path("fresh")
         store, finished = Store(worn / "tiny"), set()

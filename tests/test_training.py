@@ -342,7 +342,7 @@ def test_losses_of_long_runs_are_means_over_windows() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"network": "document_cnn", "dataset": "digits"}, "28×28"),
+        ({"network": "document_cnn", "dataset": "digits"}, "28 × 28"),
         ({"network__output": "sigmoid"}, "two classes"),
     ],
 )
