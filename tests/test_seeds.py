@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,8 @@ from scipy import stats
 
 from relu_exp.cli import main
 from relu_exp.evidence.claims.correction import corrected
-from relu_exp.evidence.claims.verdicts import ALPHA, Verdict
+from relu_exp.evidence.claims.judging import judge
+from relu_exp.evidence.claims.verdicts import ALPHA, Effects, Rule, Verdict
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import seeds_to_decide
 from relu_exp.session import session
@@ -65,6 +68,21 @@ def test_every_look_is_one_more_chance_to_err() -> None:
     assert corrected(found, {"a": 2})["a"].name == "inconclusive"
 
 
+def test_sequential_looks_spend_no_more_than_five_percent_in_all() -> None:
+    """Judge after 8, 16 and 32 seeds, and stop at the first verdict: the truth is the threshold."""
+    generator = np.random.default_rng(0)
+    rule = Rule("planted", "above 0", threshold=0.0)
+    trials, wrong = 600, 0
+    for _ in range(trials):
+        effects = pd.DataFrame({"seed": range(32), "effect": generator.standard_normal(32)})
+        wrong += any(
+            corrected({"a": judge(Effects(effects[:n]), rule)}, {"a": MAX_LOOKS})["a"].name
+            != "inconclusive"
+            for n in (8, 16, 32)
+        )
+    assert wrong / trials <= 0.05
+
+
 def test_until_decided_trains_more_seeds_of_what_is_open_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,8 +102,12 @@ def test_until_decided_trains_more_seeds_of_what_is_open_only(
     assert len(calls) == MAX_LOOKS - 1  # nothing is left to add at the second look
     seeds = {name: Frames.open(tmp_path / name).runs["seed"].nunique() for name in ("bounce",)}
     assert seeds == {"bounce": 8}
-    assert Frames.open(tmp_path / "bounce").manifest["looks"] == 2
-    assert Frames.open(tmp_path / "saturation").manifest["looks"] == 1
+    for name in ("bounce", "saturation"):
+        assert Frames.open(tmp_path / name).manifest["looks"] == MAX_LOOKS
+    # a plain command that comes after does not make the looks undone
+    plain = session.Options(tmp_path, num_workers=1, budget="quick")
+    assert session.train(["saturation"], overrides, plain) == 0
+    assert Frames.open(tmp_path / "saturation").manifest["looks"] == MAX_LOOKS
 
 
 def test_a_cap_without_its_purpose_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from relu_exp.evidence.claims.by_count import parts_of
 from relu_exp.evidence.claims.correction import corrected
@@ -231,16 +232,34 @@ def test_the_seeds_asked_for_are_those_of_the_parts_that_decide(
     assert verdict.seeds_needed == seeds_to_decide(cell.p_value, 8, 0.05 / len(means))
 
 
-def test_a_conditional_verdict_pays_for_looks_too() -> None:
-    verdict = judge(Effects(grid(a=0.13, b=-0.13)), STEPS)
+def test_a_conditional_verdict_pays_for_looks_and_for_the_other_claims() -> None:
+    verdict = judge(Effects(grid(a=0.13, b=-0.14)), STEPS)
     assert verdict.name == "conditional"
-    level = max(cell.p_value for cell in verdict.settings) * 2
-    few, many = math.floor(0.05 / level), math.floor(0.05 / level) + 1
+    held, broken = verdict.settings
+    assert verdict.p_value == pytest.approx(2 * max(held.p_value, broken.p_value))
+    few, many = math.floor(0.05 / verdict.p_value), math.floor(0.05 / verdict.p_value) + 1
     assert few >= 1
     assert corrected({"c": verdict}, {"c": few})["c"].name == "conditional"
     found = corrected({"c": verdict}, {"c": many})["c"]
     assert found.name == "inconclusive"
     assert f"{many} looks" in found.notes[-1]
+    others = {f"open {n}": Verdict("inconclusive", "", p_value=0.9) for n in range(many - 1)}
+    assert corrected({"c": verdict, **others})["c"].name == "inconclusive"
+    every = judge(Effects(grid(a=0.13, b=-0.14)), EVERY)
+    assert (every.name, every.p_value) == ("conditional", verdict.p_value)
+
+
+def test_rules_that_count_settings_have_a_p_value_at_which_they_still_decide() -> None:
+    rule = replace(NEARLY_ALWAYS, grid=("part",))
+    rows = grid(a=0.2, b=0.25, c=0.3)
+    verdict = judge(Effects(rows), rule)
+    assert verdict.name == "supported"
+    # the weakest setting must be surely above the limit, and all of them at once
+    parts = parts_of(rows, ["part"]).set_index("part")
+    assert rule.part_threshold is not None
+    t = (parts["mean"]["a"] - rule.part_threshold) / (parts["std"]["a"] / math.sqrt(8))
+    assert verdict.p_value == pytest.approx(3 * 2 * stats.t.sf(t, 7), rel=1e-4)
+    assert corrected({"c": verdict}, {"c": 10_000})["c"].name == "inconclusive"
 
 
 def settings_of(**means: float) -> Effects:

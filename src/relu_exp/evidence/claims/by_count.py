@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -71,6 +72,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
         return "refuted" if (parts["high"] >= limit).mean() < least else "inconclusive"
 
     parts = parts_of(effects.rows, rule.grid)
+    p = _p_value(parts, decide)
     above, not_above = parts["low"] > limit, parts["high"] < limit
     low, high = float(above.mean()), float(1 - not_above.mean())
     name = decide(parts)
@@ -85,6 +87,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
         low=low,
         high=high,
         num_seeds=int(parts["n"].max()),
+        p_value=p,
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
         scope=effects.scope,
         settings=_settings(parts, rule.grid, above, not_above),
@@ -118,6 +121,7 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         return "inconclusive"
 
     parts = parts_of(effects.rows, rule.grid)
+    p = _p_value(parts, decide)
     above, below = parts["low"] > 0, parts["high"] < 0
     large, little = sizes(parts)
     name = decide(parts)
@@ -133,6 +137,7 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         low=float(least.max()),
         high=float(ends.max(axis=1).max()),
         num_seeds=int(parts["n"].max()),
+        p_value=p,
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
         scope=effects.scope,
         settings=_settings(parts, rule.grid, little, large),
@@ -170,11 +175,31 @@ def seeds_until(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictNa
     return None
 
 
+def _p_value(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName]) -> float:
+    """Return the smallest level at which the rule's simultaneous intervals decide as they do.
+
+    Of an undecided rule it is the level at which they would begin to decide; found by bisection.
+    """
+    name = name_of(parts)
+
+    def is_decided(level: float) -> bool:
+        found = name_of(_with_intervals(parts, level))
+        return found != "inconclusive" if name == "inconclusive" else found == name
+
+    low, high = (ALPHA, 0.999) if name == "inconclusive" else (1e-12, ALPHA)
+    if not is_decided(high):
+        return 1.0
+    for _ in range(30):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if is_decided(middle) else (middle, high)
+    return high
+
+
 def _settings(
     parts: pd.DataFrame, grid: Sequence[str], supported: pd.Series, refuted: pd.Series
 ) -> tuple[SettingVerdict, ...]:
     """Return the settings as settings of a verdict, each with its side and its own 95% interval."""
-    half = _half_width(parts["std"], parts["n"], num_parts=1)
+    half = _half_width(parts["std"], parts["n"])
     sides: list[VerdictName] = [
         "supported" if yes else "refuted" if no else "inconclusive"
         for yes, no in zip(supported, refuted, strict=True)
@@ -196,12 +221,11 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _with_intervals(parts: pd.DataFrame) -> pd.DataFrame:
-    half = _half_width(parts["std"], parts["n"], len(parts))
+def _with_intervals(parts: pd.DataFrame, level: float = ALPHA) -> pd.DataFrame:
+    half = _half_width(parts["std"], parts["n"], level / len(parts))
     return parts.assign(low=parts["mean"] - half, high=parts["mean"] + half)
 
 
-def _half_width(std: pd.Series, n: pd.Series, num_parts: int) -> pd.Series:
-    level = ALPHA / num_parts
+def _half_width(std: pd.Series, n: pd.Series, level: float = ALPHA) -> pd.Series:
     half = pd.Series(half_width(std, n, 1 - level), std.index)
     return half.mask(agree_by_chance(std, n, level), np.inf)

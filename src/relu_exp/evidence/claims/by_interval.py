@@ -57,7 +57,7 @@ def judge_effects(effects: Effects, rule: Rule) -> Verdict:
     if settings and rule.need != "mean":
         return _by_settings(verdict, rule)
     if {"supported", "refuted"} <= {setting.verdict for setting in settings}:
-        verdict = replace(verdict, name="conditional")
+        verdict = replace(verdict, name="conditional", p_value=_p_of_both(settings))
     elif verdict.name == "inconclusive":
         seeds = seeds_to_decide(verdict.p_value, verdict.num_seeds)
         verdict = replace(verdict, seeds_needed=seeds)
@@ -82,7 +82,9 @@ def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
         name = "supported"
     elif broken:
         name = "conditional" if held else "refuted"
-    if name == ("supported" if need_some else "refuted"):
+    if name == "conditional":
+        p = _p_of_both(settings)
+    elif name == ("supported" if need_some else "refuted"):
         # one setting decides, and it might have been any
         decisive = held if need_some else broken
         p = min(1.0, len(settings) * min(setting.p_value for setting in decisive))
@@ -95,6 +97,19 @@ def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
     )
     seeds = _seeds_needed(settings, rule) if name == "inconclusive" else None
     return replace(verdict, name=name, p_value=p, text=text, seeds_needed=seeds)
+
+
+def _p_of_both(settings: Sequence[SettingVerdict]) -> float:
+    """Return the p-value of "it holds in one setting and fails in another".
+
+    Both must be shown, so the worse of the best that holds and the best that fails counts; either
+    might have been any of the settings, so it counts as often as there are settings.
+    """
+    best = (
+        min(setting.p_value for setting in settings if setting.verdict == side)
+        for side in ("supported", "refuted")
+    )
+    return min(1.0, len(settings) * max(best))
 
 
 def _seeds_needed(settings: Sequence[SettingVerdict], rule: Rule) -> int | None:

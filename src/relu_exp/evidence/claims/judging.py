@@ -55,8 +55,8 @@ def judge_all(
 ) -> dict[str, Verdict]:
     """Return the verdict of every claim on results (a folder's), in the order of the claims.
 
-    Statistical claims are corrected for their number (Holm), and for the looks taken while seeds
-    were added. The text of an undecided claim gives the reason and the command to run; that of an
+    Statistical claims are corrected for their number (Holm), and for the looks planned while seeds
+    are added. The text of an undecided claim gives the reason and the command to run; that of an
     inconclusive one gives the number of seeds that would decide it.
     """
     if isinstance(evidence, Path):

@@ -15,7 +15,7 @@ __all__ = ["command", "looks", "remarks"]
 
 
 def looks(claim: Claim, evidence: Evidence) -> int:
-    """Return how often a claim's runs were judged while seeds were added, this time included."""
+    """Return how often a claim's runs may be judged while seeds are added, as was planned."""
     return max([made.looks for made in _made(claim, evidence)], default=1)
 
 
@@ -37,7 +37,7 @@ def command(claim: Claim, evidence: Evidence) -> str:
 
 @dataclass(frozen=True)
 class _Made:
-    """What is known of one experiment's results: budget, runs by how they ended, looks taken.
+    """What is known of one experiment's results: budget, runs by how they ended, looks planned.
 
     `called` is what the command named: the experiment, or its file.
     """
@@ -59,7 +59,6 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
             continue
         endings = dict(Counter(frames.runs["status"]))
         endings["missing"] = frames.num_missing
-        looks = int(frames.manifest.get("looks") or 1)
         found.append(
             _Made(
                 experiment,
@@ -67,7 +66,7 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
                 plugins_of(frames.root, frames.manifest),
                 frames.manifest.get("budget"),
                 endings,
-                looks,
+                frames.store.looks(),
             )
         )
     return found
@@ -93,6 +92,9 @@ def remarks(claim: Claim, evidence: Evidence) -> list[str]:
             if number := each.endings.get(ending, 0):
                 asked = sum(each.endings.values())
                 phrases.append(f"{number:,} of {asked:,} runs of {each.experiment} {text}.")
+    many = looks(claim, evidence)
+    if many > 1 and not claim.rule.is_exact:
+        phrases.append(f"Judged up to {many} times while seeds are added: p counts {many} times.")
     budgets = {each.experiment: each.budget or "no" for each in made}
     if len(set(budgets.values())) > 1:
         listed = ", ".join(f"{name} at {budget} budget" for name, budget in budgets.items())
