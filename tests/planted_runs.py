@@ -23,7 +23,7 @@ SIGMOID, TANH, RELU, ELU, GELU = (
 )
 LEAKY = Choice("leaky_relu", (("negative_slope", 0.01),))
 XAVIER = Choice("xavier_normal", (("gain", 1.0),))
-HE = Choice("he_normal", (("mode", "fan_in"), ("gain", 2**0.5)))
+HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
 SMALL = Choice("normal", (("std", 0.01),))
 
 
@@ -92,9 +92,9 @@ def _add(tables: dict[str, dict[str, list[Any]]], config: RunConfig, truth: Trut
                 step=step,
                 split=split,
                 loss=2.3 * left,
-                accuracy=0.1 + (height + noise - 0.1) * (1 - left),
+                accuracy=min(1.0, 0.1 + (height + noise - 0.1) * (1 - left)),
             )
-        final[f"final_{split}_accuracy"] = height + noise
+        final[f"final_{split}_accuracy"] = min(1.0, height + noise)
         final[f"final_{split}_loss"] = 2.3 * float(np.exp(-config.num_steps / time))
     if truth.final_losses is not None:
         final["final_train_loss"] = truth.final_losses[0]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from relu_exp.evidence.claims.verdicts import (
     ALPHA,
@@ -16,7 +18,12 @@ from relu_exp.evidence.claims.verdicts import (
     Verdict,
     VerdictName,
 )
-from relu_exp.evidence.data.statistics import agree_by_chance, half_width
+from relu_exp.evidence.data.statistics import (
+    POWER,
+    agree_by_chance,
+    half_width,
+    typical_interval,
+)
 
 __all__ = ["judge_cases", "judge_counts", "judge_either", "judge_share", "parts_of", "seeds_until"]
 
@@ -89,6 +96,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
         num_seeds=int(parts["n"].max()),
         p_value=p,
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
+        needs=partial(seeds_until, parts, decide),
         scope=effects.scope,
         settings=_settings(parts, rule.grid, above, not_above),
         run_ids=tuple(effects.run_ids),
@@ -139,6 +147,7 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         num_seeds=int(parts["n"].max()),
         p_value=p,
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
+        needs=partial(seeds_until, parts, decide),
         scope=effects.scope,
         settings=_settings(parts, rule.grid, little, large),
         run_ids=tuple(effects.run_ids),
@@ -148,29 +157,43 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
 def parts_of(effects: pd.DataFrame, grid: Sequence[str]) -> pd.DataFrame:
     """Return mean, interval and seeds of each part: the grid's columns, `mean`, `std`, `n`.
 
-    A seed counts once, with the mean of its rows. `low` and `high` are Student's t at 95% / number
-    of parts (Bonferroni): all intervals hold at once, so that they may be counted. With one seed an
-    interval is the whole line.
+    A seed counts once, with the mean of its rows. `low` and `high` are the ends of
+    `typical_interval` at 95% / number of parts (Bonferroni): all intervals hold at once, so that
+    they may be counted. With one seed an interval is the whole line.
     """
     clean = effects.dropna(subset=["effect"])
     of_seeds = clean.groupby([*grid, "seed"], observed=True)["effect"].mean().reset_index()
-    groups = of_seeds.groupby(list(grid), observed=True, sort=True)
-    found = groups["effect"].agg(["mean", "std", "count"]).reset_index()
-    return _with_intervals(found.rename(columns={"count": "n"}))
+    groups = of_seeds.groupby(list(grid), observed=True, sort=True)["effect"]
+    found = groups.agg(["mean", "std", "count"])
+    found["values"] = groups.agg(lambda values: [values.to_numpy()]).str[0]
+    return _with_intervals(found.reset_index().rename(columns={"count": "n"}))
 
 
-def seeds_until(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName]) -> int | None:
-    """Return the seeds at which a rule decides, if means and spreads are as measured.
+def seeds_until(
+    parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName], level: float = ALPHA
+) -> int | None:
+    """Return the seeds at which a rule decides in most experiments.
+
+    If means and spreads are as measured: in 80 of 100, with a mean in every part as unfavorable as
+    chance makes it so often in any.
 
     Args:
         parts: what `parts_of` returned.
         name_of: the rule, given such parts.
+        level: what all intervals together may err.
 
     Returns:
         None if that takes more than 10,000.
     """
+    luck = stats.norm.ppf(POWER ** (1 / len(parts)))
     for seeds in np.unique(np.geomspace(parts["n"].max() + 1, 10_000, 400).round()):
-        if name_of(_with_intervals(parts.assign(n=int(seeds)))) != "inconclusive":
+        more = parts.assign(n=int(seeds))
+        half = _half_width(more["std"], more["n"], level / len(parts))
+        # the interval of the median of normal values is the wider one by this factor
+        half = half * math.sqrt(math.pi / 2) + luck * more["std"] / math.sqrt(seeds)
+        if name_of(more.assign(low=more["mean"] - half, high=more["mean"] + half)) != (
+            "inconclusive"
+        ):
             return int(seeds)
     return None
 
@@ -199,7 +222,7 @@ def _settings(
     parts: pd.DataFrame, grid: Sequence[str], supported: pd.Series, refuted: pd.Series
 ) -> tuple[SettingVerdict, ...]:
     """Return the settings as settings of a verdict, each with its side and its own 95% interval."""
-    half = _half_width(parts["std"], parts["n"])
+    own = _with_intervals(parts, ALPHA * len(parts))
     sides: list[VerdictName] = [
         "supported" if yes else "refuted" if no else "inconclusive"
         for yes, no in zip(supported, refuted, strict=True)
@@ -208,12 +231,12 @@ def _settings(
         SettingVerdict(
             {key: str(part[key]) for key in grid},
             part["mean"],
-            part["mean"] - own,
-            part["mean"] + own,
+            part["low"],
+            part["high"],
             int(part["n"]),
             side,
         )
-        for part, own, side in zip(parts.to_dict("records"), half, sides, strict=True)
+        for part, side in zip(own.to_dict("records"), sides, strict=True)
     )
 
 
@@ -222,8 +245,12 @@ def _capital(text: str) -> str:
 
 
 def _with_intervals(parts: pd.DataFrame, level: float = ALPHA) -> pd.DataFrame:
-    half = _half_width(parts["std"], parts["n"], level / len(parts))
-    return parts.assign(low=parts["mean"] - half, high=parts["mean"] + half)
+    """Return the parts with intervals that all hold at once at a level."""
+    level /= len(parts)
+    ends = [typical_interval(values, 1 - level) for values in parts["values"]]
+    low, high = (pd.Series(side, parts.index) for side in zip(*ends, strict=True))
+    by_chance = agree_by_chance(parts["std"], parts["n"], level)
+    return parts.assign(low=low.mask(by_chance, -np.inf), high=high.mask(by_chance, np.inf))
 
 
 def _half_width(std: pd.Series, n: pd.Series, level: float = ALPHA) -> pd.Series:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from relu_exp.evidence.claims.verdicts import ALPHA, Verdict
-from relu_exp.evidence.data.statistics import seeds_to_decide
 
 __all__ = ["corrected"]
 
@@ -22,7 +21,8 @@ def corrected(
     A decided claim whose corrected p-value exceeds 5% becomes inconclusive and says so. `looks`
     says how often a claim may be judged while seeds are added: each look is one more chance to err,
     so p-values count that often (Bonferroni), from the first look on. Whether a claim needs a
-    second look depends on the first, so all that are planned are paid for.
+    second look depends on the first, so all that are planned are paid for. The seeds that an open
+    claim needs are those at the level that is left to it after both.
     """
     looks = looks or {}
     tested = {
@@ -48,10 +48,16 @@ def corrected(
                 verdicts[claim],
                 name="inconclusive",
                 notes=(*verdicts[claim].notes, note),
-                seeds_needed=seeds_to_decide(
-                    verdicts[claim].p_value,
-                    verdicts[claim].num_seeds,
-                    ALPHA / (family - rank) / looks.get(claim, 1),
-                ),
             )
-    return changed
+    num_decided = sum(changed[claim].name in _DECIDED for claim in order)
+    return {
+        claim: _with_needed(verdict, ALPHA / max(1, family - num_decided) / looks.get(claim, 1))
+        for claim, verdict in changed.items()
+    }
+
+
+def _with_needed(verdict: Verdict, level: float) -> Verdict:
+    """Return an inconclusive verdict with the seeds that decide it at a level."""
+    if verdict.name != "inconclusive" or verdict.needs is None:
+        return verdict
+    return replace(verdict, seeds_needed=verdict.needs(level))
