@@ -165,7 +165,8 @@ def parts_of(effects: pd.DataFrame, grid: Sequence[str]) -> pd.DataFrame:
     of_seeds = clean.groupby([*grid, "seed"], observed=True)["effect"].mean().reset_index()
     groups = of_seeds.groupby(list(grid), observed=True, sort=True)["effect"]
     found = groups.agg(["mean", "std", "count"])
-    found["values"] = groups.agg(lambda values: [values.to_numpy()]).str[0]
+    listed = [values.to_numpy() for _, values in groups]
+    found = found.assign(values=pd.Series(listed, found.index, dtype=object))
     return _with_intervals(found.reset_index().rename(columns={"count": "n"}))
 
 

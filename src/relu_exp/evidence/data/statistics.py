@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
 __all__ = [
     "POWER",
@@ -203,15 +203,14 @@ def seeds_to_decide(distance: float, level: float = 1 - CONFIDENCE) -> int | Non
     size = abs(distance)
 
     def is_enough(count: int) -> bool:
-        critical = stats.t.isf(level / 2, count - 1)
-        by_t = float(stats.nct.sf(critical, count - 1, size * math.sqrt(count)))
+        critical = -special.stdtrit(count - 1, level / 2)
+        by_t = 1 - float(special.nctdtr(count - 1, size * math.sqrt(count), critical))
         # how many values may lie on the other side; none where even that proves less
-        most = max(0, int(stats.binom.ppf(level / 2, count, 0.5)) - 1)
-        by_sign = float(stats.binom.cdf(most, count, stats.norm.sf(size)))
+        most = max(0, math.floor(float(np.nan_to_num(special.bdtrik(level / 2, count, 0.5)))))
+        by_sign = float(special.bdtr(most, count, special.ndtr(-size)))
         return min(by_t, by_sign) >= POWER + _BOTH
 
-    seeds = _first(is_enough, 10_000)
-    return seeds
+    return _first(is_enough, 10_000)
 
 
 def _first(is_enough: Callable[[int], bool], most: int) -> int | None:

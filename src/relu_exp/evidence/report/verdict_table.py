@@ -107,7 +107,16 @@ def _cells(row: Mapping[str, Any]) -> Iterator[Text]:
         key: math.nan if row.get(key) is None else float(row[key])
         for key in ("effect", "low", "high", "least", "most")
     }
-    verdict = Verdict(row["verdict"], "", **numbers, bound=row.get("bound", "none"))
+    verdict = Verdict(
+        row["verdict"],
+        "",
+        numbers["effect"],
+        numbers["low"],
+        numbers["high"],
+        least=numbers["least"],
+        most=numbers["most"],
+        bound=row.get("bound", "none"),
+    )
     look = LOOKS[verdict.name]
     yield Text.assemble((look.mark, look.style), " ", row["claim"])
     yield Text(bar(verdict, rule), look.style)
