@@ -365,7 +365,9 @@ def test_an_interval_within_the_margin_is_no_difference_that_matters(
     assert judge(Effects(rows), replace(RATIO, margin=1.1)).equivalent == equivalent
     assert not judge(Effects(rows), RATIO).equivalent
     differences = rows.assign(effect=effect - 1 + np.linspace(-0.01, 0.01, 8))
-    assert judge(Effects(differences), replace(RULE, margin=0.1)).equivalent == (effect < 1.1)
+    assert judge(Effects(differences), replace(RULE, margin=0.1, resolution=0.001)).equivalent == (
+        effect < 1.1
+    )
 
 
 def test_failures_are_counted_apart_from_how_good_an_arm_is() -> None:

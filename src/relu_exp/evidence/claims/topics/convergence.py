@@ -41,6 +41,7 @@ def _faster(slow: str, fast: str, grid: tuple[str, ...] = ("depth", "threshold")
         unit="×",
         grid=grid,
         censored="bound",
+        margin=1.1,
     )
 
 
