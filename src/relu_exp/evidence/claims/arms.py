@@ -179,7 +179,8 @@ def pairs(
         MissingRunsError: there are runs, and no such pair.
     """
     keys = [*grid, "seed"]
-    marked = runs.assign(_failed=runs["status"] == "diverged")
+    status = runs["status"] if "status" in runs else pd.Series("done", runs.index)
+    marked = runs.assign(_failed=status == "diverged")
     sides = [
         marked.loc[marked[column] == arm, [*keys, value, "_failed"]].rename(
             columns={value: name, "_failed": f"{name}_failed"}
