@@ -19,7 +19,7 @@ ADAM = Choice("adam", (("beta1", 0.9), ("beta2", 0.999)))
 PLAIN = Choice("mlp", (("output", "logits"),))
 SKIPS = [
     Choice(
-        "residual_mlp", (("output", "logits"), ("block_size", 2), ("branch_scale", branch_scale))
+        "residual_mlp", (("block_size", 2), ("branch_scale", branch_scale), ("output", "logits"))
     )
     for branch_scale in (1.0, "depth")
 ]
