@@ -16,7 +16,7 @@ setup: $(READY) ## make .venv with everything that is needed (PYTHON=python3.12 
 run: $(READY) ## train and report one experiment (ARGS="depth=2,10 activation=relu,tanh")
 	$(BIN)/relu-exp run $(ARGS)
 
-reproduce: $(READY) ## run every experiment and write results/ (BUDGET=quick, standard or full)
+reproduce: $(READY) ## run every experiment and report; better results stay (BUDGET=quick, standard or full)
 	$(BIN)/relu-exp reproduce --budget $(BUDGET) $(ARGS)
 
 test: $(READY) ## run the tests

@@ -66,12 +66,19 @@ def undisturbed(folder: Path) -> Calm:
 
 
 def measured(store: Store) -> dict[str, Counter[str]]:
-    """Return how often each row is there, by table, without what differs between sessions."""
+    """Return how often each row is there, by table, without what differs between sessions.
+
+    Rows of runs that did not finish are left out: the row of a fleet whose worker was killed stays
+    beside those of its runs where these were then trained in other fleets. A run that never
+    finished has no row here.
+    """
     found = {}
     for table in TABLES:
         rows: Counter[str] = Counter()
         for part in store.read(table):
             for row in part.to_pylist():
+                if table == "runs" and row["status"] not in FINISHED:
+                    continue
                 for column in ("seconds", "fleet_id", "session"):
                     row.pop(column, None)
                 rows[repr(row)] += 1

@@ -1,4 +1,4 @@
-"""Result folders with planted dead units and zeros, probe by probe."""
+"""Result folders with planted dead units, zeros and learned parameters, probe by probe."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from relu_exp.core.schema import RunConfig
+from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.results.store import Store
 
 import synthetic
 
 WIDTH = 10
+HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,28 @@ def _add(tables: dict[str, dict[str, list[Any]]], run: RunConfig, truth: Layers)
         device="cpu",
         fleet_id="f",
     )
+
+
+def write_learning(root: Path) -> list[str]:
+    """Write an experiment whose PReLU learns, with a spread beyond 1e32; return its run ids."""
+    runs = synthetic.configs(("prelu", "relu"), (HE,), (2,), (0.01,), (0, 1))
+    synthetic.write(root / "default", runs, fleet_size=len(runs))
+    ids = [run.run_id for run in runs if run.activation.name == "prelu"]
+    (path,) = (root / "default" / "parts").glob("*/layers.parquet")
+    table = pq.read_table(path).to_pandas()
+    table = table[~table["quantity"].str.startswith("learned_")].reset_index(drop=True)
+    template = table[(table["run_id"].isin(ids)) & (table["quantity"] == "activation_std")]
+    more = [
+        template.assign(
+            quantity=f"learned_slope{end}", value=template["layer"] * -0.25 + template["step"] / 1e4
+        )
+        for end in ("", "_minimum", "_maximum")
+    ]
+    is_large = (table["quantity"] == "activation_std") & (table["layer"] == 2)
+    table.loc[is_large & table["run_id"].isin(ids) & (table["step"] == 256), "value"] = 1e35
+    every = pd.concat([table, *more], ignore_index=True)
+    schema = pq.read_schema(path)
+    changed = pa.Table.from_pandas(every, schema, preserve_index=False)
+    pq.write_table(changed.replace_schema_metadata(schema.metadata), path)
+    path.with_name("SHA256SUMS").unlink(missing_ok=True)
+    return ids

@@ -87,6 +87,7 @@ def test_names_of_classes_are_kept_in_the_order_of_their_numbers() -> None:
         (np.zeros((2, 2, 2)), "labels have shape"),
         ([[0], [1, 2]], "labels cannot be an array: sample 1 holds 2 values, and sample 0 1"),
         (["a", "b"], r"2 names \(a, b\); expected 3"),
+        (["b", "a", "b "], "labels 'b' and 'b ' differ only in the spaces around them"),
         (["a", None, "b"], r"label of sample 1 is missing \(None\)"),
         (pd.Series(["a", np.nan, "b"]), r"label of sample 1 is missing \(nan\)"),
         (pd.Series([0, None, 1], dtype="Int64"), "label of sample 1 is nan; .* 0 to 2$"),

@@ -12,7 +12,8 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import label_choices
 from relu_exp.evidence.figures.catalog import MOST_ACTIVATIONS, draw
-from relu_exp.evidence.figures.style import Look, Sheet
+from relu_exp.evidence.figures.sheet import Sheet
+from relu_exp.evidence.figures.style import Look
 from relu_exp.evidence.report.report import MOST_FIGURES, MOST_LINES, build
 from relu_exp.evidence.report.summary import (
     MOST_CHARACTERS,

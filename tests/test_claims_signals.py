@@ -23,7 +23,7 @@ from planted_claims import verdict_of
 
 IDENTITY = Choice("identity")
 UNIT = Choice("normal", (("std", 1.0),))
-TWICE = Choice("he_normal", (("mode", "fan_in"), ("gain", 2 * 2**0.5)))
+TWICE = Choice("he_normal", (("gain", 2 * 2**0.5), ("mode", "fan_in")))
 ZEROS, CONSTANT = Choice("zeros"), Choice("constant", (("value", 0.1),))
 STARTS = (SMALL, UNIT, XAVIER, HE)
 SEEDS = range(8)

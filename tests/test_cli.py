@@ -301,6 +301,17 @@ def test_on_a_terminal_a_list_is_a_table(said, monkeypatch):
     assert "\t" not in out
 
 
+def test_on_a_terminal_the_list_of_a_kind_explains_settings_and_names(said, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "300")
+    _, out, _ = said("list", "initializers")
+    (line,) = (line for line in out.splitlines() if line.split()[:1] == ["normal"])
+    assert "std=0.01: standard deviation; at least 0" in line
+    _, out, _ = said("list", "activations")
+    (line,) = (line for line in out.splitlines() if line.split()[:1] == ["leaky_relu"])
+    assert "leaky ReLU" in line
+
+
 def test_a_plan_says_what_is_due_and_writes_nothing(said, tiny, tmp_path):
     code, out, err = said(*tiny, "--plan")
     assert (code, err) == (0, "")
@@ -360,6 +371,17 @@ def test_a_sweep_is_trained_once_and_added_to(said, tiny):
     assert "4/4 runs" in err
     assert len(Store(root).finished()) == 12
     assert set(parts) < set(Store(root).part_ids())
+
+
+def test_a_run_reports_in_the_language_asked_for(said, tiny, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(f"{TINY}\ntitle_ko: 작은 실험\n", encoding="utf-8")
+    code, out, _ = said(*tiny, "--language", "ko")
+    assert code == 0
+    assert "활성화 함수" in out
+    page = Path("results/tiny/report.html").read_text(encoding="utf-8")
+    assert '<html lang="ko">' in page
+    assert "<h1>작은 실험</h1>" in page
+    assert "<code>relu-exp report --language ko results/tiny</code>" in page
 
 
 def test_the_manifest_says_what_was_asked_for_and_by_which_command(said, tiny):

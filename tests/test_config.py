@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relu_exp.config import Sweep, experiment_names, experiments, sweeps
+from relu_exp.config.expansion import dimensions
 from relu_exp.config.files import BUDGETS
 from relu_exp.config.grammar import Range, parse_override
 from relu_exp.config.schedules import check_schedule, resolve_schedule
@@ -316,6 +317,24 @@ def test_axes_that_are_zipped_vary_together(write, overrides, budget, expected):
     assert len(runs) == 2 * len(pairs(runs))
 
 
+def test_zipped_axes_are_narrowed_without_comparing_each_value_with_each():
+    num_compared = 0
+
+    class Seed(int):
+        def __eq__(self, other):
+            nonlocal num_compared
+            num_compared += 1
+            return int(self) == int(other)
+
+        __hash__ = int.__hash__
+
+    stated = {"seed": [Seed(number) for number in range(500)], "depth": [*range(500)]}
+    given = {"seed": [Seed(number) for number in range(0, 500, 2)]}
+    (narrowed,) = dimensions([stated, {}, given], [("seed", "depth")])
+    assert narrowed.columns[1] == [*range(0, 500, 2)]
+    assert num_compared < 5_000
+
+
 @pytest.mark.parametrize(
     ("exclude", "left"),
     [
@@ -583,6 +602,7 @@ def error_of(names, overrides=(), budget=None) -> str:
         ("probes.steps=[[1]]", "not a single value"),
         ("probes.steps=[500]", "after the last step, 150"),
         ("probes.steps=range(100000000000)", "limit of 10,000"),
+        ("figures=range(20000)", "limit of 10,000"),
         ("probes.num_samples=0", "at least 1"),
         ("thresholds.train_loss=nan", "finite"),
         ("thresholds.train_accuracy=2", "at most 1"),

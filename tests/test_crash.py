@@ -64,9 +64,9 @@ def test_what_is_lost_doubled_or_different_is_noticed(tmp_path):
     """The judge itself: planted losses are found."""
     from relu_exp.results.store import Store
 
-    def rows(*ids, loss=0.5):
+    def rows(*ids, loss=0.5, status="done"):
         runs = {column: [None] * len(ids) for column in crash.TABLES["runs"]}
-        runs |= {"run_id": list(ids), "status": ["done"] * len(ids)}
+        runs |= {"run_id": list(ids), "status": [status] * len(ids)}
         runs["final_test_loss"] = [loss] * len(ids)
         return {"runs": runs}
 
@@ -81,3 +81,10 @@ def test_what_is_lost_doubled_or_different_is_noticed(tmp_path):
     assert (found["lost"], found["doubled"], found["different"]) == (1, 1, 2)
     store.write_part("b", rows("3", loss=0.6))
     assert crash.differences(store, expected)["different"] == 2
+    # fleets cut anew leave the row of the one that was lost; a run that has no other row is lost
+    store.write_part("b", rows("3"))
+    store.write_part("c", rows("2", "3", status="interrupted"))
+    assert crash.differences(store, expected).total() == 0
+    store.write_part("b", rows("3", status="interrupted"))
+    found = crash.differences(store, expected)
+    assert (found["lost"], found["doubled"], found["different"]) == (1, 0, 1)

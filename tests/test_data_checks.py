@@ -137,12 +137,14 @@ def test_a_function_that_returns_no_pair_is_told_so(made, found):
 def made():
     """Return a function that makes a data set of 100 samples, and its choice."""
 
-    def make(inputs, labels=None, whole=False, num_classes=2, **settings):
+    def make(inputs, labels=None, whole=False, num_classes=2, layout=None, **settings):
         DATASETS._entries.pop("made", None)
         datasets.forget()
         width = 1 if whole else inputs.shape[1]
 
-        @datasets.register(Layout(width, num_classes, (60, 20, 20)), reference="made up")
+        whole_layout = Layout(width, num_classes, (60, 20, 20), **(layout or {}))
+
+        @datasets.register(whole_layout, reference="made up")
         def made():
             """Made for a test."""
             return inputs if whole else (inputs, np.arange(100) % 2 if labels is None else labels)
@@ -187,6 +189,18 @@ def test_inputs_of_another_scale_get_a_hint_unless_they_are_standardized(made, s
 @pytest.mark.parametrize("scale", [0.1, 1, 5, 0])
 def test_inputs_of_a_usual_scale_get_none(made, scale):
     assert notes(made(np.random.default_rng(0).normal(size=(100, 2)) * scale)) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [((0, 1), "lie between -1 and 200, outside the value_range of its layout, 0 to 1"),
+     ((-1, 255), "")],
+)  # fmt: skip
+def test_inputs_outside_the_range_that_a_layout_declares_are_noted(made, declared, words):
+    inputs = np.random.default_rng(0).uniform(0, 1, size=(100, 2))
+    inputs[3] = -1, 200
+    found = notes(made(inputs, layout={"value_range": declared}))
+    assert found == ([f"inputs of made {words}"] if words else [])
 
 
 def test_notes_are_printed_before_training_stored_and_in_the_report(file, capsys):

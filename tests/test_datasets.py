@@ -87,7 +87,7 @@ def test_no_image_is_in_two_splits():
 
 def test_the_split_is_the_same_in_every_process_and_for_every_seed():
     first = load(choose("mnist5k"))
-    datasets._load.cache_clear()
+    datasets.forget()
     torch.manual_seed(1)
     again = load(choose("mnist5k", num_train=100))
     assert torch.equal(first.test.inputs, again.test.inputs)
@@ -372,9 +372,9 @@ def test_a_registered_function_is_a_data_set_with_the_common_settings():
         (np.zeros((150, 2)), np.full(150, 0.5), "whole numbers from 0 to 2"),
     ],
 )
-def test_a_function_that_breaks_its_layout_is_told_so(monkeypatch, inputs, labels, words):
+def test_a_function_that_breaks_its_layout_is_told_so(inputs, labels, words):
     entry = datasets.Dataset(**{**vars(DATASETS["rings"]), "read": lambda **_: (inputs, labels)})
-    monkeypatch.setitem(DATASETS._entries, "rings", entry)
-    datasets._load.cache_clear()
+    DATASETS._entries["rings"] = entry
+    datasets.forget()
     with pytest.raises(UsageError, match=f"dataset rings.*{words}"):
         load(choose("rings"))

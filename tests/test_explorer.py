@@ -9,11 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planted_layers import write_learning
 
 from relu_exp.core.schema import HISTOGRAM_BINS, Choice
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.page import explorer
-from relu_exp.evidence.page.compression import MISSING, ZERO, log_codes, share_codes
+from relu_exp.evidence.page.compression import (
+    MISSING,
+    OVERFLOW,
+    ZERO,
+    log_codes,
+    real_codes,
+    share_codes,
+)
 from relu_exp.evidence.page.explorer import QUANTITIES, explorer_data
 
 import synthetic
@@ -103,9 +111,39 @@ def test_failed_runs_are_no_seeds(packed: dict[str, Any]) -> None:
 
 
 def test_zero_and_missing_are_told_apart_from_small() -> None:
-    values = np.array([0.0, np.nan, 1e-31, 1.0, 1e40])
+    values = np.array([0.0, np.nan, 1e-31, 1.0, 1e32])
     assert log_codes(values).tolist() == [ZERO, MISSING, -31000, 0, 32000]
     assert share_codes(np.array([0, 0.5, np.nan])).tolist() == [0, 5000, MISSING]
+
+
+def test_what_is_too_large_is_marked_and_not_cut() -> None:
+    assert log_codes(np.array([1.1e32, 3e38, np.inf])).tolist() == [OVERFLOW] * 3
+    values = np.array([0.25, -0.01, 0.0, -0.0, np.nan, 7e4, -7e4])
+    codes = real_codes(values)
+    assert codes[4] == MISSING
+    assert MISSING not in codes[:4]
+    back = codes.view("<f2").astype(float)
+    np.testing.assert_allclose(back[:4], values[:4], rtol=1e-3)
+    assert back[5:].tolist() == [np.inf, -np.inf]
+
+
+def test_what_activations_learn_is_a_quantity_of_those_that_learn(tmp_path: Path) -> None:
+    write_learning(tmp_path)
+    (packed,) = explorer_data(tmp_path)["experiments"]
+    assert packed["learned"] == ["learned_slope"]
+    found, _ = numbers(packed)
+    for name, learns in (("PReLU", True), ("ReLU", False)):
+        (_, _, layers, _, _, at, _), steps = place(packed, name, "He", "2", "0.01")
+        start = at + len(steps) * (1 + len(QUANTITIES) * layers)
+        codes = found[start : start + len(steps) * layers]
+        if not learns:
+            assert (codes == MISSING).all()
+            continue
+        slopes = codes.view("<f2").astype(float).reshape(len(steps), layers)
+        wanted = [[-0.25 + step / 1e4, -0.5 + step / 1e4] for step in steps]
+        np.testing.assert_allclose(slopes, wanted, rtol=1e-3)
+        spread = found[at + len(steps) :][: len(steps) * layers].reshape(len(steps), layers)
+        assert [step for step, row in zip(steps, spread, strict=True) if OVERFLOW in row] == [256]
 
 
 def test_what_does_not_fit_goes_without_histograms_and_then_is_named(

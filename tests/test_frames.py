@@ -60,6 +60,11 @@ def test_a_selection_is_the_same_rows_as_the_whole_table_filtered(frames):
     found = frames.read("layers", run_ids=chosen, steps="last", quantity=["activation_std"])
     expected = whole[whole["step"] == last].reset_index(drop=True)
     pd.testing.assert_frame_equal(found.astype(object), expected.astype(object))
+    one = frames.read("layers", run_ids=chosen, steps=0, quantity="activation_std")
+    pd.testing.assert_frame_equal(
+        one, frames.read("layers", run_ids=chosen, steps=[0], quantity=["activation_std"])
+    )
+    assert len(one)
     first = frames.read("layers", run_ids=chosen, steps="first", columns=["run_id", "step"])
     assert set(first["step"]) == {0}
     assert first.columns.tolist() == ["run_id", "step"]

@@ -12,6 +12,7 @@ from relu_exp.cli.cancelling import cancelled_like_ctrl_c
 from relu_exp.cli.errors import explain
 from relu_exp.config import sweeps
 from relu_exp.core.schema import UsageError
+from relu_exp.results.store import Store
 
 FULL = "/dev/full"
 
@@ -152,6 +153,40 @@ def test_a_refused_command_does_not_hide_what_others_saved(said, tmp_path):
     assert code == 2, err
     assert sorted(tmp_path.rglob("*")) == before
     assert said("report", "results/tiny")[0] == 0
+
+
+def test_a_file_in_the_place_of_the_results_is_named_with_what_to_do(said, tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    words = ["num_steps=1", "seed=0", "depth=1", "activation=relu", "--workers", "1"]
+    code, out, err = said("run", *words, "--results", "mine")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "results cannot be written to mine/default" in err
+    assert "--results DIR" in err
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+FAILS = """
+from relu_exp.plugins import activation
+
+@activation(formula="none", reference="none")
+def fails(x):
+    raise ValueError("this one always fails")
+"""
+
+
+def test_an_activation_that_raises_fails_its_own_runs_and_no_others(tmp_path):
+    (tmp_path / "mine.py").write_text(FAILS)
+    (tmp_path / "tiny.yaml").write_text(
+        "title: Tiny\nfigures: []\nsweep: {activation: [fails, relu], seed: [0]}\n"
+        "overrides: {dataset: moons, width: 4, depth: 1, num_steps: 2}\n"
+    )
+    words = ["run", "tiny.yaml", "--plugin", "./mine.py", "--workers", "1", "--device", "cpu"]
+    done = shell(words, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "a bug" not in done.stderr
+    assert "tiny: ValueError: this one always fails (fleets: 1)" in done.stderr
+    ends = Store(tmp_path / "results/tiny").ends()
+    assert sorted(end.status for end in ends.values()) == ["done", "failed"]
 
 
 def test_a_refused_command_deletes_nothing_that_was_there(said, tmp_path):

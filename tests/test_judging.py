@@ -95,6 +95,18 @@ def test_runs_that_are_missing_are_said_with_the_command_that_makes_them(results
     assert verdicts["part"].text == f"No run at depth 20. Run {how}."
 
 
+def test_an_experiment_in_a_file_of_this_folder_is_run_from_its_file(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.yaml").write_text("question: Not run yet?")
+    claims = [
+        planted("unrun", lambda evidence: slower(evidence) if evidence["other"] else slower, RULE)
+    ]
+    assert "relu-exp run other.yaml" in judge_all(results, claims)["unrun"].text
+    assert Evidence(results).run("planted").startswith("relu-exp run planted ")
+
+
 def test_a_mistake_in_one_claim_is_a_line_and_spares_the_others(results: Path) -> None:
     claims = [planted("broken", raising(KeyError("depth\nwidth"))), planted("true", slower)]
     verdicts = judge_all(results, claims)

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from relu_exp.core.launchers import COMMON, LAUNCHERS
+from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import TABLES, UsageError
+from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.launchers.local import Progress, launch
-from relu_exp.launchers.task import FleetJob, Outcome
+from relu_exp.launchers.task import FleetJob, Outcome, check_code, code_of_runs
 from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
 
@@ -212,6 +214,49 @@ def test_a_fleet_whose_process_is_killed_goes_on_from_its_checkpoint(
     assert not list(store.checkpoints.glob("*.pt"))
     assert store.finished() == {run.run_id for fleet in fleets for run in fleet.runs}
     assert set(rows(store)["curves"]) <= set(tables["curves"])
+
+
+BENT = """
+from relu_exp.plugins import activation
+
+@activation(formula="f", reference="made up for this test")
+def bent_elsewhere(x):
+    return {slope} * x
+"""
+
+
+@pytest.mark.parametrize("name", ["ray", "slurm"])
+def test_a_node_with_other_code_of_a_plugin_refuses_to_train(
+    name, request, store, tmp_path, monkeypatch
+):
+    module, reason = MARKS[name]
+    pytest.importorskip(module, reason=reason)
+    request.getfixturevalue("cluster" if name == "ray" else "here")
+    monkeypatch.setattr(ACTIVATIONS, "_entries", dict(ACTIVATIONS._entries))
+    file = tmp_path / "bent_elsewhere.py"
+    file.write_text(BENT.format(slope=2.0))
+    load_plugins([str(file)])
+    fleets = plan([make_run(activation="bent_elsewhere")], (), 1).fleets
+    file.write_text(BENT.format(slope=3.0))
+    launcher, workers, settings = WAYS[f"{name}-driver" if name == "ray" else name]
+    job = FleetJob(store.root, "session", "cpu", (str(file),))
+    with pytest.raises(
+        UsageError, match=r"has other code than .*plugin \S*bent_elsewhere"
+    ) as caught:
+        LAUNCHERS[launcher].launch(fleets, job, workers, lambda event: None, **settings)
+    assert "\n" not in str(caught.value)
+    assert not store.finished()
+
+
+def test_a_node_with_another_engine_or_without_a_plugin_refuses_to_train(store):
+    (fleet,) = plan(runs_of(0.1, num_seeds=1), (), 1).fleets
+    job = FleetJob(store.root, "session", "cpu")
+    code = code_of_runs([fleet], job)
+    check_code([fleet], job, code)
+    with pytest.raises(UsageError, match="engine code 1234 → "):
+        check_code([fleet], job, code | {"engine code": "1234"})
+    with pytest.raises(UsageError, match="plugin mine 1234 → unknown"):
+        check_code([fleet], job, code | {"plugin mine": "1234"})
 
 
 def test_what_no_run_can_do_without_ends_the_launch_in_one_line(way, store):

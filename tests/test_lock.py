@@ -113,6 +113,15 @@ def test_of_a_huge_file_in_its_place_only_the_beginning_is_read(tmp_path):
     waits_for(tmp_path, lambda: os.truncate(tmp_path / ".lock", 10**12))
 
 
+def test_a_hard_link_in_its_place_leaves_the_other_file_as_it_is(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "results").mkdir()
+    os.link(tmp_path / "mine", tmp_path / "results" / ".lock")
+    with alone(tmp_path / "results", print):
+        pass
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
 def waits_for(folder, change=lambda: None):
     """Wait for a process that holds the lock, and end it when it is named."""
     holder = subprocess.Popen(

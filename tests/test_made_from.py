@@ -124,7 +124,7 @@ def check_noticed(said: Say, words: tuple[str, ...], reason: str) -> str:
         assert re.search(f"2 of 2 runs are stale .*made\\s+before {reason}", text)
     verified = said("verify", "results", *words[-2:], code=1)
     assert re.search(rf"differs .*not bits: {reason}", verified)
-    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun)", kept)
+    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun.*)", kept)
     assert "stale" not in said(*shlex.split(command))
     after = trained()
     assert {run_id: loss for run_id, (_, loss) in after.items()} != {
@@ -159,6 +159,22 @@ def test_a_plugin_whose_body_changed_makes_its_runs_stale_and_no_others(said: Sa
     check_noticed(said, words, "plugin mine [0-9a-f]{16} → [0-9a-f]{16}")
     other = ("run", *SMALL, "dataset=digits", "activation=relu", "seed=0", "--results", "other")
     assert "1: 0 new, 1 finished\n" in said(*other, "--plan", "--plugin", "mine")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_stale_runs_in_another_folder_are_trained_again_by_the_command_that_is_printed(
+    said: Say,
+) -> None:
+    write("mine.py", BENT)
+    results = "결과 둘"
+    words = ("run", *SMALL, "dataset=digits", "activation=bent", "seed=0", "--plugin", "mine")
+    said(*words, "--results", results)
+    write("mine.py", BENT.replace("0.1", "0.9"))
+    kept = said(*words, "--results", results)
+    (command,) = re.findall(r"To train them again: relu-exp (run .* --stale rerun)", kept)
+    assert "nothing to train" not in said(*shlex.split(command))
+    assert "1 finished" in said(*words, "--results", results, "--plan")
+    assert not Path("results").exists()
 
 
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -313,6 +329,42 @@ def add(slope):
     assert fresh("no_such_module") == ""
 
 
+MEASURED = (
+    HEAD
+    + """
+from relu_exp.plugins import measurement
+
+@measurement("largest", "the largest output")
+def largest(probe):
+    return probe.a.flatten(1).amax(1)
+"""
+)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_runs_that_lack_a_measurement_are_measured_when_they_are_asked_for(said: Say) -> None:
+    write("mine.py", MEASURED)
+    words = ("run", *SMALL, "dataset=digits", "activation=relu", "seed=0,1")
+    said(*words)
+    said(*words, "probes.steps=none", "--results", "unprobed")
+    named = (*words, "--plugin", "mine")
+    before = trained()
+    kept = said(*named)
+    assert "2 runs finished before but stale (measurement largest, which they lack): kept" in kept
+    report = Path("results/default/report.md").read_text(encoding="utf-8")
+    assert "they were made before measurement largest, which they lack" in report
+    said(*named, "--stale", "rerun")
+    assert "2: 0 new, 2 finished\n" in said(*named, "--plan")
+    # the training itself is the same
+    assert [loss for _, loss in trained().values()] == [loss for _, loss in before.values()]
+    rows = [
+        row for part in Store(Path("results/default")).read("layers") for row in part.to_pylist()
+    ]
+    assert {row["run_id"] for row in rows if row["quantity"] == "largest"} == {*before}
+    unprobed = ("--plan", "--plugin", "mine", "--results", "unprobed")
+    assert "2: 0 new, 2 finished\n" in said(*words, "probes.steps=none", *unprobed)
+
+
 # Data ---------------------------------------------------------------------------------------
 
 
@@ -339,9 +391,9 @@ def test_the_file_of_a_plugins_data_set_is_replaced(said: Say) -> None:
     assert Path("points.npy").stat().st_size == size
     check_noticed(said, words, "data of points [0-9a-f]{16} → [0-9a-f]{16}")
     Path("points.npy").unlink()
-    line = "2 runs finished before, but whether the data are the same is unknown: points cannot be"
+    line = "2 runs finished before, but whether the data are the same is unknown: "
     kept = said(*words)
-    assert f"{line} read: FileNotFoundError: " in kept
+    assert f"{line}dataset points cannot be read: FileNotFoundError: " in kept
     assert "nothing to train" in kept
 
 

@@ -121,3 +121,30 @@ def test_the_narrowest_of_a_jobs_groups_counts(groups):
     # as a container sees it whose groups have other names outside
     (root / "own").write_text("0::/host/of/ours\n")
     assert memory._left_to_group() is None
+
+
+PLANNED = """
+import resource
+from pathlib import Path
+from relu_exp.session.preview import show_plan
+from relu_exp.session.tasks import Options, tasks_of
+
+options = Options(Path("nowhere"), device="cpu", num_workers=2, only_plan=True)
+for num_seeds in (10, 10_000):
+    words = ["activation=relu,tanh", "initializer=he_normal", "depth=5", "learning_rate=0.1"]
+    (task,) = tasks_of(["default"], [*words, f"seed=range({num_seeds})"], options)
+    show_plan(task)
+    print("peak", len(task.runs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count in other units")
+def test_a_hundred_thousand_runs_are_planned_within_one_and_a_half_gigabytes(tmp_path):
+    """What 20,000 runs take beyond a few, five times."""
+    command = [sys.executable, "-c", PLANNED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("peak")]
+    (few, first), (many, last) = ((int(runs), int(kilobytes)) for _, runs, kilobytes in lines)
+    assert (few, many) == (20, 20_000)
+    assert first + 100_000 * (last - first) / (many - few) < 1_500_000

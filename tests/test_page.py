@@ -6,13 +6,13 @@ import json
 import math
 import re
 import string
-from pathlib import Path
+from base64 import b64decode
+from io import BytesIO
 from typing import Any
 
 import pytest
 from fontTools.ttLib import TTFont
 
-from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
@@ -20,7 +20,7 @@ from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.words import WORDS
-from relu_exp.evidence.report.pages import asset
+from relu_exp.evidence.report.pages import asset, hangul_font
 from relu_exp.evidence.report.verdict_pages import Judged
 
 import synthetic
@@ -120,8 +120,8 @@ def test_every_word_that_the_scripts_ask_for_exists() -> None:
 
 
 def test_the_embedded_font_has_every_korean_syllable(page: str) -> None:
-    path = Path(page_module.__file__).parent / "assets" / "hangul.woff2"
-    known = TTFont(path).getBestCmap()
+    font = BytesIO(b64decode(hangul_font()))
+    known = TTFont(font).getBestCmap()
     assert {sign for sign in page if "가" <= sign <= "힣"} <= set(map(chr, known))
 
 
@@ -147,13 +147,6 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(
     monkeypatch.setattr(page_module, "replace_text", full)
     with pytest.raises(UsageError, match=r"cannot be written to .*report\.html: No space left"):
         build_page(judged)
-
-
-def test_a_language_is_of_the_page_over_several_experiments(
-    judged: Judged, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["report", str(judged.root / "planted"), "--language", "ko"]) == 2
-    assert f"relu-exp report {judged.root} --language ko" in capsys.readouterr().err
 
 
 def test_an_interval_axis_places_effects_on_a_scale_with_their_threshold() -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from planted_layers import write_learning
 
 from relu_exp.cli import main
 from relu_exp.evidence.page import explorer
+from relu_exp.evidence.page.page import build_page
+from relu_exp.evidence.report.verdict_pages import build
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip(
@@ -195,6 +198,26 @@ def test_every_slider_changes_the_picture_and_the_address(reader: Reader) -> Non
     KEPT.mkdir(parents=True, exist_ok=True)
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     (KEPT / "timings.json").write_text(json.dumps({"first paint, ms": paint, **timings}, indent=1))
+
+
+def test_what_is_learned_is_drawn_and_what_is_too_large_is_named(
+    browser: Any, tmp_path: Path
+) -> None:
+    write_learning(tmp_path)
+    build_page(build(tmp_path, []))
+    reader = Reader(browser, tmp_path)
+    page = reader.open("#explorer?a=default~PReLU~He~2~0.01~~256&b=default~ReLU~He~2~0.01~~256")
+    learns, other = page.locator(".side").all()
+    page.wait_for_selector("[data-chart=learned] svg")
+    label = learns.locator("[data-chart=learned] svg").get_attribute("aria-label")
+    assert label == "slope: -0.224 in layer 1, -0.474 in layer 2"
+    assert "Signal by layer: > 10³² in layer 2" in learns.locator(".facts").inner_text()
+    assert not other.locator("[data-chart=learned]").is_visible()
+    assert "10³²" not in other.locator(".facts").inner_text()
+    learns.locator("details.numbers summary").click()
+    page.wait_for_selector(".side td")
+    assert "slope" in learns.locator("details.numbers table").inner_text()
+    assert reader.complaints == []
 
 
 def test_what_was_not_run_is_greyed_and_the_nearest_is_offered(reader: Reader) -> None:

@@ -53,8 +53,8 @@ def test_a_file_that_the_readme_links_is_there(link):
 def result(name: str) -> str:
     """Return a file of the results that the README speaks of.
 
-    They are the committed ones for as long as the README is: `make reproduce` and `make bench`
-    write over those on the disk, at another budget or on another machine.
+    They are the committed ones for as long as the README is: `make reproduce BUDGET=standard` and
+    `make bench` write over those on the disk, from other code or on another machine.
     """
 
     def git(*words: str) -> str | None:

@@ -110,6 +110,7 @@ FILES = {
     "defaults: [/etc/passwd, _self_]\n": "unknown key",
     "figures: ['../../x']\n": "unknown figure",
     "studies: ['../../evil']\n": "unknown study",
+    "exclude: [{seed: 'range(20000)'}]\n": "more than the limit of 10,000",
     "studies: ['os:system']\n": "unknown study",
     "budgets: {full: {dataset.download: true}}\n": "belongs on the command line",
     'question: "\\e]0;pwned\\a"\n': "unprintable character",
@@ -314,6 +315,20 @@ def checkpoints_elsewhere():
         os.utime(Path("../precious", name), (0, 0))
     shutil.rmtree("results/tiny/checkpoints", ignore_errors=True)
     Path("results/tiny/checkpoints").symlink_to("../../../precious")
+
+
+def lock_elsewhere():
+    """Have the lock be another name of somebody's file."""
+    Path("results/tiny/.lock").unlink()
+    os.link("../precious/file", "results/tiny/.lock")
+
+
+def job_elsewhere():
+    """Have the folder of a job lie where somebody has a file of the name of its marker."""
+    Path("../precious/job").mkdir()
+    Path("../precious/job/submitted").write_text("precious")
+    Path("results/tiny/jobs").mkdir()
+    Path("results/tiny/jobs/a job").symlink_to("../../../../precious/job")
 
 
 def session_a_pipe():
@@ -531,6 +546,8 @@ DAMAGES = {
         lambda: put_in_place(Path("results/tiny/.lock"), link("../../../precious/file")),
         ("run",),
     ),
+    "lock somebody's file": (lock_elsewhere, ()),
+    "job elsewhere": (job_elsewhere, ("run",)),
     "report's lock elsewhere": (
         lambda: Path("results/tiny/.report.lock").symlink_to("../../../precious/file"),
         ("report", "report alone", "run"),

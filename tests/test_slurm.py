@@ -1,18 +1,12 @@
 """The Slurm launcher against a real slurmctld and slurmd, where Debian's slurm-wlm is installed."""
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TextIO
 
 import pytest
 
@@ -27,6 +21,7 @@ from relu_exp.results.store import Store
 
 import trainers
 from configs import make_run
+from slurm_cluster import NoSlurmError, cluster_in, impatience, told, within
 
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'relu-exp[slurm]'")
 
@@ -38,125 +33,20 @@ from relu_exp.launchers.jobs import SlurmJob
 # one Slurm for all, whichever processes share out the tests
 pytestmark = pytest.mark.xdist_group("slurm")
 
-DAEMONS = ("munged", "slurmctld", "slurmd")
-PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
-CONFIGURATION = """
-ClusterName=one
-SlurmctldHost={host}
-SlurmUser=root
-SlurmdUser=root
-AuthType=auth/munge
-AuthInfo=socket={folder}/munge,cred_expire=3
-CredType=cred/munge
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
-SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SwitchType=switch/none
-MpiDefault=none
-ReturnToService=2
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-SchedulerParameters=sched_interval=1,bf_interval=1
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-KillWait=5
-MessageTimeout=60
-NodeName={host} CPUs=2 Boards=1 SocketsPerBoard=1 CoresPerSocket=2 ThreadsPerCore=1 RealMemory=1000
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
-"""
-
-
-@dataclass
-class Cluster:
-    """The daemons of a cluster, in the order of `DAEMONS`."""
-
-    folder: Path
-    daemons: list[subprocess.Popen[bytes]]
-    commands: tuple[tuple[str, ...], ...]
-    log: TextIO
-
-    def kill_controller(self) -> None:
-        """Kill slurmctld as a crash does, and start it again after some seconds."""
-        self.daemons[1].kill()
-        self.daemons[1].wait()
-
-        def start() -> None:
-            self.daemons[1] = subprocess.Popen(self.commands[1], stdout=self.log, stderr=self.log)
-
-        threading.Timer(3, start).start()
-
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    """A cluster of one node on this machine: munged, slurmctld and slurmd of our own."""
-    if os.geteuid() != 0 or not all(shutil.which(each, path=PLACES) for each in DAEMONS):
-        pytest.skip("no Slurm to start: it takes root, and apt-get install slurm-wlm munge")
+    """A cluster of one node on this machine, with these tests on the path of its jobs."""
     folder = Path(tmp_path_factory.mktemp("slurm"))
-    # munge wants a socket that others may reach, and keys that they may not
-    for each in [folder, *folder.parents][:-1]:
-        each.chmod(each.stat().st_mode | 0o011)
-    for each in ("state", "spool"):
-        (folder / each).mkdir()
-    key = folder / "key"
-    key.write_bytes(os.urandom(128))
-    key.chmod(0o400)
-    with socket.socket() as first, socket.socket() as second:
-        for each in (first, second):
-            each.bind(("127.0.0.1", 0))
-        ports = [each.getsockname()[1] for each in (first, second)]
-    host = socket.gethostname().partition(".")[0]
-    file = folder / "slurm.conf"
-    file.write_text(CONFIGURATION.format(host=host, folder=folder, ports=ports))
-    munge = ["munged", "--foreground", "--force", f"--socket={folder}/munge", f"--key-file={key}"]
-    munge += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
-    munge += [f"--seed-file={folder}/seed"]
-    commands = {
-        tuple(munge): (folder / "munge").is_socket,
-        ("slurmctld", "-D", "-f", str(file)): lambda: "UP" in told("scontrol", "ping"),
-        ("slurmd", "-D", "-f", str(file)): lambda: told("sinfo", "-h", "-o", "%T") == "idle",
-    }
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PATH", PLACES)
-    patch.setenv("SLURM_CONF", str(file))
-    patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
-    patch.setenv(trainers.NOTES, str(folder))
-    patch.setitem(launcher._POLL_SECONDS, "slurm", 1.0)  # one node of our own may be asked often
-    with (folder / "daemons.log").open("w") as log:
-        started = []
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         try:
-            for command, answers in commands.items():
-                started.append(subprocess.Popen(command, stdout=log, stderr=log))
-                if not within(100, answers):
-                    words = (folder / "daemons.log").read_text()[-300:]
-                    pytest.skip(f"{command[0]} does not start here: {words}")
-            yield Cluster(folder, started, tuple(commands), log)
-        finally:
-            for daemon in reversed(started):
-                daemon.terminate()
-            for daemon in reversed(started):
-                daemon.wait(30)
-            patch.undo()
-
-
-def told(*command):
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-
-
-def within(seconds, condition):
-    """Return whether something comes true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
+            cluster = stack.enter_context(cluster_in(folder))
+        except NoSlurmError as error:
+            pytest.skip(str(error))
+        patch.setenv(trainers.NOTES, str(folder))
+        # one node of our own may be asked often
+        patch.setitem(launcher._POLL_SECONDS, "slurm", 1.0)
+        yield cluster
 
 
 def launch_fleets(fleets, root, callback=lambda event: None, train=trainers.train, **settings):
@@ -192,29 +82,6 @@ def test_an_array_gives_the_tables_of_the_local_launcher(slurm, tmp_path):
     assert sum(isinstance(event, Outcome) for event in events) == 3
     assert not (there.root / "jobs").exists()
     assert jobs() == ""
-
-
-@contextmanager
-def impatience():
-    """Let requeued jobs start when their credentials have expired: Slurm waits two minutes."""
-    is_over, hurried = threading.Event(), set()
-
-    def hurry():
-        while not is_over.wait(0.5):
-            lines = told("squeue", "-h", "-t", "PENDING", "-o", "%i %r").splitlines()
-            waiting = {line.split()[0] for line in lines if line.endswith("BeginTime")}
-            for job_id in waiting - hurried:
-                update = ["scontrol", "update", f"JobId={job_id}", "StartTime=now+6"]
-                subprocess.run(update, capture_output=True, check=True)
-                hurried.add(job_id)
-
-    thread = threading.Thread(target=hurry)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("rate", [trainers.KILLED_ONCE, trainers.PREEMPTED_ONCE])
@@ -273,7 +140,7 @@ def test_a_controller_that_is_killed_and_started_again_loses_nothing(slurm, tmp_
 
     def kill_once(event):
         if not events:
-            slurm.kill_controller()
+            slurm.kill("slurmctld")
         events.append(event)
 
     store = launch_fleets(fleets_of(0.1, 0.2, 0.3), tmp_path / "results", kill_once, train=None)
@@ -321,7 +188,7 @@ def scheduler_of(root, fleets, events):
     """A scheduler whose queue is never asked: its jobs are put in by hand."""
     folder = root / "jobs" / "session"
     folder.mkdir(parents=True)
-    template = SlurmJob(fleets, FleetJob(root, "session", "cpu"), folder, 1, (), 1)
+    template = SlurmJob(fleets, FleetJob(root, "session", "cpu"), folder, 1, {}, 1)
     return launcher._SlurmScheduler(
         template, events.append, None, {}, "slurm", 10, launcher.deque()
     )
@@ -360,7 +227,7 @@ def test_a_job_that_is_stopped_again_and_again_goes_on_while_its_checkpoints_adv
     (fleet,) = fleets_of(0.1)
     store = Store(tmp_path)
     store.open()
-    job = SlurmJob((fleet,), FleetJob(tmp_path, "session", "cpu"), tmp_path, 1, (), 1)
+    job = SlurmJob((fleet,), FleetJob(tmp_path, "session", "cpu"), tmp_path, 1, {}, 1)
     store.checkpoints.mkdir(exist_ok=True)
     checkpoint = store.checkpoints / f"{fleet.fleet_id}.pt"
     for second in range(5):
@@ -446,11 +313,48 @@ def test_a_full_queue_is_waited_for_while_jobs_are_in_it(tmp_path, monkeypatch):
         raise error
 
     monkeypatch.setattr(scheduler, "submit_array", refuse)
-    with pytest.raises(UsageError, match="temporarily unable"):
-        scheduler.submit()
-    scheduler.due.clear()
-    scheduler.due.extend((fleet,) for fleet in fleets)
     scheduler.queued["7"] = None
     scheduler.submit()
     assert [fleet for (fleet,) in scheduler.due] == list(fleets)
     assert notices == [Notice("Slurm takes no more than 1 jobs now; the others wait here")]
+
+
+@pytest.mark.parametrize(
+    "refusal", ["temporarily unable to accept job", "Invalid job array specification"]
+)
+def test_an_array_that_slurm_refuses_is_submitted_in_smaller_ones(tmp_path, monkeypatch, refusal):
+    fleets = fleets_of(0.1, 0.2, 0.3, 0.4)
+    notices, sizes = [], []
+    scheduler = scheduler_of(tmp_path, fleets, notices)
+    scheduler.due.extend((fleet,) for fleet in fleets)
+
+    def refuse(jobs):
+        sizes.append([job.fleets[0] for job in jobs])
+        raise FailedJobError(f"sbatch: error: {refusal}")
+
+    monkeypatch.setattr(scheduler, "submit_array", refuse)
+    scheduler.submit()
+    scheduler.submit()
+    with pytest.raises(UsageError, match=refusal):
+        scheduler.submit()
+    assert sizes == [list(fleets), list(fleets[:2]), list(fleets[:1])]
+    assert [notice.text for notice in notices] == [
+        "Slurm takes no 4 jobs at once; trying 2",
+        "Slurm takes no 2 jobs at once; trying 1",
+    ]
+
+
+def test_jobs_of_another_user_whose_folder_is_closed_are_not_overlooked(
+    left_behind, tmp_path, monkeypatch
+):
+    stat = Path.stat
+
+    def closed(path, **options):
+        if path.parent == left_behind:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither squeue nor scancel
+    with pytest.raises(UsageError, match="this machine has no squeue to ask"):
+        slurm_queue.cancel_left_behind(left_behind.parent)

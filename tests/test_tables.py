@@ -18,7 +18,7 @@ from pyarrow import parquet
 from relu_exp.cli import main
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.datasets import DATASETS, load, shape_of
-from relu_exp.engine.data.tables import layout_of
+from relu_exp.engine.data.tables import forget_tables
 from relu_exp.engine.networks import layers_of
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.figures.slices import _stem
@@ -37,7 +37,7 @@ Rows = list[list[Any]]
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in an empty folder, and forget the files of other tests."""
     monkeypatch.chdir(tmp_path)
-    layout_of.cache_clear()
+    forget_tables()
 
 
 def choose(**settings: Any) -> Choice:
@@ -205,7 +205,7 @@ def test_a_damaged_file_is_one_line(content: bytes, says: str) -> None:
         ("꽃들.csv", r"\(did you mean 꽃.csv\?\)"),
         ("nowhere/a.csv", "there is no folder .*nowhere"),
         ("flowers.xlsx", "none that is read: name a CSV"),
-        ("pipe.csv", "no such file"),
+        ("pipe.csv", "pipe.csv is neither a file nor a folder$"),
         ("object.npz", "object.npz cannot be read as npz: .*allow_pickle"),
         ("text.npz", "it is not an NPZ file"),
         ("text.parquet", "cannot be read as parquet"),
@@ -252,6 +252,9 @@ def test_arrays_that_could_be_either_are_refused() -> None:
     np.savez("my.npz", images=pixels(40, 3, 9, 3), label=np.arange(40) % 2)
     with pytest.raises(UsageError, match=r"images has shape \(40, 3, 9, 3\); expected"):
         shape_of(choose(path="my.npz"))
+    np.savez("far.npz", images=pixels(40, 8), label=[0.0, np.inf, 1e30, 1.0] * 10)
+    with pytest.raises(UsageError, match="row 2, label is inf, which is no class"):
+        shape_of(choose(path="far.npz"))
     np.savez("two.npz", a=pixels(40, 8), b=pixels(40, 8), label=np.arange(40) % 2)
     with pytest.raises(UsageError, match=r"dataset.features=NAME; arrays: a \(40, 8\), b"):
         shape_of(choose(path="two.npz"))
@@ -275,6 +278,40 @@ def test_a_test_set_of_its_own_stays_one() -> None:
         UsageError, match=r"other.csv: the label of row 1 is 'rose', which train.csv"
     ):
         shape_of(choose(path="train.csv", test_path="other.csv"))
+
+
+def test_columns_of_a_test_set_are_found_by_their_names() -> None:
+    write("train.csv", rows(60))
+    swapped = [[year, kind, length] for length, year, kind in rows(15)]
+    write("test.csv", swapped, "year,species,length")
+    data = load(choose(path="train.csv", test_path="test.csv", scaling="none"))
+    expected = torch.tensor([[float(each) for each in row[:2]] for row in rows(15)])
+    assert torch.allclose(data.test.inputs, expected)
+    write("other.csv", rows(15), "length,age,species")
+    with pytest.raises(
+        UsageError, match=r"other.csv has no column 'year', which train.csv learns from"
+    ):
+        shape_of(choose(path="train.csv", test_path="other.csv"))
+    write("more.csv", [[1, *row] for row in rows(15)], "id,length,year,species")
+    with pytest.raises(UsageError, match=r"train.csv has no column 'id', which more.csv"):
+        shape_of(choose(path="train.csv", test_path="more.csv"))
+    data = load(choose(path="train.csv", test_path="more.csv", features=["year"], scaling="none"))
+    assert torch.allclose(data.test.inputs, expected[:, 1:])
+
+
+def test_labels_that_differ_only_in_spaces_are_not_two_classes() -> None:
+    content = rows(60)
+    content[7][2] += " "
+    write("my.csv", content)
+    with pytest.raises(
+        UsageError, match=r"my.csv: the labels '(\w+)' and '\1 ' differ only in the spaces"
+    ):
+        shape_of(choose(path="my.csv"))
+
+
+def test_spaces_around_its_name_hide_no_column_of_labels() -> None:
+    write("my.csv", rows(60), "length,year,species ")
+    assert shape_of(choose(path="my.csv")).num_features == 2
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
@@ -351,6 +388,29 @@ def test_workers_train_on_files_of_ones_own(capsys: pytest.CaptureFixture[str]) 
     assert "table 풀 둘.csv" in text
 
 
+def test_a_file_that_changes_between_two_commands_of_one_process_is_seen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def said(*more: str) -> str:
+        words = ("activation=relu", "initializer=he_normal", "depth=1", "width=4", "num_steps=2")
+        words += ("learning_rate=0.1", "seed=0", "batch_size=8", "probes.num_samples=8")
+        data = ("dataset=table", "dataset.path=mine.csv")
+        assert main(["run", *words, *data, "--workers", "1", *more]) == 0
+        out, err = capsys.readouterr()
+        return out + err
+
+    write("mine.csv", rows(60))
+    said()
+    assert "1 finished" in said("--plan")
+    # other sizes: the layout itself has changed
+    write("mine.csv", rows(90))
+    assert "1 stale" in said("--plan")
+    assert "stale (data of table " in said()
+    said("--stale", "rerun")
+    assert "1 finished" in said("--plan")
+    assert len(load(choose(path="mine.csv")).train) == 72
+
+
 def test_figures_of_two_files_have_two_names_whatever_the_script() -> None:
     stems = {_stem("dataset_label", f"table {name}.csv") for name in ("꽃", "풀", "a")}
     assert len(stems) == 3
@@ -383,7 +443,8 @@ def test_a_plan_says_what_is_not_there(
 ) -> None:
     words = ["run", f"dataset={name}", "seed=0", "--plan", "--device", "cpu"]
     if name == "lost":  # a plugin's
-        monkeypatch.setitem(DATASETS._entries, "lost", replace(DATASETS["moons"], read=_lost))
+        lost = replace(DATASETS["moons"], read=_lost, is_bundled=False)
+        monkeypatch.setitem(DATASETS._entries, "lost", lost)
     else:
         words.append("dataset.root=empty")
     assert main(words) == 2

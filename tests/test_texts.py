@@ -11,12 +11,15 @@ import pytest
 import yaml
 
 import relu_exp
+from relu_exp.config.files import experiments
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.data.texts import Text, as_text, entry, read_texts, texts_of
+from relu_exp.evidence.figures.words import text as figure_words
 from relu_exp.evidence.page.questions import QUESTIONS
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.looks import LOOKS
+from relu_exp.evidence.report.words import text as report_words
 
 ROOT = Path(relu_exp.__file__).parent
 OTHER_WORDS = (
@@ -84,8 +87,10 @@ def test_korean_has_one_word_for_one_thing_and_one_register() -> None:
     texts = [text for one in ERRATA for text in (one.written, one.right)]
     texts += [*(question.text for question in QUESTIONS), *WORDS.values()]
     texts += texts_of("relu_exp.evidence.report", "conditions.yaml").values()
+    texts += [*report_words.texts.values(), *figure_words.texts.values()]
     texts += [text for look in LOOKS.values() for text in (look.word, look.meaning)]
-    for korean in [*(text.ko for text in texts), *(one.statement_ko for one in CLAIMS)]:
+    asked = [text for each in experiments() for text in (each.title_ko, each.question_ko)]
+    for korean in [*(text.ko for text in texts), *(one.statement_ko for one in CLAIMS), *asked]:
         plain = korean.replace("서브그래디언트", "")
         assert not [word for word in OTHER_WORDS if word in plain], korean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 from dataclasses import replace
@@ -14,6 +15,7 @@ from relu_exp.cli import main
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.verdicts import Rule, Verdict
+from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.report import verdict_pages
 from relu_exp.evidence.report.judged_claims import shown_effect
 from relu_exp.evidence.report.looks import standardized
@@ -79,6 +81,70 @@ def test_a_command_cannot_end_its_span_of_code(tmp_path: Path, command: str, sho
     (line,) = [line for line in lines if "again: " in line]
     assert shown in line
     assert line.endswith(" ``" if "``" in shown else "`")
+
+
+def test_a_claims_command_repeats_what_the_recorded_one_set(tmp_path: Path) -> None:
+    claim = replace(CLAIMS[0], experiments=("planted", "other", "third", "unrun"))
+    several = "relu-exp run planted third depth=2 'seed=range(2)' --budget quick --plugin json"
+    for name, command in (
+        ("planted", several),
+        ("third", several),
+        ("other", "relu-exp run other"),
+    ):
+        budget = "quick" if command is several else None
+        synthetic.write(tmp_path / name, RUNS, command=command, budget=budget)
+    (line,) = [line for line in build(tmp_path, [claim]).markdown.read_text().splitlines()
+               if "again: " in line]  # fmt: skip
+    place = f"--results {tmp_path} --plugin json"
+    assert line.endswith(
+        f"again: `relu-exp run planted third depth=2 'seed=range(2)' --budget quick {place} && "
+        f"relu-exp run other {place} && "
+        f"relu-exp run unrun --budget quick --claim true {place}`"
+    )
+
+
+def test_overrides_that_fill_pages_are_left_out(tmp_path: Path) -> None:
+    synthetic.write(tmp_path / "planted", RUNS, command=f"relu-exp run x {'depth=2 ' * 2000}")
+    (line,) = [line for line in build(tmp_path, CLAIMS[:1]).markdown.read_text().splitlines()
+               if "again: " in line]  # fmt: skip
+    assert "again: `relu-exp run planted --claim true " in line
+
+
+CHANGED = "data of mnist5k 1f0c1f0c → 94ab94ab"
+
+
+def test_a_claim_that_rests_on_stale_runs_says_so_and_how_to_train_them_again(
+    tmp_path: Path,
+) -> None:
+    ids = [run.run_id for run in RUNS]
+    more = {"stale": {CHANGED: ids[:1], "nothing of these": ["unknown"]}, "session": "later"}
+    command = "relu-exp run planted depth=2"
+    synthetic.write(tmp_path / "planted", RUNS, command=command, **more)
+    apart = replace(
+        CLAIMS[0], id="apart", effects=lambda _: replace(CLAIMS[0].effects(_), run_ids=ids[1:])
+    )
+    made = build(tmp_path, [*CLAIMS[:1], apart])
+    notes = {id: found["notes"] for id, found in read_verdicts(tmp_path).items()}
+    again = f"{command} --stale rerun --results {tmp_path}"
+    line = (
+        "1 of 2 runs of planted that it rests on is stale: made before "
+        f"{CHANGED}. To train it again: {again}"
+    )
+    assert notes["true"][0] == line
+    assert not any("stale" in note for note in notes["apart"])
+    build_index(tmp_path, made.summary, made.evidence.at)
+    assert "1 is stale." in (tmp_path / "README.md").read_text()
+    page = html.unescape(build_page(made).read_text())
+    for text in (made.markdown.read_text().replace("\\", ""), page):
+        assert line in text
+        assert "Some runs of planted are stale" in text
+
+
+def test_runs_that_were_trained_again_are_no_longer_stale(tmp_path: Path) -> None:
+    ids = [run.run_id for run in RUNS]
+    synthetic.write(tmp_path / "planted", RUNS, stale={CHANGED: ids})
+    build(tmp_path, CLAIMS[:1])
+    assert "stale" not in (tmp_path / "claims.md").read_text()
 
 
 def test_the_map_of_a_conditional_claim_is_drawn(judged: Judged) -> None:

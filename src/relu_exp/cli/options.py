@@ -129,8 +129,12 @@ Stale = Annotated[
     ),
 ]
 Language = Annotated[
-    str | None,
-    _choice("--language", ("en", "ko"), "Initial language of report.html, which holds both."),
+    str,
+    _choice(
+        "--language",
+        ("en", "ko"),
+        "Language of the reports; the page about all claims holds both and begins with this one.",
+    ),
 ]
 _FOLDER = "Folder of one experiment, or of several."
 Place = Annotated[Path, typer.Argument(metavar="[RESULTS]", parser=path, help=_FOLDER)]

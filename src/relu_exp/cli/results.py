@@ -26,7 +26,7 @@ __all__ = ["compare", "export", "report", "verify"]
 
 def report(
     results: Place = HERE,
-    language: Language = None,
+    language: Language = "en",
     all_figures: Annotated[
         bool,
         typer.Option(
@@ -75,7 +75,7 @@ def verify(
 ) -> None:
     """Train some finished runs again and compare every table; exit 1 when something differs."""
     if rows:
-        from relu_exp.session.verify.soundness import check_results
+        from relu_exp.session.verify.audit import check_results
 
         if sample is not None or seed is not None or studies:
             raise UsageError("--rows trains nothing: leave --sample, --seed and --studies out")

@@ -12,6 +12,7 @@ from relu_exp.cli.options import (
     Budget,
     Debug,
     Device,
+    Language,
     Plan,
     Plugins,
     Results,
@@ -21,11 +22,12 @@ from relu_exp.cli.options import (
     Yes,
     whole,
 )
+from relu_exp.core.arguments import is_experiment
 from relu_exp.core.schema import UsageError
-from relu_exp.core.words import is_experiment
 
 __all__ = ["reproduce", "run"]
 
+DEFAULT_BUDGET = "quick"
 MAX_SEEDS = 64
 
 
@@ -59,6 +61,7 @@ def run(
             autocompletion=complete_claim,
         ),
     ] = None,
+    language: Language = "en",
     debug: Debug = False,
 ) -> None:
     """Train the missing runs of a sweep, then report."""
@@ -79,13 +82,14 @@ def run(
         rerun_stale=stale == "rerun",
         watches=watch,
         claim=claim,
+        language=language,
     )
     raise typer.Exit(train(names, overrides, options))
 
 
 def reproduce(
     plan: Plan = False,
-    budget: Budget = "quick",
+    budget: Budget = DEFAULT_BUDGET,
     device: Device = "auto",
     results: Results = HERE,
     workers: Workers = None,
@@ -110,14 +114,18 @@ def reproduce(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Run every experiment, decide every claim, and report on all of them."""
+    """Run every experiment, decide every claim, and report on all of them.
+
+    Results of a larger budget stay: those of a smaller one go to a folder of its name beside them.
+    """
     if max_seeds is not None and not until_decided:
         raise UsageError("--max-seeds can only be used with --until-decided")
     _warm_up(device, plan)
+    from relu_exp.session.results_folder import folder_for
     from relu_exp.session.session import Options, train
 
     options = Options(
-        results=results,
+        results=folder_for(results, budget or DEFAULT_BUDGET),
         device=device,
         num_workers=workers,
         plugins=tuple(plugin or ()),

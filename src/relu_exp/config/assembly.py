@@ -17,7 +17,7 @@ from relu_exp.config.files import (
 )
 from relu_exp.config.grammar import Values, check_distinct, parse_override, parse_value
 from relu_exp.config.groups import GROUPS, compose_options, registries
-from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, checked
+from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, check_listable, checked
 from relu_exp.config.sweep import Condition, LauncherConfig, Sweep
 from relu_exp.core.launchers import COMMON, LAUNCHERS
 from relu_exp.core.registry import nearest, shown
@@ -90,6 +90,7 @@ def _figures(overrides: Sequence[str]) -> tuple[str, ...]:
     if len(overrides) > 1:
         raise UsageError("figures is given twice; several are written figures=NAME,NAME")
     _, values = parse_override(overrides[0])
+    check_listable("figures", values)
     names = [name for value in values for name in (value if isinstance(value, list) else [value])]
     return tuple(dict.fromkeys(map(shown, names)))
 
@@ -172,6 +173,8 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         dimensions=tuple(resolved),
         excludes=tuple(_condition(item, options) for item in excluded),
         studies=experiment.studies,
+        title_ko=experiment.title_ko,
+        question_ko=experiment.question_ko,
     )
 
 
@@ -185,7 +188,8 @@ def _is_no_axis(key: str) -> bool:
 
 
 def _check_excluded(condition: Mapping[str, Values]) -> None:
-    for key in condition:
+    for key, values in condition.items():
+        check_listable(f"an item of exclude: {key}", values)
         group = group_of(key)
         if group is None and not _is_no_axis(key):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,14 +90,23 @@ def _are_known(replaced: Axes, columns: Axes) -> bool:
     known = _together(columns)
     column_of = dict(zip(known.keys, known.columns, strict=True))
     return all(
-        _size(values) <= known.size and all(value in column_of[key] for value in values)
+        _size(values) <= known.size and all(map(_searchable(column_of[key]).__contains__, values))
         for key, values in replaced.items()
     )
 
 
 def _narrow(columns: Axes, replaced: Axes) -> dict[str, Values]:
-    rows = [row for row in _together(columns) if all(row[key] in replaced[key] for key in replaced)]
+    kept = {key: _searchable(values) for key, values in replaced.items()}
+    rows = [row for row in _together(columns) if all(row[key] in kept[key] for key in kept)]
     return {key: [row[key] for row in rows] for key in columns}
+
+
+def _searchable(values: Values) -> Collection[object]:
+    """Return values as a set where they can be hashed: there may be a hundred thousand."""
+    try:
+        return set(values)
+    except TypeError:
+        return values
 
 
 def _together(columns: Axes) -> Dimension:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from relu_exp.core.file_names import storable
 from relu_exp.core.registry import experiment_folders, nearest, printable, shown
 from relu_exp.core.schema import BUDGETS, UsageError
 
@@ -27,7 +28,9 @@ __all__ = [
 
 _FIELDS = (
     "title",
+    "title_ko",
     "question",
+    "question_ko",
     "overrides",
     "sweep",
     "zip",
@@ -36,6 +39,7 @@ _FIELDS = (
     "figures",
     "studies",
 )
+_MAY_BE_EMPTY = ("question", "title_ko", "question_ko")
 _MOST_BYTES = 1_000_000
 
 
@@ -54,6 +58,8 @@ class Experiment:
     budgets: Mapping[str, Mapping[str, object]]
     figures: tuple[str, ...]
     studies: tuple[str, ...] = ()
+    title_ko: str = ""
+    question_ko: str = ""
 
     @property
     def trains(self) -> bool:
@@ -251,6 +257,8 @@ def _experiment(path: Path, content: object) -> Experiment:
         budgets=budgets,
         figures=tuple(_text("figures", item) for item in _list("figures", content.get("figures"))),
         studies=tuple(_text("studies", item) for item in _list("studies", content.get("studies"))),
+        title_ko=_text("title_ko", content.get("title_ko", "")),
+        question_ko=_text("question_ko", content.get("question_ko", "")),
     )
 
 
@@ -264,12 +272,15 @@ def _check_fetches_nothing(layers: Iterable[Mapping[str, object]]) -> None:
 
 
 def _folder_name(stem: str) -> str:
-    """Return the name of the results folder for a file name: without leading dots."""
-    return stem.lstrip(".") or "experiment"
+    """Return the name of the results folder for a file name: one that every system can store.
+
+    It has no leading dots, with which it would be hidden.
+    """
+    return storable(stem.lstrip(".") or "experiment")
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str) or not (value.strip() or name == "question"):
+    if not isinstance(value, str) or not (value.strip() or name in _MAY_BE_EMPTY):
         raise UsageError(f"{name} is not text: {shown(value)}")
     text = " ".join(value.split())
     if printable(text) != text:

@@ -15,7 +15,14 @@ from relu_exp.core.registry import Setting, nearest, shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import UsageError
 
-__all__ = ["PLAIN_KEYS", "SCHEDULE_KEYS", "THRESHOLD_KEYS", "check_key", "checked"]
+__all__ = [
+    "PLAIN_KEYS",
+    "SCHEDULE_KEYS",
+    "THRESHOLD_KEYS",
+    "check_key",
+    "check_listable",
+    "checked",
+]
 
 _MOST_VALUES = 10_000
 
@@ -77,6 +84,14 @@ def _guess(key: str, valid: Iterable[str]) -> str:
     return nearest(key, valid)
 
 
+def check_listable(key: str, values: Values) -> None:
+    """Raise a UsageError if a range is too long to be listed."""
+    if isinstance(values, Range) and values.size > _MOST_VALUES:
+        raise UsageError(
+            f"{key} has {values.size:,} values, more than the limit of {_MOST_VALUES:,}"
+        )
+
+
 def checked(key: str, values: Values) -> Values:
     """Return the values of a key, converted to its type; for a group, the names of its options.
 
@@ -87,10 +102,8 @@ def checked(key: str, values: Values) -> Values:
         UsageError: there is no such key, or a value is not valid.
     """
     check_key(key)
-    if isinstance(values, Range) and key not in PLAIN_KEYS and values.size > _MOST_VALUES:
-        raise UsageError(
-            f"{key} has {values.size:,} values, more than the limit of {_MOST_VALUES:,}"
-        )
+    if key not in PLAIN_KEYS:
+        check_listable(key, values)
     if not isinstance(values, Range) and any(isinstance(value, Pattern) for value in values):
         values = _matching(key, values)
     if key in GROUPS:

@@ -41,6 +41,8 @@ class LauncherConfig:
 class Sweep:
     """One configured experiment: a title, a question and runs that are not expanded yet.
 
+    `title_ko` and `question_ko` are the same in Korean, empty where an experiment leaves them out.
+
     `axes` holds the axes as written; `thresholds` the losses and accuracies for
     `steps_to_threshold`; `figures` the names of the figures that answer the question; `studies` the
     computations that need no training. A sweep without dimensions has studies only.
@@ -57,6 +59,8 @@ class Sweep:
     dimensions: tuple[Dimension, ...]
     excludes: tuple[Condition, ...]
     studies: tuple[str, ...] = ()
+    title_ko: str = ""
+    question_ko: str = ""
 
     @property
     def num_runs(self) -> int:

@@ -30,21 +30,21 @@ def import_file(plugin: str) -> None:
     Modules beside it can be imported by it.
 
     Raises:
-        UsageError: there is no such file, or the folder is no package.
+        UsageError: there is no such file, it is not Python, or the folder is no package.
     """
     path = Path(plugin).resolve()
     source = path / "__init__.py" if path.is_dir() else path
     if not source.is_file():
         problem = "a folder without __init__.py" if path.is_dir() else "no such file"
         raise UsageError(problem)
+    if source.suffix != ".py":
+        raise UsageError("not a Python file (its name must end in .py)")
     name = _module_name(path, source)
     if name in sys.modules:
         return
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     folders = [str(path)] if path.is_dir() else None
-    if source.suffix != ".py":
-        raise UsageError("not a Python file (its name must end in .py)")
     spec = importlib.util.spec_from_file_location(
         name,
         source,

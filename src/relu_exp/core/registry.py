@@ -35,6 +35,7 @@ __all__ = [
     "load_plugins",
     "named_plugins",
     "nearest",
+    "note_entry",
     "printable",
     "settings_of",
     "shown",
@@ -149,21 +150,31 @@ class Setting:
             self._check_range(name, checked)
         return checked
 
-    def _check_range(self, name: str, value: float) -> None:
+    @property
+    def limits(self) -> str:
+        """What is valid, in words, as in `above 0 and at most 1`; empty: all of its type."""
+        if self.choices is not None:
+            return f"one of {', '.join(map(shown, self.choices))}"
+        return " and ".join(words for words, _, _ in self._bounds())
+
+    def _bounds(self) -> list[tuple[str, float, Callable[[float, float], bool]]]:
+        """Return each bound that is stated: in words, its value, and what must hold of it."""
         bounds: list[tuple[str, float | None, Callable[[float, float], bool]]] = [
             ("above", self.above, operator.gt),
             ("at least", self.at_least, operator.ge),
             ("below", self.below, operator.lt),
             ("at most", self.at_most, operator.le),
         ]
-        stated = [(word, bound, holds) for word, bound, holds in bounds if bound is not None]
+        return [
+            (f"{word} {bound:,}" if isinstance(bound, int) else f"{word} {bound:g}", bound, holds)
+            for word, bound, holds in bounds
+            if bound is not None
+        ]
+
+    def _check_range(self, name: str, value: float) -> None:
         is_finite = isinstance(value, int) or math.isfinite(value)
-        if not is_finite or not all(holds(value, bound) for _, bound, holds in stated):
-            words = [] if is_finite else ["finite"]
-            words += [
-                f"{word} {bound:,}" if isinstance(bound, int) else f"{word} {bound:g}"
-                for word, bound, _ in stated
-            ]
+        if not is_finite or not all(holds(value, bound) for _, bound, holds in self._bounds()):
+            words = [*([] if is_finite else ["finite"]), *([self.limits] if self.limits else [])]
             raise UsageError(
                 f"{name}={shown(value)} is not valid: it must be {' and '.join(words)}"
             )
@@ -308,8 +319,7 @@ class Registry(Mapping[str, E_]):
 
         def decorate(function: F) -> F:
             entry = self.add(make(function))
-            if not (_is_loading or function.__module__.startswith("relu_exp.")):
-                _OF_SCRIPT[f"{self.kind} {entry.name}"] = function.__module__
+            note_entry(f"{self.kind} {entry.name}", function.__module__)
             return function
 
         return decorate
@@ -401,6 +411,12 @@ _NAMED_PLUGINS: list[str] = []
 _is_loading = False
 _OF_SCRIPT: dict[str, str] = {}
 """Entry → module, of entries that neither this package nor a plugin registered."""
+
+
+def note_entry(entry: str, module: str) -> None:
+    """Remember an entry, such as `activation bent`, if neither package nor plugin registers it."""
+    if module and not (_is_loading or module.startswith("relu_exp.")):
+        _OF_SCRIPT[entry] = module
 
 
 def entries_of_script() -> tuple[str, ...]:

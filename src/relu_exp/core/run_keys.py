@@ -34,6 +34,7 @@ class RunKey:
         default: the value where nothing else is configured; of steps, a schedule in words.
         help: what the value is.
         label: the name in print.
+        label_ko: the same in Korean.
         about: what it changes. Networks that differ in `training` alone are equal before it.
         written: the name on the command line and in files, where it is not the field's.
         phrase: what the page's explorer writes before a value, where it is not the label.
@@ -50,6 +51,7 @@ class RunKey:
     default: int | float | str
     help: str
     label: str
+    label_ko: str
     about: Topic
     above: float | None = None
     at_least: float | None = None
@@ -100,6 +102,7 @@ class RunKeys:
             5,
             "hidden layers",
             "depth",
+            "깊이",
             "network",
             at_least=0,
             at_most=10_000,
@@ -112,6 +115,7 @@ class RunKeys:
             100,
             "units of each hidden layer",
             "width",
+            "너비",
             "network",
             at_least=1,
             at_most=100_000,
@@ -125,6 +129,7 @@ class RunKeys:
             0.1,
             "of the optimizer",
             "learning rate",
+            "학습률",
             "training",
             above=0,
             also_called=("lr",),
@@ -137,6 +142,7 @@ class RunKeys:
             128,
             "samples of a minibatch",
             "batch size",
+            "배치 크기",
             "training",
             at_least=1,
             at_most=10_000_000,
@@ -151,6 +157,7 @@ class RunKeys:
             200,
             "updates of the weights",
             "updates",
+            "갱신 횟수",
             "training",
             at_least=0,
             at_most=100_000_000,
@@ -164,6 +171,7 @@ class RunKeys:
             0,
             "of every random number of a run",
             "seed",
+            "시드",
             "seed",
             at_least=0,
             at_most=2**63 - 1,
@@ -177,6 +185,7 @@ class RunKeys:
             DEFAULT_PRECISION,
             "of the operands of matrix products",
             "precision",
+            "정밀도",
             "computing",
             choices=PRECISIONS,
             also_called=("dtype",),
@@ -189,6 +198,7 @@ class RunKeys:
             0.0,
             "largest norm of a run's gradient, over all its parameters; 0: any",
             "gradient clip",
+            "기울기 클리핑",
             "training",
             at_least=0,
             also_called=("clip", "grad_clip", "clip_grad_norm", "max_grad_norm"),
@@ -201,6 +211,7 @@ class RunKeys:
             64,
             "training samples that layers are measured on",
             "probe samples",
+            "측정 샘플 수",
             "measuring",
             at_least=1,
             at_most=10_000_000,
@@ -215,6 +226,7 @@ class RunKeys:
             "powers_of_two",
             "steps at which layers are measured",
             "probe steps",
+            "측정 단계",
             "measuring",
             written="probes.steps",
             is_schedule=True,
@@ -226,6 +238,7 @@ class RunKeys:
             "last",
             "steps at which whole data sets are evaluated, the last always among them",
             "evaluation steps",
+            "평가 단계",
             "measuring",
             written="evaluations.steps",
             is_schedule=True,

@@ -51,10 +51,14 @@ class UsageError(Exception):
 
 @dataclass(frozen=True)
 class Choice:
-    """A registry entry by name, with all of its settings resolved."""
+    """A registry entry by name, with all of its settings resolved, in the order of their names."""
 
     name: str
     settings: tuple[tuple[str, Scalar], ...] = ()
+
+    def __post_init__(self) -> None:
+        # in another order they would be the same choice, and another run
+        object.__setattr__(self, "settings", tuple(sorted(self.settings)))
 
     def __getitem__(self, key: str) -> Any:
         return dict(self.settings)[key]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.plugin_code import code_of
 from relu_exp.core.registry import Registry
 from relu_exp.core.schema import PARTS, Choice, RunConfig, UsageError
@@ -17,7 +18,7 @@ from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.probes import measurements
 from relu_exp.results.provenance import differences
 
-__all__ = ["DATA", "Content", "changes_of", "made_from", "plugins_of", "read_again"]
+__all__ = ["DATA", "Content", "changes_of", "made_from", "not_measured", "plugins_of", "read_again"]
 
 DATA = "data"
 """The key of the data's digest, beside the names of plugins."""
@@ -86,6 +87,26 @@ def changes_of(run: RunConfig, then: Mapping[str, str], content: str = "") -> tu
     return differences(was, now)
 
 
+def not_measured(run: RunConfig, then: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the measurements that were added since a run was made, and that it would take.
+
+    Its numbers are the same with and without them. Nothing is known of runs whose making was not
+    written down.
+
+    Args:
+        run: the run.
+        then: what it was made from.
+    """
+    if DATA not in then or not run.probe_steps:
+        return ()
+    modules = {quantity: measurements.plugin_of(quantity) for quantity in measurements.MEASUREMENTS}
+    return tuple(
+        f"measurement {quantity}, which they lack"
+        for quantity, module in modules.items()
+        if module and f"plugin {module}" not in then
+    )
+
+
 def read_again(choices: Iterable[Choice]) -> dict[Choice, Content]:
     """Return the content now of those data sets that may have changed; nothing is downloaded.
 
@@ -112,5 +133,5 @@ def _content(choice: Choice) -> Content:
     except UsageError as error:
         return Content(problem=str(error))
     except Exception as error:  # of a plugin
-        text = " ".join(str(error).split())[:200]
-        return Content(problem=f"{choice.name} cannot be read: {type(error).__name__}: {text}")
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        return Content(problem=f"{choice.name} cannot be read: {reason}")

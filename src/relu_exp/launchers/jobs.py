@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -14,10 +13,9 @@ from typing import Any
 
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Notice, Progress, launch, paced
-from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, outcome_of
+from relu_exp.launchers.task import FleetJob, Outcome, Trainer, check_code, mark_lost, outcome_of
 from relu_exp.planning.fleets import Fleet
 from relu_exp.results.atomic import write_text
-from relu_exp.results.provenance import changes
 from relu_exp.results.store import Store
 
 __all__ = ["SlurmJob", "checkpoint_time", "grouped", "outcome_in", "read_error", "read_step"]
@@ -38,7 +36,8 @@ class SlurmJob:
     job: FleetJob
     folder: Path
     num_workers: int
-    fingerprint: tuple[tuple[str, str], ...]
+    code: Mapping[str, str]
+    """The driver's `code_of_runs`."""
     max_retries: int
     train: Trainer | None = None
     driver: int | None = None
@@ -56,11 +55,7 @@ class SlurmJob:
     def __call__(self) -> None:
         """Train the fleets that are due; a `UsageError` is written to a file."""
         try:
-            if found := changes({"fingerprint": dict(self.fingerprint)}):
-                raise UsageError(
-                    f"node {platform.node()} differs from the machine that submitted the job "
-                    f"({', '.join(found)}): both need the same relu-exp and torch"
-                )
+            check_code(self.fleets, self.job, self.code)
             self.mark_lost_fleets()
             launch(self.due(), self.job, self.num_workers, _StepNotes(self), self.train)
         except UsageError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import subprocess
 import sys
@@ -19,11 +18,20 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from relu_exp.core.lines import first_line
 from relu_exp.core.schema import UsageError
 from relu_exp.launchers.local import Callback, Progress, num_cores, paced
-from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
+from relu_exp.launchers.task import (
+    FleetJob,
+    Outcome,
+    Trainer,
+    check_code,
+    code_of_runs,
+    mark_lost,
+    ready,
+    train_and_save,
+)
 from relu_exp.planning.fleets import Fleet
-from relu_exp.results.provenance import changes, fingerprint
 from relu_exp.results.store import Store
 
 __all__ = ["launch"]
@@ -158,7 +166,7 @@ def _check_room(device: str) -> None:
 
 
 def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error, otherwise=type(error).__name__)
 
 
 class _StepBoard:
@@ -185,17 +193,13 @@ def _train_and_save(
     expected: Mapping[str, str],
 ) -> tuple[Outcome, dict[str, bytes]] | UsageError:
     """Train one fleet on a node; return its outcome, and its part if the driver writes it."""
-    if found := changes({"fingerprint": expected}):
-        return UsageError(
-            f"node {platform.node()} of the Ray cluster differs from this machine "
-            f"({', '.join(found)}): install the same versions of relu-exp and torch on both"
-        )
 
     def note(event: object) -> None:
         if isinstance(event, Progress):
             board.note.remote(event.fleet.fleet_id, event.step)
 
     try:
+        check_code((fleet,), job, expected)
         with ready(job):
             on_step = paced(fleet, note, _POLL_SECONDS)
             if not returns_part:
@@ -260,7 +264,8 @@ class _RayScheduler:
 
     def submit(self, task: Any, board: Any) -> None:
         fleet = self.due.popleft()
-        arguments = (fleet, self.job, board, self.train, self.returns_parts, fingerprint())
+        code = code_of_runs((fleet,), self.job)
+        arguments = (fleet, self.job, board, self.train, self.returns_parts, code)
         self.under_way[task.remote(*arguments)] = fleet
 
     def collect(self, reference: Any) -> None:

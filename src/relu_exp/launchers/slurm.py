@@ -38,9 +38,8 @@ from relu_exp.launchers.slurm_queue import (
     queued_jobs,
     refusal,
 )
-from relu_exp.launchers.task import FleetJob, Trainer, mark_lost
+from relu_exp.launchers.task import FleetJob, Trainer, code_of_runs, mark_lost
 from relu_exp.planning.fleets import Fleet
-from relu_exp.results.provenance import fingerprint
 
 __all__ = ["launch"]
 
@@ -55,9 +54,12 @@ _END_SECONDS = 30.0
 """Time that jobs whose fleets are saved have to end by themselves before they are cancelled."""
 
 _QUEUE_IS_FULL = re.compile(
-    r"temporarily una(ble|vailable)|MaxJobCount|Max\w*Submit\w*Limit|array (size|task)",
-    re.IGNORECASE,
+    r"temporarily una(ble|vailable)|MaxJobCount|Max\w*Submit\w*Limit", re.IGNORECASE
 )
+_ARRAY_IS_LARGE = re.compile(r"job array spec|array (size|task)", re.IGNORECASE)
+
+_WARNING_SECONDS = 90
+"""Time between the signal that a job's time is nearly over and its end; less for short jobs."""
 
 
 def launch(
@@ -106,6 +108,8 @@ def launch(
     job = replace(job, results=job.results.resolve())
     asked: dict[str, Any] = {"timeout_min": time_limit, "cpus_per_task": cpus, "mem_gb": memory_gb}
     asked |= {"slurm_partition": partition, "slurm_account": account}
+    # a quarter of the time at most: a job that is warned at its start trains nothing
+    asked |= {"slurm_signal_delay_s": min(_WARNING_SECONDS, 15 * time_limit)}
     asked |= {"gpus_per_node": gpus if job.device == "cuda" else None}
     folder = job.results / "jobs" / job.session
     try:
@@ -117,7 +121,7 @@ def launch(
         job=job,
         folder=folder,
         num_workers=cpus,
-        fingerprint=tuple(fingerprint().items()),
+        code={},
         max_retries=max_retries,
         train=train,
         driver=os.getpid() if cluster == "local" else None,
@@ -177,6 +181,8 @@ class _SlurmScheduler:
     losses: Counter[str] = field(default_factory=Counter)
     checkpoints: dict[str, int] = field(default_factory=dict)
     """Fleet's id → when its checkpoint was written, at its last loss."""
+    array_size: int = _MOST_JOBS
+    """Most jobs of one array that Slurm may take, as far as we know."""
     keeps_logs: bool = False
     last_answer: float = field(default_factory=time.monotonic)
     last_running: float = field(default_factory=time.monotonic)
@@ -219,20 +225,28 @@ class _SlurmScheduler:
         """Submit as many jobs as there is room for, as one array.
 
         Raises:
-            UsageError: Slurm refuses the jobs, and none is in the queue that would make room.
+            UsageError: Slurm refuses the jobs, and would also refuse fewer or later.
         """
-        room = min(self.limit - len(self.queued), len(self.due), _MOST_JOBS)
+        room = min(self.limit - len(self.queued), len(self.due), self.array_size)
         if room <= 0:
             return
         batch = [self.due.popleft() for _ in range(room)]
-        jobs = [replace(self.template, fleets=fleets) for fleets in batch]
+        jobs = [
+            replace(self.template, fleets=fleets, code=code_of_runs(fleets, self.template.job))
+            for fleets in batch
+        ]
         try:
             submitted = self.submit_array(jobs)
         except (FailedJobError, subprocess.SubprocessError) as error:
-            if self.queued and _QUEUE_IS_FULL.search(str(error)):
-                self.due.extendleft(reversed(batch))
+            self.due.extendleft(reversed(batch))
+            is_full = _QUEUE_IS_FULL.search(str(error))
+            if is_full and self.queued:
                 self.limit = len(self.queued)
                 self.notify(f"Slurm takes no more than {self.limit} jobs now; the others wait here")
+                return
+            if room > 1 and (is_full or _ARRAY_IS_LARGE.search(str(error))):
+                self.array_size = room // 2
+                self.notify(f"Slurm takes no {room} jobs at once; trying {self.array_size}")
                 return
             raise UsageError(f"Slurm refuses the jobs: {refusal(error, self.asked)}") from error
         for job, fleets in zip(submitted, batch, strict=True):

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.schema import UsageError
 
 __all__ = [
@@ -113,13 +114,27 @@ def cancel_left_behind(folder: Path, notify: Callable[[str], None] = lambda line
     Raises:
         UsageError: jobs do not end, or whether there are any cannot be known.
     """
-    if folder.is_symlink():
-        raise UsageError(f"{folder} is a link: results must lie in their own folder")
-    for marker in sorted(folder.glob(f"*/{_SUBMITTING}")):
-        session = marker.parent.name
-        if _SESSION.fullmatch(session):
-            _cancel_jobs_of(session, folder, notify)
-        marker.unlink()
+    for path in (folder, *folder.glob("*")):
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link: results must lie in their own folder")
+    for each in sorted(folder.glob("*")):
+        if not _may_have_jobs(each):
+            continue
+        if _SESSION.fullmatch(each.name):
+            _cancel_jobs_of(each.name, folder, notify)
+        with suppress(PermissionError):
+            (each / _SUBMITTING).unlink()
+
+
+def _may_have_jobs(folder: Path) -> bool:
+    """Return whether a command submitted jobs; also if its folder is closed to this user."""
+    try:
+        (folder / _SUBMITTING).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _cancel_jobs_of(session: str, folder: Path, notify: Callable[[str], None]) -> None:
@@ -181,8 +196,7 @@ def refusal(error: Exception, asked: Mapping[str, object]) -> str:
         error: what sbatch raised.
         asked: the launcher's settings.
     """
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    line = (lines or [type(error).__name__])[-1].strip()
+    line = last_line(error, otherwise=type(error).__name__)
     words = line.lower()
     key = next((key for part, key in _KEYS.items() if part in words), None)
     if key is None or asked.get(key) is None:

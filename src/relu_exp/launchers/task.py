@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gc
 import json
+import platform
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import TABLES, RunConfig, Status, UsageError
 from relu_exp.planning.fleets import Fleet
+from relu_exp.results.provenance import differences, fingerprint
 from relu_exp.results.store import Columns, Store
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ __all__ = [
     "Outcome",
     "Tables",
     "Trainer",
+    "check_code",
+    "code_of_runs",
     "mark_lost",
     "outcome_of",
     "ready",
@@ -88,6 +93,43 @@ def ready(job: FleetJob) -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
+
+
+def code_of_runs(fleets: Iterable[Fleet], job: FleetJob) -> dict[str, str]:
+    """Return the digests of all code here that makes the runs of fleets: the engine's and plugins'.
+
+    Raises:
+        UsageError: a plugin cannot be imported.
+    """
+    from relu_exp.engine.made_from import plugins_of
+
+    load_plugins(job.plugins)
+    found = fingerprint()
+    for fleet in fleets:
+        for run in fleet.runs:
+            found.update(plugins_of(run))
+    return found
+
+
+def check_code(fleets: Iterable[Fleet], job: FleetJob, expected: Mapping[str, str]) -> None:
+    """Check on a node that fleets are made here by the driver's code.
+
+    Args:
+        fleets: what the node trains.
+        job: the settings that all fleets share.
+        expected: the driver's `code_of_runs` of these fleets.
+
+    Raises:
+        UsageError: the node has other code, or a plugin cannot be imported.
+    """
+    here = code_of_runs(fleets, job)
+    apart = [name for name in {**expected, **here} if expected.get(name) != here.get(name)]
+    if apart:
+        words = ", ".join(differences(expected, {name: here.get(name, "") for name in apart}))
+        raise UsageError(
+            f"node {platform.node()} has other code than the machine of the command ({words}): "
+            "both need the same relu-exp, torch and plugins"
+        )
 
 
 def train_and_save(
@@ -228,5 +270,5 @@ def _save(fleet: Fleet, job: FleetJob, tables: Tables) -> Outcome:
 def outcome_of(fleet: Fleet, runs: Columns) -> Outcome:
     """Return a fleet's outcome from the rows of its runs."""
     # the last line of a traceback names the error; the table holds all of it
-    reasons = {error.strip().splitlines()[-1]: None for error in runs["error"] if error}
+    reasons = {last_line(error): None for error in runs["error"] if error}
     return Outcome(fleet, dict(Counter(runs["status"])), tuple(reasons))

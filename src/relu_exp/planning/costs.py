@@ -236,8 +236,13 @@ def _can_die(activation: Choice) -> bool:
 
     from relu_exp.engine.activations import value_and_derivative
 
-    _, derivative = value_and_derivative(activation, torch.tensor([-1.0], dtype=torch.float64))
-    return not derivative.any()
+    point = torch.tensor([-1.0], dtype=torch.float64)
+    try:
+        _, derivative = value_and_derivative(activation, point)
+        return not derivative.any()
+    except Exception:
+        # a plugin's function may raise anything: so does the training, whose runs then fail
+        return False
 
 
 def _is_plain(run: RunConfig) -> bool:

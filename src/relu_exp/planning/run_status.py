@@ -20,7 +20,8 @@ class RunStatuses:
     """The ids of a sweep's runs by status; each run is in exactly one set.
 
     `new`: not saved yet. `finished`: done or diverged, and made from what there is now. `stale`:
-    finished, but the package's code, torch, the schema, a plugin or the data have changed since.
+    finished, but the package's code, torch, the schema, a plugin or the data have changed since, or
+    a measurement was added.
     `failed`: raised an error of its own. `interrupted`: stopped from outside, for example killed,
     or out of memory or disk space.
     """
@@ -64,7 +65,13 @@ def run_statuses(runs: Sequence[RunConfig], store: Store) -> RunStatuses:
     Raises:
         UsageError: a part is damaged, or a row is not of the run that its id names.
     """
-    from relu_exp.engine.made_from import DATA, Content, changes_of, read_again  # loads torch
+    from relu_exp.engine.made_from import (  # loads torch
+        DATA,
+        Content,
+        changes_of,
+        not_measured,
+        read_again,
+    )
 
     check_identities(store)
     found, ends = RunStatuses(), store.ends()
@@ -77,6 +84,9 @@ def run_statuses(runs: Sequence[RunConfig], store: Store) -> RunStatuses:
         content = contents.get(run.dataset, Content())
         made_from = then(end.made_from)
         reasons = changed(end.session) + changes_of(run, made_from, content.digest)
+        if end.status in FINISHED:
+            # a failed run would fail with them, too
+            reasons += not_measured(run, made_from)
         _add(run, end, reasons, found)
         if content.problem and end.status in FINISHED:
             found.not_compared[content.problem] += 1

@@ -89,6 +89,9 @@ def _write_holder(file: int) -> None:
     holder = f"process {os.getpid()} on {platform.node()} since {datetime.now(UTC):%H:%M:%S} UTC"
     # on a full disk the lock still holds, but its holder is not named
     with suppress(OSError):
+        # an unpacked archive may hold a hard link of this name, to a file that is not ours
+        if os.fstat(file).st_nlink > 1:
+            return
         os.ftruncate(file, 0)
         os.lseek(file, 0, os.SEEK_SET)
         os.write(file, holder.encode())

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from relu_exp.core.lines import first_line
 from relu_exp.core.registry import Label, printable
 from relu_exp.core.schema import LATER_COLUMNS, SCHEMA_VERSION, Scalar, UsageError
 
@@ -85,7 +86,7 @@ def read_table(path: Path, wanted: pa.Schema, columns: Sequence[str] | None) -> 
                     table = table.add_column(place, wanted.field(name), column)
         table.validate(full=True)
     except _UNSOUND as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        reason = first_line(error, otherwise=type(error).__name__)[:120]
         raise UsageError(
             f"{path} is damaged ({reason}): delete the folder {path.parent} and run the same "
             "command again; only its runs are trained again"
@@ -241,6 +242,7 @@ _FIELDS: Mapping[str, Check] = {
     "session": is_plain_name,
     "started": _is_date,
     **dict.fromkeys(("command", "experiment", "title", "question"), _is(str)),
+    **dict.fromkeys(("title_ko", "question_ko"), _is(str)),
     **dict.fromkeys(("device", "python"), _is(str)),
     **dict.fromkeys(("budget", "commit"), _is(str, _NOTHING)),
     "dirty": _is(bool, _NOTHING),

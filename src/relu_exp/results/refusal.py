@@ -20,7 +20,9 @@ def no_folders_if_refused(store: Store) -> Iterator[None]:
         yield
     except UsageError:
         if store.root in made and not (_saved(store) or _names(store.manifests)):
-            (store.root / ".lock").unlink(missing_ok=True)
+            # what is in the place of the results may be a file, whose error is the one to show
+            with suppress(OSError):
+                (store.root / ".lock").unlink(missing_ok=True)
         for folder in reversed(made):
             # what is not empty is still needed
             with suppress(OSError):

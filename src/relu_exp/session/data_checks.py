@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 from relu_exp.session.tasks import Task
 
-__all__ = ["with_checked_data"]
+__all__ = ["see_data_as_they_are", "with_checked_data"]
+
+
+def see_data_as_they_are() -> None:
+    """Let a command read files that an earlier one of the same process, as in a notebook, read."""
+    if datasets := sys.modules.get("relu_exp.engine.data.datasets"):
+        datasets.forget_what_may_change()
 
 
 def with_checked_data(task: Task, *, may_download: bool = True) -> Task:
@@ -23,18 +30,25 @@ def with_checked_data(task: Task, *, may_download: bool = True) -> Task:
     Raises:
         UsageError: the data are missing, damaged or not valid.
     """
-    from relu_exp.engine.data.datasets import DATASETS, check_there, forget, load
+    from relu_exp.engine.data.datasets import (
+        DATASETS,
+        check_there,
+        forget,
+        load,
+        with_all_samples,
+    )
     from relu_exp.engine.data.notes import notes
 
-    if task.is_elsewhere or all(DATASETS[run.dataset.name].is_bundled for run in task.runs):
+    runs = [run for run in task.runs if not DATASETS[run.dataset.name].is_bundled]
+    if task.is_elsewhere or not runs:
         return task
     task.store.check_version()
     skipped = task.run_statuses().skipped(task.retry_failed, task.rerun_stale)
-    due = {run.dataset: None for run in task.runs if run.run_id not in skipped}
+    due = dict.fromkeys(with_all_samples(run.dataset) for run in runs if run.run_id not in skipped)
     found: dict[str, None] = {}
     names: dict[str, list[str]] = {}
     for choice in due:
-        if DATASETS[choice.name].is_bundled or not (may_download or check_there(choice)):
+        if not (may_download or check_there(choice)):
             continue
         found |= dict.fromkeys(notes(choice))
         if class_names := load(choice).class_names:

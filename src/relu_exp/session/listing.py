@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from relu_exp.core.registry import Registry, load_plugins, nearest
+from relu_exp.core.registry import Label, Registry, Setting, load_plugins, nearest
 from relu_exp.core.schema import UsageError
 
 __all__ = ["KINDS", "show", "show_claim"]
@@ -30,6 +30,7 @@ KINDS = ("experiments", *_REGISTRIES, "claims")
 def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results")) -> None:
     """Print one kind, or all of them: tables on a terminal, tab-separated lines otherwise.
 
+    On a terminal, the table of one kind also has the help of each setting and the name in print.
     Claims are shown with the verdicts in `results`.
 
     Raises:
@@ -45,6 +46,8 @@ def show(kind: str | None, plugins: Iterable[str], results: Path = Path("results
             rows = _claims(results)
         else:
             rows = _experiments() if each == "experiments" else _entries(each)
+            if kind in _REGISTRIES and sys.stdout.isatty():
+                rows = _in_full(each, rows)
         if sys.stdout.isatty():
             _show_table(each, rows)
         else:
@@ -153,8 +156,6 @@ def _part(cell: Mapping[str, Any], unit: str) -> str:
 
 
 def _entries(kind: str) -> list[Mapping[str, str]]:
-    module, name = _REGISTRIES[kind]
-    registry: Registry[Any] = getattr(import_module(module), name)
     return [
         {
             "name": entry.name,
@@ -164,8 +165,35 @@ def _entries(kind: str) -> list[Mapping[str, str]]:
             "summary": entry.summary,
             "reference": entry.reference,
         }
-        for entry in registry.values()
+        for entry in _registry(kind).values()
     ]
+
+
+def _registry(kind: str) -> Registry[Any]:
+    module, name = _REGISTRIES[kind]
+    registry: Registry[Any] = getattr(import_module(module), name)
+    return registry
+
+
+def _in_full(kind: str, rows: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return rows of entries with how each is shown in print, and what its settings mean."""
+    from relu_exp.evidence.data.labels import NAMES
+
+    found: list[Mapping[str, str]] = []
+    for row in rows:
+        entry = _registry(kind)[row["name"]]
+        label: Label | None = getattr(entry, "label", None)
+        texts = (label.en, label.ko, label.color) if label else (NAMES.get(entry.name, ""),)
+        settings = "\n".join(_setting(key, each) for key, each in entry.settings.items())
+        shown_as = ", ".join(filter(None, texts))
+        found.append({"name": row["name"], "shown as": shown_as, **row, "settings": settings})
+    return found
+
+
+def _setting(key: str, setting: Setting) -> str:
+    """Return a setting in a line: its default, what it means and which values are valid."""
+    means = "; ".join(filter(None, (setting.help, setting.limits)))
+    return f"{key}={_shown(setting.default)}" + (f": {means}" if means else "")
 
 
 def _shown(value: object) -> str:

@@ -104,15 +104,12 @@ def show_plan(task: Task) -> float:
 
 def _data_lines(task: Task) -> list[str]:
     """Return lines on the data sets that are not there yet; see `show_plan`."""
-    from relu_exp.engine.data.datasets import DATASETS, check_there
+    from relu_exp.engine.data.datasets import DATASETS, check_there, with_all_samples
 
     lines = []
-    # runs of one data set often differ in the number of training samples
-    for choice in {
-        (choice := run.dataset).name + str({**choice.as_dict(), "num_train": None}): choice
-        for run in task.runs
-        if not DATASETS[run.dataset.name].is_bundled
-    }.values():
+    for choice in dict.fromkeys(with_all_samples(run.dataset) for run in task.runs):
+        if DATASETS[choice.name].is_bundled:
+            continue
         try:
             if not check_there(choice):
                 lines.append(f"{choice.name} is not there: the first run downloads it")

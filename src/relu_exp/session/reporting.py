@@ -17,7 +17,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from relu_exp.core.registry import load_plugins
-from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.launchers.processes import end_with_parent, processes, start
 
@@ -42,8 +41,8 @@ class Interrupted(Exception):  # noqa: N818  (an ending, not a mistake)
     exit_code = 130
 
 
-def report(root: Path, *, all_figures: bool = False) -> None:
-    """Build the report of one experiment, and print its summary.
+def report(root: Path, *, all_figures: bool = False, language: str = "en") -> None:
+    """Build the report of one experiment in a language, and print its summary.
 
     With `all_figures` figures leave nothing out, however much there is.
 
@@ -54,9 +53,10 @@ def report(root: Path, *, all_figures: bool = False) -> None:
     from relu_exp.evidence.report.report import build
 
     try:
-        _show(build(root, all_figures=all_figures))
+        _show(build(root, all_figures=all_figures, language=language), language)
     except KeyboardInterrupt:
         more = ["--all-figures"] if all_figures else []
+        more += ["--language", language] if language != "en" else []
         again = about_results("report", *more, results=root, option="")
         raise Interrupted(f"interrupted: all runs are kept; {again} builds the report") from None
 
@@ -64,36 +64,30 @@ def report(root: Path, *, all_figures: bool = False) -> None:
 def report_all(
     results: Path,
     plugins: Sequence[str] = (),
-    language: str | None = None,
+    language: str = "en",
     *,
     all_figures: bool = False,
 ) -> None:
     """Build the report of one experiment, or of all experiments in a folder.
 
-    `language` is the initial language of the page about all experiments. With `all_figures` figures
-    leave nothing out, however much there is.
+    `language` is that of the reports, and the initial one of the page about all experiments. With
+    `all_figures` figures leave nothing out, however much there is.
 
     Raises:
         UsageError: there are no results, they cannot be read, a plugin cannot be imported, or
-            there is no page in that language.
+            there is no such language.
         Interrupted: Ctrl-C.
     """
-    from relu_exp.evidence.page.page import check_language
+    from relu_exp.evidence.data.language import check_language
     from relu_exp.evidence.report.report import find_results
 
-    if language is not None:
-        check_language(language)
+    check_language(language)
     load_plugins(plugins)
     roots = find_results(results)
-    if roots == [results] and language is not None:
-        raise UsageError(
-            f"--language needs a folder of several experiments, and {results} holds one: "
-            f"{about_results('report', '--language', language, results=results.parent, option='')}"
-        )
     for root in roots:
-        report(root, all_figures=all_figures)
+        report(root, all_figures=all_figures, language=language)
     if roots != [results]:
-        judge(results, language or "en")
+        judge(results, language)
 
 
 def export(results: Path, kind: str, out: Path | None) -> None:
@@ -154,8 +148,9 @@ class Reports:
     Leaving the context waits for all reports; after an exception it abandons them.
     """
 
-    def __init__(self, plugins: Sequence[str]) -> None:
+    def __init__(self, plugins: Sequence[str], language: str = "en") -> None:
         self.plugins = tuple(plugins)
+        self.language = language
         self.num_begun = 0
         self.builder: tuple[BaseProcess, Connection] | None = None
 
@@ -188,7 +183,8 @@ class Reports:
 
     def _start(self) -> tuple[BaseProcess, Connection]:
         ours, theirs = multiprocessing.Pipe()
-        process = processes().Process(target=_build_each, args=(theirs, self.plugins), daemon=True)
+        arguments = (theirs, self.plugins, self.language)
+        process = processes().Process(target=_build_each, args=arguments, daemon=True)
         start(process)
         # only the builder holds its end now, so that our end closes when it dies
         theirs.close()
@@ -202,7 +198,7 @@ class Reports:
         self.num_begun -= 1
         if isinstance(built, Exception):
             raise built
-        _show(built)
+        _show(built, self.language)
 
     def __enter__(self) -> Reports:
         """Return itself."""
@@ -218,27 +214,30 @@ class Reports:
                 self.builder[0].terminate()
 
 
-def _build_each(pipe: Connection, plugins: Sequence[str]) -> None:
+def _build_each(pipe: Connection, plugins: Sequence[str], language: str) -> None:
     """Build the reports requested through the pipe, and send each back, or its error."""
     end_with_parent()
     # Ctrl-C reaches this process too, but the parent prints the message
     with suppress(KeyboardInterrupt, EOFError, OSError):
         while True:
-            pipe.send(_built(pipe.recv(), plugins))
+            pipe.send(_built(pipe.recv(), plugins, language))
 
 
-def _built(root: Path, plugins: Sequence[str]) -> Built | Exception:
+def _built(root: Path, plugins: Sequence[str], language: str) -> Built | Exception:
     try:
         from relu_exp.evidence.report.report import build
 
         load_plugins(plugins)
-        return build(root)
+        return build(root, language=language)
     except Exception as error:
         return error
 
 
-def _show(built: Built) -> None:
-    _show_summary(built.summary)
+def _show(built: Built, language: str) -> None:
+    from relu_exp.evidence.data.language import language as writing_in
+
+    with writing_in(language):
+        _show_summary(built.summary)
     errors = Console(stderr=True, highlight=False)
     for warning in built.warnings:
         errors.print(f"note: {warning}", markup=False, soft_wrap=True)
@@ -249,15 +248,20 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
     """Print the table of results, with as many columns as there is room for."""
     # a terminal wraps lines, a file does not
     console = Console(highlight=False) if sys.stdout.isatty() else Console(width=160)
+    from relu_exp.evidence.report.words import text
+
+    lost = (text("column_diverged"), text("column_failed"))
+    done, num_runs = text("column_done"), text("column_runs")
     columns = [
         column
         for column in (rows[0] if rows else ())
-        if not (column in ("diverged", "failed") and all(row[column] in ("0", "—") for row in rows))
-        and not (column == "done" and all(row["done"] == row["runs"] for row in rows))
+        if not (column in lost and all(row[column] in ("0", "—") for row in rows))
+        and not (column == done and all(row[done] == row[num_runs] for row in rows))
     ]
     shown = list(columns)
-    learned = [column for column in columns if column.startswith("learned ")]
-    for spare in ("done", "n", "validation", "runs", *learned, "dead units", None):
+    learned = [column for column in columns if column.startswith(text("column_learned", name=""))]
+    spare_columns = (done, text("column_n"), text("column_validation"), num_runs)
+    for spare in (*spare_columns, *learned, text("column_dead"), None):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
             is_number = any(row[column][:1].isdigit() for row in rows)
@@ -271,4 +275,4 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
     if columns:
         console.print(table)
     if left_out := [column for column in shown if column not in columns]:
-        console.print(f"too wide for {', '.join(left_out)}: the report has them")
+        console.print(text("too_wide", columns=", ".join(left_out)))

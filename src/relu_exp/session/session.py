@@ -18,7 +18,7 @@ from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.refusal import no_folders_if_refused, no_manifest_if_refused
 from relu_exp.results.store import new_session
-from relu_exp.session.data_checks import with_checked_data
+from relu_exp.session.data_checks import see_data_as_they_are, with_checked_data
 from relu_exp.session.listing import show_claim
 from relu_exp.session.preview import kept_lines, show_claims, show_plan
 from relu_exp.session.progress import Meter, duration
@@ -43,6 +43,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
             the sweep is so large that it needs --yes; or data are missing, damaged or not valid.
     """
     load_plugins(options.plugins)
+    see_data_as_they_are()
     if options.claim is not None:
         from relu_exp.evidence.claims.registry import find_claim
 
@@ -63,7 +64,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         LAUNCHERS[task.sweep.launcher.name].check()
     if len(tasks) == 1:
         num_lost = _train(tasks[0], options)
-        report(tasks[0].store.root)
+        report(tasks[0].store.root, language=options.language)
         _show_claim(options)
         return 1 if num_lost else 0
     # which claims get a second look depends on the first: all that are planned count from there on
@@ -96,7 +97,7 @@ def _every_experiment() -> Sequence[str]:
 
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
     """Train sweeps, building reports meanwhile, and return the number of lost runs."""
-    with Reports(options.plugins) as reports:
+    with Reports(options.plugins, options.language) as reports:
         num_lost = 0
         for task in tasks:
             num_lost += _train(task, options, looks)
@@ -170,7 +171,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         made = task.plan(found)
     diff = working_diff()
     kept: dict[str, Any] = {"diff": store.write_diff(diff)} if diff else {}
-    if found.stale and not task.rerun_stale:
+    if found.stale:
         kept["stale"] = found.stale_because
     # runs that were judged while seeds were added stay so, whatever command comes after
     looks = max(looks, store.looks())
@@ -194,7 +195,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     )
     meter = Meter(name, made.fleets, console, costs=task.costs)
     try:
-        with meter, Watch(store.root, options.plugins, meter) as watch:
+        with meter, Watch(store.root, options.plugins, meter, options.language) as watch:
             callback = watch if options.watches else meter
             task.launch(made.fleets, job, callback)
     except KeyboardInterrupt:

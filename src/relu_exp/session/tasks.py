@@ -56,6 +56,8 @@ class Options:
     """Whether failed runs are trained again; otherwise their rows stay."""
     rerun_stale: bool = False
     """Whether runs are trained again if the code, torch or the schema has changed since."""
+    language: str = "en"
+    """Of the reports."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class Task:
             "experiment": sweep.name,
             "title": sweep.title,
             "question": sweep.question,
+            **_in_korean(sweep),
             "figures": list(sweep.figures),
             "thresholds": {name: list(values) for name, values in sweep.thresholds.items()},
             "axes": {axis: list(labels) for axis, labels in sweep.axes.items()},
@@ -279,6 +282,12 @@ def _folder(root: Path) -> str:
         return Path(os.path.relpath(Path.cwd(), root)).as_posix()
     except ValueError:  # another drive
         return str(Path.cwd())
+
+
+def _in_korean(sweep: Sweep) -> dict[str, str]:
+    """Return the fields of a manifest that say the same in Korean, where the experiment does."""
+    said = {"title_ko": sweep.title_ko, "question_ko": sweep.question_ko}
+    return {name: text for name, text in said.items() if text}
 
 
 def _command(name: str, overrides: Sequence[str], options: Options) -> str:

@@ -30,9 +30,12 @@ class Watch:
     current report, so that two are never written at once.
     """
 
-    def __init__(self, root: Path, plugins: Sequence[str], callback: Callback) -> None:
+    def __init__(
+        self, root: Path, plugins: Sequence[str], callback: Callback, language: str = "en"
+    ) -> None:
         self.root = root
         self.plugins = tuple(plugins)
+        self.language = language
         self.callback = callback
         self._has_news = False
         self._writing: BaseProcess | None = None
@@ -49,7 +52,7 @@ class Watch:
             self._due = now + max(_SECONDS, (now - self._begun) / _SHARE)
         if self._has_news and self._writing is None and now >= self._due:
             self._has_news, self._begun = False, now
-            arguments = (self.root, self.plugins)
+            arguments = (self.root, self.plugins, self.language)
             self._writing = processes().Process(target=_write, args=arguments, daemon=True)
             start(self._writing)
 
@@ -63,7 +66,7 @@ class Watch:
             self._writing.join()
 
 
-def _write(root: Path, plugins: Sequence[str]) -> None:
+def _write(root: Path, plugins: Sequence[str], language: str) -> None:
     """Write the report on the results so far."""
     from relu_exp.evidence.report.report import build
 
@@ -73,4 +76,4 @@ def _write(root: Path, plugins: Sequence[str]) -> None:
     # the final report will show any error
     with suppress(Exception, KeyboardInterrupt):
         load_plugins(plugins)
-        build(root, reload_seconds=round(_SECONDS))
+        build(root, reload_seconds=round(_SECONDS), language=language)

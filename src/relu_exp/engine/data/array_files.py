@@ -27,56 +27,61 @@ Array = np.ndarray[Any, Any]
 _KERAS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def read_npz(place: Path, name: str, source: Source) -> list[Part]:
-    """Return the arrays of an NPZ file: inputs and labels, or four arrays as Keras names them."""
+def read_npz(place: Path, file: str, source: Source) -> list[Part]:
+    """Return the arrays of an NPZ file: inputs and labels, or four arrays as Keras names them.
+
+    Raises:
+        UsageError: an array is missing, or its shape or a value is not valid.
+        ValueError: it is not an NPZ file.
+    """
     if not zipfile.is_zipfile(place):
         raise ValueError("it is not an NPZ file")
     with np.load(place, allow_pickle=False) as held:
         arrays = {key: held[key] for key in held.files}
     if source.ignore is not None or (source.features or "").startswith("["):
-        raise UsageError(f"{name} has arrays and no columns: dataset.features=NAME is one of them")
+        raise UsageError(f"{file} has arrays and no columns: dataset.features=NAME is one of them")
     if {*_KERAS} <= {*arrays}:
-        return [_arrays(name, x, arrays[x], y, arrays[y]) for x, y in (_KERAS[:2], _KERAS[2:])]
-    label = label_name(name, list(arrays), source, "array")
+        return [_arrays(file, x, arrays[x], y, arrays[y]) for x, y in (_KERAS[:2], _KERAS[2:])]
+    label = label_name(file, list(arrays), source, "array")
     others = {key: each for key, each in arrays.items() if key != label and each.ndim > 1}
     if source.features is not None:
-        check_known(name, list(arrays), "features", source.features, "array")
+        check_known(file, list(arrays), "features", source.features, "array")
         others = {source.features: arrays[source.features]}
     if len(others) != 1:
         shapes = [f"{key} {each.shape}" for key, each in arrays.items()]
         raise UsageError(
-            f"{name}: which array holds the inputs? Name it with dataset.features=NAME; arrays: "
+            f"{file}: which array holds the inputs? Name it with dataset.features=NAME; arrays: "
             f"{listed(shapes)}"
         )
     ((x, inputs),) = others.items()
-    return [_arrays(name, x, inputs, label, arrays[label])]
+    return [_arrays(file, x, inputs, label, arrays[label])]
 
 
-def _arrays(name: str, x: str, inputs: Array, y: str, labels: Array) -> Part:
+def _arrays(file: str, x: str, inputs: Array, y: str, labels: Array) -> Part:
     if inputs.ndim == 0 or labels.ndim == 0 or len(inputs) != len(labels) or not len(labels):
         raise UsageError(
-            f"{name}: {x} has shape {inputs.shape} and {y} {labels.shape}; expected one label for "
+            f"{file}: {x} has shape {inputs.shape} and {y} {labels.shape}; expected one label for "
             "each sample"
         )
     if inputs.dtype.kind not in "fiub":
-        raise UsageError(f"{name}: {x} holds {inputs.dtype}, which is no real number")
+        raise UsageError(f"{file}: {x} holds {inputs.dtype}, which is no real number")
     is_valid = np.abs(inputs) <= LARGEST if inputs.dtype.kind == "f" else np.array([True])
     if not is_valid.all():
         place = tuple(int(index) for index in np.argwhere(~is_valid)[0])
         raise UsageError(
-            f"{name}: {x}[{', '.join(map(str, place))}] is {inputs[place]:g}; expected a finite "
+            f"{file}: {x}[{', '.join(map(str, place))}] is {inputs[place]:g}; expected a finite "
             f"number up to {LARGEST:.1e}"
         )
     if labels.ndim == 2:
-        labels = labels[:, 0] if labels.shape[1] == 1 else as_labels(name, labels, labels.shape[1])
+        labels = labels[:, 0] if labels.shape[1] == 1 else as_labels(file, labels, labels.shape[1])
     if labels.ndim != 1 or labels.dtype.kind not in "fiubU":
-        raise UsageError(f"{name}: {y} holds {labels.dtype} {labels.shape}, which are no labels")
-    classes = labels if labels.dtype.kind == "U" else whole(name, y, labels.astype(np.float64))
+        raise UsageError(f"{file}: {y} holds {labels.dtype} {labels.shape}, which are no labels")
+    classes = labels if labels.dtype.kind == "U" else whole(file, y, labels.astype(np.float64))
     inputs = inputs.astype(np.uint8) if inputs.dtype.kind == "b" else inputs
-    return Part(name, _channels_first(name, x, inputs), classes)
+    return Part(file, _channels_first(file, x, inputs), classes)
 
 
-def _channels_first(name: str, x: str, inputs: Array) -> Array:
+def _channels_first(file: str, x: str, inputs: Array) -> Array:
     """Return images as (samples, channels, rows, columns); features as they are."""
     if inputs.ndim == 2:
         return inputs
@@ -87,6 +92,6 @@ def _channels_first(name: str, x: str, inputs: Array) -> Array:
         if is_first != is_last:
             return inputs if is_first else inputs.transpose(0, 3, 1, 2)
     raise UsageError(
-        f"{name}: {x} has shape {inputs.shape}; expected (samples, features), (samples, rows, "
+        f"{file}: {x} has shape {inputs.shape}; expected (samples, features), (samples, rows, "
         "columns), or one axis more of one to four channels, after the samples or last"
     )

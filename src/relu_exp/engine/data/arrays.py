@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -12,7 +13,15 @@ import torch
 from relu_exp.core.registry import shown
 from relu_exp.core.schema import UsageError
 
-__all__ = ["as_inputs", "as_labels", "as_named_labels", "columns_of", "digest_of", "where"]
+__all__ = [
+    "as_inputs",
+    "as_labels",
+    "as_named_labels",
+    "check_spaces",
+    "columns_of",
+    "digest_of",
+    "where",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -241,6 +250,7 @@ def _numbered(name: str, array: Array, num_classes: int) -> tuple[Array, tuple[s
         raise UsageError(f"dataset {name}: the label of sample {place} is missing (empty)")
     found, numbers = np.unique(array, return_inverse=True)
     names = tuple(map(str, found))
+    check_spaces(f"dataset {name}", names)
     if all(text.isdecimal() for text in names):
         order = sorted(range(len(names)), key=lambda at: int(names[at]))
         numbers = np.argsort(order)[numbers]
@@ -253,6 +263,18 @@ def _numbered(name: str, array: Array, num_classes: int) -> tuple[Array, tuple[s
             f"expected {num_classes}"
         )
     return numbers, names
+
+
+def check_spaces(place: str, names: Iterable[str]) -> None:
+    """Raise a UsageError if two names of classes differ only in the spaces around them."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.strip(), name)
+        if other != name:
+            raise UsageError(
+                f"{place}: the labels {shown(repr(other))} and {shown(repr(name))} differ only in "
+                "the spaces around them, and would be two classes: write them alike"
+            )
 
 
 def where(place: tuple[int, ...], columns: tuple[str, ...]) -> str:

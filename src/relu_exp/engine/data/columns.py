@@ -27,7 +27,7 @@ __all__ = ["from_table", "read_text"]
 Array = np.ndarray[Any, Any]
 
 
-def read_text(place: Path, name: str) -> pa.Table:
+def read_text(place: Path, file: str) -> pa.Table:
     """Return a text file as a table; the separator is the one its first line has most of."""
     content = place.read_bytes()
     try:
@@ -40,7 +40,7 @@ def read_text(place: Path, name: str) -> pa.Table:
     names = [each.strip().strip('"') for each in head.strip("\r").split(separator)]
     if names and all(is_number(each) for each in names):
         raise UsageError(
-            f"{name}: its first line holds numbers ({shown(', '.join(names))}) where the names of "
+            f"{file}: its first line holds numbers ({shown(', '.join(names))}) where the names of "
             "the columns must be: add a line of names"
         )
     return csv.read_csv(
@@ -52,7 +52,7 @@ def read_text(place: Path, name: str) -> pa.Table:
     )
 
 
-def from_table(table: pa.Table, name: str, source: Source) -> Part:
+def from_table(table: pa.Table, file: str, source: Source) -> Part:
     """Return a table's feature columns as inputs (rows, columns), and its column of labels.
 
     Raises:
@@ -61,89 +61,93 @@ def from_table(table: pa.Table, name: str, source: Source) -> Part:
     names: list[str] = table.column_names
     if "" in names:
         raise UsageError(
-            f"{name}: column {names.index('') + 1} has no name; pandas writes its index like that "
+            f"{file}: column {names.index('') + 1} has no name; pandas writes its index like that "
             "unless told index=False"
         )
     if twice := [each for each in dict.fromkeys(names) if names.count(each) > 1]:
-        raise UsageError(f"{name} has two columns {twice[0]!r}: give them different names")
+        raise UsageError(f"{file} has two columns {twice[0]!r}: give them different names")
     if not table.num_rows:
-        raise UsageError(f"{name} has no rows")
-    label = label_name(name, names, source)
-    features = chosen(name, names, "features", source.features)
-    ignored = chosen(name, names, "ignore", source.ignore) or ()
+        raise UsageError(f"{file} has no rows")
+    label = label_name(file, names, source)
+    features = chosen(file, names, "features", source.features)
+    ignored = chosen(file, names, "ignore", source.ignore) or ()
     left = [
         each
         for each in (names if features is None else features)
         if each != label and each not in ignored and not each.startswith("__index_level_")
     ]
     if not left:
-        raise UsageError(f"{name} has no column besides {label!r} to learn from")
-    labels = _classes(name, label, table[label])
-    return Part(name, np.stack([_numbers(name, each, table[each]) for each in left], 1), labels)
+        raise UsageError(f"{file} has no column besides {label!r} to learn from")
+    labels = _classes(file, label, table[label])
+    inputs = np.stack([_numbers(file, each, table[each]) for each in left], 1)
+    return Part(file, inputs, labels, tuple(left))
 
 
-def _numbers(name: str, label: str, column: pa.ChunkedArray) -> Array:
+def _numbers(file: str, name: str, column: pa.ChunkedArray) -> Array:
     """Return a column of a table as float64 (rows,)."""
-    column = _decoded(name, label, column)
+    column = _decoded(file, name, column)
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        values = _parsed(name, label, column.to_pylist())
+        values = _parsed(file, name, column.to_pylist())
     elif kind == pa.bool_() or pa.types.is_integer(kind) or pa.types.is_floating(kind):
         values = column.to_numpy().astype(np.float64)
     elif pa.types.is_decimal(kind):
         values = np.array([float(each) for each in column.to_pylist()])
     else:
         raise UsageError(
-            f"{name}: column {label!r} holds {kind}, which is no number: leave it out with "
-            f"dataset.ignore={shown(label)}"
+            f"{file}: column {name!r} holds {kind}, which is no number: leave it out with "
+            f"dataset.ignore={shown(name)}"
         )
     is_valid = np.abs(values) <= LARGEST
     if not is_valid.all():
         row = int(np.argmin(is_valid))
         raise UsageError(
-            f"{name}: row {row + 1}, column {label!r} is {values[row]:g}; expected a finite number "
+            f"{file}: row {row + 1}, column {name!r} is {values[row]:g}; expected a finite number "
             f"up to {LARGEST:.1e}"
         )
     return values
 
 
-def _parsed(name: str, label: str, texts: Sequence[str]) -> Array:
+def _parsed(file: str, name: str, texts: Sequence[str]) -> Array:
     bad = [row for row, text in enumerate(texts) if not is_number(text)]
     if len(bad) == len(texts):
         raise UsageError(
-            f"{name}: column {label!r} holds text ({listed(list(dict.fromkeys(texts)), 3)}): "
-            f"leave it out with dataset.ignore={shown(label)}, or write numbers for it"
+            f"{file}: column {name!r} holds text ({listed(list(dict.fromkeys(texts)), 3)}): "
+            f"leave it out with dataset.ignore={shown(name)}, or write numbers for it"
         )
     if bad:
         raise UsageError(
-            f"{name}: row {bad[0] + 1}, column {label!r} is {shown(texts[bad[0]])!r}; expected a "
+            f"{file}: row {bad[0] + 1}, column {name!r} is {shown(texts[bad[0]])!r}; expected a "
             "number"
         )
     return np.array([float(text) for text in texts])
 
 
-def _classes(name: str, label: str, column: pa.ChunkedArray) -> Array:
+def _classes(file: str, name: str, column: pa.ChunkedArray) -> Array:
     """Return a column of labels as whole numbers or text, (rows,)."""
-    column = _decoded(name, label, column)
+    column = _decoded(file, name, column)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return np.array(column.to_pylist(), dtype=np.str_)
-    return whole(name, f"column {label!r}", _numbers(name, label, column))
+    return whole(file, f"column {name!r}", _numbers(file, name, column))
 
 
-def _decoded(name: str, label: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _decoded(file: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column without categories and with nothing missing."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
+        num_more = column.null_count - 1
+        more = f" (and {num_more:,} more of this column)" if num_more else ""
         raise UsageError(
-            f"{name}: row {row + 1}, column {label!r} is empty, and so are "
-            f"{column.null_count - 1:,} more rows of it: fill them in or leave them out"
+            f"{file}: row {row + 1}, column {name!r} is empty{more}: fill in what is empty, or "
+            "leave it out"
         )
     return column
 
 
 def is_number(text: str) -> bool:
+    """Return whether a text is a number as Python writes it."""
     try:
         float(text)
     except ValueError:

@@ -17,7 +17,7 @@ from relu_exp.core.schema import Choice, UsageError
 from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
 from relu_exp.engine.data.scaling import OF_A_RANGE, SCALINGS
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
-from relu_exp.engine.data.tables import Source, layout_of, samples_of
+from relu_exp.engine.data.tables import Source, forget_tables, layout_of, samples_of
 from relu_exp.engine.streams import stream
 
 __all__ = [
@@ -29,12 +29,14 @@ __all__ = [
     "Split",
     "check_there",
     "forget",
+    "forget_what_may_change",
     "load",
     "may_change",
     "register",
     "scaling_of",
     "shape_of",
     "train_indices",
+    "with_all_samples",
 ]
 
 
@@ -180,12 +182,27 @@ def load(choice: Choice) -> Data:
     Raises:
         UsageError: the data are missing or damaged; the message says what to do.
     """
-    shared = tuple(item for item in choice.settings if item[0] != "num_train")
-    return _load(Choice(choice.name, (*shared, ("num_train", None))))
+    read = _load_own if may_change(choice) else _load
+    return read(with_all_samples(choice))
+
+
+def with_all_samples(choice: Choice) -> Choice:
+    """Return the choice of a whole data set: runs may train on different numbers of its samples."""
+    others = tuple(item for item in choice.settings if item[0] != "num_train")
+    return Choice(choice.name, (*others, ("num_train", None)))
 
 
 @lru_cache(maxsize=4)
 def _load(choice: Choice) -> Data:
+    return _split(choice)
+
+
+@lru_cache(maxsize=4)
+def _load_own(choice: Choice) -> Data:
+    return _split(choice)
+
+
+def _split(choice: Choice) -> Data:
     entry = DATASETS[choice.name]
     layout = entry.layout(**entry.own(choice))
     return split(
@@ -240,7 +257,13 @@ def _read(entry: Dataset, choice: Choice) -> Arrays:
 def forget() -> None:
     """Let `load` read every data set again: it may have changed since, and its memory is freed."""
     _load.cache_clear()
-    layout_of.cache_clear()
+    forget_what_may_change()
+
+
+def forget_what_may_change() -> None:
+    """Let `load` and `shape_of` read files again, and what plugins return; see `may_change`."""
+    _load_own.cache_clear()
+    forget_tables()
 
 
 def may_change(choice: Choice) -> bool:

@@ -21,7 +21,11 @@ _GREY, _COLOR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 def read_images(folder: Path, name: str, source: Source) -> Part:
-    """Return the images of a folder with one folder for each class."""
+    """Return the images (samples, channels, rows, columns) of a folder with one for each class.
+
+    Raises:
+        UsageError: a class has no image, or images differ in size or are not of 8 bits.
+    """
     for setting in ("label", "features", "ignore"):
         if getattr(source, setting) is not None:
             raise UsageError(

@@ -31,9 +31,10 @@ def notes(choice: Choice) -> list[str]:
     Raises:
         UsageError: the data are missing, damaged or not valid.
     """
-    data = load(choice)
+    data, entry = load(choice), DATASETS[choice.name]
     found = _missing_classes(choice.name, data)
-    is_offered = "scaling" not in DATASETS[choice.name].own_settings
+    found += _outside(choice.name, data, entry.layout(**entry.own(choice)).value_range)
+    is_offered = "scaling" not in entry.own_settings
     if is_offered and scaling_of(choice) == "none" and (hint := _not_standardized(data)):
         found.append(
             f"inputs of {choice.name} are not standardized: {hint}; dataset.scaling=standardize "
@@ -53,6 +54,18 @@ def _missing_classes(name: str, data: Data) -> list[str]:
                 "accuracy is that of the other classes"
             )
     return found
+
+
+def _outside(name: str, data: Data, declared: tuple[float, float] | None) -> list[str]:
+    if declared is None or data.extent is None:
+        return []
+    (low, high), (lowest, highest) = data.extent, declared
+    if lowest <= low and high <= highest:
+        return []
+    return [
+        f"inputs of {name} lie between {_number(low)} and {_number(high)}, outside the value_range "
+        f"of its layout, {_number(lowest)} to {_number(highest)}"
+    ]
 
 
 def _classes(labels: Sequence[int], data: Data) -> str:

@@ -100,7 +100,8 @@ class Data:
     """The three splits, the same for every seed; images are flattened (channel, row, column).
 
     Features and classes have names where the data set gives them: `columns`, `class_names`.
-    `content` is a digest of all samples and labels before they were split and scaled.
+    `content` is a digest of all samples and labels before they were split and scaled, and `extent`
+    the smallest and largest of their inputs.
     """
 
     train: Split
@@ -111,6 +112,7 @@ class Data:
     columns: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     content: str = ""
+    extent: tuple[float, float] | None = None
 
     @property
     def splits(self) -> Mapping[str, Split]:
@@ -207,6 +209,7 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         columns=columns,
         class_names=class_names,
         content=digest_of(inputs, labels),
+        extent=(float(inputs.min()), float(inputs.max())),
     )
 
 

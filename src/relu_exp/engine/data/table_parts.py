@@ -39,57 +39,62 @@ class Source:
 
 @dataclass(frozen=True)
 class Part:
-    """The samples of one file: inputs (samples, ...), and their labels as written, (samples,)."""
+    """The samples of one file: inputs (samples, ...), and their labels as written, (samples,).
+
+    `columns` names the features, where they have names.
+    """
 
     file: str
     inputs: Array
     labels: Array
+    columns: tuple[str, ...] = ()
 
 
-def label_name(name: str, names: Sequence[str], source: Source, what: str = "column") -> str:
+def label_name(file: str, names: Sequence[str], source: Source, what: str = "column") -> str:
     """Return the name of the labels: as stated, or the only one that says so itself."""
     if source.label is not None:
-        check_known(name, names, "label", source.label, what)
+        check_known(file, names, "label", source.label, what)
         return source.label
-    likely = [each for each in names if each.casefold() in _LABELS]
+    likely = [each for each in names if each.strip().casefold() in _LABELS]
     if len(likely) != 1:
         raise UsageError(
-            f"{name}: which {what} holds the labels? Name it with dataset.label=NAME; "
+            f"{file}: which {what} holds the labels? Name it with dataset.label=NAME; "
             f"{what}s: {listed(names)}"
         )
     return likely[0]
 
 
 def chosen(
-    name: str, names: Sequence[str], setting: str, stated: str | None
+    file: str, names: Sequence[str], setting: str, stated: str | None
 ) -> Sequence[str] | None:
     """Return the columns that a setting states: one name, or a list as JSON."""
     if stated is None:
         return None
-    chosen = json.loads(stated) if stated.startswith("[") else [stated]
-    for each in chosen:
-        check_known(name, names, setting, each)
-    return [str(each) for each in chosen]
+    columns = json.loads(stated) if stated.startswith("[") else [stated]
+    for each in columns:
+        check_known(file, names, setting, each)
+    return [str(each) for each in columns]
 
 
 def check_known(
-    name: str, names: Sequence[str], setting: str, value: str, what: str = "column"
+    file: str, names: Sequence[str], setting: str, value: str, what: str = "column"
 ) -> None:
     """Raise a UsageError with the nearest guess if a setting names what is not there."""
     if value not in names:
         raise UsageError(
-            f"dataset.{setting}={shown(value)}: {name} has no such {what}{nearest(value, names)}; "
+            f"dataset.{setting}={shown(value)}: {file} has no such {what}{nearest(value, names)}; "
             f"{what}s: {listed(names)}"
         )
 
 
-def whole(name: str, where: str, values: Array) -> Array:
+def whole(file: str, where: str, values: Array) -> Array:
     """Return labels as int64, or raise a UsageError that names the first that is no class."""
-    is_whole = values == np.floor(values)
+    # beyond 2⁶³ there is no whole number to be
+    is_whole = (values == np.floor(values)) & (np.abs(values) < 2**63)
     if not is_whole.all():
         row = int(np.argmin(is_whole))
         raise UsageError(
-            f"{name}: row {row + 1}, {where} is {values[row]:g}, which is no class; expected whole "
+            f"{file}: row {row + 1}, {where} is {values[row]:g}, which is no class; expected whole "
             "numbers or text"
         )
     return values.astype(np.int64)

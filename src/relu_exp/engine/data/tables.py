@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ from pyarrow import parquet
 from relu_exp.core.registry import nearest, printable, shown
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.data.array_files import read_npz
+from relu_exp.engine.data.arrays import check_spaces
 from relu_exp.engine.data.columns import from_table, read_text
 from relu_exp.engine.data.image_files import Arrays
 from relu_exp.engine.data.image_folders import read_images
 from relu_exp.engine.data.splits import Layout
 from relu_exp.engine.data.table_parts import Part, Source
 
-__all__ = ["Source", "layout_of", "samples_of"]
+__all__ = ["Source", "forget_tables", "layout_of", "samples_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -88,6 +89,12 @@ def samples_of(source: Source) -> Arrays:
     return found.inputs, found.labels
 
 
+def forget_tables() -> None:
+    """Let every file be read again: it may hold something else by now."""
+    layout_of.cache_clear()
+    _samples.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def _samples(source: Source) -> _Samples:
     if source.path is None:
@@ -98,15 +105,32 @@ def _samples(source: Source) -> _Samples:
             raise UsageError(f"{_name(source.path)} has a test set: leave dataset.test_path out")
         parts = [*parts, *_read("test_path", source.test_path, source)[:1]]
     first, *tests = parts
+    tests = [_in_order_of(first, test) for test in tests]
     classes = np.unique(first.labels)
+    if classes.dtype.kind == "U":
+        check_spaces(first.file, map(str, classes))
     if len(classes) < 2:
         raise UsageError(f"{first.file}: every label is {_shown(classes[0])}; at least two classes")
     for test in tests:
         _check_alike(first, test, classes)
     labels = [np.searchsorted(classes, part.labels) for part in parts]
-    inputs = np.concatenate([part.inputs for part in parts]) if tests else first.inputs
+    inputs = np.concatenate([part.inputs for part in (first, *tests)]) if tests else first.inputs
     num_test = sum(len(test.labels) for test in tests)
     return _Samples(inputs, np.concatenate(labels), len(classes), num_test)
+
+
+def _in_order_of(first: Part, test: Part) -> Part:
+    """Return a test set with its columns in the order of the training set's, by their names."""
+    if not (first.columns and test.columns):
+        return test
+    for one, other in ((first, test), (test, first)):
+        if missing := [each for each in one.columns if each not in other.columns]:
+            raise UsageError(
+                f"{other.file} has no column {shown(repr(missing[0]))}, which {one.file} "
+                "learns from: the test set must have the columns of the training set"
+            )
+    order = [test.columns.index(each) for each in first.columns]
+    return replace(test, inputs=test.inputs[:, order], columns=first.columns)
 
 
 def _check_alike(first: Part, test: Part, classes: Array) -> None:
@@ -161,6 +185,9 @@ def _find(setting: str, path: str, root: str | None) -> Path:
         raise UsageError(
             f"dataset.{setting}={_name(path)}: there is no folder {printable(str(folder))}"
         )
+    if places[0].name in names:
+        # such as a pipe, a device or a broken link
+        raise UsageError(f"dataset.{setting}={_name(path)} is neither a file nor a folder")
     guess = printable(nearest(places[0].name, names))
     raise UsageError(
         f"dataset.{setting}={_name(path)}: there is no such file in {printable(str(folder))}{guess}"

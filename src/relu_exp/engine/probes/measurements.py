@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.plugin_code import registering_module
+from relu_exp.core.registry import note_entry
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
 from relu_exp.engine.ops.kernels import zero_gradient_units
@@ -140,14 +141,20 @@ def register(quantity: str, meaning: str) -> Callable[[Measurement], Measurement
         function.__doc__ = function.__doc__ or meaning
         MEASUREMENTS[quantity] = function
         _PLUGINS[quantity] = registering_module()
+        note_entry(f"measurement {quantity}", _PLUGINS[quantity])
         return function
 
     return add
 
 
+def plugin_of(quantity: str) -> str:
+    """Return the module that registered a measurement; empty if it comes with the package."""
+    return _PLUGINS.get(quantity, "")
+
+
 def plugins() -> set[str]:
     """Return the modules outside the package that registered measurements."""
-    return {_PLUGINS[quantity] for quantity in MEASUREMENTS if _PLUGINS.get(quantity)}
+    return {plugin_of(quantity) for quantity in MEASUREMENTS} - {""}
 
 
 _OWN: dict[str, Measurement] = {

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.by_count import judge_cases, judge_counts, judge_either, judge_share
 from relu_exp.evidence.claims.by_interval import judge_effects
 from relu_exp.evidence.claims.correction import corrected
 from relu_exp.evidence.claims.failures import failures, without_failures
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
-from relu_exp.evidence.claims.runs import looks, older_than_rule, remarks
+from relu_exp.evidence.claims.runs import looks, older_than_rule, remarks, stale_remarks
 from relu_exp.evidence.claims.verdicts import Effects, Kind, Rule, Verdict, VerdictName
 
 __all__ = ["ORDER", "can_decide", "count", "judge", "judge_all", "judge_claim"]
@@ -82,10 +83,10 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
         return _undecided(f"The results cannot be used: {error}.", claim, evidence)
     except Exception as error:
         # an error in one claim, or unforeseen results, must not stop the other claims
-        message = " ".join(str(error).split())[:200]
-        text = f"Deciding it failed with {type(error).__name__}: {message}."
+        text = f"Deciding it failed with {type(error).__name__}: {one_line(error)}."
         return _undecided(text, claim, evidence)
-    return replace(verdict, notes=(*verdict.notes, *remarks(claim, evidence)))
+    stale = stale_remarks(claim, evidence, verdict.run_ids)
+    return replace(verdict, notes=(*stale, *verdict.notes, *remarks(claim, evidence)))
 
 
 def count(verdicts: Iterable[Verdict]) -> dict[VerdictName, int]:
@@ -129,4 +130,5 @@ def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:
         reason = reason[:1].upper() + reason[1:]
     names_command = "relu-exp run" in reason or not claim.experiments
     how = "" if names_command else f" Run {claim.command_for(evidence.root)}."
-    return Verdict("not decided", f"{reason}{how}", notes=tuple(remarks(claim, evidence)))
+    notes = (*stale_remarks(claim, evidence), *remarks(claim, evidence))
+    return Verdict("not decided", f"{reason}{how}", notes=notes)

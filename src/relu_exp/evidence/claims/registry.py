@@ -14,7 +14,7 @@ from typing import Literal
 from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.evidence.claims.verdicts import Effects, Rule
-from relu_exp.evidence.data.commands import DEFAULT_RESULTS, about_results
+from relu_exp.evidence.data.commands import DEFAULT_RESULTS, about_results, called_here
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.results.store import Store
 
@@ -74,7 +74,8 @@ class Claim:
 
     def command_for(self, results: Path) -> str:
         """Return the command that makes its runs in a folder, and ends with the verdict."""
-        return about_results("run", *self.experiments, "--claim", self.id, results=results)
+        experiments = map(called_here, self.experiments)
+        return about_results("run", *experiments, "--claim", self.id, results=results)
 
 
 class MissingRunsError(Exception):
@@ -115,7 +116,7 @@ class Evidence:
 
     def run(self, experiment: str) -> str:
         """Return the command that runs an experiment into this folder."""
-        return about_results("run", experiment, results=self.root)
+        return about_results("run", called_here(experiment), results=self.root)
 
     def at(self, folder: Path) -> Frames:
         """Return the frames of a folder, every run of it, opened once.

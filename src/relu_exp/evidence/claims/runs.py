@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from typing import NamedTuple
 
+from relu_exp.core.arguments import is_experiment_file
 from relu_exp.core.schema import UsageError
-from relu_exp.core.words import is_experiment_file
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
-from relu_exp.evidence.data.commands import about_results, plugins_of, run_words
+from relu_exp.evidence.data.commands import (
+    about_results,
+    called_here,
+    overrides_of,
+    plugins_of,
+    run_again,
+    run_words,
+)
 from relu_exp.evidence.data.frames import Frames
 
-__all__ = ["command", "looks", "older_than_rule", "remarks"]
+__all__ = ["command", "looks", "older_than_rule", "origin", "remarks", "stale_remarks"]
+
+_MOST_REASONS = 3
+"""For which runs are stale, named below a claim; the report of the experiment names more."""
+_MOST_CHARACTERS = 200
+"""Of such a reason."""
 
 
 def looks(claim: Claim, evidence: Evidence) -> int:
@@ -66,17 +80,48 @@ def _starts(claim: Claim, evidence: Evidence) -> list[datetime]:
 def command(claim: Claim, evidence: Evidence) -> str:
     """Return the command that makes a claim's runs, and ends with the verdict.
 
-    The budget is that of the results.
-
-    An experiment in a file of one's own is named as it was when it was run.
+    Overrides and budget are those of the results; experiments that were run with different ones
+    have a command each. An experiment in a file of one's own is named as it was when it was run, or
+    else by the file of its name in the current folder.
     """
     made = {each.experiment: each for each in _made(claim, evidence)}
-    words = [made[name].called if name in made else name for name in claim.experiments]
     budgets = {each.budget for each in made.values()} - {None}
-    if len(budgets) == 1:
-        words += ["--budget", str(budgets.pop())]
+    usual = _Options((), str(budgets.pop()) if len(budgets) == 1 else None)
+    groups: dict[_Options, list[str]] = {}
+    for name in claim.experiments:
+        options = made[name].options if name in made else usual
+        groups.setdefault(options, []).append(
+            made[name].called if name in made else called_here(name)
+        )
     plugins = dict.fromkeys(plugin for each in made.values() for plugin in each.plugins)
-    return about_results("run", *words, "--claim", claim.id, results=evidence.root, plugins=plugins)
+    *before, last = [["run", *names, *options.words] for options, names in groups.items()]
+    commands = [*before, [*last, "--claim", claim.id]]
+    return " && ".join(
+        about_results(*words, results=evidence.root, plugins=plugins) for words in commands
+    )
+
+
+class _Options(NamedTuple):
+    """What a command set beside its experiments."""
+
+    overrides: tuple[str, ...]
+    budget: str | None
+
+    @property
+    def words(self) -> list[str]:
+        """The options as words of a command."""
+        return [*self.overrides, *(["--budget", self.budget] if self.budget else [])]
+
+
+def origin(claim: Claim, evidence: Evidence) -> tuple[str, str]:
+    """Return the budget and the commit of a claim's results; empty where unknown or not one."""
+    made = _made(claim, evidence)
+    budgets, commits = {each.budget for each in made}, {each.commit for each in made}
+    return _only(budgets), _only(commits)
+
+
+def _only(values: set[str | None]) -> str:
+    return (values.pop() or "") if len(values) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -89,9 +134,16 @@ class _Made:
     experiment: str
     called: str
     plugins: list[str]
+    overrides: tuple[str, ...]
     budget: str | None
+    commit: str | None
     endings: dict[str, int]
     looks: int
+
+    @property
+    def options(self) -> _Options:
+        """What its command set."""
+        return _Options(self.overrides, self.budget)
 
 
 def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
@@ -108,7 +160,9 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
                 experiment,
                 _called(experiment, frames),
                 plugins_of(frames.root, frames.manifest),
+                tuple(overrides_of(frames.manifest)),
                 frames.manifest.get("budget"),
+                frames.manifest.get("commit"),
                 endings,
                 frames.store.looks(),
             )
@@ -120,6 +174,35 @@ def _called(experiment: str, frames: Frames) -> str:
     """Return the file that a command ran an experiment from, or its name."""
     words = run_words(frames.root, frames.manifest)
     return next(filter(is_experiment_file, words), experiment)
+
+
+def stale_remarks(
+    claim: Claim, evidence: Evidence, run_ids: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return a sentence for each experiment with stale runs among those that a claim rests on.
+
+    It names what has changed since, and the command that trains the runs again. Without `run_ids`
+    the claim rests on every run of its experiments.
+    """
+    phrases = []
+    for each in _made(claim, evidence):
+        frames = evidence[each.experiment]
+        every = {*frames.runs["run_id"]}
+        every = every.intersection(run_ids) if run_ids else every
+        by_reason = {reason: every.intersection(ids) for reason, ids in frames.stale.items()}
+        reasons = [reason for reason, stale in by_reason.items() if stale]
+        if reasons:
+            number = len(frozenset().union(*by_reason.values()))
+            words = [reason[:_MOST_CHARACTERS] for reason in reasons[:_MOST_REASONS]]
+            if len(reasons) > len(words):
+                words.append(f"{len(reasons) - len(words):,} more")
+            again = run_again(frames.root, frames.manifest, "--stale", "rerun")
+            phrases.append(
+                f"{number:,} of {len(every):,} runs of {each.experiment} that it rests on "
+                f"{'is' if number == 1 else 'are'} stale: made before {', '.join(words)}. To train "
+                f"{'it' if number == 1 else 'them'} again: {again}"
+            )
+    return tuple(phrases)
 
 
 def remarks(claim: Claim, evidence: Evidence) -> list[str]:

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from relu_exp.core.arguments import is_experiment, is_experiment_file
 from relu_exp.core.plugin_files import absolute, is_path
 from relu_exp.core.registry import named_plugins
-from relu_exp.core.words import is_experiment_file
 
 __all__ = [
     "DEFAULT_RESULTS",
     "about_results",
+    "called_here",
     "here",
+    "overrides_of",
     "plugins_of",
     "report_again",
     "run_again",
@@ -24,12 +26,20 @@ __all__ = [
 
 DEFAULT_RESULTS = "results"
 """The folder of results that commands use where none is named."""
+_MOST_CHARACTERS = 10_000
+"""Of the overrides that a claim's command repeats: a page has a command for each claim."""
 
 
 def here(path: Path) -> str:
     """Return a path as it is written in the current folder."""
     whole, folder = Path(os.path.abspath(path)), Path.cwd()
     return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(whole)
+
+
+def called_here(experiment: str) -> str:
+    """Return what `run` takes for an experiment: its file in this folder, or else its name."""
+    file = f"{experiment}.yaml"
+    return file if Path(file).is_file() else experiment
 
 
 def about_results(
@@ -76,6 +86,13 @@ def run_words(root: Path, manifest: Mapping[str, Any]) -> list[str]:
     words, _ = _split(manifest)
     then = _folder(root, manifest)
     return [_reached(word, then) if is_experiment_file(word) else word for word in words]
+
+
+def overrides_of(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the `KEY=VALUE` of the command that made results; none where they fill pages."""
+    words, _ = _split(manifest)
+    found = [word for word in words[1:] if not is_experiment(word)]
+    return found if sum(map(len, found)) <= _MOST_CHARACTERS else []
 
 
 def plugins_of(root: Path, manifest: Mapping[str, Any]) -> list[str]:

@@ -1,15 +1,16 @@
-"""What is computed from the tables when it is asked for: times to a threshold, and revivals."""
+"""What is computed from the tables when it is asked for: times to a threshold, revivals, names."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.data.frames import unpack
+from relu_exp.evidence.data.frames import Frames, unpack
 
-__all__ = ["revivals", "steps_to_threshold"]
+__all__ = ["learned_quantities", "revivals", "steps_to_threshold"]
 
 
 def steps_to_threshold(
@@ -81,3 +82,10 @@ def revivals(dead_units: pd.DataFrame, probed: pd.DataFrame) -> pd.DataFrame:
             ever, returned = ever | dead, returned | alive
     columns = [*keys, "step", "num_units", "newly_dead", "still_dead", "revived", "newly_revived"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def learned_quantities(frames: Frames, run_ids: Collection[str]) -> list[str]:
+    """Return the quantities by layer that hold what the activations of runs learned."""
+    first = frames.read("layers", run_ids=run_ids, steps="first", columns=["quantity"])
+    names = [str(name) for name in first["quantity"].unique() if name.startswith("learned_")]
+    return [name for name in names if not name.endswith(("_minimum", "_maximum"))]

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from relu_exp.core.schema import PARTS, TABLES, UsageError
+from relu_exp.core.schema import BUDGETS, PARTS, TABLES, UsageError
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.labels import label_choices, stated, with_labels
 from relu_exp.evidence.data.soundness import check_rows
@@ -22,8 +22,8 @@ from relu_exp.results.store import Store, arrow_schema
 
 __all__ = ["Frames", "Open", "Steps", "find_results", "unpack"]
 
-Steps = Literal["first", "last"] | Collection[int] | None
-"""Which steps to read: a run's first or last in the table, the ones named, or all."""
+Steps = Literal["first", "last"] | int | Collection[int] | None
+"""Which steps to read: a run's first or last in the table, one, several, or all."""
 
 _RANK = {"done": 0, "diverged": 0, "interrupted": 1, "failed": 2}
 """Of several rows of one run the lowest counts: a finished one over one that is not."""
@@ -130,6 +130,17 @@ class Frames:
         """How many runs the manifest asks for that have no row at all."""
         return max(0, len(self.manifest.get("run_ids") or []) - len(self.runs))
 
+    @property
+    def stale(self) -> dict[str, list[str]]:
+        """What has changed → the runs that the newest command found stale, and did not train."""
+        kept = self.runs.loc[self.runs["session"] != self.manifest.get("session"), "run_id"]
+        here = {*kept}
+        found = {
+            reason: [run_id for run_id in run_ids if run_id in here]
+            for reason, run_ids in (self.manifest.get("stale") or {}).items()
+        }
+        return {reason: run_ids for reason, run_ids in found.items() if run_ids}
+
     @cached_property
     def curves(self) -> pd.DataFrame:
         """One row per run, step and split."""
@@ -203,11 +214,11 @@ class Frames:
         run_ids: Collection[str] | None = None,
         steps: Steps = None,
         columns: Sequence[str] | None = None,
-        **equal: Collection[str],
+        **equal: str | Collection[str],
     ) -> pd.DataFrame:
         """Return the rows of a table that belong to `run_ids` (all by default) and `steps`.
 
-        `equal` names further columns and the values to keep, as in `quantity=["dead_fraction"]`.
+        `equal` names further columns and what to keep: a value, or several as a list.
         Repeated text comes as categories, so that a row costs some twenty bytes.
 
         Raises:
@@ -236,7 +247,7 @@ class Frames:
         run_ids: Collection[str] | None,
         steps: Steps,
         columns: Sequence[str] | None,
-        equal: Mapping[str, Collection[str]],
+        equal: Mapping[str, str | Collection[str]],
     ) -> Iterator[pa.Table]:
         everyone = pa.array(self.runs["run_id"].tolist(), pa.string())
         wanted = self.runs if run_ids is None else self.runs[self.runs["run_id"].isin(run_ids)]
@@ -246,7 +257,8 @@ class Frames:
             part = self._part(str(part_id), table, list(needed))
             part = part.filter(pc.is_in(part["run_id"], value_set=pa.array(owned.tolist())))
             for column, values in equal.items():
-                part = part.filter(pc.is_in(part[column], value_set=pa.array(list(values))))
+                kept = [values] if isinstance(values, str | int) else list(values)
+                part = part.filter(pc.is_in(part[column], value_set=pa.array(kept)))
             part = _at_steps(part, steps)
             if not part.num_rows:
                 continue
@@ -268,7 +280,8 @@ def _at_steps(part: pa.Table, steps: Steps) -> pa.Table:
     if steps is None or not part.num_rows:
         return part
     if not isinstance(steps, str):
-        return part.filter(pc.is_in(part["step"], value_set=pa.array(list(steps), pa.int32())))
+        wanted = [steps] if isinstance(steps, int) else list(steps)
+        return part.filter(pc.is_in(part["step"], value_set=pa.array(wanted, pa.int32())))
     found = part.select(["run_id", "step"]).to_pandas()
     extreme = found.groupby("run_id")["step"].transform("min" if steps == "first" else "max")
     return part.filter(pa.array(found["step"] == extreme))
@@ -297,4 +310,8 @@ def find_results(path: Path) -> list[Path]:
             )
         if found:
             return found
+    # where reproductions at a smaller budget than that of the committed claims went
+    for budget in BUDGETS:
+        if any(Store(folder).part_ids() for folder in (path / budget).glob("*/")):
+            raise UsageError(f"{path} holds no results, but {path / budget} does: name that folder")
     raise UsageError(f"{path} holds no results: run an experiment first, `relu-exp run`")

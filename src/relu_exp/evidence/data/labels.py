@@ -11,8 +11,10 @@ import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, PLACES
+from relu_exp.evidence.data.language import Words, current_language, in_language
+from relu_exp.evidence.data.texts import Text
 
-__all__ = ["NAMES", "label_choices", "stated", "with_labels"]
+__all__ = ["NAMES", "axis_name", "english_label", "label_choices", "stated", "with_labels"]
 
 NAMES: Mapping[str, str] = {
     "identity": "identity",
@@ -47,6 +49,36 @@ NAMES: Mapping[str, str] = {
     "adam": "Adam",
 }
 """Registry name → what it is called in print, unless results say it themselves."""
+_KOREAN_NAMES: Mapping[str, str] = {
+    "identity": "항등",
+    "step": "계단",
+    "zeros": "영행렬",
+    "constant": "상수",
+    "xavier_uniform": "Xavier 균등",
+    "he_uniform": "He 균등",
+    "orthogonal": "직교",
+    "torch_default": "PyTorch 기본값",
+    "mlp": "일반 MLP",
+    "residual_mlp": "잔차 MLP",
+    "document_cnn": "문서의 CNN",
+}
+"""The same in Korean, where it is not a name that Korean writes in Latin letters."""
+
+_PARTS = Words(__package__, "parts.yaml")
+
+
+def axis_name(axis: str) -> str:
+    """Return what a run key, a part of a run or the column of its labels is called in print."""
+    if axis in RUN_KEYS:
+        return in_language(Text(RUN_KEYS[axis].label, RUN_KEYS[axis].label_ko))
+    return _PARTS(axis.removesuffix("_label"))
+
+
+def english_label(label: str) -> str:
+    """Return a label with the names that it has in English, for what is named in all languages."""
+    for name, korean in _KOREAN_NAMES.items():
+        label = label.replace(korean, NAMES[name])
+    return label
 
 
 def label_choices(
@@ -66,7 +98,8 @@ def label_choices(
     by_name: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for name, settings in distinct:
         by_name[name].append(json.loads(settings or "{}"))
-    names = {name: (own or {}).get(name) or NAMES.get(name, name) for name in by_name}
+    known = {**NAMES, **_KOREAN_NAMES} if current_language() == "ko" else NAMES
+    names = {name: (own or {}).get(name) or known.get(name, name) for name in by_name}
     counts = Counter(names.values())
     # two choices under one label would be drawn as one
     names = {
@@ -84,6 +117,8 @@ def with_labels(
 ) -> pd.DataFrame:
     """Add a column per setting and a label per configuration group, and order the labels.
 
+    Labels are in the language that is written now, where the results state them in it.
+
     `own` holds what the results say of names: group → name → `en`, `ko` and `color`. Where they
     state any color of an activation, `activation_color` has it.
     """
@@ -93,7 +128,8 @@ def with_labels(
         parsed = {text: json.loads(text or "{}") for _, text in set(pairs)}
         for key in sorted({key for settings in parsed.values() for key in settings}):
             added[f"{group}.{key}"] = [parsed[text].get(key) for _, text in pairs]
-        labels = label_choices(pairs, stated(own, group, "en"))
+        names = stated(own, group, "en") | stated(own, group, current_language())
+        labels = label_choices(pairs, names)
         added[f"{group}_label"] = pd.Categorical(
             [labels[pair] for pair in pairs], categories=list(dict.fromkeys(labels.values()))
         )
@@ -147,7 +183,7 @@ def _distribution(name: str, shown: str, settings: dict[str, Any]) -> tuple[str,
         bound = _plain(settings["bound"])
         return f"U(−{bound}, {bound})", {"bound"}
     if name == "constant" and "value" in settings:
-        return f"constant {_plain(settings['value'])}", {"value"}
+        return f"{shown} {_plain(settings['value'])}", {"value"}
     if name == "table" and settings.get("path"):
         return f"table {settings['path']}", {"path", *PLACES}
     return shown, set()

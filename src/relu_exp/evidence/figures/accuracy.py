@@ -18,6 +18,7 @@ from matplotlib.ticker import (
 )
 
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import best_learning_rates, score, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import (
@@ -39,26 +40,22 @@ from relu_exp.evidence.figures.style import (
     plain,
     rate_axis,
 )
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["accuracy_by_depth", "learning_rate_sensitivity"]
 
 ARMS = [axis for axis in AXES if axis != "learning_rate"]
 CROSS: dict[str, Any] = {"ms": 7, "mew": 1.8, "zorder": 4}
-HOW_CHOSEN = (
-    "Each arm has the learning rate with the highest mean validation accuracy; "
-    "test data were not used."
-)
-DIVERGED = "A run that diverged counts as 0."
 
 
 def with_accuracy(frames: Frames) -> pd.DataFrame:
     runs = trained(frames.runs)
     if not runs.empty and (runs["status"] == "diverged").all():
-        raise DoesNotApply("every run diverged")
+        raise DoesNotApply(text("all_diverged"))
     # interrupted runs have no final accuracy
     runs = runs[score(runs, "final_validation_accuracy").notna()]
     if (runs["status"] == "diverged").all():
-        raise DoesNotApply("no run was trained and evaluated on validation data")
+        raise DoesNotApply(text("not_evaluated"))
     return runs
 
 
@@ -67,7 +64,7 @@ def learning_rate_sensitivity(frames: Frames) -> Iterator[Drawing]:
     """Final validation accuracy and loss against the learning rate, the whole curve."""
     runs = with_accuracy(frames)
     if runs["learning_rate"].nunique() == 1:
-        raise DoesNotApply("only one learning rate was run")
+        raise DoesNotApply(text("one_rate"))
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
     parts, left_out = slices(runs, drawn)
     for part in parts:
@@ -112,30 +109,26 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
     entries = handles(shown)
     if len(lost):
         entries.append(
-            Line2D([], [], color=INK, marker="x", ls="", ms=7, mew=1.8, label="some diverged")
+            Line2D([], [], color=INK, marker="x", ls="", ms=7, mew=1.8, label=text("some_diverged"))
         )
     return finished(
         frames,
         sheet,
         part.runs,
         name=f"learning_rate_sensitivity_{metric}{part.stem}",
-        title=f"Validation {metric} after training, by learning rate"
-        + (f" ({part.words})" if part.words else ""),
+        title=text(f"sensitivity_{metric}") + (f" ({part.words})" if part.words else ""),
         caption=[
-            f"Final validation {metric}, {'lower' if is_loss else 'higher'} is better.",
-            ""
-            if not len(lost)
-            else "× marks rates at which some runs diverged; "
-            + ("they have no loss." if is_loss else "they count as accuracy 0."),
-            f"Losses above {plain(float(f'{1.35 * high:.2g}'))} are cut off."
+            text(f"final_{metric}"),
+            text(f"cross_{metric}") if len(lost) else "",
+            text("losses_above", value=plain(float(f"{1.35 * high:.2g}")))
             if largest > high
             else "",
             interval_words(values, log=is_loss, band=False),
             grid.left_out,
             left_out,
         ],
-        x="learning rate",
-        y=f"validation {metric}",
+        x=axis_name("learning_rate"),
+        y=text(f"validation_{metric}"),
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
         handles=entries,
@@ -149,7 +142,7 @@ def accuracy_by_depth(frames: Frames) -> Iterator[Drawing]:
     runs = with_accuracy(frames)
     runs = runs[runs["network"].isin(_deepening(runs))]
     if runs.empty:
-        raise DoesNotApply("only one depth was run")
+        raise DoesNotApply(text("one_depth"))
     drawn = ["activation_label", "initializer_label", "network_label", "depth", "learning_rate"]
     parts, left_out = slices(runs, drawn)
     for part in parts:
@@ -201,20 +194,17 @@ def _by_depth(frames: Frames, part: Slice, left_out: str) -> Drawing:
         sheet,
         chosen,
         name=f"accuracy_by_depth{part.stem}",
-        title="Test accuracy by depth, each arm at its best learning rate"
-        + (f" ({part.words})" if part.words else ""),
+        title=text("accuracy_by_depth") + (f" ({part.words})" if part.words else ""),
         caption=[
-            HOW_CHOSEN,
-            DIVERGED if (chosen["status"] == "diverged").any() else "",
-            f"For {len(edge.drop_duplicates())} arms that rate is the smallest or largest tried."
-            if len(edge)
-            else "",
+            text("best_arms"),
+            text("diverged_is_0") if (chosen["status"] == "diverged").any() else "",
+            text("rates_at_edge", n=len(edge.drop_duplicates())) if len(edge) else "",
             interval_words(values),
             grid.left_out,
             left_out,
         ],
-        x="depth (hidden layers)",
-        y="test accuracy",
+        x=text("depth_axis"),
+        y=text("test_accuracy"),
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
         handles=handles(shown),

@@ -10,17 +10,13 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.figures.accuracy import (
-    DIVERGED,
-    HOW_CHOSEN,
-    at_best_rate,
-    with_accuracy,
-)
+from relu_exp.evidence.figures.accuracy import at_best_rate, with_accuracy
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import Slice, axis_words, slices
 from relu_exp.evidence.figures.style import levels, plain
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["accuracy_map"]
 
@@ -30,7 +26,7 @@ def accuracy_map(frames: Frames) -> Iterator[Drawing]:
     """Map of test accuracy at the best learning rate: activation by initializer and depth."""
     runs = with_accuracy(frames)
     if runs["activation_label"].nunique() < 2 and runs["initializer_label"].nunique() < 2:
-        raise DoesNotApply("only one activation and one initializer were run")
+        raise DoesNotApply(text("one_pair"))
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
     parts, left_out = slices(runs, drawn)
     for part in parts:
@@ -78,15 +74,13 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
         sheet,
         chosen,
         name=f"accuracy_map{part.stem}",
-        title="Test accuracy, each cell at its best learning rate"
-        + (f" ({part.words})" if part.words else ""),
+        title=text("accuracy_map") + (f" ({part.words})" if part.words else ""),
         caption=[
-            "Mean test accuracy over seeds (large) and the learning rate (small). " + HOW_CHOSEN,
-            DIVERGED if (chosen["status"] == "diverged").any() else "",
-            "* the best rate is the smallest or largest tried: a better one may lie beyond."
-            if means["edge"].any()
-            else "",
-            left_out_words(len(depths), len(every), "depths"),
+            text("map_means"),
+            text("best_arms"),
+            text("diverged_is_0") if (chosen["status"] == "diverged").any() else "",
+            text("map_edge") if means["edge"].any() else "",
+            left_out_words(len(depths), len(every), text("all_depths")),
             left_out,
         ],
         leave=("initializer_label",),
@@ -102,7 +96,7 @@ def _cell(axes: Axes, row: int, column: int, cell: pd.Series[float], colors: obj
     value = float(cell["value"])
     ink = "white" if value < 0.55 else "black"
     if cell["lost"]:
-        axes.text(column, row, "diverged", ha="center", va="center", size=7, color=ink)
+        axes.text(column, row, text("diverged"), ha="center", va="center", size=7, color=ink)
         return
     star = "*" if cell["edge"] else ""
     axes.text(column, row - 0.02, f"{value:.1%}", ha="center", va="bottom", size=8, color=ink)

@@ -11,26 +11,19 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from relu_exp.core.file_names import storable
 from relu_exp.core.registry import Registry, Setting, summary_of
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.limits import left_out_words, limits, spread
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import describe, redraw_command, unusual_words, with_pairs
 from relu_exp.evidence.figures.style import PNG_DPI, RC, levels
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
 
 MOST_ACTIVATIONS = 60
 """Activations in one figure: nobody can tell more apart, and each takes time to draw."""
-MISSING = {
-    "curves": "no loss was evaluated",
-    "layers": "no layers were probed",
-    "histograms": "no histograms were probed",
-    "dead_units": "no unit was dead at any probe",
-    "functions": "the activation functions were not tabulated",
-    "predictions": "theory predicts nothing here",
-}
-"""Why a figure cannot be drawn, by the table that is empty."""
 
 
 class DoesNotApply(Exception):  # noqa: N818 - a finding about the data, not an error
@@ -41,9 +34,9 @@ class DoesNotApply(Exception):  # noqa: N818 - a finding about the data, not an 
 class Drawing:
     """One finished figure with what stands under it.
 
-    `name` is the stem of its file. `caption` explains what is drawn and how to read it;
-    `small_print` names the seeds, data, settings and the command that redraws it. `num_seeds` is 0
-    where nothing was drawn at random.
+    `name` is the stem of its file, made one that every system can store. `caption` explains what is
+    drawn and how to read it; `small_print` names the seeds, data, settings and the command that
+    redraws it. `num_seeds` is 0 where nothing was drawn at random.
     """
 
     name: str
@@ -53,6 +46,9 @@ class Drawing:
     figure: Figure
     run_ids: tuple[str, ...] = ()
     num_seeds: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", storable(self.name))
 
     def _repr_png_(self) -> bytes:
         """Return the figure as a notebook shows it."""
@@ -106,7 +102,7 @@ def finished(
     num_seeds = int(runs["seed"].nunique()) if note is None else 0
     if note is None:
         title += unusual_words(frames.runs, runs, title, leave)
-    command = f"redraw: {redraw_command(frames)}"
+    command = text("redraw", command=redraw_command(frames))
     note = f"{describe(runs, leave=leave) if note is None else note}\n{command}"
     return Drawing(
         name=name,
@@ -131,7 +127,8 @@ def draw(name: str, frames: Frames, *, everything: bool = False) -> Iterator[Dra
     kind = FIGURES[name]
     for table in kind.needs:
         if not frames.has(table):
-            raise DoesNotApply(MISSING.get(table, f"the table `{table}` is empty"))
+            key = f"missing_{table}"
+            raise DoesNotApply(text(key) if key in text else text("missing_table", table=table))
     with mpl.rc_context(RC), limits(apply=not everything, command=redraw_command(frames)):
         frames, note = _few_activations(with_pairs(frames))
         for drawing in kind.make(frames):
@@ -147,4 +144,4 @@ def _few_activations(frames: Frames) -> tuple[Frames, str]:
     if len(kept) == len(every):
         return frames, ""
     shown = frames.runs[frames.runs["activation_label"].isin(kept)]
-    return frames.showing(shown), left_out_words(len(kept), len(every), "activations")
+    return frames.showing(shown), left_out_words(len(kept), len(every), text("all_activations"))

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from relu_exp.evidence.data.derived import revivals
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
@@ -18,14 +19,11 @@ from relu_exp.evidence.figures.lines import Grid, dodge, handles, interval_line,
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, trained
 from relu_exp.evidence.figures.style import levels, looks, plain, rate_axis, steps_axis
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["dead_fraction"]
 
 PANELS = ["initializer_label", "depth"]
-DEFINITION = (
-    "A unit is dead when its derivative is 0 on every training sample, which a smooth activation "
-    "reaches only where it saturates beyond the precision of float32."
-)
 MOST_DEADLY = 2
 """How many activations get three drawings of their own."""
 
@@ -36,7 +34,7 @@ def dead_fraction(frames: Frames) -> Iterator[Drawing]:
     runs = trained(frames.runs)
     dead = frames.read("layers", run_ids=runs["run_id"], quantity=["dead_fraction"])
     if dead.empty:
-        raise DoesNotApply("dead units were not probed in training")
+        raise DoesNotApply(text("dead_not_probed"))
     # intervals are over seeds: a run's layers are averaged first
     over_time = dead.groupby(["run_id", "step"], observed=True)["value"].mean().reset_index()
     last = over_time.sort_values("step").drop_duplicates("run_id", keep="last")
@@ -75,7 +73,7 @@ def _deadliest(runs: pd.DataFrame, last: pd.DataFrame) -> tuple[list[Slice], str
     limit = sorted(deaths, reverse=True)[:MOST_DEADLY][-1]
     kept = [part for part, death in zip(every, deaths, strict=True) if death >= limit]
     kept = kept[:MOST_DEADLY]
-    return kept, left_out(kept, every, "those with most dead units")
+    return kept, left_out(kept, every, text("most_dead"))
 
 
 def _titled(heading: str, part: Slice) -> str:
@@ -125,53 +123,38 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
         sheet,
         part.runs,
         name=f"dead_fraction_by_learning_rate{part.stem}",
-        title=_titled("Dead units at the end of training, by learning rate", part),
+        title=_titled(text("dead_by_rate"), part),
         caption=[
-            DEFINITION,
-            "Mean over all hidden layers at the last probe.",
-            f"No unit ever died: {', '.join(map(str, alive))}." if alive and drawn else "",
-            "No unit of any activation was dead." if not drawn else "",
-            f"{diverged} runs diverged; they count with their last probe." if diverged else "",
+            text("dead_means"),
+            text("dead_layers_mean"),
+            text("none_died", names=", ".join(map(str, alive))) if alive and drawn else "",
+            "" if drawn else text("none_dead"),
+            text("dead_diverged", n=diverged) if diverged else "",
             interval_words(values, band=False),
             grid.left_out,
             others,
         ],
-        x="learning rate",
-        y="dead units (share)",
+        x=axis_name("learning_rate"),
+        y=text("dead_share"),
         **_labels(grid, handles(drawn or shown)),
     )
 
 
 class View(NamedTuple):
-    """One way to look at an activation's dead units: a line per learning rate over `x`."""
+    """One way to look at an activation's dead units: a line per learning rate over `x`.
+
+    `stem` begins the file's name and is the key of the words, `y` the key of the axis.
+    """
 
     stem: str
-    heading: str
     x: str
-    y: str
-    sentence: str
+    y: str = "dead_share"
     as_points: bool = False
 
 
-BY_LAYER = View("dead_fraction_by_layer", "Dead units at the end of training, by layer", "layer",
-                "dead units (share)", "At the last probe.")  # fmt: skip
-OVER_TIME = View(
-    "dead_fraction_over_time",
-    "Dead units during training",
-    "step",
-    "dead units (share)",
-    "Mean over all hidden layers. A line ends where its runs diverged; where only some did, it "
-    "goes on as the mean of the others.",
-)
-REVIVALS = View(
-    "revivals_by_layer",
-    "Dead units that came back to life",
-    "layer",
-    "revived (share of units once dead)",
-    "Of the units that were dead at some earlier probe, the share that is alive at the last "
-    "one. A revival between two probes is not seen. A layer without dead units has no point.",
-    as_points=True,
-)
+BY_LAYER = View("dead_fraction_by_layer", "layer")
+OVER_TIME = View("dead_fraction_over_time", "step")
+REVIVALS = View("revivals_by_layer", "layer", "revived_share", as_points=True)
 
 
 def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, others: str) -> Drawing:
@@ -201,33 +184,33 @@ def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, other
             _layer_axis(axes, panel)
         _share_axis(axes, values["mean"].max())
 
-    grid.fill(sheet.axes, values, paint, empty="none dead before" if view.as_points else "no runs")
+    grid.fill(sheet.axes, values, paint, empty=text("none_dead_before") if view.as_points else "")
     counts = ""
     if view is REVIVALS:
         revived, still = int(joined["revived"].sum()), int(joined["still_dead"].sum())
         share = revived / max(revived + still, 1)
-        counts = f"In all, {revived:,} of {revived + still:,} units came back ({share:.0%})."
+        counts = text("revived_counts", revived=revived, n=revived + still, share=f"{share:.0%}")
     return finished(
         frames,
         sheet,
         part.runs,
         name=f"{view.stem}{part.stem}",
-        title=_named(view.heading, part),
+        title=_named(text(view.stem), part),
         caption=[
-            DEFINITION,
-            view.sentence,
+            text("dead_means"),
+            text(f"{view.stem}_means"),
             counts,
             interval_words(values, band=not view.as_points),
-            left_out_words(len(kept), len(rates), "learning rates"),
+            left_out_words(len(kept), len(rates), text("all_rates")),
             grid.left_out,
             others,
         ],
-        x="updates" if view.x == "step" else "hidden layer (1 is next to the input)",
-        y=view.y,
+        x=text("updates" if view.x == "step" else "hidden_layer"),
+        y=text(view.y),
         **_labels(
             grid,
             handles(shown, plain, **({"linestyle": ""} if view.as_points else {})),
-            "learning rate",
+            axis_name("learning_rate"),
         ),
     )
 

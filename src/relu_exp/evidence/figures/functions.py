@@ -14,6 +14,7 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import Drawing, figure, finished
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.style import INK, levels, looks
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["function_curves"]
 
@@ -53,18 +54,16 @@ def function_curves(frames: Frames) -> Iterator[Drawing]:
         sheet,
         frames.runs,
         name="function_curves",
-        title="Activation functions and their derivatives",
+        title=text("functions"),
         caption=[
-            "Solid: the function; dashed: its derivative, which scales the gradient on its way "
-            "back. Where the derivative is near 0 the function saturates, and learning stalls. "
-            f"Values beyond {LIMITS[0]:g} … {LIMITS[1]:g} are cut off."
+            text("functions_mean", low=f"{LIMITS[0]:g}", high=f"{LIMITS[1]:g}"),
         ],
-        note="exact values in float64, nothing drawn at random",
-        x="x (pre-activation)",
-        y="value",
+        note=text("functions_exact"),
+        x=text("function_axis"),
+        y=text("value"),
         over=0.04 + 0.16 * title_rows,
         handles=[
-            Line2D([], [], color="#555555", lw=2.0, label="function"),
-            Line2D([], [], color=INK, lw=1.1, linestyle=(0, (3, 1.5)), label="derivative"),
+            Line2D([], [], color="#555555", lw=2.0, label=text("function")),
+            Line2D([], [], color=INK, lw=1.1, linestyle=(0, (3, 1.5)), label=text("derivative")),
         ],
     )

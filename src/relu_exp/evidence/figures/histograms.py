@@ -23,6 +23,7 @@ from relu_exp.evidence.figures.slices import (
     split,
 )
 from relu_exp.evidence.figures.style import GRAY, levels, looks
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["histogram_grid", "preactivation_grid"]
 
@@ -35,29 +36,29 @@ Array = np.ndarray[Any, Any]
 @figure("histograms")
 def histogram_grid(frames: Frames) -> Iterator[Drawing]:
     """Histograms of the activations before training: a row per initializer, a panel per layer."""
-    yield from _grids(frames, "activation", "Activations")
+    yield from _grids(frames, "activation")
 
 
 @figure("histograms")
 def preactivation_grid(frames: Frames) -> Iterator[Drawing]:
     """Histograms of the pre-activations before training, in the same shape."""
-    yield from _grids(frames, "preactivation", "Pre-activations")
+    yield from _grids(frames, "preactivation")
 
 
-def _grids(frames: Frames, kind: str, heading: str) -> Iterator[Drawing]:
+def _grids(frames: Frames, kind: str) -> Iterator[Drawing]:
     runs = before_training(frames.runs)
     counted = frames.read(
         "histograms", run_ids=runs["run_id"], steps=(0,), columns=["run_id"], kind=[kind]
     )
     if counted.empty:
-        raise DoesNotApply(f"no {kind} histogram was probed before the first update (step 0)")
+        raise DoesNotApply(text(f"no_{kind}_histogram"))
     runs = runs[runs["run_id"].isin(counted["run_id"])]
     chosen, others = _chosen(runs)
     for part in chosen:
         counts = frames.read(
             "histograms", run_ids=part.runs["run_id"], steps=(0,), kind=[kind]
         ).merge(part.runs[["run_id", "initializer_label"]], on="run_id")
-        yield _drawing(frames, part, counts, kind, heading, others)
+        yield _drawing(frames, part, counts, kind, others)
 
 
 def _chosen(runs: pd.DataFrame) -> tuple[list[Slice], str]:
@@ -85,9 +86,7 @@ def _distance_from_depth_5(part: Slice) -> int:
     return abs(int(part.runs["depth"].iloc[0]) - 5)
 
 
-def _drawing(
-    frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, heading: str, others: str
-) -> Drawing:
+def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, others: str) -> Drawing:
     first = part.runs.iloc[0]
     initializers = levels(part.runs, "initializer_label")
     every = sorted(counts["layer"].unique())
@@ -129,7 +128,7 @@ def _drawing(
         axes.text(
             1.0,
             1.02,
-            f"{_percent(outside)} outside",
+            text("outside", share=_percent(outside)),
             transform=axes.transAxes,
             ha="right",
             va="bottom",
@@ -146,27 +145,25 @@ def _drawing(
         for c, layer in enumerate(layers):
             if (initializer, layer) in shares:
                 paint(sheet.axes[r][c], shares[initializer, layer])
-    where = [str(first["activation_label"]), f"{first['depth']} layers"]
+    where = [str(first["activation_label"]), text("num_layers", n=first["depth"])]
     if pd.notna(first["width"]):
-        where.append(f"{first['width']} units each")
-    layers_left = left_out_words(len(layers), len(every), "layers")
+        where.append(text("units_each", n=first["width"]))
+    layers_left = left_out_words(len(layers), len(every), text("all_layers"))
     return finished(
         frames,
         sheet,
         part.runs,
         name=f"{kind}_histograms" + (part.stem or ""),
-        title=f"{heading} before training: {', '.join(where)}",
+        title=text(f"histograms_{kind}", where=", ".join(where)),
         caption=[
-            f"Values of all units of a layer on the probe batch, pooled over {_seeds(part.runs)}, "
-            "as shares of bins of equal width; axes are shared. A bar that is taller than the axis "
-            "carries its share. “Outside” is the share of values outside the drawn range.",
+            text("histogram_means", seeds=text("seeds", n=int(part.runs["seed"].nunique()))),
             layers_left,
             others,
         ],
         leave=("initializer_label", *TRAINING_AXES),
-        x=f"{kind} value",
-        y="share of values per bin",
-        column_titles=[f"layer {layer}" for layer in layers],
+        x=text(f"value_{kind}"),
+        y=text("share_per_bin"),
+        column_titles=[text("layer", n=layer) for layer in layers],
         row_titles=[str(initializer) for initializer in initializers],
         over=0.12,
     )
@@ -176,11 +173,6 @@ def _share(counts: pd.Series[Any]) -> Array:
     """Pool histograms of several seeds into shares of all values, out-of-range bins included."""
     total: Array = np.stack(counts.to_list()).sum(axis=0, dtype=np.int64)
     return total / max(int(total.sum()), 1)
-
-
-def _seeds(runs: pd.DataFrame) -> str:
-    n = runs["seed"].nunique()
-    return f"{n} seeds" if n > 1 else "one seed"
 
 
 def _range(shares: list[Array]) -> tuple[int, int]:

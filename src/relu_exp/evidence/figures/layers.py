@@ -18,6 +18,7 @@ from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interv
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import TRAINING_AXES, Slice, before_training, slices
 from relu_exp.evidence.figures.style import EMPTY_LIMITS, INK, log_axis, looks
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["gradient_by_layer", "signal_by_layer"]
 
@@ -28,48 +29,21 @@ DASHED: dict[str, Any] = {"color": INK, "linestyle": (0, (2, 2)), "lw": 1.0}
 
 
 class Shown(NamedTuple):
-    """One quantity as a figure: its file, its heading, its unit and how to read it."""
+    """One quantity as a figure: the stem of its file, and the keys of how to read it."""
 
     stem: str
-    heading: str
-    unit: str
     reading: str
+    theory: str = "theory_means"
 
 
-_THEORY = {
-    "": "Dashed: what mean-field theory predicts for wide layers.",
-    "activation_grad_norm": "Dashed: what mean-field theory predicts for wide layers, from the "
-    "gradient measured in the last hidden layer.",
-}
-_GRADIENT = (
-    "Read it from right (output) to left (input): on a flat line the gradient is passed on, on one "
-    "that falls towards layer 1 it vanishes, on one that rises it explodes."
-)
-_SIGNAL = (
-    "On a flat line the signal is passed on, on a falling one it is lost with depth, on a "
-    "rising one it grows."
-)
 QUANTITIES: Mapping[str, Shown] = {
-    "weight_grad_norm": Shown(
-        "weight_gradient_by_layer",
-        "Gradient of the weights by layer, before training",
-        "gradient norm (L2)",
-        f"L2 norm of the loss gradient with respect to each layer's weights at step 0. {_GRADIENT}",
-    ),
+    "weight_grad_norm": Shown("weight_gradient_by_layer", "read_gradient"),
     "activation_grad_norm": Shown(
-        "activation_gradient_by_layer",
-        "Gradient of the activations by layer, before training",
-        "gradient norm (L2)",
-        "L2 norm of the loss gradient with respect to each layer's activations at step 0. "
-        f"{_GRADIENT}",
+        "activation_gradient_by_layer", "read_gradient", "theory_means_from_last"
     ),
-    "activation_std": Shown(
-        "activation_std_by_layer",
-        "Spread of the activations by layer, before training",
-        "standard deviation",
-        f"Standard deviation of each layer's activations at step 0. {_SIGNAL}",
-    ),
+    "activation_std": Shown("activation_std_by_layer", "read_signal"),
 }
+"""The quantities that are drawn; their own names are the keys of their words."""
 
 
 @figure("layers")
@@ -89,7 +63,7 @@ def _by_layer(frames: Frames, quantity: str) -> Iterator[Drawing]:
     runs = before_training(frames.runs)
     measured = frames.read("layers", run_ids=runs["run_id"], steps=(0,), quantity=[quantity])
     if measured.empty:
-        raise DoesNotApply(f"{quantity} was not probed before the first update (step 0)")
+        raise DoesNotApply(text("not_probed_first", quantity=quantity))
     predicted = _predicted(frames, runs, quantity, measured)
     runs = runs[runs["run_id"].isin(measured["run_id"])]
     parts, left_out = slices(runs, [*KEYS, *TRAINING_AXES])
@@ -154,24 +128,25 @@ def _drawing(
     grid.fill(sheet.axes, values, paint)
     entries = handles(shown)
     if len(theory):
-        entries.append(Line2D([], [], label="theory", **DASHED))
+        entries.append(Line2D([], [], label=text("theory"), **DASHED))
     return finished(
         frames,
         sheet,
         part.runs,
         name=words.stem + part.stem,
-        title=words.heading + (f" ({part.words})" if part.words else ""),
+        title=text(quantity) + (f" ({part.words})" if part.words else ""),
         caption=[
-            words.reading,
+            text(f"{quantity}_means"),
+            text(words.reading),
             interval_words(values, log=True),
-            _THEORY.get(quantity, _THEORY[""]) if len(theory) else "",
+            text(words.theory) if len(theory) else "",
             _not_drawn(values, overflowed),
             grid.left_out,
             left_out,
         ],
         leave=TRAINING_AXES,
-        x="hidden layer (1 is next to the input)",
-        y=words.unit,
+        x=text("hidden_layer"),
+        y=text(f"{quantity}_unit"),
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
         handles=entries,
@@ -186,14 +161,9 @@ def _not_drawn(values: pd.DataFrame, overflowed: pd.Series[Any]) -> str:
     """
     zero = values.loc[(values["num_zero"] > 0) & (values["n"] == 0), "activation_label"]
     tiny = values.loc[values["mean"] < SMALLEST, "activation_label"]
-    sentences = []
-    reasons = (
-        (zero, "exactly 0"),
-        (tiny, f"below {SMALLEST:g}"),
-        (overflowed, "beyond the range of float32"),
+    found = (("too_zero", zero), ("too_small", tiny), ("too_large", overflowed))
+    return " ".join(
+        text(key, names=", ".join(dict.fromkeys(map(str, labels))), limit=f"{SMALLEST:g}")
+        for key, labels in found
+        if len(labels)
     )
-    for labels, what in reasons:
-        names = list(dict.fromkeys(map(str, labels)))
-        if names:
-            sentences.append(f"Not drawn, because {what} in some layers: {', '.join(names)}.")
-    return " ".join(sentences)

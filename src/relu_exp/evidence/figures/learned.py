@@ -8,6 +8,7 @@ from functools import partial
 import pandas as pd
 from matplotlib.axes import Axes
 
+from relu_exp.evidence.data.derived import learned_quantities
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
@@ -16,6 +17,7 @@ from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interv
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
 from relu_exp.evidence.figures.style import Look, looks, plain, steps_axis
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["learned_parameters"]
 
@@ -30,11 +32,9 @@ def learned_parameters(frames: Frames) -> Iterator[Drawing]:
     runs = trained(frames.runs)
     best = best_learning_rates(runs, ARMS)[[*ARMS, "learning_rate"]]
     runs = runs.merge(best, on=[*ARMS, "learning_rate"])
-    first = frames.read("layers", run_ids=runs["run_id"], steps="first", columns=["quantity"])
-    names = [name for name in first["quantity"].unique() if name.startswith("learned_")]
-    names = [name for name in names if not name.endswith(("_minimum", "_maximum"))]
+    names = learned_quantities(frames, runs["run_id"])
     if not names:
-        raise DoesNotApply("no activation learned a parameter, or none was probed")
+        raise DoesNotApply(text("nothing_learned"))
     for name in names:
         measured = frames.read("layers", run_ids=runs["run_id"], quantity=[name])
         learning = runs[runs["run_id"].isin(measured["run_id"])]
@@ -46,6 +46,7 @@ def learned_parameters(frames: Frames) -> Iterator[Drawing]:
 def _drawing(
     frames: Frames, part: Slice, name: str, measured: pd.DataFrame, left_out: str
 ) -> Drawing:
+    """Draw one learned parameter of one slice: a panel per initializer and depth."""
     joined = measured.merge(part.runs[["run_id", *PANELS]], on="run_id")
     every = sorted(joined["layer"].unique())
     kept = spread(every, MOST_LAYERS)
@@ -56,7 +57,8 @@ def _drawing(
     last = int(part.runs["num_steps"].max())
     grid.fill(sheet.axes, values, partial(_paint, shown=shown, last=last))
     activation = str(part.runs["activation_label"].iloc[0])
-    told = [part.words] if part.words else []
+    names = [] if activation in part.words else [activation]
+    which = ", ".join(filter(None, [*names, part.words]))
     word = name.removeprefix("learned_").replace("_", " ")
     rates = sorted(part.runs["learning_rate"].unique())
     return finished(
@@ -64,21 +66,20 @@ def _drawing(
         sheet,
         part.runs,
         name=f"{name}{part.stem}",
-        title=f"Learned {word} during training, by layer: "
-        + (part.words if activation in part.words else ", ".join([activation, *told])),
+        title=text("learned_title", name=word, words=which),
         caption=[
-            f"The learned parameter {word} of each layer; where each unit has its own, their mean.",
-            f"Each arm has its best learning rate by validation: {', '.join(map(plain, rates))}.",
+            text("learned_means", name=word),
+            text("learned_rates", rates=", ".join(map(plain, rates))),
             interval_words(values),
-            left_out_words(len(kept), len(every), "layers"),
+            left_out_words(len(kept), len(every), text("all_layers")),
             grid.left_out,
             left_out,
         ],
-        x="updates",
+        x=text("updates"),
         y=word,
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
-        handles=handles(shown, lambda layer: f"layer {layer}"),
+        handles=handles(shown, lambda layer: text("layer", n=layer)),
         tick_width=0.46,
     )
 

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from relu_exp.evidence.figures.words import text
+
 __all__ = ["ALL_FIGURES", "is_limited", "left_out_words", "limits", "spread"]
 
 ALL_FIGURES = "--all-figures"
@@ -68,9 +70,11 @@ def left_out_words(num_kept: int, num_items: int, what: str, which: str = "") ->
     if num_kept == num_items:
         return ""
     command = _current().command
-    return (
-        f"{num_kept} of {num_items} {what} are drawn"
-        + (f", {which}" if which else "")
-        + (f" (all of them: {command} {ALL_FIGURES})" if command else "")
-        + "."
+    return text(
+        "drawn_part",
+        kept=num_kept,
+        n=num_items,
+        what=what,
+        which=text("drawn_which", which=which) if which else "",
+        how=text("drawn_how", command=f"{command} {ALL_FIGURES}") if command else "",
     )

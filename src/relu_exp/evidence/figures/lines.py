@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.slices import axis_words
 from relu_exp.evidence.figures.style import Look, levels
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["Grid", "dodge", "handles", "interval_line", "interval_words", "only", "shift"]
 
@@ -42,7 +43,7 @@ class Grid:
         rows, columns = levels(runs, row_axis), levels(runs, column_axis)
         kept = spread(rows, at_most), spread(columns, at_most)
         num_kept = len(kept[0]) * len(kept[1])
-        note = left_out_words(num_kept, len(rows) * len(columns), "panels")
+        note = left_out_words(num_kept, len(rows) * len(columns), text("all_panels"))
         return cls(row_axis, column_axis, *kept, note)
 
     @property
@@ -64,12 +65,13 @@ class Grid:
         axes: list[list[Axes]],
         frame: pd.DataFrame,
         paint: Callable[[Axes, pd.DataFrame], None],
-        empty: str = "no runs",
+        empty: str = "",
     ) -> None:
         """Call `paint` with each panel and the rows of `frame` that belong into it.
 
-        A panel without rows shows the text `empty`.
+        A panel without rows shows the text `empty`, or that there are no runs.
         """
+        empty = empty or text("no_runs")
         for r, row in enumerate(self.rows):
             for c, column in enumerate(self.columns):
                 panel = only(only(frame, self.row_axis, row), self.column_axis, column)
@@ -137,18 +139,13 @@ def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = Tru
     """
     if not summary["n"].any():
         return ""
-    mean, left_out = ("geometric mean", _zeros_left_out(summary)) if log else ("mean", "")
+    mean = text("geometric_mean" if log else "mean")
     largest = int((summary["n"] + summary["num_zero"] if log else summary["n"]).max())
     if largest == 1:
-        return "One seed: a point is one run, and there is no interval."
-    shape = "bands" if band else "bars"
-    if largest == 2:
-        means = f"Lines are the {mean} over 2 seeds; {shape} span both runs and are no interval."
-    else:
-        means = (
-            f"Lines are the {mean} over {largest} seeds, {shape} its 95% interval (Student's t)."
-        )
-    return f"{means} {left_out}".rstrip()
+        return text("no_interval")
+    shape = text("bands" if band else "bars")
+    means = text("range_of_two" if largest == 2 else "interval", mean=mean, shape=shape, n=largest)
+    return f"{means} {_zeros_left_out(summary) if log else ''}".rstrip()
 
 
 def _zeros_left_out(summary: pd.DataFrame) -> str:
@@ -157,10 +154,7 @@ def _zeros_left_out(summary: pd.DataFrame) -> str:
     if some.empty:
         return ""
     zeros, others = max(zip(some["num_zero"], some["n"], strict=True))
-    return (
-        "Seeds that are exactly 0 have no logarithm and are left out: "
-        f"at most {zeros} of {zeros + others} at a point."
-    )
+    return text("zeros_left_out", zeros=zeros, n=zeros + others)
 
 
 def handles(

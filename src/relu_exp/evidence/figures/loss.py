@@ -17,7 +17,7 @@ from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, fin
 from relu_exp.evidence.figures.limits import left_out_words, spread
 from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
 from relu_exp.evidence.figures.sheet import Sheet
-from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
+from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, trained
 from relu_exp.evidence.figures.style import (
     EMPTY_LIMITS,
     INK,
@@ -27,11 +27,14 @@ from relu_exp.evidence.figures.style import (
     plain,
     steps_axis,
 )
+from relu_exp.evidence.figures.words import text
 
 __all__ = ["loss_curves", "steps_to_threshold_figure"]
 
 ARMS = [axis for axis in AXES if axis != "learning_rate"]
 CROSS: dict[str, Any] = {"ms": 6, "mew": 1.8, "zorder": 4}
+_RATES = ("-best_rate", "-shared_rate")
+"""How names of figures end that have chosen rates."""
 
 
 @figure("curves")
@@ -51,7 +54,7 @@ def _curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         curves = frames.read("curves", run_ids=runs["run_id"], split=[split])
         if curves["step"].nunique() > 2:
             return curves, split
-    raise DoesNotApply("no loss was recorded during training")
+    raise DoesNotApply(text("no_loss_recorded"))
 
 
 def _recorded(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +73,7 @@ def _arms_of(parts: list[Slice]) -> list[tuple[Slice, str]]:
         for chosen, stem, words in arms(part.runs)
     ]
     if not found:
-        raise DoesNotApply("no run has a validation accuracy to choose a learning rate by")
+        raise DoesNotApply(text("no_validation"))
     return found
 
 
@@ -81,7 +84,7 @@ def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
     """
     if runs["learning_rate"].nunique() == 1:
         rate = runs["learning_rate"].iloc[0]
-        yield runs, "", f"at learning rate {plain(rate)}"
+        yield runs, "", text("at_rate", rate=plain(rate))
         return
     best = best_learning_rates(runs, ARMS)
     if best.empty:
@@ -89,29 +92,18 @@ def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
     yield (
         runs.merge(best[[*ARMS, "learning_rate"]], on=[*ARMS, "learning_rate"]),
         "-best_rate",
-        "each at its best learning rate",
+        text("at_best_rate"),
     )
     rate = best_learning_rates(runs, [])["learning_rate"].iloc[0]
     yield (
         runs[runs["learning_rate"] == rate],
         "-shared_rate",
-        f"all at learning rate {plain(rate)}",
+        text("at_shared_rate", rate=plain(rate)),
     )
 
 
-_SPLITS = {
-    "train": ("Training loss", "Loss on the whole training set after so many updates."),
-    "batch": ("Batch loss", "Loss of each batch just before the network learns from it."),
-}
-HOW_CHOSEN = {
-    "-best_rate": "Best is the rate with the highest mean validation accuracy.",
-    "-shared_rate": "This rate has the highest validation accuracy averaged over all arms shown; "
-    "a shared rate favors whichever activation it happens to suit.",
-}
-
-
 def _how_chosen(stem: str) -> str:
-    return next((words for ending, words in HOW_CHOSEN.items() if stem.endswith(ending)), "")
+    return next((text(f"how_{end[1:]}") for end in _RATES if stem.endswith(end)), "")
 
 
 def _curves(
@@ -143,37 +135,37 @@ def _curves(
         log_axis(axes.yaxis, np.log10(high / low))
         axes.set_ylim(low, high)
 
-    grid.fill(sheet.axes, values, paint, empty="no finite loss")
+    grid.fill(sheet.axes, values, paint, empty=text("no_finite_loss"))
     entries = handles(shown)
     if len(stopped):
         entries.append(
-            Line2D([], [], color=INK, marker="x", ls="", ms=6, mew=1.8, label="a run diverged")
+            Line2D(
+                [], [], color=INK, marker="x", ls="", ms=6, mew=1.8, label=text("a_run_diverged")
+            )
         )
     return finished(
         frames,
         sheet,
         part.runs,
         name=f"loss_curves{part.stem}",
-        title=f"{_SPLITS[split][0]}, {words}" + (f" ({part.words})" if part.words else ""),
+        title=text("loss_title", loss=text(f"loss_{split}"), words=words)
+        + (f" ({part.words})" if part.words else ""),
         caption=[
-            _SPLITS[split][1],
+            text(f"loss_{split}_means"),
             _how_chosen(part.stem),
-            f"{len(stopped)} of these runs diverged (× at the last finite loss); from there on "
-            "the line is the mean of the others."
-            if len(stopped)
-            else "",
-            f"Losses above {plain(float(f'{high:.2g}'))} are cut off."
+            text("curves_diverged", n=len(stopped)) if len(stopped) else "",
+            text("losses_above", value=plain(float(f"{high:.2g}")))
             if values["mean"].max() > high
             else "",
-            f"Losses below {plain(float(f'{low:.2g}'))} are cut off."
+            text("losses_below", value=plain(float(f"{low:.2g}")))
             if values["mean"].min() < low
             else "",
             interval_words(values, log=True),
             grid.left_out,
             left_out,
         ],
-        x="updates",
-        y=_SPLITS[split][0].lower(),
+        x=text("updates"),
+        y=text(f"loss_{split}").lower(),
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
         handles=entries,
@@ -196,12 +188,12 @@ def steps_to_threshold_figure(frames: Frames) -> Iterator[Drawing]:
     stated = frames.manifest.get("thresholds") or {}
     pairs = [(key, float(value)) for key, values in stated.items() for value in values]
     if not pairs:
-        raise DoesNotApply("the experiment states no thresholds")
+        raise DoesNotApply(text("no_thresholds"))
     runs = trained(frames.runs)
     splits = sorted({key.rpartition("_")[0] for key, _ in pairs})
     curves = frames.read("curves", run_ids=runs["run_id"], split=splits)
     if curves.empty:
-        raise DoesNotApply("no loss was evaluated during training")
+        raise DoesNotApply(text("no_loss_evaluated"))
     drawn = ["activation_label", "depth", "learning_rate"]
     parts, left_out = slices(_recorded(runs, curves), drawn)
     for arm, words in _arms_of(parts):
@@ -248,39 +240,35 @@ def _thresholds(
         sheet,
         part.runs,
         name=f"steps_to_threshold{part.stem}",
-        title=f"Updates to a threshold, {words}" + (f" ({part.words})" if part.words else ""),
+        title=text("threshold_title", words=words) + (f" ({part.words})" if part.words else ""),
         caption=[
-            "A point is one run; lower is faster. The bar is the median over seeds, including runs "
-            "that never reach the threshold (Kaplan–Meier).",
-            f"In {never} cases a run never reached it (open triangle) or diverged (×): it is "
-            "censored at the end of training (dashed), not dropped; an arm without a bar has no "
-            "median."
-            if never
-            else "",
-            "Steps are interpolated between evaluations.",
+            text("threshold_means"),
+            text("never_reached", n=never) if never else "",
+            text("steps_interpolated"),
             _how_chosen(part.stem),
-            left_out_words(len(kept), len(pairs), "thresholds"),
-            left_out_words(len(depths), len(every), "depths"),
+            left_out_words(len(kept), len(pairs), text("all_thresholds")),
+            left_out_words(len(depths), len(every), text("all_depths")),
             left_out,
         ],
         x="",
-        y="updates",
+        y=text("updates"),
         column_titles=[_threshold_words(key, value) for key, value in kept],
-        row_titles=[f"depth {depth}" for depth in depths] if len(depths) > 1 else [],
+        row_titles=[axis_words("depth", depth) for depth in depths] if len(depths) > 1 else [],
         handles=[
             *handles(shown, linestyle=""),
-            Line2D([], [], marker="_", ms=12, mew=2, label="median", **dot),
-            Line2D([], [], marker="^", mfc="none", label="not reached", **dot),
-            Line2D([], [], marker="x", label="diverged", **dot),
+            Line2D([], [], marker="_", ms=12, mew=2, label=text("median"), **dot),
+            Line2D([], [], marker="^", mfc="none", label=text("not_reached"), **dot),
+            Line2D([], [], marker="x", label=text("diverged"), **dot),
         ],
     )
 
 
 def _threshold_words(key: str, value: float) -> str:
     split, _, metric = key.rpartition("_")
-    if metric == "accuracy":
-        return f"{split} accuracy ≥ {value:.0%}"
-    return f"{split} loss ≤ {plain(value)}"
+    split = text(f"split_{split}") if f"split_{split}" in text else split
+    shown = f"{value:.0%}" if metric == "accuracy" else plain(value)
+    return text("threshold_accuracy" if metric == "accuracy" else "threshold_loss",
+                split=split, value=shown)  # fmt: skip
 
 
 def _dots(axes: Axes, found: pd.DataFrame, shown: dict[Any, Any], horizon: int) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.core.run_keys import RUN_KEYS, Topic, keys_about
+from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.evidence.data.commands import report_again
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.labels import axis_name, english_label
+from relu_exp.evidence.data.language import current_language
 from relu_exp.evidence.figures.limits import ALL_FIGURES, is_limited, left_out_words, spread
 from relu_exp.evidence.figures.style import levels, plain
+from relu_exp.evidence.figures.words import text
 
 __all__ = [
     "AXES",
@@ -30,20 +33,16 @@ __all__ = [
 ]
 
 
-def _labels(*topics: Topic) -> dict[str, str]:
-    return {name: RUN_KEYS[name].label for name in keys_about(*topics)}
-
-
-AXES = {
-    "activation_label": "activation",
-    "initializer_label": "initializer",
-    "network_label": "network",
-    **_labels("network"),
-    "dataset_label": "data",
-    "optimizer_label": "optimizer",
-    **_labels("training", "computing"),
-}
-"""Every axis a sweep can have besides the seed, and its name in print."""
+AXES = (
+    "activation_label",
+    "initializer_label",
+    "network_label",
+    *keys_about("network"),
+    "dataset_label",
+    "optimizer_label",
+    *keys_about("training", "computing"),
+)
+"""Every axis a sweep can have besides the seed; `axis_name` has its name in print."""
 TRAINING_AXES = ("optimizer_label", *keys_about("training"))
 """What a network does not depend on before its first update."""
 
@@ -83,7 +82,7 @@ def split(runs: pd.DataFrame, drawn: Collection[str]) -> list[Slice]:
         stem = "".join(_stem(axis, first[axis]) for axis in varying)
         if any(stem == other.stem for other in found):
             stem += f"-{len(found) + 1}"
-        found.append(Slice(part, stem, words, tuple(AXES[axis] for axis in varying)))
+        found.append(Slice(part, stem, words, tuple(axis_name(axis) for axis in varying)))
     return found
 
 
@@ -100,21 +99,19 @@ def _follows(runs: pd.DataFrame, axis: str, others: Sequence[str]) -> bool:
 def left_out(kept: Sequence[Slice], every: Sequence[Slice], which: str = "") -> str:
     """Return the sentence about slices that are not drawn, or nothing."""
     names = every[0].varying
-    what = (
-        f"combinations of {' and '.join(names)}"
-        if len(names) > 1
-        else f"values of {''.join(names)}"
-    )
+    what = text("combinations" if len(names) > 1 else "values_of", names=text("and").join(names))
     return left_out_words(len(kept), len(every), what, which)
 
 
 def _stem(axis: str, value: Any) -> str:
     """Return an axis's value as part of a file name: `-depth5`, `-leaky_ReLU`, ASCII only."""
-    text = str(value) if axis.endswith("_label") else f"{AXES[axis]}{value}"
+    # a figure has one name in all languages
+    is_label = axis.endswith("_label")
+    shown = english_label(str(value)) if is_label else f"{RUN_KEYS[axis].label}{value}"
     # names in the letters of other scripts would all be one name
-    is_latin = all(each.isascii() for each in text if each.isalpha())
-    mark = "" if is_latin else f"_{zlib.crc32(text.encode()):08x}"
-    return "-" + re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_") + mark
+    is_latin = all(each.isascii() for each in shown if each.isalpha())
+    mark = "" if is_latin else f"_{zlib.crc32(shown.encode()):08x}"
+    return "-" + re.sub(r"[^A-Za-z0-9.-]+", "_", shown).strip("_") + mark
 
 
 def axis_words(axis: str, value: Any) -> str:
@@ -122,11 +119,11 @@ def axis_words(axis: str, value: Any) -> str:
     if axis in ("activation_label", "initializer_label", "network_label"):
         return str(value)
     if pd.isna(value):
-        return f"no {AXES[axis]}"
-    return f"{AXES[axis]} {_text(value)}"
+        return text("no_axis", axis=axis_name(axis))
+    return f"{axis_name(axis)} {_shown(value)}"
 
 
-def _text(value: Any) -> str:
+def _shown(value: Any) -> str:
     return plain(value) if isinstance(value, (int, float)) else str(value)
 
 
@@ -147,7 +144,7 @@ def with_pairs(frames: Frames) -> Frames:
     ]
     changed = runs.assign(
         activation_label=pd.Categorical(both, categories=list(dict.fromkeys(both))),
-        initializer_label=pd.Categorical(["each activation's own"] * len(runs)),
+        initializer_label=pd.Categorical([text("own_initializer")] * len(runs)),
     )
     return frames.showing(changed)
 
@@ -161,10 +158,10 @@ def unusual_words(
     it is among those to `leave`.
     """
     phrases = [
-        f"{key.label} {', '.join(map(_text, levels(runs, name)))}"
+        f"{axis_name(name)} {', '.join(map(_shown, levels(runs, name)))}"
         for name, key in RUN_KEYS.items()
         if not (key.shows_default or key.is_hidden({*every[name]}))
-        and not (name in leave or key.label in title)
+        and not (name in leave or axis_name(name) in title)
     ]
     return f" ({', '.join(phrases)})" if phrases else ""
 
@@ -190,8 +187,12 @@ def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
     axes = [axis for axis in AXES if axis not in leave]
     per_point = runs.groupby(axes, observed=True, dropna=False)["seed"].nunique()
     low, high = int(per_point.min()), int(per_point.max())
-    seeds = f"n = {high} seed{'s' * (high > 1)}" if low == high else f"n = {low}–{high} seeds"
-    described = [seeds]
+    is_range = low < high
+    described = [
+        text("described_seed_range", low=low, high=high)
+        if is_range
+        else text("described_seeds", n=high)
+    ]
     for axis in axes:
         if axis in ("activation_label",):
             continue
@@ -200,14 +201,16 @@ def describe(runs: pd.DataFrame, *, leave: Collection[str] = ()) -> str:
             continue
         if len(values) == 1 and pd.isna(values[0]):
             continue
-        shown = [_text(value) for value in values]
+        shown = [_shown(value) for value in values]
         if len(shown) > 6:
-            shown = [f"{shown[0]} … {shown[-1]} ({len(shown)} values)"]
-        name = "" if axis in ("network_label", "dataset_label") else f"{AXES[axis]} "
+            shown = [text("described_values", first=shown[0], last=shown[-1], n=len(shown))]
+        name = "" if axis in ("network_label", "dataset_label") else f"{axis_name(axis)} "
         described.append(name + ", ".join(shown))
     return " · ".join(described)
 
 
 def redraw_command(frames: Frames) -> str:
     """Return the command that makes the report again, for the current folder."""
-    return report_again(frames.root, frames.manifest, *([] if is_limited() else [ALL_FIGURES]))
+    options = [] if is_limited() else [ALL_FIGURES]
+    options += ["--language", current_language()] if current_language() != "en" else []
+    return report_again(frames.root, frames.manifest, *options)

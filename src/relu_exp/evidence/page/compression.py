@@ -10,19 +10,36 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CODES", "MISSING", "ZERO", "Array", "Stream", "log_codes", "share_codes"]
+__all__ = [
+    "CODES",
+    "MISSING",
+    "OVERFLOW",
+    "ZERO",
+    "Array",
+    "Stream",
+    "log_codes",
+    "real_codes",
+    "share_codes",
+]
 
 Array = np.ndarray[Any, Any]
 MISSING, ZERO = -32768, -32767
 """Codes of what was not measured, and of zero, which has no logarithm."""
+OVERFLOW = 32767
+"""The code of what is larger than the largest logarithm, `LARGEST`."""
+LARGEST = 1e32
 
 
 def log_codes(values: Array) -> Array:
-    """Return positive numbers as thousandths of a decade; zero and missing ones are marked."""
+    """Return positive numbers as thousandths of a decade.
+
+    Zero, what is missing and what is above `LARGEST` are marked.
+    """
     values = np.asarray(values, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         codes = np.clip(np.round(1000 * np.log10(values)), -32000, 32000)
     codes = np.where(values > 0, codes, ZERO)
+    codes = np.where(values > LARGEST, OVERFLOW, codes)
     return np.where(np.isnan(values), MISSING, codes).astype("<i2")
 
 
@@ -32,7 +49,19 @@ def share_codes(values: Array) -> Array:
     return np.where(np.isnan(values), MISSING, np.round(10_000 * values)).astype("<i2")
 
 
-CODES: Mapping[str, Callable[[Array], Array]] = {"log": log_codes, "share": share_codes}
+def real_codes(values: Array) -> Array:
+    """Return numbers of either sign as bits of float16, infinite above 65,504; missing as -0."""
+    values = np.asarray(values, dtype=float)
+    with np.errstate(over="ignore"):
+        bits = (values.astype("<f2") + np.float16(0)).view("<i2")
+    return np.where(np.isnan(values), MISSING, bits).astype("<i2")
+
+
+CODES: Mapping[str, Callable[[Array], Array]] = {
+    "log": log_codes,
+    "share": share_codes,
+    "real": real_codes,
+}
 
 
 @dataclass

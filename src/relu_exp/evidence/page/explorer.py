@@ -1,13 +1,13 @@
 """The explorer's data: what real runs measured, averaged over seeds and compressed for a browser.
 
 Nothing is interpolated: a setting that was not run has no entry. Numbers are 16-bit integers
-(thousandths of a decade, or ten-thousandths for shares), histograms 8-bit square roots of shares;
-`explorer_data.js` reads them back.
+(thousandths of a decade, ten-thousandths for shares, float16 for what is learned), histograms 8-bit
+square roots of shares; `explorer_data.js` reads them back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import HISTOGRAM_BINS
+from relu_exp.evidence.data.derived import learned_quantities
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.figures.style import levels, looks, plain
 from relu_exp.evidence.page.compression import CODES, Array, Stream, log_codes
@@ -32,6 +33,8 @@ QUANTITIES = {
     "saturated_fraction": "share",
 }
 """The quantities that are shown by layer, and how each is coded."""
+MOST_LEARNED = 3
+"""Parameters that activations learn, of an experiment, that are shown by layer."""
 PREDICTED = ("activation_std", "gradient_factor")
 """The quantities that theory predicts by layer at step 0."""
 CURVES = {
@@ -94,20 +97,22 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
     varying = _varying(runs)
     runs = runs.assign(variant=[_variant(row, varying) for row in runs.to_dict("records")])
     axes = [*MAIN, *(["variant"] if varying else [])]
+    learned = learned_quantities(frames, runs["run_id"])[:MOST_LEARNED]
+    codes = {**QUANTITIES, **dict.fromkeys(learned, "real")}
     values = {axis: _values(runs, axis) for axis in axes}
     steps: list[list[int]] = []
     stream, settings = Stream(), []
     # one activation at a time: all histograms at once would need much memory
     for _, part in runs.groupby("activation_label", observed=True, sort=False):
         found = list(part.groupby(axes, observed=True, sort=False, dropna=False))
-        tables = _Tables.read(frames, [group for _, group in found], kinds)
+        tables = _Tables.read(frames, [group for _, group in found], kinds, codes)
         for number, (key, group) in enumerate(found):
             indices = [
                 values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)
             ]
             # networks that diverged before their first probe, or had none, show nothing
             if len(tables.layers.at(number)["step"]):
-                settings.append([*indices, *_pack(stream, steps, tables, number, group)])
+                settings.append([*indices, *_pack(stream, steps, tables, number, group, codes)])
     colors = {str(label): look.color for label, look in looks(runs).items()}
     return {
         "id": name,
@@ -118,6 +123,7 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
         "colors": [colors[label] for label in values["activation_label"]],
         "korean": frames.korean,
         "kinds": list(kinds),
+        "learned": learned,
         "steps": steps,
         "num_numbers": stream.num_numbers,
         "settings": settings,
@@ -136,16 +142,20 @@ class _Tables:
 
     @classmethod
     def read(
-        cls, frames: Frames, settings: Sequence[pd.DataFrame], kinds: Sequence[str]
+        cls,
+        frames: Frames,
+        settings: Sequence[pd.DataFrame],
+        kinds: Sequence[str],
+        quantities: Collection[str],
     ) -> _Tables:
         positions = Positions.of(settings)
         ids = list(positions.setting)
-        layers = frames.read("layers", run_ids=ids, quantity=list(QUANTITIES))
+        layers = frames.read("layers", run_ids=ids, quantity=list(quantities))
         predictions = frames.read("predictions", run_ids=ids, quantity=list(PREDICTED))
         curves = frames.read("curves", run_ids=ids, split=["train", "validation"])
         counted = frames.read("histograms", run_ids=ids, kind=kinds) if kinds else None
         return cls(
-            Rows.of(_coded(layers, QUANTITIES), positions, ("step", "layer", "code", "value")),
+            Rows.of(_coded(layers, quantities), positions, ("step", "layer", "code", "value")),
             Rows.of(_coded(predictions, PREDICTED), positions, ("layer", "code", "value")),
             Rows.of(curves, positions, ("split", "step", "loss", "accuracy")),
             {
@@ -164,21 +174,29 @@ def _coded(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 
 
 def _pack(
-    stream: Stream, steps: list[list[int]], tables: _Tables, number: int, runs: pd.DataFrame
+    stream: Stream,
+    steps: list[list[int]],
+    tables: _Tables,
+    number: int,
+    runs: pd.DataFrame,
+    codes: Mapping[str, str],
 ) -> list[int]:
-    """Add one setting to the stream; return its seeds, how many diverged, its shape and offset."""
+    """Add one setting to the stream; return its seeds, how many diverged, its shape and offset.
+
+    `codes` says how each quantity by layer is coded.
+    """
     layers, curves = tables.layers.at(number), tables.curves.at(number)
     probed, evaluated = np.unique(layers["step"]), np.unique(curves["step"])
     num_layers = int(layers["layer"].max())
     where = (stream.num_numbers, stream.num_counts)
     shape = (len(runs), len(probed), num_layers)
     alive = np.zeros(shape[:2], dtype=bool)
-    measured = np.full((len(QUANTITIES), *shape), np.nan)
+    measured = np.full((len(codes), *shape), np.nan)
     at_step = np.searchsorted(probed, layers["step"])
     measured[layers["code"], layers["seed"], at_step, layers["layer"] - 1] = layers["value"]
     alive[layers["seed"], at_step] = True
     stream.add(alive.sum(axis=0).astype("<i2"))
-    for values, code in zip(measured, QUANTITIES.values(), strict=True):
+    for values, code in zip(measured, codes.values(), strict=True):
         stream.add(CODES[code](mean(values)))
     stream.add(log_codes(_theory(tables.predictions.at(number), len(runs), num_layers)))
     for (split, metric), code in CURVES.items():

@@ -17,27 +17,26 @@ import re
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from relu_exp.core.registry import nearest
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.language import LANGUAGES, check_language
 from relu_exp.evidence.figures import FIGURES
 from relu_exp.evidence.page.answers import answer
 from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.questions import QUESTIONS, Question
-from relu_exp.evidence.page.words import LANGUAGES, WORDS
+from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
-from relu_exp.evidence.report.pages import asset, render, replace_text
+from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.report.verdict_pages import Judged
 
-__all__ = ["build_page", "check_language"]
+__all__ = ["build_page"]
 
 STYLES = ("page.css", "claims.css", "explorer.css")
 SCRIPTS = (
@@ -87,9 +86,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
         "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
-        "font": base64.b64encode(
-            files(__package__).joinpath("assets/hangul.woff2").read_bytes()
-        ).decode(),
+        "font": hangul_font(),
         "data": {
             "words": _json(WORDS),
             "pictures": _json({path: picture.compressed for path, picture in pictures.items()}),
@@ -104,19 +101,6 @@ def build_page(judged: Judged, language: str = "en") -> Path:
             f"the page cannot be written to {target}: {error.strerror or error}"
         ) from error
     return target
-
-
-def check_language(language: str) -> None:
-    """Accept a language of the page.
-
-    Raises:
-        UsageError: there is no such language.
-    """
-    if language not in LANGUAGES:
-        raise UsageError(
-            f"--language {language} is not valid{nearest(language, LANGUAGES)}; "
-            f"valid: {', '.join(LANGUAGES)}"
-        )
 
 
 def _json(value: Any) -> Markup:

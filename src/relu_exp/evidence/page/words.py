@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from relu_exp.evidence.data.texts import Text, texts_of
 from relu_exp.evidence.report.looks import LOOKS
 
-__all__ = ["LANGUAGES", "WORDS"]
-
-LANGUAGES: Mapping[str, str] = {"en": "English", "ko": "한국어"}
+__all__ = ["WORDS"]
 
 WORDS: Mapping[str, Text] = {
     **texts_of(__package__, "words.yaml"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from relu_exp.core.schema import DEFAULT_PRECISION
 from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
-from relu_exp.evidence.claims.runs import command
+from relu_exp.evidence.claims.runs import command, origin
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 from relu_exp.evidence.data.statistics import bounded_in_words, interval_in_words
 from relu_exp.evidence.report.looks import LOOKS
@@ -41,6 +41,8 @@ class JudgedClaim:
     map: Map | None
     figures: list[str]
     reports: list[str]
+    origin: tuple[str, str]
+    """The budget and the commit of its results; empty where they are unknown or not one."""
     other: JudgedClaim | None = None
 
     @property
@@ -107,6 +109,7 @@ def judge_claims(evidence: Evidence, claims: Sequence[Claim]) -> list[JudgedClai
             command=command(claim, evidence),
             map=_map(verdicts[claim.id], claim.rule.grid),
             figures=_figures(root, claim),
+            origin=origin(claim, evidence),
             reports=[name for name in claim.experiments if (root / name / "report.md").exists()],
         )
         for claim in claims

@@ -18,16 +18,21 @@ from typing import Any
 
 import matplotlib as mpl
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
-from relu_exp.core.schema import UsageError
+from relu_exp.core.schema import PARTS, UsageError
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.frames import Frames, Open, find_results
+from relu_exp.evidence.data.labels import axis_name
+from relu_exp.evidence.data.language import current_language
+from relu_exp.evidence.data.language import language as writing_in
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.limits import ALL_FIGURES
 from relu_exp.evidence.figures.slices import redraw_command
 from relu_exp.evidence.report import summary
-from relu_exp.evidence.report.pages import asset, render, replace_text
+from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
+from relu_exp.evidence.report.words import text
 from relu_exp.results.atomic import put_folder
 from relu_exp.results.lock import replacing_report
 
@@ -76,15 +81,23 @@ class _Shown:
     run_ids: tuple[str, ...] = field(default=())
 
 
-def build(results: Path, reload_seconds: int = 0, *, all_figures: bool = False) -> Built:
-    """Write the report of one experiment's results beside them.
+def build(
+    results: Path, reload_seconds: int = 0, *, all_figures: bool = False, language: str = "en"
+) -> Built:
+    """Write the report of one experiment's results beside them, with all its words in a language.
 
     With `reload_seconds` the page notes that training goes on, and reloads at this interval. With
     `all_figures` figures leave nothing out, however much there is.
 
     Raises:
-        UsageError: there are no results, a part is damaged, or the report cannot be written.
+        UsageError: there are no results, a part is damaged, the report cannot be written, or there
+            is no such language.
     """
+    with writing_in(language):
+        return _build(results, reload_seconds, all_figures)
+
+
+def _build(results: Path, reload_seconds: int, all_figures: bool) -> Built:
     frames = Frames.open(results)
     with _writing(results):
         unfinished = frames.store.begin_report()
@@ -105,7 +118,10 @@ def build(results: Path, reload_seconds: int = 0, *, all_figures: bool = False) 
         for one in shown
         for ending in (".png", ".svg")
     )
-    warnings = (*words["remarks"], *(f"no {name}: {reason}" for name, reason in skipped))
+    warnings = (
+        *words["remarks"],
+        *(text("not_drawn_because", name=name, reason=reason) for name, reason in skipped),
+    )
     return Built(
         results / "report.html", results / "report.md", figures, warnings, _short_table(frames)
     )
@@ -175,8 +191,7 @@ def _draw_all(
     asked = frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES))
     names = list(dict.fromkeys(asked))
     if len(names) > MOST_FIGURES:
-        left_out = f"more than {MOST_FIGURES} figures are named: the others are left out"
-        skipped.append((f"{names[MOST_FIGURES]}, …", left_out))
+        skipped.append((f"{names[MOST_FIGURES]}, …", text("too_many_figures", n=MOST_FIGURES)))
     for name in names[:MOST_FIGURES]:
         try:
             for drawing in draw(name, frames, everything=everything):
@@ -193,8 +208,8 @@ def _draw_all(
             skipped.append((name, str(error)))
         except Exception as error:
             # an error in one figure must not end the report
-            message = " ".join(str(error).split())[:200]
-            skipped.append((name, f"drawing it failed with {type(error).__name__}: {message}"))
+            kind = type(error).__name__
+            skipped.append((name, text("drawing_failed", error=kind, message=one_line(error))))
     return shown, skipped
 
 
@@ -215,26 +230,23 @@ def _words(
     table = summary.best_results(frames)
     remarks = summary.remarks(frames, max((s.drawing.num_seeds for s in shown), default=None))
     if any(ALL_FIGURES in one.drawing.caption for one in shown):
-        remarks.append(
-            "Some figures draw a part of what was run, and say which. "
-            f"To draw all of it: {redraw_command(frames)} {ALL_FIGURES}"
-        )
+        remarks.append(text("some_figures", command=f"{redraw_command(frames)} {ALL_FIGURES}"))
     return {
-        "title": manifest.get("title") or frames.root.name,
-        "question": manifest.get("question") or "",
-        "axes": [(axis, list(labels)) for axis, labels in (manifest.get("axes") or {}).items()],
+        "title": _stated(manifest, "title") or frames.root.name,
+        "question": _stated(manifest, "question"),
+        "font": hangul_font() if current_language() == "ko" else "",
+        "axes": _axes(manifest),
         "fixed": _fixed(frames),
         "endings": summary.endings(frames),
         "remarks": remarks,
         "table": table,
         "studies": summary.studies(frames),
         "ended": summary.run_counts(frames),
-        "ended_note": "All runs of a row, whatever their settings; failed includes interrupted.",
         "figures": shown,
         "skipped": skipped,
         "failures": summary.failures(frames),
         "sessions": summary.sessions(frames),
-        "manifest": manifest,
+        "manifest_file": f"manifests/{manifest.get('session', '…')}.json",
         "command": run_again(frames.root, manifest),
         "redraw": redraw_command(frames),
         "num_runs": len(runs),
@@ -244,28 +256,47 @@ def _words(
     }
 
 
+def _stated(manifest: Mapping[str, Any], name: str) -> str:
+    """Return what an experiment says, in English where it does not say it in the language."""
+    return str(manifest.get(f"{name}_{current_language()}") or manifest.get(name) or "")
+
+
+def _axes(manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return the axes of the sweep with their values: as configured, in English."""
+    axes = manifest.get("axes") or {}
+    if current_language() == "en":
+        return [(axis, list(labels)) for axis, labels in axes.items()]
+    names = {key.written: name for name, key in RUN_KEYS.items()} | {name: name for name in PARTS}
+    return [
+        (axis_name(names[axis]) if axis in names else axis, list(labels))
+        for axis, labels in axes.items()
+    ]
+
+
 def _fixed(frames: Frames) -> list[tuple[str, str]]:
     """Return what all runs share and no axis names."""
     if frames.runs.empty:
         return []
-    names = {
-        "dataset_label": "data",
-        "network_label": "network",
-        **{name: RUN_KEYS[name].label for name in keys_about("network")},
-        "optimizer_label": "optimizer",
-        **{
-            name: RUN_KEYS[name].label
+    columns = [
+        "dataset_label",
+        "network_label",
+        *keys_about("network"),
+        "optimizer_label",
+        *(
+            name
             for name in keys_about("training", "measuring", "computing")
             if not RUN_KEYS[name].is_schedule
-        },
-    }
+        ),
+    ]
     found = []
-    for column, name in names.items():
+    for column in columns:
         values = frames.runs[column].dropna().unique()
         is_hidden = column in RUN_KEYS and RUN_KEYS[column].is_hidden({*values})
         if len(values) == 1 and not is_hidden:
             value = values[0]
-            found.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
+            found.append(
+                (axis_name(column), f"{value:g}" if isinstance(value, float) else str(value))
+            )
     return found
 
 

@@ -1,13 +1,14 @@
-"""Saved verdicts: reads what `verdicts.json` holds of every claim."""
+"""Saved verdicts: reads what `verdicts.json` holds of every claim, and how it was made."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from relu_exp.core.schema import UsageError
+from relu_exp.core.schema import BUDGETS, UsageError
 from relu_exp.evidence.claims.verdicts import Bound, Rule
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.results.reading import read_json
@@ -15,7 +16,18 @@ from relu_exp.results.reading import read_json
 if TYPE_CHECKING:
     from relu_exp.evidence.claims.registry import Claim
 
-__all__ = ["of_claim", "read_verdicts", "rule_as_json"]
+__all__ = ["Origin", "of_claim", "origin", "read_verdicts", "rule_as_json"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The largest budget at which saved claims were decided, and the commit of those claims.
+
+    `commit` is empty where it is unknown or more than one.
+    """
+
+    budget: str
+    commit: str = ""
 
 
 def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
@@ -59,6 +71,24 @@ def rule_as_json(rule: Rule) -> dict[str, Any]:
     return {**asdict(rule), "since": rule.since.isoformat()}
 
 
+def origin(verdicts: Mapping[str, dict[str, Any]]) -> Origin | None:
+    """Return what saved verdicts rest on, or None where no claim was decided at a budget.
+
+    Versions that did not save the budget by itself named it in each claim's command.
+    """
+    commits: dict[str, set[str]] = {}
+    for row in verdicts.values():
+        named = re.search(r" --budget (\w+)", row["command"])
+        budget = row["budget"] or (named[1] if named else "")
+        if budget in BUDGETS and row["verdict"] != "not decided":
+            commits.setdefault(budget, set()).add(row["commit"])
+    if not commits:
+        return None
+    largest = max(commits, key=BUDGETS.index)
+    found = commits[largest]
+    return Origin(largest, found.pop() if len(found) == 1 else "")
+
+
 def _check(what: str, row: object, fields: Mapping[str, Callable[[Any], bool]]) -> None:
     if not isinstance(row, dict):
         raise ValueError(f"{what} is no mapping")
@@ -90,7 +120,7 @@ def _is_mapping(value: Any) -> bool:
 _EFFECT: Mapping[str, Callable[[Any], bool]] = dict.fromkeys(("effect", "low", "high"), _is_number)
 _FIELDS = {
     **dict.fromkeys(("claim", "group", "verdict", "says", "scope", "command"), _is_text),
-    "statement": _is_text,
+    **dict.fromkeys(("statement", "budget", "commit"), _is_text),
     **dict.fromkeys(("num_seeds", "num_runs"), _is_count),
     **dict.fromkeys(("notes", "experiments"), _are_texts),
     **_EFFECT,
@@ -111,7 +141,7 @@ _RULE = {
     **dict.fromkeys(("since", "reason"), _is_text),
 }
 _DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(("group", "says", "scope", "command", "statement"), ""),
+    **dict.fromkeys(("group", "says", "scope", "command", "statement", "budget", "commit"), ""),
     **dict.fromkeys(("num_seeds", "num_runs"), 0),
     **dict.fromkeys(("effect", "low", "high", "least", "most", "seeds_needed")),
     "bound": "none",

@@ -10,12 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.core.run_keys import RUN_KEYS, keys_about
+from relu_exp.core.lines import last_line
+from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import TABLES
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import Interval, best_learning_rates, mean_interval, score
-from relu_exp.evidence.figures.slices import AXES
+from relu_exp.evidence.report.words import text
 
 __all__ = [
     "Session",
@@ -40,14 +42,13 @@ ARM = [
 """All that tells one arm of a sweep from another, besides the learning rate."""
 MOST_REASONS = 10
 """Reasons for which runs failed that are listed; the others are counted."""
-HEADINGS = {
-    "activation_label": "activation",
-    "network_label": "network",
-    "dataset_label": "data",
-    **{name: RUN_KEYS[name].label for name in keys_about("network", "computing")},
-}
-
-
+ROW_AXES = (
+    "activation_label",
+    "network_label",
+    "dataset_label",
+    *keys_about("network", "computing"),
+)
+"""What makes a row of the table of best arms, where it differs; the activation always does."""
 MOST_ROWS = 500
 """Rows of the table of best arms."""
 MOST_STUDIED = 5000
@@ -75,72 +76,65 @@ class Table:
 
 @dataclass(frozen=True)
 class Session:
-    """One command that made some of the runs, with its manifest (empty where that is lost)."""
+    """One command that made some of the runs, with its manifest (empty where that is lost).
+
+    `command` is as it is pasted into a shell in the current folder.
+    """
 
     name: str
     num_runs: int
     manifest: Mapping[str, Any]
+    command: str
 
 
 def endings(frames: Frames, *, brief: bool = False) -> str:
     """Return how the runs ended, as sentences for a reader; brief ones for a list."""
     if frames.runs.empty and frames.studies:
-        return "Nothing was trained: it was computed."
+        return text("nothing_trained")
     runs, counts = frames.runs, Counter(frames.runs["status"])
     asked = len(runs) + frames.num_missing
-    sentences = [f"{asked:,} {plural(asked, 'run')} {'was' if asked == 1 else 'were'} asked for."]
+    sentences = [text("asked", n=asked)]
     if counts["done"] == asked:
-        sentences.append("All of them finished." if asked > 1 else "It finished.")
+        sentences.append(text("all_finished", n=asked))
     else:
-        sentences.append(f"{counts['done']:,} finished.")
+        sentences.append(text("finished", n=counts["done"]))
     if counts["diverged"]:
-        sentences.append(f"{counts['diverged']:,} diverged.")
+        sentences.append(text("diverged", n=counts["diverged"]))
     if counts["diverged"] and not brief:
         rates = Counter(runs.loc[runs["status"] == "diverged", "learning_rate"])
-        words = [f"{n} at {rate:g}" for rate, n in sorted(rates.items())]
+        words = [text("at_rate", n=n, rate=f"{rate:g}") for rate, n in sorted(rates.items())]
         if len(words) > MOST_RATES:
-            words[MOST_RATES:] = [f"and others at {len(words) - MOST_RATES:,} more"]
-        where = ", ".join(words)
-        sentences.append(
-            f"By learning rate: {where}. A run diverges when its loss is no longer a finite "
-            "number; it counts as accuracy 0 and as a threshold never reached."
-        )
-    if counts["failed"]:
-        sentences.append(f"{counts['failed']:,} failed with an error and are in no figure.")
-    if counts["interrupted"]:
-        sentences.append(
-            f"{counts['interrupted']:,} were interrupted; what they measured is shown."
-        )
+            words[MOST_RATES:] = [text("at_other_rates", n=len(words) - MOST_RATES)]
+        sentences.append(text("by_rate", where=", ".join(words)))
+    if brief and (stale := {run_id for ids in frames.stale.values() for run_id in ids}):
+        sentences.append(text("are_stale", n=len(stale)))
+    sentences += [text(key, n=counts[key]) for key in ("failed", "interrupted") if counts[key]]
     if frames.num_missing:
-        sentences.append(
-            f"{frames.num_missing:,} have not been run yet: run the same command to continue."
-        )
+        sentences.append(text("not_run_yet", n=frames.num_missing))
     return " ".join(sentences)
 
 
 def failures(frames: Frames) -> list[str]:
     """Return why runs failed, each reason once with the number of runs, the most frequent first."""
-    errors = frames.runs.loc[frames.runs["status"] == "failed", "error"].fillna("no reason given")
-    reasons = Counter(map(_last_line, errors))
+    errors = frames.runs.loc[frames.runs["status"] == "failed", "error"].fillna("")
+    reasons = Counter(map(_reason, errors))
     shown = reasons.most_common(MOST_REASONS)
-    lines = [f"{reason} ({n} {plural(n, 'run')})" for reason, n in shown]
+    lines = [text("reason", reason=each, runs=text("counted_runs", n=n)) for each, n in shown]
     if more := reasons.total() - sum(n for _, n in shown):
         others = len(reasons) - len(shown)
-        lines.append(
-            f"{others} other {plural(others, 'reason')} ({more} {plural(more, 'run')}), in the "
-            "column `error` of the table `runs`"
-        )
+        lines.append(text("other_reasons", n=others, runs=text("counted_runs", n=more)))
     return lines
 
 
-def _last_line(text: object) -> str:
+def _reason(error: object) -> str:
     """Return the last line of an error, the beginning of a very long one."""
-    line = (str(text).strip().splitlines() or ["no reason given"])[-1]
-    return (
-        line
-        if len(line) <= MOST_CHARACTERS
-        else (f"{line[:MOST_CHARACTERS]}… (cut: {len(line):,} characters)")
-    )
+    return _cut(last_line(error, otherwise=text("no_reason")))
+
+
+def _cut(line: str) -> str:
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    return text("cut", line=line[:MOST_CHARACTERS], n=len(line))
 
 
 def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
@@ -151,47 +145,41 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
     lines = []
     if num_seeds == 1:
         again = run_again(frames.root, frames.manifest, "seed=range(5)", leave="seed=")
-        lines.append(
-            "Only one seed was run: every point is a single run, and no figure has an interval. "
-            f"For intervals: {again}"
-        )
+        lines.append(text("one_seed", command=again))
     if frames.num_missing:
-        lines.append(
-            f"{frames.num_missing:,} of the runs asked for are missing: these results are partial."
-        )
+        lines.append(text("missing", n=frames.num_missing))
     lines += _stale(frames)
     if not frames.runs.empty:
         num_rows = frames.runs.groupby(_row_axes(frames.runs), observed=True, dropna=False).ngroups
         if num_rows > MOST_ROWS:
-            lines.append(f"The table shows the first {MOST_ROWS} of {num_rows:,} rows.")
+            lines.append(text("first_rows", shown=MOST_ROWS, n=num_rows))
     num_sessions = frames.runs["session"].nunique(dropna=False)
     if num_sessions > MOST_SESSIONS:
-        lines.append(f"The newest {MOST_SESSIONS} of {num_sessions:,} commands are listed.")
+        lines.append(text("newest_commands", shown=MOST_SESSIONS, n=num_sessions))
     lines += [
-        f"Of {name.lower()} the first {MOST_STUDIED:,} rows are shown."
+        text("first_studied", name=name.lower(), n=MOST_STUDIED)
         for name, table in studies(frames)
         if len(table.rows) == MOST_STUDIED
     ]
-    lines += [f"Runs failed: {reason}" for reason in failures(frames)]
+    lines += [text("run_failed", reason=reason) for reason in failures(frames)]
     notes = [note for s in sessions(frames) for note in s.manifest.get("data_notes") or ()]
-    lines += dict.fromkeys(f"About the data: {note}." for note in notes)
+    lines += dict.fromkeys(text("about_data", note=note) for note in notes)
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:
-        lines.append("Made with uncommitted changes: the commit alone does not reproduce it.")
+        lines.append(text("made_dirty"))
     return lines
 
 
 def _stale(frames: Frames) -> list[str]:
     """Return which runs the newest command found stale, and kept, by what has changed."""
-    lines, again = [], frames.manifest.get("command") or "relu-exp run"
-    for reason, run_ids in (frames.manifest.get("stale") or {}).items():
+    lines, again = [], run_again(frames.root, frames.manifest, "--stale", "rerun")
+    for reason, run_ids in islice(frames.stale.items(), MOST_REASONS):
         runs = frames.runs[frames.runs["run_id"].isin(run_ids)]
-        if len(runs):
-            names = ", ".join(runs["activation_label"].astype(str).unique())
-            lines.append(
-                f"{len(runs):,} of {len(frames.runs):,} runs are stale ({names}): they were made "
-                f"before {reason}. To train them again: {again} --stale rerun"
-            )
+        names = ", ".join(runs["activation_label"].astype(str).unique())
+        counts = {"n": len(runs), "total": len(frames.runs)}
+        lines.append(text("stale", **counts, names=names, reason=_cut(reason), command=again))
+    if more := len(frames.stale) - len(lines):
+        lines.append(text("stale_for_others", n=more))
     return lines
 
 
@@ -209,10 +197,11 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
     by = list(by) if by is not None else _row_axes(runs)
     chosen, best = _chosen_settings(runs, by), _best_arms(runs, by)
     dead, learned = _dead_at_end(frames, best.values()), _learned_at_end(frames, best.values())
-    columns = [HEADINGS.get(axis, AXES[axis]) for axis in by]
-    columns += ["validation", "test (95% interval)", "n", "diverged", *chosen.values()]
-    columns += ["dead units"] if len(dead) else []
-    columns += map(_words, learned)
+    columns = [axis_name(axis) for axis in by]
+    columns += [text(f"column_{name}") for name in ("validation", "test", "n", "diverged")]
+    columns += chosen.values()
+    columns += [text("column_dead")] if len(dead) else []
+    columns += map(_learned_words, learned)
     rows = []
     for key, _ in _groups(runs, by):
         row = [*map(_cell, key)]
@@ -237,12 +226,13 @@ def run_counts(frames: Frames, by: Sequence[str] | None = None) -> Table:
         return Table([], [])
     by = list(by) if by is not None else _row_axes(runs)
     rows = [[*map(_cell, key), *_status_cells(group)] for key, group in _groups(runs, by)]
-    columns = [HEADINGS.get(axis, AXES[axis]) for axis in by]
-    return Table([*columns, "runs", "done", "diverged", "failed"], rows)
+    columns = [axis_name(axis) for axis in by]
+    columns += [text(f"column_{name}") for name in ("runs", "done", "diverged", "failed")]
+    return Table(columns, rows)
 
 
 def _row_axes(runs: pd.DataFrame) -> list[str]:
-    first, *optional = HEADINGS
+    first, *optional = ROW_AXES
     return [first, *(axis for axis in optional if runs[axis].nunique(dropna=False) > 1)]
 
 
@@ -265,7 +255,7 @@ def _chosen_settings(runs: pd.DataFrame, by: Sequence[str]) -> dict[str, str]:
     Besides learning rate and initializer these are the settings that differ between runs and make
     no row. The settings of a single optimizer have a column each.
     """
-    found = {"learning_rate": "learning rate", "initializer_label": "initializer"}
+    found = {name: axis_name(name) for name in ("learning_rate", "initializer_label")}
     for axis in ARM:
         if axis in (*by, *found) or runs[axis].nunique(dropna=False) == 1:
             continue
@@ -274,7 +264,7 @@ def _chosen_settings(runs: pd.DataFrame, by: Sequence[str]) -> dict[str, str]:
             varying = [column for column in settings if runs[column].nunique(dropna=False) > 1]
             found |= {str(key): _words(str(key).partition(".")[2]) for key in varying}
         else:
-            found[axis] = AXES[axis]
+            found[axis] = axis_name(axis)
     return {column: heading for column, heading in found.items() if column not in by}
 
 
@@ -287,26 +277,18 @@ def _how_chosen(
     tuned: Sequence[str], has_edge: bool, has_dead: bool, learned: Sequence[str]
 ) -> str:
     """Return the sentences below the table of best results; `tuned` are the headings tried."""
-    *most, last = [f"{heading}s" if heading[-1] != "s" else heading for heading in tuned] or [""]
-    tried = f"{', '.join(most)} and {last}" if most else last
-    sentences = [
-        f"Each row is the arm with the highest mean validation accuracy among all {tried} tried; "
-        "a run that diverged counts as 0."
-        if tried
-        else "Nothing was tuned: each row is the one arm that was tried. A run that diverged "
-        "counts as 0.",
-        "All columns are about the n runs of that arm, one per seed. Test accuracy was read once, "
-        "for that arm: the mean and, from three seeds on, its 95% interval (Student's t).",
-    ]
+    names = [name if name[-1] == "s" else text("several", name=name) for name in tuned] or [""]
+    *most, last = names
+    tried = text("and_last", most=", ".join(most), last=last) if most else last
+    sentences = [text("best_of", tried=tried) if tried else text("nothing_tuned")]
+    sentences.append(text("about_columns"))
     if has_dead:
-        sentences.append("Dead units: mean share of a layer's units at the last probe.")
+        sentences.append(text("about_dead"))
     if learned:
-        sentences.append(
-            f"{', '.join(map(_words, learned)).capitalize()}: mean over layers and runs at the "
-            "last probe, and the smallest and largest of a layer."
-        )
+        words = ", ".join(map(_learned_words, learned))
+        sentences.append(text("about_learned", names=words.capitalize()))
     if has_edge:
-        sentences.append("* the smallest or largest rate tried: a better one may lie beyond.")
+        sentences.append(text("at_edge"))
     return " ".join(sentences)
 
 
@@ -374,9 +356,14 @@ def sessions(frames: Frames) -> list[Session]:
     """Return the commands that made the runs, oldest first; of very many the newest."""
     counts = Counter(frames.runs["session"].fillna("unknown"))
     if not counts and frames.manifest:
-        return [Session(str(frames.manifest.get("session")), 0, frames.manifest)]
+        return [_session(frames, str(frames.manifest.get("session")), 0, frames.manifest)]
     newest = sorted(counts.items())[-MOST_SESSIONS:]
-    return [Session(name, n, frames.store.manifest_of(name)) for name, n in newest]
+    return [_session(frames, name, n, frames.store.manifest_of(name)) for name, n in newest]
+
+
+def _session(frames: Frames, name: str, n: int, manifest: Mapping[str, Any]) -> Session:
+    command = run_again(frames.root, manifest) if manifest.get("command") else "unknown"
+    return Session(name, n, manifest, command)
 
 
 def studies(frames: Frames) -> list[tuple[str, Table]]:
@@ -387,13 +374,13 @@ def studies(frames: Frames) -> list[tuple[str, Table]]:
         if len(rows):
             first = rows.head(MOST_STUDIED).itertuples(index=False)
             cells = [[_shown(value) for value in row] for row in first]
-            found.append((name.capitalize(), Table(list(columns), cells)))
+            found.append((_study(name), Table(list(columns), cells)))
     return found
 
 
 def _shown(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return text("yes" if value else "no")
     return f"{value:.6g}" if isinstance(value, float) and value == value else _cell(value)
 
 
@@ -401,9 +388,13 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def plural(n: int, word: str) -> str:
-    """Return a word in the number that `n` asks for."""
-    return word if n == 1 else f"{word}s"
+def _learned_words(quantity: str) -> str:
+    return text("column_learned", name=_words(quantity.removeprefix("learned_")))
+
+
+def _study(table: str) -> str:
+    key = f"study_{table}"
+    return text(key) if key in text else table.capitalize()
 
 
 def percent(share: float) -> str:

@@ -110,15 +110,21 @@ def _remarks(
 ) -> list[str]:
     """Return what a reader must know before trusting the verdicts."""
     phrases = []
-    manifests, missing = [], 0
+    manifests, missing, stale = [], 0, []
     for experiment in sorted({name for one in judged for name in one.claim.experiments}):
         try:
             manifests.append(evidence[experiment].manifest)
             missing += evidence[experiment].num_missing
+            stale += [experiment] if evidence[experiment].stale else []
         except (MissingRunsError, UsageError):
             continue
     if missing:
         phrases.append(f"{missing:,} of the runs asked for are missing: these results are partial.")
+    if stale:
+        phrases.append(
+            f"Some runs of {', '.join(stale)} are stale: code or data have changed since. Claims "
+            "that rest on them say so, and how to train them again."
+        )
     budgets = sorted({str(manifest.get("budget") or "no") for manifest in manifests})
     if budgets == ["quick"]:
         phrases.append(
@@ -182,6 +188,7 @@ def _as_json(judged: Sequence[JudgedClaim]) -> str:
         claim, verdict = one.claim, asdict(replace(one.verdict, needs=None))
         run_ids = verdict.pop("run_ids")
         del verdict["needs"]
+        budget, commit = one.origin
         rows.append(
             {
                 "claim": claim.id,
@@ -195,6 +202,8 @@ def _as_json(judged: Sequence[JudgedClaim]) -> str:
                 **{_JSON_NAMES.get(key, key): value for key, value in verdict.items()},
                 "num_runs": len(run_ids),
                 "command": one.command,
+                "budget": budget,
+                "commit": commit,
             }
         )
     return json.dumps(_finite(rows), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

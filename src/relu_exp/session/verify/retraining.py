@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from relu_exp.config.groups import registries
 from relu_exp.config.keys import PLAIN_KEYS
+from relu_exp.core.lines import one_line
 from relu_exp.core.registry import shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, Choice, RunConfig, UsageError
@@ -93,7 +94,7 @@ def train_again(found: Found, device: str, plugins: Sequence[str]) -> tuple[Kind
                 return _compare_bits(there, here)
             nudged = _train(replace(run, learning_rate=run.learning_rate * (1 + NUDGE)), device)
         except (RuntimeError, MemoryError) as error:
-            return "failed", f"cannot be trained here: {' '.join(str(error).split())[:200]}"
+            return "failed", f"cannot be trained here: {one_line(error)}"
     return compare_nearly(there, here, nudged, reasons)
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from relu_exp.core.registry import load_plugins, printable
 from relu_exp.core.schema import FINISHED, UsageError
 from relu_exp.results.store import Store, arrow_schema
+from relu_exp.session.data_checks import see_data_as_they_are
 from relu_exp.session.verify.agreement import LIMITS
 from relu_exp.session.verify.retraining import Found, train_again
 
@@ -53,6 +54,7 @@ def verify(
     from relu_exp.evidence.data.frames import find_results
 
     load_plugins(plugins)
+    see_data_as_they_are()
     stores = [Store(root) for root in find_results(results)]
     for store in stores:
         store.check_version()

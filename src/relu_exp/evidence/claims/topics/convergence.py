@@ -183,7 +183,7 @@ RANKING = Rule(
     "activation-ranking",
     group="C",
     statement="From best to worst, activations rank ELU, leaky ReLU, ReLU, tanh, sigmoid.",
-    statement_ko="활성화 함수의 성능은 ELU, Leaky ReLU, ReLU, tanh, 시그모이드 순으로 좋다.",
+    statement_ko="활성화 함수의 성능은 ELU, Leaky ReLU, ReLU, tanh, 시그모이드 순으로 높다.",
     sources={"D2": "TLDR"},
     experiments="convergence-speed",
     rule=RANKING,

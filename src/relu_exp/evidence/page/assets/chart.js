@@ -16,6 +16,7 @@ const Chart = (() => {
   /** A number as people write it. */
   const plain = (value) => {
     if (value === 0) return "0";
+    if (value === Infinity) return "> 10³²"; // the largest that the page holds
     const size = Math.abs(value);
     if (size >= 0.001 && size < 10000) return String(Number(value.toPrecision(3)));
     const exponent = Math.floor(Math.log10(size));

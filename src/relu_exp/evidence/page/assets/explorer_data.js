@@ -1,9 +1,16 @@
 // The explorer's data: base64 of deflated 16-bit numbers, then 8-bit histograms (explorer.py packs them).
 const Runs = (() => {
-  const MISSING = -32768, ZERO = -32767;
+  const MISSING = -32768, ZERO = -32767, OVERFLOW = 32767;
+  /** The number that a float16 of these bits is. */
+  const half = (code) => {
+    const exponent = (code >> 10) & 31, fraction = code & 1023;
+    const size = exponent === 31 ? Infinity : exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+    return code < 0 ? -size : size;
+  };
   const decode = {
-    log: (code) => (code === MISSING ? null : code === ZERO ? 0 : 10 ** (code / 1000)),
+    log: (code) => (code === MISSING ? null : code === ZERO ? 0 : code === OVERFLOW ? Infinity : 10 ** (code / 1000)),
     share: (code) => (code === MISSING ? null : code / 10000),
+    real: (code) => (code === MISSING ? null : half(code)),
   };
 
   /** One setting that was run, with what it measured; nothing is copied until it is asked for. */
@@ -21,19 +28,19 @@ const Runs = (() => {
     alive(step) { return this.numbers[this.at + step]; }
     /** A quantity by layer at a step: null where it was not measured. */
     byLayer(quantity, step) {
-      const which = this.about.quantities.indexOf(quantity), size = this.steps.length;
+      const { quantities, codes } = this.experiment, which = quantities.indexOf(quantity), size = this.steps.length;
       const from = this.at + size + (which * size + step) * this.layers;
-      return Array.from(this.numbers.subarray(from, from + this.layers), decode[this.about.codes[which]]);
+      return Array.from(this.numbers.subarray(from, from + this.layers), decode[codes[which]]);
     }
     /** Theory at step 0: 0 is the activations' spread, 1 the gradient over that of the last layer. */
     theory(which) {
-      const from = this.at + this.steps.length * (1 + this.about.quantities.length * this.layers) + which * this.layers;
+      const from = this.at + this.steps.length * (1 + this.experiment.quantities.length * this.layers) + which * this.layers;
       return Array.from(this.numbers.subarray(from, from + this.layers), decode.log);
     }
     /** A curve as points [step, value]. */
     curve(name) {
       const which = this.about.curves.indexOf(name), size = this.evaluated.length;
-      const from = this.at + this.steps.length * (1 + this.about.quantities.length * this.layers) + 2 * this.layers + which * size;
+      const from = this.at + this.steps.length * (1 + this.experiment.quantities.length * this.layers) + 2 * this.layers + which * size;
       return this.evaluated.map((step, place) => [step, decode[this.about.curve_codes[which]](this.numbers[from + place])]);
     }
     /** The square roots (of 255) of the shares in each bin, below and above all bins included. */
@@ -54,6 +61,8 @@ const Runs = (() => {
 
   const about = JSON.parse($("#runs").textContent);
   for (const experiment of about.experiments) {
+    experiment.quantities = [...about.quantities, ...experiment.learned];
+    experiment.codes = [...about.codes, ...experiment.learned.map(() => "real")];
     experiment.settings = experiment.settings.map((row) => new Setting(experiment, row, about));
     experiment.find = (choice) => experiment.settings.find((setting) =>
       setting.place.every((place, axis) => experiment.values[axis][place] === choice[experiment.axes[axis]]));

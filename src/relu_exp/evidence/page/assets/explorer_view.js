@@ -1,14 +1,18 @@
 // What one side of the explorer shows of one setting at one step.
 const View = (() => {
   const { lines, plain, percent, make } = Chart;
+  const between = (values) => values.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
   const extent = (values) => {
-    const logs = values.filter((value) => value > 0).map(Math.log10);
-    if (!logs.length) return null;
-    return logs.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
+    const logs = values.filter((value) => value > 0 && value < Infinity).map(Math.log10);
+    return logs.length ? between(logs) : null;
   };
   const merged = (one, other) => (one && other ? [Math.min(one[0], other[0]), Math.max(one[1], other[1])] : one || other);
   const roomy = (range) => {
     const [low, high] = range || [-1, 0], gap = Math.max(0.06 * (high - low), (1 - (high - low)) / 2, 0.05);
+    return [low - gap, high + gap];
+  };
+  const padded = (range) => {
+    const [low, high] = range || [0, 1], gap = Math.max(0.1 * (high - low), 0.05);
     return [low - gap, high + gap];
   };
   const gradientTheory = (setting) => {
@@ -18,11 +22,20 @@ const View = (() => {
     return setting.theory(1).map((factor) => (factor === null || !last ? null : factor * last));
   };
 
+  /** What the activations of a setting learned: the quantities that were measured. */
+  const learned = (setting) => (setting.learned ||= setting.experiment.learned
+    .filter((name) => setting.steps.some((_, step) => setting.byLayer(name, step).some((value) => value !== null))));
+  const learnedName = (name) => name.replace("learned_", "").replaceAll("_", " ");
+  // float16 ends earlier than the logarithms
+  const real = (value) => (Number.isFinite(value) ? plain(value) : (value < 0 ? "< −" : "> ") + "65,504");
+
   /** The ranges that all steps of a setting need, so that a scale stays while time runs. */
   const ranges = (setting) => {
     const all = (quantity) => setting.steps.flatMap((_, step) => setting.byLayer(quantity, step));
     const losses = ["train loss", "validation loss"].flatMap((name) => setting.curve(name).map((point) => point[1]));
+    const values = learned(setting).flatMap(all).filter((value) => value !== null && Number.isFinite(value));
     return {
+      learned: values.length ? between(values) : null,
       signal: extent([...all("activation_std"), ...setting.theory(0)]),
       gradient: extent([...all("activation_grad_norm"), ...gradientTheory(setting)]),
       loss: extent(losses),
@@ -30,6 +43,7 @@ const View = (() => {
     };
   };
   const together = (one, other) => (other ? {
+    learned: merged(one.learned, other.learned),
     signal: merged(one.signal, other.signal), gradient: merged(one.gradient, other.gradient),
     loss: merged(one.loss, other.loss), updates: Math.max(one.updates, other.updates),
   } : one);
@@ -105,7 +119,9 @@ const View = (() => {
       ["gradient", setting.byLayer("activation_grad_norm", step), plain], ["theory", gradientTheory(setting), plain],
       ["dead_now", setting.byLayer("dead_fraction", step), percent], ["zero_now", setting.byLayer("zero_fraction", step), percent],
       ["saturated_now", setting.byLayer("saturated_fraction", step), percent],
+      ...learned(setting).map((name) => [name, setting.byLayer(name, step), real]),
     ];
+    const named = (key) => (key.startsWith("learned_") ? learnedName(key) : word(key));
     const cell = (kind, text, scope) => {
       const made = document.createElement(kind);
       made.textContent = text;
@@ -113,7 +129,7 @@ const View = (() => {
       return made;
     };
     const line = (cells) => { const row = document.createElement("tr"); row.append(...cells); return row; };
-    const head = line([cell("th", word("layer"), "col"), ...columns.map(([key]) => cell("th", word(key), "col"))]);
+    const head = line([cell("th", word("layer"), "col"), ...columns.map(([key]) => cell("th", named(key), "col"))]);
     const rows = Array.from({ length: setting.layers }, (_, layer) => line([
       cell("th", layer + 1, "row"),
       ...columns.map(([, values, write]) => cell("td", (values[layer] ?? null) === null ? "—" : write(values[layer]))),
@@ -145,6 +161,18 @@ const View = (() => {
       ...across, share: true, y: [0, 1], series: shares,
       label: shares.map(({ name, points }) => summary(name, points.map((point) => point[1]), percent)).join(". "),
     });
+    const names = learned(setting);
+    $("[data-chart=learned]", side).hidden = !names.length;
+    if (names.length) {
+      const found = names.map((name, place) => ({
+        name: learnedName(name), points: layered(setting.byLayer(name, step)),
+        look: ["series", "second", "third"][place], mark: ["circle", "triangle", "diamond"][place],
+      }));
+      lines(canvas("learned"), {
+        ...across, y: padded(range.learned), series: found,
+        label: found.map(({ name, points }) => summary(name, points.map((point) => point[1]), real)).join(". "),
+      });
+    }
     const curves = [["train", "train loss", "series", "circle"], ["validation", "validation loss", "second", "triangle"]]
       .map(([key, name, look, mark]) => ({ name: word(key), points: setting.curve(name), look, mark }));
     const [first, last] = [curves[0].points[0], curves[0].points.filter((point) => point[1] !== null).at(-1)];
@@ -155,11 +183,24 @@ const View = (() => {
     if ($("details.numbers", side).open) table($("table", side), setting, step);
   };
 
+  /** Where values at a step are too large for the page, in words. */
+  const overflowed = (setting, step) => {
+    const at = (values) => values.flatMap((value, place) => (Math.abs(value) === Infinity ? [place + 1] : [])).join(", ");
+    const layers = [["signal", "activation_std", plain(Infinity)], ["gradient", "activation_grad_norm", plain(Infinity)]]
+      .map(([key, quantity, limit]) => [word(key), at(setting.byLayer(quantity, step)), limit]);
+    layers.push(...learned(setting).map((name) => [learnedName(name), at(setting.byLayer(name, step)), real(Infinity)]));
+    const found = layers.filter((each) => each[1]).map(([name, total, n]) => word("overflowed", { name, total, n }));
+    const first = ["train loss", "validation loss"].flatMap((name) => setting.curve(name)).filter((point) => point[1] === Infinity).map((point) => point[0]);
+    if (first.length) found.push(word("loss_overflowed", { total: Math.min(...first), n: plain(Infinity) }));
+    return found;
+  };
+
   /** The facts of a setting at a step, in one line. */
   const facts = (setting, step) => {
     const found = [setting.experiment.facts, word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
     if (!setting.alive(step)) found.push(word("all_gone"));
     if (setting.diverged) found.push(word("diverged_of", { n: setting.diverged }));
+    found.push(...overflowed(setting, step));
     const accuracy = setting.curve("validation accuracy").filter((point) => point[1] !== null).at(-1);
     if (accuracy) found.push(`${word("accuracy_now")} ${percent(accuracy[1])} (${word("num_updates", { n: accuracy[0] })})`);
     return found.filter(Boolean).join(" · ");

@@ -1,4 +1,4 @@
-"""Soundness of a result folder: every row of every part is checked, and nothing is trained."""
+"""Audit of a result folder: every row of every part is checked, and nothing is trained."""
 
 from __future__ import annotations
 
