@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -139,6 +141,25 @@ def test_failed_and_missing_runs_are_told_beside_the_verdict(tmp_path: Path) -> 
     assert verdict.num_seeds == 7
 
 
+@pytest.mark.parametrize(
+    ("version", "since", "expected"),
+    [
+        (1, date(2100, 1, 1), "supported"),  # a rule that was never amended needs no date
+        (2, date(2100, 1, 1), "not decided"),
+        (2, datetime(2000, 1, 1, 12), "supported"),
+    ],
+)
+def test_a_rule_amended_after_the_runs_decides_nothing(
+    results: Path, version: int, since: date, expected: str
+) -> None:
+    rule = replace(RULE, version=version, since=since, reason="It was ill-posed")
+    (verdict,) = judge_all(results, [planted("amended", slower, rule)]).values()
+    assert verdict.name == expected
+    said = " ".join([verdict.text, *verdict.notes])
+    assert ("version 2: It was ill-posed" in said) == (expected == "not decided")
+    assert ("the runs are younger" in said) == (version == 2 and expected == "supported")
+
+
 def test_one_seed_decides_nothing_statistical(tmp_path: Path) -> None:
     synthetic.write(tmp_path / "planted", [run for run in RUNS if run.seed == 0])
     (verdict,) = judge_all(tmp_path, [planted("true", slower)]).values()
@@ -169,8 +190,7 @@ def test_the_verdicts_are_counted_with_none_left_out() -> None:
 
 def test_statistical_claims_are_corrected_for_their_number(results: Path) -> None:
     def barely(evidence: Evidence) -> Effects:
-        deviations = [-3, -2, -1, 0, 0, 1, 2, 3]
-        effects = [0.195 + 0.1 * each for each in deviations]
+        effects = [0.01, 0.02, 0.03, 0.1, 0.2, 0.3, 0.45, 0.45]
         return Effects(pd.DataFrame({"seed": range(8), "effect": effects}))
 
     rule = Rule(measure="a difference", says="above 0", threshold=0.0)

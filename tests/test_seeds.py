@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from relu_exp.cli import main
 from relu_exp.evidence.claims.correction import corrected
-from relu_exp.evidence.claims.verdicts import ALPHA, Verdict
+from relu_exp.evidence.claims.judging import judge
+from relu_exp.evidence.claims.verdicts import Effects, Rule, Verdict
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.data.statistics import seeds_to_decide
+from relu_exp.evidence.data.statistics import seeds_to_decide, typical_p
 from relu_exp.session import session
 from relu_exp.session.seeds import MAX_LOOKS, more_seeds
 
@@ -44,25 +47,55 @@ def test_seeds_only_grow_and_never_past_the_cap(had: int, needed: int, most: int
     assert bool(grown) == (had < needed <= most)
 
 
-@given(st.floats(1e-12, 0.9), st.integers(2, 60))
-def test_the_seeds_asked_for_are_the_first_that_decide(p_value: float, num_seeds: int) -> None:
-    needed = seeds_to_decide(p_value, num_seeds)
-    distance = stats.t.isf(p_value / 2, num_seeds - 1) / num_seeds**0.5
+@pytest.mark.parametrize(("distance", "level"), [(0.8, 0.05), (1.0, 0.05 / 60), (2.0, 0.001)])
+def test_the_seeds_asked_for_decide_in_four_of_five_experiments(
+    distance: float, level: float
+) -> None:
+    needed = seeds_to_decide(distance, level)
+    assert needed is not None
 
-    def p_at(count: int) -> float:
-        return float(2 * stats.t.sf(distance * count**0.5, count - 1))
+    def power(count: int) -> float:
+        values = distance + np.random.default_rng(0).standard_normal((800, count))
+        return float(np.mean([typical_p(each, 0.0) <= level for each in values]))
 
-    if needed is None:
-        assert p_at(10_000) > ALPHA
-    else:
-        assert p_at(needed) <= ALPHA
-        assert needed == 2 or p_at(needed - 1) > ALPHA
+    assert power(needed) >= 0.77
+    assert power(needed // 2) < 0.77
+    assert seeds_to_decide(-distance, level) == needed
+
+
+def test_where_seeds_are_not_what_is_missing_none_are_asked_for() -> None:
+    assert seeds_to_decide(0.0) is None
+    assert seeds_to_decide(0.01) is None
+    assert seeds_to_decide(math.nan) is None
+
+
+def test_the_seeds_asked_for_are_those_after_all_corrections() -> None:
+    rule = Rule("planted", "above 0", threshold=0.0)
+    effects = np.random.default_rng(1).standard_normal(8)
+    effects += 0.5 - effects.mean()
+    open_ = judge(Effects(pd.DataFrame({"seed": range(8), "effect": effects})), rule)
+    assert open_.name == "inconclusive"
+    family = {f"claim {number}": open_ for number in range(20)}
+    found = corrected(family, dict.fromkeys(family, 3))["claim 0"]
+    distance = 0.5 / effects.std(ddof=1)
+    assert found.seeds_needed == seeds_to_decide(distance, 0.05 / 20 / 3)
+    assert open_.seeds_needed is not None
+    assert found.seeds_needed > open_.seeds_needed
 
 
 def test_every_look_is_one_more_chance_to_err() -> None:
     found = {"a": Verdict("supported", "", p_value=0.03, num_seeds=8)}
     assert corrected(found)["a"].name == "supported"
     assert corrected(found, {"a": 2})["a"].name == "inconclusive"
+
+
+def test_sequential_looks_spend_no_more_than_five_percent_in_all() -> None:
+    """Judge after 8, 16 and 32 seeds, and stop at the first verdict: the truth is the threshold."""
+    generator = np.random.default_rng(0)
+    trials, wrong = 1500, 0
+    for values in generator.standard_normal((trials, 32)):
+        wrong += min(typical_p(values[:n], 0.0) for n in (8, 16, 32)) * MAX_LOOKS <= 0.05
+    assert wrong / trials <= 0.05
 
 
 def test_until_decided_trains_more_seeds_of_what_is_open_only(
@@ -84,8 +117,12 @@ def test_until_decided_trains_more_seeds_of_what_is_open_only(
     assert len(calls) == MAX_LOOKS - 1  # nothing is left to add at the second look
     seeds = {name: Frames.open(tmp_path / name).runs["seed"].nunique() for name in ("bounce",)}
     assert seeds == {"bounce": 8}
-    assert Frames.open(tmp_path / "bounce").manifest["looks"] == 2
-    assert Frames.open(tmp_path / "saturation").manifest["looks"] == 1
+    for name in ("bounce", "saturation"):
+        assert Frames.open(tmp_path / name).manifest["looks"] == MAX_LOOKS
+    # a plain command that comes after does not make the looks undone
+    plain = session.Options(tmp_path, num_workers=1, budget="quick")
+    assert session.train(["saturation"], overrides, plain) == 0
+    assert Frames.open(tmp_path / "saturation").manifest["looks"] == MAX_LOOKS
 
 
 def test_a_cap_without_its_purpose_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

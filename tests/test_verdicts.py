@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from relu_exp.evidence.claims.by_count import parts_of
 from relu_exp.evidence.claims.correction import corrected
@@ -17,7 +18,7 @@ from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.topics.convergence import RANKING
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Effects, Need, Rule, Verdict
-from relu_exp.evidence.data.statistics import seeds_to_decide
+from relu_exp.evidence.data.statistics import seeds_to_decide, typical_interval, typical_p
 
 from planted_claims import exact
 
@@ -49,11 +50,13 @@ def test_a_planted_effect_gets_its_verdict(mean: float, side: str, expected: str
     assert verdict.num_seeds == 8
 
 
-def test_the_interval_is_students() -> None:
+def test_the_interval_is_students_and_never_narrower_than_that_of_the_median() -> None:
     verdict = judge(Effects(planted(0.7, 0.2, n=5)), RULE)
     values = planted(0.7, 0.2, n=5)["effect"]
     half = 2.776445 * values.std(ddof=1) / math.sqrt(5)
-    assert (verdict.low, verdict.high) == pytest.approx((0.7 - half, 0.7 + half), rel=1e-5)
+    # five values prove nothing of the median within their extremes
+    ends = min(0.7 - half, values.min()), max(0.7 + half, values.max())
+    assert (verdict.low, verdict.high) == pytest.approx(ends, rel=1e-5)
 
 
 def test_ratios_are_averaged_as_ratios() -> None:
@@ -228,19 +231,37 @@ def test_the_seeds_asked_for_are_those_of_the_parts_that_decide(
     verdict = judge(Effects(grid(**means)), replace(STEPS, need=need))
     assert verdict.name == "inconclusive"
     (cell,) = (cell for cell in verdict.settings if cell.where["part"] == decisive)
-    assert verdict.seeds_needed == seeds_to_decide(cell.p_value, 8, 0.05 / len(means))
+    assert verdict.seeds_needed == seeds_to_decide(cell.distance, 0.05 / len(means))
 
 
-def test_a_conditional_verdict_pays_for_looks_too() -> None:
-    verdict = judge(Effects(grid(a=0.13, b=-0.13)), STEPS)
+def test_a_conditional_verdict_pays_for_looks_and_for_the_other_claims() -> None:
+    verdict = judge(Effects(grid(a=0.13, b=-0.14)), STEPS)
     assert verdict.name == "conditional"
-    level = max(cell.p_value for cell in verdict.settings) * 2
-    few, many = math.floor(0.05 / level), math.floor(0.05 / level) + 1
+    held, broken = verdict.settings
+    assert verdict.p_value == pytest.approx(2 * max(held.p_value, broken.p_value))
+    few, many = math.floor(0.05 / verdict.p_value), math.floor(0.05 / verdict.p_value) + 1
     assert few >= 1
     assert corrected({"c": verdict}, {"c": few})["c"].name == "conditional"
     found = corrected({"c": verdict}, {"c": many})["c"]
     assert found.name == "inconclusive"
     assert f"{many} looks" in found.notes[-1]
+    others = {f"open {n}": Verdict("inconclusive", "", p_value=0.9) for n in range(many - 1)}
+    assert corrected({"c": verdict, **others})["c"].name == "inconclusive"
+    every = judge(Effects(grid(a=0.13, b=-0.14)), EVERY)
+    assert (every.name, every.p_value) == ("conditional", verdict.p_value)
+
+
+def test_rules_that_count_settings_have_a_p_value_at_which_they_still_decide() -> None:
+    rule = replace(NEARLY_ALWAYS, grid=("part",))
+    rows = grid(a=0.2, b=0.25, c=0.3)
+    verdict = judge(Effects(rows), rule)
+    assert verdict.name == "supported"
+    # the weakest setting must be surely above the limit, and all of them at once
+    parts = parts_of(rows, ["part"]).set_index("part")
+    assert rule.part_threshold is not None
+    t = (parts["mean"]["a"] - rule.part_threshold) / (parts["std"]["a"] / math.sqrt(8))
+    assert verdict.p_value == pytest.approx(3 * 2 * stats.t.sf(t, 7), rel=1e-4)
+    assert corrected({"c": verdict}, {"c": 10_000})["c"].name == "inconclusive"
 
 
 def settings_of(**means: float) -> Effects:
@@ -296,3 +317,111 @@ def test_the_same_rule_judges_what_was_measured_elsewhere_in_a_note() -> None:
     assert verdict.name == "supported"
     assert verdict.notes[0] == "First."
     assert verdict.notes[1].startswith("On the GPU, refuted: a share: 0.1")
+
+
+def bounded(effect: float, bound: str) -> Effects:
+    """Return eight ratios near `effect`, half of which are bounds."""
+    noise = np.linspace(-0.02, 0.02, 8)
+    rows = pd.DataFrame({"seed": range(8), "effect": effect * np.exp(noise), "bound": "none"})
+    rows.loc[::2, "bound"] = bound
+    return Effects(rows)
+
+
+@pytest.mark.parametrize(
+    ("effect", "bound", "expected"),
+    [
+        (2.0, "lower", "supported"),
+        (0.5, "lower", "inconclusive"),  # the true ratio may be any that is larger
+        (0.5, "upper", "refuted"),
+        (2.0, "upper", "inconclusive"),
+        (0.5, "none", "refuted"),
+    ],
+)
+def test_a_time_that_never_came_is_a_bound(effect: float, bound: str, expected: str) -> None:
+    verdict = judge(bounded(effect, bound), RATIO)
+    assert verdict.name == expected
+    assert verdict.p_value == 1 or expected != "inconclusive"
+    if bound != "none":
+        assert "[" not in verdict.text
+        assert ("more than" if bound == "lower" else "less than") in verdict.text
+        assert math.isinf(verdict.high if bound == "lower" else verdict.low)
+        assert verdict.seeds_needed is None
+
+
+def test_bounds_on_both_sides_decide_nothing() -> None:
+    rows = bounded(2.0, "lower").rows
+    rows.loc[1, "bound"] = "upper"
+    verdict = judge(Effects(rows), RATIO)
+    assert verdict.name == "inconclusive"
+    assert "not known" in verdict.text
+
+
+@pytest.mark.parametrize(("effect", "equivalent"), [(1.0, True), (1.2, False), (1.08, False)])
+def test_an_interval_within_the_margin_is_no_difference_that_matters(
+    effect: float, equivalent: bool
+) -> None:
+    noise = np.exp(np.linspace(-0.05, 0.05, 8))
+    rows = pd.DataFrame({"seed": range(8), "effect": effect * noise})
+    assert judge(Effects(rows), replace(RATIO, margin=1.1)).equivalent == equivalent
+    assert not judge(Effects(rows), RATIO).equivalent
+    differences = rows.assign(effect=effect - 1 + np.linspace(-0.01, 0.01, 8))
+    assert judge(Effects(differences), replace(RULE, margin=0.1, resolution=0.001)).equivalent == (
+        effect < 1.1
+    )
+
+
+def test_failures_are_counted_apart_from_how_good_an_arm_is() -> None:
+    rows = planted(0.9, 0.05, n=20).assign(first_failed=False, second_failed=False)
+    rows.loc[:2, "first_failed"] = True
+    rows.loc[:2, "effect"] = -5.0
+    together = judge(Effects(rows), RULE)
+    assert together.effect < 0.1
+    apart = judge(Effects(rows), replace(RULE, failures="apart"))
+    assert (apart.name, apart.num_seeds) == ("supported", 17)
+    assert apart.effect == pytest.approx(0.9, abs=0.05)
+    for verdict in (together, apart):
+        (note,) = verdict.notes
+        assert "the first in 3 of 20 [3%, 38%], the second in 0 of 20 [0%, 17%]" in note
+
+
+def test_the_setting_that_decides_is_shown_and_not_the_mean() -> None:
+    every = judge(Effects(grid(a=5.0, b=0.2)), EVERY)
+    assert (every.name, every.place) == ("supported", "part b")
+    assert every.effect == pytest.approx(0.2)
+    assert "The one that decides, part b: 0.2" in every.text
+    some = judge(Effects(grid(a=5.0, b=-0.2)), SOME)
+    assert (some.place, some.effect) == ("part a", pytest.approx(5.0))
+    mixed = judge(Effects(grid(a=5.0, b=-0.2)), STEPS)
+    assert mixed.name == "conditional"
+    assert (mixed.least, mixed.most) == pytest.approx((-0.2, 5.0))
+    assert "-0.2 to 5 by setting" in mixed.text
+    assert "2.4" not in mixed.text
+
+
+SHAPES = {
+    "normal": (lambda g, size: g.standard_normal(size), 0.0),
+    "lognormal": (lambda g, size: np.exp(g.standard_normal(size)), 1.0),
+    "heavy tails": (lambda g, size: g.standard_t(2, size), 0.0),
+    "collapse": (
+        lambda g, size: 0.1 * g.standard_normal(size) - 5.0 * (g.random(size) < 0.15),
+        0.1 * stats.norm.ppf(0.35 / 0.85),
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [8, 20])
+def test_the_interval_covers_what_is_typical_whatever_the_shape(shape: str, n: int) -> None:
+    draw, median = SHAPES[shape]
+    values = draw(np.random.default_rng(3), (600, n))
+    ends = np.array([typical_interval(each) for each in values])
+    assert np.mean((ends[:, 0] <= median) & (median <= ends[:, 1])) >= 0.94
+
+
+@given(st.integers(2, 30), st.floats(-2, 2), st.floats(0.001, 0.3), st.integers(0, 10**6))
+def test_the_p_value_is_the_level_at_which_the_interval_leaves_the_threshold_out(
+    n: int, threshold: float, level: float, seed: int
+) -> None:
+    values = np.random.default_rng(seed).standard_normal(n)
+    low, high = typical_interval(values, 1 - level)
+    assert (typical_p(values, threshold) <= level) == (not low <= threshold <= high)

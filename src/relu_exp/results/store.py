@@ -325,6 +325,15 @@ class Store:
         found = sorted(self.manifests.glob("[!.]*.json")) if self.manifests.is_dir() else []
         return read_manifest(found[-1]) if found else None
 
+    def looks(self) -> int:
+        """Return the most looks that any command planned to take at these results, at least 1.
+
+        A manifest that cannot be read says nothing.
+        """
+        sessions = [path.stem for path in self.manifests.glob("[!.]*.json")]
+        found = (self.read_manifest(session) or {} for session in sessions)
+        return max([int(manifest.get("looks") or 1) for manifest in found], default=1)
+
     def manifest_of(self, session: object) -> dict[str, Any]:
         """Return the manifest of a session, or an empty one if it is missing."""
         path = self.manifests / f"{session}.json"

@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["MAX_LOOKS", "more_seeds"]
 
 MAX_LOOKS = 3
-"""Most times a claim is judged: each look is another chance of error, and is corrected for."""
+"""Most times a claim is judged: each is another chance of error, and all count from the first."""
 
 
 def more_seeds(

@@ -67,7 +67,9 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         report(tasks[0].store.root, language=options.language)
         _show_claim(options)
         return 1 if num_lost else 0
-    num_lost = _train_all(tasks, options)
+    # which claims get a second look depends on the first: all that are planned count from there on
+    looks = 1 if options.max_seeds is None else MAX_LOOKS
+    num_lost = _train_all(tasks, options, looks)
     if not options.judges:
         index(options.results)
         _show_claim(options)
@@ -109,7 +111,7 @@ def _until_decided(
     """Judge, add seeds for open claims, and repeat; return the number of lost runs."""
     num_seeds = {task.sweep.name: len({run.seed for run in task.runs}) for task in tasks}
     num_lost = 0
-    for looks in range(2, MAX_LOOKS + 1):
+    for _ in range(1, MAX_LOOKS):
         grown = more_seeds(judge(options.results), num_seeds, most)
         if not grown:
             return num_lost
@@ -121,7 +123,7 @@ def _until_decided(
             for task in tasks_of([name], [*overrides, f"seed=range({seeds})"], options)
         ]
         more = [with_checked_data(task) for task in more]
-        num_lost += _train_all(more, options, looks)
+        num_lost += _train_all(more, options, MAX_LOOKS)
         num_seeds.update(grown)
     judge(options.results)
     return num_lost
@@ -171,6 +173,8 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     kept: dict[str, Any] = {"diff": store.write_diff(diff)} if diff else {}
     if found.stale:
         kept["stale"] = found.stale_because
+    # runs that were judged while seeds were added stay so, whatever command comes after
+    looks = max(looks, store.looks())
     store.write_manifest(task.manifest(session) | kept | {"looks": looks})
     _study(task)
     for line in [*task.data_notes, *kept_lines(task, found)]:

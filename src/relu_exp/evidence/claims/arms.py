@@ -12,7 +12,13 @@ from relu_exp.evidence.claims.registry import MissingRunsError
 from relu_exp.evidence.claims.verdicts import Effects
 from relu_exp.evidence.data.derived import steps_to_threshold
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.data.statistics import best_learning_rates, mean_interval, over_seeds, score
+from relu_exp.evidence.data.statistics import (
+    best_learning_rates,
+    bounded_in_words,
+    mean_interval,
+    over_seeds,
+    score,
+)
 
 __all__ = [
     "at_best_rate",
@@ -33,6 +39,10 @@ __all__ = [
     "timed",
     "with_gap",
 ]
+
+
+BOUNDS = ("lower", "upper")
+"""What a ratio of times is where the slow arm never arrives, and where the fast one does not."""
 
 
 def choose(runs: pd.DataFrame, **wanted: object) -> pd.DataFrame:
@@ -162,14 +172,19 @@ def pairs(
 ) -> pd.DataFrame:
     """Return `value` of two arms side by side: `seed`, the grid's columns, `first`, `second`.
 
-    One row per seed and setting in which both arms have a run.
+    One row per seed and setting in which both arms have a run. `first_failed` and `second_failed`
+    mark runs that diverged.
 
     Raises:
         MissingRunsError: there are runs, and no such pair.
     """
     keys = [*grid, "seed"]
+    status = runs["status"] if "status" in runs else pd.Series("done", runs.index)
+    marked = runs.assign(_failed=status == "diverged")
     sides = [
-        runs.loc[runs[column] == arm, [*keys, value]].rename(columns={value: name})
+        marked.loc[marked[column] == arm, [*keys, value, "_failed"]].rename(
+            columns={value: name, "_failed": f"{name}_failed"}
+        )
         for arm, name in ((first, "first"), (second, "second"))
     ]
     found = sides[0].merge(sides[1], on=keys, validate="one_to_one")
@@ -188,7 +203,8 @@ def differences(
 ) -> pd.DataFrame:
     """Return first − second per seed and setting, as `judge` takes it."""
     found = pairs(runs, column, first, second, value, grid)
-    return found.assign(effect=found["first"] - found["second"])[["seed", *grid, "effect"]]
+    columns = ["seed", *grid, "effect", "first_failed", "second_failed"]
+    return found.assign(effect=found["first"] - found["second"])[columns]
 
 
 def ratios(
@@ -205,9 +221,9 @@ def ratios(
 ) -> pd.DataFrame:
     """Return per seed, threshold and setting the updates of `slow` over those of `fast`.
 
-    `runs` hold one run per seed and arm. Updates are restricted to those given, so that with one
-    arm censored the ratio is a bound in the other's favor; where neither arrives nothing is known
-    and the effect is NaN.
+    `runs` hold one run per seed and arm. A time that never came counts with the updates given,
+    which makes the ratio a `bound`: lower where it is the slow arm's, upper where it is the fast
+    one's. Where neither arrives nothing is known and the effect is NaN.
     """
     every = []
     for threshold in thresholds:
@@ -216,13 +232,18 @@ def ratios(
         late = pairs(times, column, slow, fast, "censored", grid)
         # a threshold that holds at the start takes no updates: one, so that a ratio exists
         effect = steps["first"].clip(lower=1.0) / steps["second"].clip(lower=1.0)
-        neither = late["first"].to_numpy() & late["second"].to_numpy()
-        every.append(steps.assign(threshold=threshold, effect=effect.mask(neither)))
-    return pd.concat(every, ignore_index=True)[["seed", *grid, "threshold", "effect"]]
+        slow_late, fast_late = late["first"].to_numpy(), late["second"].to_numpy()
+        effect = effect.mask(slow_late & fast_late)
+        bound = np.select([slow_late & ~fast_late, fast_late & ~slow_late], BOUNDS, "none")
+        every.append(steps.assign(threshold=threshold, effect=effect, bound=bound))
+    return pd.concat(every, ignore_index=True)[["seed", *grid, "threshold", "effect", "bound"]]
 
 
 def in_words(effects: pd.DataFrame, *, ratio: bool = False, unit: str = "") -> str:
-    """Return mean, interval and seeds of effects in words, for notes; the seed is the unit."""
+    """Return mean, interval and seeds of effects in words, for notes; the seed is the unit.
+
+    Of bounds, what the mean lies beyond.
+    """
     clean = effects.dropna(subset=["effect"])
     values = np.log(clean["effect"]) if ratio else clean["effect"].astype(float)
     per_seed = clean.assign(_value=values).groupby("seed")["_value"].mean()
@@ -230,6 +251,10 @@ def in_words(effects: pd.DataFrame, *, ratio: bool = False, unit: str = "") -> s
     if found.n == 0:
         return "not measured"
     mean, low, high = (float(np.exp(number)) if ratio else number for number in found[:3])
+    bounds = set(clean["bound"]) & set(BOUNDS) if "bound" in clean else set()
+    if bounds:
+        bound = "both" if len(bounds) > 1 else bounds.pop()
+        return bounded_in_words(bound, mean, low, high, unit)
     return over_seeds(mean, low, high, found.n, unit)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from relu_exp.evidence.claims.verdicts import (
     ALPHA,
@@ -15,7 +18,12 @@ from relu_exp.evidence.claims.verdicts import (
     Verdict,
     VerdictName,
 )
-from relu_exp.evidence.data.statistics import agree_by_chance, half_width
+from relu_exp.evidence.data.statistics import (
+    POWER,
+    agree_by_chance,
+    half_width,
+    typical_interval,
+)
 
 __all__ = ["judge_cases", "judge_counts", "judge_either", "judge_share", "parts_of", "seeds_until"]
 
@@ -71,6 +79,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
         return "refuted" if (parts["high"] >= limit).mean() < least else "inconclusive"
 
     parts = parts_of(effects.rows, rule.grid)
+    p = _p_value(parts, decide)
     above, not_above = parts["low"] > limit, parts["high"] < limit
     low, high = float(above.mean()), float(1 - not_above.mean())
     name = decide(parts)
@@ -85,7 +94,9 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
         low=low,
         high=high,
         num_seeds=int(parts["n"].max()),
+        p_value=p,
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
+        needs=partial(seeds_until, parts, decide),
         scope=effects.scope,
         settings=_settings(parts, rule.grid, above, not_above),
         run_ids=tuple(effects.run_ids),
@@ -118,6 +129,7 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         return "inconclusive"
 
     parts = parts_of(effects.rows, rule.grid)
+    p = _p_value(parts, decide)
     above, below = parts["low"] > 0, parts["high"] < 0
     large, little = sizes(parts)
     name = decide(parts)
@@ -133,7 +145,9 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         low=float(least.max()),
         high=float(ends.max(axis=1).max()),
         num_seeds=int(parts["n"].max()),
+        p_value=p,
         seeds_needed=seeds_until(parts, decide) if name == "inconclusive" else None,
+        needs=partial(seeds_until, parts, decide),
         scope=effects.scope,
         settings=_settings(parts, rule.grid, little, large),
         run_ids=tuple(effects.run_ids),
@@ -143,38 +157,73 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
 def parts_of(effects: pd.DataFrame, grid: Sequence[str]) -> pd.DataFrame:
     """Return mean, interval and seeds of each part: the grid's columns, `mean`, `std`, `n`.
 
-    A seed counts once, with the mean of its rows. `low` and `high` are Student's t at 95% / number
-    of parts (Bonferroni): all intervals hold at once, so that they may be counted. With one seed an
-    interval is the whole line.
+    A seed counts once, with the mean of its rows. `low` and `high` are the ends of
+    `typical_interval` at 95% / number of parts (Bonferroni): all intervals hold at once, so that
+    they may be counted. With one seed an interval is the whole line.
     """
     clean = effects.dropna(subset=["effect"])
     of_seeds = clean.groupby([*grid, "seed"], observed=True)["effect"].mean().reset_index()
-    groups = of_seeds.groupby(list(grid), observed=True, sort=True)
-    found = groups["effect"].agg(["mean", "std", "count"]).reset_index()
-    return _with_intervals(found.rename(columns={"count": "n"}))
+    groups = of_seeds.groupby(list(grid), observed=True, sort=True)["effect"]
+    found = groups.agg(["mean", "std", "count"])
+    listed = [values.to_numpy() for _, values in groups]
+    found = found.assign(values=pd.Series(listed, found.index, dtype=object))
+    return _with_intervals(found.reset_index().rename(columns={"count": "n"}))
 
 
-def seeds_until(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName]) -> int | None:
-    """Return the seeds at which a rule decides, if means and spreads are as measured.
+def seeds_until(
+    parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName], level: float = ALPHA
+) -> int | None:
+    """Return the seeds at which a rule decides in most experiments.
+
+    If means and spreads are as measured: in 80 of 100, with a mean in every part as unfavorable as
+    chance makes it so often in any.
 
     Args:
         parts: what `parts_of` returned.
         name_of: the rule, given such parts.
+        level: what all intervals together may err.
 
     Returns:
         None if that takes more than 10,000.
     """
+    luck = stats.norm.ppf(POWER ** (1 / len(parts)))
     for seeds in np.unique(np.geomspace(parts["n"].max() + 1, 10_000, 400).round()):
-        if name_of(_with_intervals(parts.assign(n=int(seeds)))) != "inconclusive":
+        more = parts.assign(n=int(seeds))
+        half = _half_width(more["std"], more["n"], level / len(parts))
+        # the interval of the median of normal values is the wider one by this factor
+        half = half * math.sqrt(math.pi / 2) + luck * more["std"] / math.sqrt(seeds)
+        if name_of(more.assign(low=more["mean"] - half, high=more["mean"] + half)) != (
+            "inconclusive"
+        ):
             return int(seeds)
     return None
+
+
+def _p_value(parts: pd.DataFrame, name_of: Callable[[pd.DataFrame], VerdictName]) -> float:
+    """Return the smallest level at which the rule's simultaneous intervals decide as they do.
+
+    Of an undecided rule it is the level at which they would begin to decide; found by bisection.
+    """
+    name = name_of(parts)
+
+    def is_decided(level: float) -> bool:
+        found = name_of(_with_intervals(parts, level))
+        return found != "inconclusive" if name == "inconclusive" else found == name
+
+    low, high = (ALPHA, 0.999) if name == "inconclusive" else (1e-12, ALPHA)
+    if not is_decided(high):
+        return 1.0
+    for _ in range(30):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if is_decided(middle) else (middle, high)
+    return high
 
 
 def _settings(
     parts: pd.DataFrame, grid: Sequence[str], supported: pd.Series, refuted: pd.Series
 ) -> tuple[SettingVerdict, ...]:
     """Return the settings as settings of a verdict, each with its side and its own 95% interval."""
-    half = _half_width(parts["std"], parts["n"], num_parts=1)
+    own = _with_intervals(parts, ALPHA * len(parts))
     sides: list[VerdictName] = [
         "supported" if yes else "refuted" if no else "inconclusive"
         for yes, no in zip(supported, refuted, strict=True)
@@ -183,12 +232,12 @@ def _settings(
         SettingVerdict(
             {key: str(part[key]) for key in grid},
             part["mean"],
-            part["mean"] - own,
-            part["mean"] + own,
+            part["low"],
+            part["high"],
             int(part["n"]),
             side,
         )
-        for part, own, side in zip(parts.to_dict("records"), half, sides, strict=True)
+        for part, side in zip(own.to_dict("records"), sides, strict=True)
     )
 
 
@@ -196,12 +245,15 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _with_intervals(parts: pd.DataFrame) -> pd.DataFrame:
-    half = _half_width(parts["std"], parts["n"], len(parts))
-    return parts.assign(low=parts["mean"] - half, high=parts["mean"] + half)
+def _with_intervals(parts: pd.DataFrame, level: float = ALPHA) -> pd.DataFrame:
+    """Return the parts with intervals that all hold at once at a level."""
+    level /= len(parts)
+    ends = [typical_interval(values, 1 - level) for values in parts["values"]]
+    low, high = (pd.Series(side, parts.index) for side in zip(*ends, strict=True))
+    by_chance = agree_by_chance(parts["std"], parts["n"], level)
+    return parts.assign(low=low.mask(by_chance, -np.inf), high=high.mask(by_chance, np.inf))
 
 
-def _half_width(std: pd.Series, n: pd.Series, num_parts: int) -> pd.Series:
-    level = ALPHA / num_parts
+def _half_width(std: pd.Series, n: pd.Series, level: float = ALPHA) -> pd.Series:
     half = pd.Series(half_width(std, n, 1 - level), std.index)
     return half.mask(agree_by_chance(std, n, level), np.inf)

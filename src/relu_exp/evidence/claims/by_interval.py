@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from relu_exp.evidence.claims.verdicts import (
     ALPHA,
+    Bound,
     Effects,
     Rule,
     SettingVerdict,
     Verdict,
     VerdictName,
 )
-from relu_exp.evidence.data.statistics import half_width, over_seeds, p_value, seeds_to_decide
+from relu_exp.evidence.data.statistics import (
+    bounded_in_words,
+    over_seeds,
+    seeds_to_decide,
+    typical_interval,
+    typical_p,
+)
 
 __all__ = ["judge_effects"]
 
@@ -36,20 +44,19 @@ def judge_effects(effects: Effects, rule: Rule) -> Verdict:
         return Verdict("not decided", "No run of the experiment measured it.", scope=effects.scope)
     values = np.log(clean["effect"]) if rule.ratio else clean["effect"].astype(float)
     clean = clean.assign(_value=values)
-    threshold = math.log(rule.threshold) if rule.ratio else rule.threshold
-    least = max(0.05 * abs(threshold), 1e-9) if rule.resolution is None else rule.resolution
-    settings = _settings(clean, list(rule.grid), threshold, least, rule) if rule.grid else ()
-    whole = clean.groupby("seed")["_value"].mean().to_numpy()
-    mean, low, high = _interval(whole, 1 - ALPHA, least)
-    back = math.exp if rule.ratio else float
+    settings = _settings(clean, rule) if rule.grid else ()
+    whole = _decided(_sample(clean), {}, rule, ALPHA)
     verdict = Verdict(
-        name=_side(low, high, threshold, rule),
+        name=whole.verdict,
         text="",
-        effect=back(mean),
-        low=back(low),
-        high=back(high),
-        num_seeds=len(whole),
-        p_value=_p_value(whole, threshold, least),
+        effect=whole.effect,
+        low=whole.low,
+        high=whole.high,
+        num_seeds=whole.num_seeds,
+        p_value=whole.p_value,
+        bound=whole.bound,
+        equivalent=_is_equivalent(whole, rule),
+        needs=partial(_seeds_of, whole),
         scope=effects.scope,
         settings=settings,
         run_ids=tuple(effects.run_ids),
@@ -57,11 +64,85 @@ def judge_effects(effects: Effects, rule: Rule) -> Verdict:
     if settings and rule.need != "mean":
         return _by_settings(verdict, rule)
     if {"supported", "refuted"} <= {setting.verdict for setting in settings}:
-        verdict = replace(verdict, name="conditional")
+        verdict = _conditional(verdict, rule)
     elif verdict.name == "inconclusive":
-        seeds = seeds_to_decide(verdict.p_value, verdict.num_seeds)
-        verdict = replace(verdict, seeds_needed=seeds)
+        verdict = replace(verdict, seeds_needed=_seeds_of(whole, ALPHA))
     return replace(verdict, text=_in_words(verdict, rule))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One value per seed, logarithms of ratios, and whether their mean is an estimate."""
+
+    values: np.ndarray
+    bound: Bound
+
+
+def _sample(rows: pd.DataFrame) -> _Sample:
+    """Return the mean of every seed's rows; a mean over bounds is a bound."""
+    bounds = set(rows["bound"]) & {"lower", "upper", "both"} if "bound" in rows else set()
+    bound: Bound = "none" if not bounds else "both" if len(bounds) > 1 else bounds.pop()
+    if rows["seed"].is_unique:
+        return _Sample(rows["_value"].to_numpy(), bound)
+    return _Sample(rows.groupby("seed")["_value"].mean().to_numpy(), bound)
+
+
+def _settings(clean: pd.DataFrame, rule: Rule) -> tuple[SettingVerdict, ...]:
+    grid = list(rule.grid)
+    groups = list(clean.groupby(grid, observed=True, sort=True))
+    return tuple(
+        _decided(
+            _sample(group), dict(zip(grid, map(str, key), strict=True)), rule, ALPHA / len(groups)
+        )
+        for key, group in groups
+    )
+
+
+def _decided(sample: _Sample, where: dict[str, str], rule: Rule, level: float) -> SettingVerdict:
+    """Return what a sample says of the rule at a level, with its own 95% interval.
+
+    A lower bound above the threshold shows that the true effect is above, too; below it, it shows
+    nothing.
+    """
+    assert rule.threshold is not None
+    threshold = math.log(rule.threshold) if rule.ratio else rule.threshold
+    least = max(0.05 * abs(threshold), 1e-9) if rule.resolution is None else rule.resolution
+    values, bound = sample.values, sample.bound
+    mean, std = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    low, high = typical_interval(values, 1 - ALPHA, least)
+    strict = (low, high) if level == ALPHA else typical_interval(values, 1 - level, least)
+    side, p = _side(*strict, threshold, rule), typical_p(values, threshold, least)
+    if bound != "none" and bound != ("lower" if mean > threshold else "upper"):
+        side, p = "inconclusive", 1.0 if len(values) > 1 else p
+    distance = (mean - threshold) / max(std, least) if len(values) > 1 else math.nan
+    back = math.exp if rule.ratio else float
+    return SettingVerdict(
+        where,
+        back(mean),
+        -math.inf if bound in ("upper", "both") else back(low),
+        math.inf if bound in ("lower", "both") else back(high),
+        len(values),
+        side,
+        p,
+        bound,
+        distance if rule.claimed_side == "above" else -distance,
+    )
+
+
+def _side(low: float, high: float, threshold: float, rule: Rule) -> VerdictName:
+    above, below = low > threshold, high < threshold
+    if not above and not below:
+        return "inconclusive"
+    return "supported" if above == (rule.claimed_side == "above") else "refuted"
+
+
+def _is_equivalent(found: SettingVerdict, rule: Rule) -> bool:
+    """Return whether the whole interval lies within the margin on either side of no difference."""
+    if rule.margin is None:
+        return False
+    if rule.ratio:
+        return 1 / rule.margin < found.low and found.high < rule.margin
+    return -rule.margin < found.low and found.high < rule.margin
 
 
 def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
@@ -82,100 +163,139 @@ def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
         name = "supported"
     elif broken:
         name = "conditional" if held else "refuted"
-    if name == ("supported" if need_some else "refuted"):
+    verdict = replace(verdict, name=name, needs=partial(_seeds_of_settings, settings, rule))
+    if name == "conditional":
+        verdict = _conditional(verdict, rule)
+    elif name == ("supported" if need_some else "refuted"):
         # one setting decides, and it might have been any
-        decisive = held if need_some else broken
-        p = min(1.0, len(settings) * min(setting.p_value for setting in decisive))
+        decisive = min(held if need_some else broken, key=lambda setting: setting.p_value)
+        p = min(1.0, len(settings) * decisive.p_value)
+        verdict = replace(_at(verdict, decisive, rule), p_value=p)
     else:
         p = max(1.0 if math.isnan(setting.p_value) else setting.p_value for setting in settings)
+        # all must be decided: the one that is nearest to the other side decides
+        key = max if need_some else min
+        decisive = key(settings, key=lambda setting: _lean(setting, rule))
+        verdict = replace(_at(verdict, decisive, rule), p_value=p)
     text = (
         f"{rule.measure}, claimed {rule.claimed_side} {rule.threshold:g}{rule.unit} in {rule.need} "
         f"setting: holds in {len(held)} of {len(settings)} settings{_listed(held, rule)}, "
         f"fails in {len(broken)}{_listed(broken, rule)}."
     )
-    seeds = _seeds_needed(settings, rule) if name == "inconclusive" else None
-    return replace(verdict, name=name, p_value=p, text=text, seeds_needed=seeds)
+    if name != "conditional":
+        text += f" The one that decides, {verdict.place}: {_number(verdict, rule)}."
+    seeds = _seeds_of_settings(settings, rule, ALPHA) if name == "inconclusive" else None
+    return replace(verdict, text=text, seeds_needed=seeds)
 
 
-def _seeds_needed(settings: Sequence[SettingVerdict], rule: Rule) -> int | None:
+def _lean(setting: SettingVerdict, rule: Rule) -> float:
+    """Return how far a setting is on the claimed side."""
+    if not math.isnan(setting.distance):
+        return setting.distance
+    return setting.effect if rule.claimed_side == "above" else -setting.effect
+
+
+def _at(verdict: Verdict, setting: SettingVerdict, rule: Rule) -> Verdict:
+    """Return a verdict with the numbers of the setting that decides it."""
+    return replace(
+        verdict,
+        effect=setting.effect,
+        low=setting.low,
+        high=setting.high,
+        num_seeds=setting.num_seeds,
+        bound=setting.bound,
+        place=_place(setting),
+        equivalent=_is_equivalent(setting, rule),
+    )
+
+
+def _conditional(verdict: Verdict, rule: Rule) -> Verdict:
+    """Return a verdict that holds in one setting and fails in another, with the range over them.
+
+    Both must be shown, so the worse of the best that holds and the best that fails decides; either
+    might have been any of the settings, so p counts as often as there are settings.
+    """
+    settings = verdict.settings
+    best = [
+        min(
+            (setting for setting in settings if setting.verdict == side),
+            key=lambda setting: setting.p_value,
+        )
+        for side in ("supported", "refuted")
+    ]
+    worse = max(best, key=lambda setting: setting.p_value)
+    found = [setting.effect for setting in settings]
+    return replace(
+        _at(verdict, worse, rule),
+        name="conditional",
+        p_value=min(1.0, len(settings) * worse.p_value),
+        least=min(found),
+        most=max(found),
+        equivalent=False,
+        needs=lambda level: _seeds_of(worse, level / len(settings)),
+    )
+
+
+def _seeds_of(found: SettingVerdict, level: float) -> int | None:
+    """Return the seeds that decide a sample; none do where it is a bound that shows nothing."""
+    return seeds_to_decide(found.distance, level) if found.bound == "none" else None
+
+
+def _seeds_of_settings(settings: Sequence[SettingVerdict], rule: Rule, level: float) -> int | None:
     """Return the seeds that decide the claim if every open setting goes the way it leans.
 
     One setting that holds (`some`) or breaks the rule (`every`) is enough; if none leans that way,
     all must be decided.
     """
-    assert rule.threshold is not None
-    level = ALPHA / len(settings)
+    level /= len(settings)
     enough: list[float] = []
     others: list[float] = []
     for setting in settings:
-        if setting.verdict == "inconclusive":
-            holds = (setting.effect > rule.threshold) == (rule.claimed_side == "above")
-            seeds = seeds_to_decide(setting.p_value, setting.num_seeds, level) or math.inf
-            (enough if holds == (rule.need == "some") else others).append(seeds)
-    seeds = min(enough) if enough else max(others)
+        one_is_enough = (setting.distance > 0) == (rule.need == "some")
+        seeds = _seeds_of(setting, level) or math.inf
+        (enough if one_is_enough else others).append(seeds)
+    seeds = min(enough) if enough else max(others, default=math.inf)
     return None if seeds == math.inf else int(seeds)
 
 
 def _listed(settings: Sequence[SettingVerdict], rule: Rule) -> str:
     """Return settings with their effects, in parentheses."""
     shown = [
-        f"{', '.join(setting.where.values())}: {setting.effect:.3g}{rule.unit}"
+        f"{', '.join(setting.where.values())}: {_briefly(setting, rule)}"
         for setting in settings[:6]
     ]
     more = [f"{len(settings) - 6} more"] if len(settings) > 6 else []
     return f" ({'; '.join([*shown, *more])})" if shown else ""
 
 
-def _settings(
-    clean: pd.DataFrame, grid: list[str], threshold: float, least: float, rule: Rule
-) -> tuple[SettingVerdict, ...]:
-    groups = list(clean.groupby(grid, observed=True, sort=True))
-    back = math.exp if rule.ratio else float
-    found = []
-    for key, group in groups:
-        values = group.groupby("seed")["_value"].mean().to_numpy()
-        mean, low, high = _interval(values, 1 - ALPHA, least)
-        strict = _interval(values, 1 - ALPHA / len(groups), least)
-        where = dict(zip(grid, map(str, key), strict=True))
-        side = _side(strict[1], strict[2], threshold, rule)
-        p = _p_value(values, threshold, least)
-        found.append(SettingVerdict(where, back(mean), back(low), back(high), len(values), side, p))
-    return tuple(found)
+def _briefly(setting: SettingVerdict, rule: Rule) -> str:
+    if setting.bound == "none":
+        return f"{setting.effect:.3g}{rule.unit}"
+    return bounded_in_words(setting.bound, setting.effect, setting.low, setting.high, rule.unit)
 
 
-def _interval(values: np.ndarray, confidence: float, least: float) -> tuple[float, float, float]:
-    mean, std = _mean_and_std(values)
-    half = float(half_width(std, len(values), confidence, least))
-    return mean, mean - half, mean + half
-
-
-def _mean_and_std(values: np.ndarray) -> tuple[float, float]:
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-
-
-def _side(low: float, high: float, threshold: float, rule: Rule) -> VerdictName:
-    above, below = low > threshold, high < threshold
-    if not above and not below:
-        return "inconclusive"
-    return "supported" if above == (rule.claimed_side == "above") else "refuted"
-
-
-def _p_value(values: np.ndarray, threshold: float, least: float) -> float:
-    mean, std = _mean_and_std(values)
-    return p_value(mean - threshold, std, len(values), least)
+def _number(verdict: Verdict, rule: Rule) -> str:
+    """Return effect, interval and seeds in words; of a bound no interval."""
+    if verdict.bound != "none":
+        seeds = f"{verdict.num_seeds} {rule.over}{'' if verdict.num_seeds == 1 else 's'}"
+        numbers = (verdict.bound, verdict.effect, verdict.low, verdict.high, rule.unit)
+        return f"{bounded_in_words(*numbers)} over {seeds}, in some of which an arm never arrives"
+    numbers_ = (verdict.effect, verdict.low, verdict.high, verdict.num_seeds)
+    return over_seeds(*numbers_, rule.unit, rule.over)
 
 
 def _in_words(verdict: Verdict, rule: Rule) -> str:
     """Return the evidence in one line: measure, effect, interval, seeds, threshold."""
-    numbers = (verdict.effect, verdict.low, verdict.high, verdict.num_seeds)
-    shown = over_seeds(*numbers, rule.unit, rule.over)
     assert rule.threshold is not None
-    text = f"{rule.measure}: {shown}; claimed {rule.claimed_side} {rule.threshold:.3g}."
-    if verdict.name == "conditional":
-        holds = [_place(setting) for setting in verdict.settings if setting.verdict == "supported"]
-        fails = [_place(setting) for setting in verdict.settings if setting.verdict == "refuted"]
-        text += f" Holds at {'; '.join(holds)}. Fails at {'; '.join(fails)}."
-    return text
+    claimed = f"claimed {rule.claimed_side} {rule.threshold:.3g}."
+    if verdict.name != "conditional":
+        return f"{rule.measure}: {_number(verdict, rule)}; {claimed}"
+    holds = [_place(setting) for setting in verdict.settings if setting.verdict == "supported"]
+    fails = [_place(setting) for setting in verdict.settings if setting.verdict == "refuted"]
+    return (
+        f"{rule.measure}: {verdict.least:.3g} to {verdict.most:.3g}{rule.unit} by setting; "
+        f"{claimed} Holds at {'; '.join(holds)}. Fails at {'; '.join(fails)}."
+    )
 
 
 def _place(setting: SettingVerdict) -> str:

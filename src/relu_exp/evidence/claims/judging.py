@@ -15,8 +15,9 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.by_count import judge_cases, judge_counts, judge_either, judge_share
 from relu_exp.evidence.claims.by_interval import judge_effects
 from relu_exp.evidence.claims.correction import corrected
+from relu_exp.evidence.claims.failures import failures, without_failures
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
-from relu_exp.evidence.claims.runs import looks, remarks, stale_remarks
+from relu_exp.evidence.claims.runs import looks, older_than_rule, remarks, stale_remarks
 from relu_exp.evidence.claims.verdicts import Effects, Kind, Rule, Verdict, VerdictName
 
 __all__ = ["ORDER", "can_decide", "count", "judge", "judge_all", "judge_claim"]
@@ -44,7 +45,9 @@ _JUDGES: Mapping[Kind, Callable[[Effects, Rule], Verdict]] = {
 
 def judge(effects: Effects, rule: Rule) -> Verdict:
     """Return the verdict that a rule gives on effects, before the correction for many claims."""
-    notes = list(effects.notes)
+    notes = [*effects.notes, *failures(effects.rows)]
+    if rule.failures == "apart":
+        effects = replace(effects, rows=without_failures(effects.rows))
     for place, rows in effects.elsewhere.items():
         there = judge(Effects(rows), rule)
         notes.append(f"On the {place}, {there.name}: {there.text}")
@@ -56,8 +59,8 @@ def judge_all(
 ) -> dict[str, Verdict]:
     """Return the verdict of every claim on results (a folder's), in the order of the claims.
 
-    Statistical claims are corrected for their number (Holm), and for the looks taken while seeds
-    were added. The text of an undecided claim gives the reason and the command to run; that of an
+    Statistical claims are corrected for their number (Holm), and for the looks planned while seeds
+    are added. The text of an undecided claim gives the reason and the command to run; that of an
     inconclusive one gives the number of seeds that would decide it.
     """
     if isinstance(evidence, Path):
@@ -72,6 +75,8 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     """Return the verdict of one claim, before the correction for the number of claims."""
     try:
         verdict = judge(claim.effects(evidence), claim.rule)
+        if older := older_than_rule(claim, evidence):
+            return _undecided(f"{older}.", claim, evidence)
     except MissingRunsError as missing:
         return _undecided(f"{missing}.", claim, evidence)
     except UsageError as error:
@@ -101,11 +106,22 @@ def can_decide(claim: Claim, num_seeds: Mapping[str, float]) -> str | None:
 
 
 def _with_seeds(verdict: Verdict) -> Verdict:
-    """Return an inconclusive verdict with the seeds that would decide it, if known."""
+    """Return a verdict that says what would decide it, or that there is nothing to decide."""
+    if verdict.equivalent:
+        return replace(
+            verdict, seeds_needed=None, text=f"{verdict.text} That is no difference that matters."
+        )
     if verdict.name != "inconclusive" or verdict.num_seeds < 2:
         return verdict
-    seeds = f"About {verdict.seeds_needed:,}" if verdict.seeds_needed else "More than 10,000"
-    return replace(verdict, text=f"{verdict.text} {seeds} seeds would decide it.")
+    if verdict.bound != "none":
+        how = "Longer runs would decide it, not more seeds: where an arm never arrives nothing more"
+        how += " is known."
+    elif verdict.seeds_needed:
+        how = f"About {verdict.seeds_needed:,} seeds would decide it with 80% power, if effect and"
+        how += " spread are as measured."
+    else:
+        how = "Seeds are not what is missing: more than 10,000 would be needed."
+    return replace(verdict, text=f"{verdict.text} {how}")
 
 
 def _undecided(reason: str, claim: Claim, evidence: Evidence) -> Verdict:

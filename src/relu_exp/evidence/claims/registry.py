@@ -179,6 +179,8 @@ def claim(
             raise UsageError(
                 f'claim {id}: a rule needs a threshold, or kind="cases" if it is exact'
             )
+        if rule.version > 1 and not rule.reason:
+            raise UsageError(f"claim {id}: a rule that was amended says why: give its reason")
         _CLAIMS[id] = Claim(
             id=id,
             group=group,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
 from relu_exp.core.arguments import is_experiment_file
@@ -20,7 +21,7 @@ from relu_exp.evidence.data.commands import (
 )
 from relu_exp.evidence.data.frames import Frames
 
-__all__ = ["command", "looks", "origin", "remarks", "stale_remarks"]
+__all__ = ["command", "looks", "older_than_rule", "origin", "remarks", "stale_remarks"]
 
 _MOST_REASONS = 3
 """For which runs are stale, named below a claim; the report of the experiment names more."""
@@ -29,8 +30,51 @@ _MOST_CHARACTERS = 200
 
 
 def looks(claim: Claim, evidence: Evidence) -> int:
-    """Return how often a claim's runs were judged while seeds were added, this time included."""
+    """Return how often a claim's runs may be judged while seeds are added, as was planned."""
     return max([made.looks for made in _made(claim, evidence)], default=1)
+
+
+def older_than_rule(claim: Claim, evidence: Evidence) -> str | None:
+    """Return why runs decide nothing under a rule that was amended after them; None if they do.
+
+    Runs without a known start are taken for older. A rule of the first version needs no date.
+    """
+    rule = claim.rule
+    if rule.version == 1:
+        return None
+    first = min(_starts(claim, evidence), default=None)
+    if first is None or first >= _moment(rule.since):
+        return None
+    when = "at a time that is not known" if first == _UNKNOWN else f"on {first:%Y-%m-%d}"
+    return (
+        f"The rule was amended on {rule.since:%Y-%m-%d} (version {rule.version}: {rule.reason}), "
+        f"and these runs were made before, {when}: runs of seeds that nobody had looked at decide "
+        "it"
+    )
+
+
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+
+
+def _moment(since: date) -> datetime:
+    """Return when a day begins; a moment is what it is, in UTC unless it says otherwise."""
+    moment = since if isinstance(since, datetime) else datetime.combine(since, time())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _starts(claim: Claim, evidence: Evidence) -> list[datetime]:
+    """Return when the sessions that made a claim's runs and studies started."""
+    found = []
+    for experiment in claim.experiments:
+        try:
+            frames = evidence[experiment]
+        except (MissingRunsError, UsageError):
+            continue
+        sessions = set(frames.runs["session"]) or {frames.manifest.get("session")}
+        for session in sessions:
+            started = (frames.store.read_manifest(str(session)) or {}).get("started")
+            found.append(_moment(datetime.fromisoformat(started)) if started else _UNKNOWN)
+    return found
 
 
 def command(claim: Claim, evidence: Evidence) -> str:
@@ -82,7 +126,7 @@ def _only(values: set[str | None]) -> str:
 
 @dataclass(frozen=True)
 class _Made:
-    """What is known of one experiment's results: budget, runs by how they ended, looks taken.
+    """What is known of one experiment's results: budget, runs by how they ended, looks planned.
 
     `called` is what the command named: the experiment, or its file.
     """
@@ -111,7 +155,6 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
             continue
         endings = dict(Counter(frames.runs["status"]))
         endings["missing"] = frames.num_missing
-        looks = int(frames.manifest.get("looks") or 1)
         found.append(
             _Made(
                 experiment,
@@ -121,7 +164,7 @@ def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
                 frames.manifest.get("budget"),
                 frames.manifest.get("commit"),
                 endings,
-                looks,
+                frames.store.looks(),
             )
         )
     return found
@@ -176,6 +219,15 @@ def remarks(claim: Claim, evidence: Evidence) -> list[str]:
             if number := each.endings.get(ending, 0):
                 asked = sum(each.endings.values())
                 phrases.append(f"{number:,} of {asked:,} runs of {each.experiment} {text}.")
+    rule = claim.rule
+    if rule.version > 1 and older_than_rule(claim, evidence) is None:
+        phrases.append(
+            f"Rule of version {rule.version}, since {rule.since:%Y-%m-%d} ({rule.reason}): the "
+            "runs are younger."
+        )
+    many = looks(claim, evidence)
+    if many > 1 and not claim.rule.is_exact:
+        phrases.append(f"Judged up to {many} times while seeds are added: p counts {many} times.")
     budgets = {each.experiment: each.budget or "no" for each in made}
     if len(set(budgets.values())) > 1:
         listed = ", ".join(f"{name} at {budget} budget" for name, budget in budgets.items())

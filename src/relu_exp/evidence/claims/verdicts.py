@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 import pandas as pd
 
-__all__ = ["ALPHA", "Effects", "Kind", "Need", "Rule", "SettingVerdict", "Verdict", "VerdictName"]
+__all__ = [
+    "ALPHA",
+    "Bound",
+    "Effects",
+    "Kind",
+    "Need",
+    "Rule",
+    "SettingVerdict",
+    "Verdict",
+    "VerdictName",
+]
 
 VerdictName = Literal["supported", "refuted", "conditional", "inconclusive", "not decided"]
 Need = Literal["mean", "every", "some"]
 Kind = Literal["effects", "cases", "counts", "share", "either"]
+Bound = Literal["none", "lower", "upper", "both"]
+"""What an effect is: an estimate, a bound that the true one exceeds or stays below, or neither."""
 ALPHA = 0.05
+FIRST = date(2026, 11, 21)
+"""When the first rules were written."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +75,21 @@ class Rule:
     kind: Kind = "effects"
     need: Need | None = "mean"
     """Where it must hold; None for the kinds that count settings."""
-    censored: Literal["as given"] | None = None
-    """How a time counts that never came: with all the updates the run was given. With both sides
-    of a comparison censored nothing is known, and it is left out."""
+    censored: Literal["bound"] | None = None
+    """What is made of a time that never came. The updates given are fewer than it needs: a ratio to
+    it is a bound, which may show that the true one lies beyond and never that it does not. With
+    both sides of a comparison censored nothing is known, and it is left out."""
+    failures: Literal["counted", "apart"] = "counted"
+    """Whether seeds in which an arm diverged count in the effect, or only in how many they are."""
+    margin: float | None = None
+    """The smallest difference worth naming, as a ratio or an amount. Where the 95% interval lies
+    within it on either side of no difference, there is none that matters."""
+    version: int = 1
+    since: date = FIRST
+    """From when the rule stands; a `datetime` where the hour matters. Runs made before decide
+    nothing under a rule that was amended."""
+    reason: str = ""
+    """Why it was amended."""
 
     @property
     def is_exact(self) -> bool:
@@ -75,9 +102,10 @@ class Effects:
     """What a claim's function measured, for the claim's rule to decide.
 
     `rows` hold the columns of the rule's grid, and by the kind of rule: `seed` and `effect` (NaN:
-    not known); for `cases` `holds`; for `counts` `seed`, `found` and `of`, how many exceptions of
-    how many. The seed is the unit: it counts once in a setting and once in the whole grid, with the
-    mean of its rows.
+    not known), and if times may never come `bound`; for `cases` `holds`; for `counts` `seed`,
+    `found` and `of`, how many exceptions of
+    how many. With `first_failed` and `second_failed` the arms' failures are counted. The seed is
+    the unit: it counts once in a setting and once in the whole grid, with the mean of its rows.
     """
 
     rows: pd.DataFrame
@@ -104,6 +132,9 @@ class SettingVerdict:
     num_seeds: int
     verdict: VerdictName
     p_value: float = math.nan
+    bound: Bound = "none"
+    distance: float = math.nan
+    """The mean's from the threshold, in standard deviations over seeds; above 0 where claimed."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +143,12 @@ class Verdict:
 
     `effect`, `low` and `high` are in the rule's unit (95% interval over seeds); `p_value` tests the
     effect against the threshold; `seeds_needed` is, for an inconclusive claim, how many seeds
-    would decide it if effect and variance are as measured. `run_ids` are the runs it rests on.
+    would decide it in 80 of 100 experiments if effect and variance are as measured, and `needs`
+    gives that number at another level. `run_ids` are the runs it rests on.
+
+    Where settings decide, the effect is that of the one that decides, which is at `place`; of a
+    conditional claim `least` and `most` are the settings' extremes. Where it is a `bound`, one end
+    of the interval is infinite. `equivalent`: there is no difference that matters.
     """
 
     name: VerdictName
@@ -126,4 +162,10 @@ class Verdict:
     scope: str = ""
     settings: tuple[SettingVerdict, ...] = ()
     notes: tuple[str, ...] = ()
+    place: str = ""
+    least: float = math.nan
+    most: float = math.nan
+    bound: Bound = "none"
+    equivalent: bool = False
     run_ids: tuple[str, ...] = field(default=(), repr=False)
+    needs: Callable[[float], int | None] | None = field(default=None, repr=False, compare=False)

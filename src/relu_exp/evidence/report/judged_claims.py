@@ -13,7 +13,7 @@ from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.runs import command, origin
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
-from relu_exp.evidence.data.statistics import interval_in_words
+from relu_exp.evidence.data.statistics import bounded_in_words, interval_in_words
 from relu_exp.evidence.report.looks import LOOKS
 
 __all__ = ["JudgedClaim", "Map", "judge_claims", "place_of", "shown_effect"]
@@ -74,7 +74,8 @@ class JudgedClaim:
         if self.claim.rule.is_exact or not self.effect:
             return self.verdict.text
         if self.verdict.name != "conditional":
-            return f"{self.claim.rule.measure}: {self.effect}, claimed {self.claimed}."
+            where = f" at {self.verdict.place}" if self.verdict.place else ""
+            return f"{self.claim.rule.measure}: {self.effect}{where}, claimed {self.claimed}."
         words = []
         for side, verb in (("supported", "holds"), ("refuted", "fails")):
             settings = [setting for setting in self.verdict.settings if setting.verdict == side]
@@ -85,9 +86,16 @@ class JudgedClaim:
 
 
 def shown_effect(verdict: Verdict | SettingVerdict, unit: str = "") -> str:
-    """Return an effect with its interval as people read it."""
+    """Return an effect with its interval as people read it; of a bound what it lies beyond.
+
+    Of a conditional claim it is the range over its settings.
+    """
     if math.isnan(verdict.effect):
         return ""
+    if isinstance(verdict, Verdict) and math.isfinite(verdict.least + verdict.most):
+        return f"{verdict.least:.3g} to {verdict.most:.3g}{unit}"
+    if verdict.bound != "none":
+        return bounded_in_words(verdict.bound, verdict.effect, verdict.low, verdict.high, unit)
     return interval_in_words(verdict.effect, verdict.low, verdict.high, unit)
 
 

@@ -53,9 +53,15 @@ def standardized(verdict: Verdict, rule: Rule) -> Distances | None:
     """Return the distance of an effect from the threshold, in half-widths of its 95% interval.
 
     Beyond ±1 the interval lies wholly on one side of the threshold. Ratios are measured in
-    logarithms. None where there is no interval.
+    logarithms. A bound has half an interval, which reaches to the end of the scale. None where
+    there is no interval.
     """
-    numbers = (verdict.effect, verdict.low, verdict.high, rule.threshold)
+    ends = (verdict.low, verdict.high)
+    if verdict.bound == "lower":
+        ends = (verdict.low, _beyond(verdict.low, verdict.effect, rule))
+    elif verdict.bound == "upper":
+        ends = (_beyond(verdict.high, verdict.effect, rule), verdict.high)
+    numbers = (verdict.effect, *ends, rule.threshold)
     if any(number is None or not math.isfinite(number) for number in numbers):
         return None
     if rule.ratio and min(number for number in numbers if number is not None) <= 0:
@@ -70,6 +76,13 @@ def standardized(verdict: Verdict, rule: Rule) -> Distances | None:
     unit = (high - low) / 2 * (1 if rule.claimed_side == "above" else -1)
     first, last = sorted(((low - threshold) / unit, (high - threshold) / unit))
     return Distances(first, (effect - threshold) / unit, last)
+
+
+def _beyond(end: float, effect: float, rule: Rule) -> float:
+    """Return the end that a bound's interval would have, were it an estimate's."""
+    if not rule.ratio:
+        return 2 * effect - end
+    return effect**2 / end if end else math.nan
 
 
 def on_scale(distance: float) -> float:

@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from relu_exp.core.schema import BUDGETS, UsageError
+from relu_exp.evidence.claims.verdicts import Bound, Rule
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.results.reading import read_json
 
 if TYPE_CHECKING:
     from relu_exp.evidence.claims.registry import Claim
 
-__all__ = ["Origin", "of_claim", "origin", "read_verdicts"]
+__all__ = ["Origin", "of_claim", "origin", "read_verdicts", "rule_as_json"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,13 @@ def read_verdicts(root: Path) -> dict[str, dict[str, Any]]:
 
 def of_claim(claim: Claim, verdicts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Return a claim's row among saved verdicts, or one with the verdict `not decided`."""
-    blank = {**_DEFAULTS, "verdict": "not decided", "rule": asdict(claim.rule)}
+    blank = {**_DEFAULTS, "verdict": "not decided", "rule": rule_as_json(claim.rule)}
     return {**blank, **verdicts.get(claim.id, {}), "claim": claim.id, "group": claim.group}
+
+
+def rule_as_json(rule: Rule) -> dict[str, Any]:
+    """Return a rule as JSON holds it."""
+    return {**asdict(rule), "since": rule.since.isoformat()}
 
 
 def origin(verdicts: Mapping[str, dict[str, Any]]) -> Origin | None:
@@ -111,13 +117,17 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
 
-_EFFECT = dict.fromkeys(("effect", "low", "high"), _is_number)
+_EFFECT: Mapping[str, Callable[[Any], bool]] = dict.fromkeys(("effect", "low", "high"), _is_number)
 _FIELDS = {
     **dict.fromkeys(("claim", "group", "verdict", "says", "scope", "command"), _is_text),
     **dict.fromkeys(("statement", "budget", "commit"), _is_text),
     **dict.fromkeys(("num_seeds", "num_runs"), _is_count),
     **dict.fromkeys(("notes", "experiments"), _are_texts),
     **_EFFECT,
+    **dict.fromkeys(("least", "most"), _is_number),
+    "bound": lambda value: value in get_args(Bound),
+    "place": _is_text,
+    "equivalent": lambda value: isinstance(value, bool),
     "seeds_needed": lambda value: value is None or _is_count(value),
     "rule": lambda value: isinstance(value, dict),
     "cells": lambda value: isinstance(value, list),
@@ -127,11 +137,16 @@ _RULE = {
     "threshold": _is_number,
     "claimed_side": lambda value: value in ("above", "below"),
     "ratio": lambda value: isinstance(value, bool),
+    "version": lambda value: _is_count(value) and value > 0,
+    **dict.fromkeys(("since", "reason"), _is_text),
 }
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("group", "says", "scope", "command", "statement", "budget", "commit"), ""),
     **dict.fromkeys(("num_seeds", "num_runs"), 0),
-    **dict.fromkeys(("effect", "low", "high", "seeds_needed")),
+    **dict.fromkeys(("effect", "low", "high", "least", "most", "seeds_needed")),
+    "bound": "none",
+    "place": "",
+    "equivalent": False,
     "notes": [],
     "experiments": [],
     "rule": {},
@@ -139,7 +154,8 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 """The values of fields that another version did not write."""
 _RULE_DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(("measure", "says", "unit"), ""),
+    **dict.fromkeys(("measure", "says", "unit", "since", "reason"), ""),
+    "version": 1,
     "threshold": None,
     "claimed_side": "above",
     "ratio": False,

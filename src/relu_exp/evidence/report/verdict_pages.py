@@ -9,7 +9,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from relu_exp.evidence.report.forest import draw_forest
 from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
 from relu_exp.evidence.report.looks import LOOKS, conditions
 from relu_exp.evidence.report.pages import render, replace_text
-from relu_exp.evidence.report.saved_verdicts import read_verdicts
+from relu_exp.evidence.report.saved_verdicts import read_verdicts, rule_as_json
 
 __all__ = ["Judged", "build", "read_verdicts"]
 
@@ -185,8 +185,9 @@ def _as_csv(judged: Sequence[JudgedClaim]) -> str:
 def _as_json(judged: Sequence[JudgedClaim]) -> str:
     rows = []
     for one in judged:
-        claim, verdict = one.claim, asdict(one.verdict)
+        claim, verdict = one.claim, asdict(replace(one.verdict, needs=None))
         run_ids = verdict.pop("run_ids")
+        del verdict["needs"]
         budget, commit = one.origin
         rows.append(
             {
@@ -196,7 +197,7 @@ def _as_json(judged: Sequence[JudgedClaim]) -> str:
                 "statement_ko": claim.statement_ko,
                 "sources": {source.document: source.section for source in claim.sources},
                 "experiments": list(claim.experiments),
-                "rule": asdict(claim.rule),
+                "rule": rule_as_json(claim.rule),
                 "verdict": verdict.pop("name"),
                 **{_JSON_NAMES.get(key, key): value for key, value in verdict.items()},
                 "num_runs": len(run_ids),

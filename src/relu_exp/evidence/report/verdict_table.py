@@ -25,7 +25,7 @@ _NARROW = {"claim": 35, "effect, 95% interval": 24}
 _HALF = 7
 """Characters of a bar on either side of its threshold."""
 _LEGEND = (
-    "│ threshold  ● effect (of a claim about several settings: their mean)  ━ 95% interval\n"
+    "│ threshold  ● effect (where settings decide: the one that does)  ━ 95% interval\n"
     "Right of │ supports the claim; distances are relative to half the interval's width."
 )
 _RULE = ("measure", "says", "threshold", "claimed_side", "ratio", "unit")
@@ -103,10 +103,20 @@ def _kept(rows: Sequence[Mapping[str, Any]], most: int | None) -> list[Mapping[s
 def _cells(row: Mapping[str, Any]) -> Iterator[Text]:
     """Yield the cells of a row: mark and claim, bar, effect, threshold and verdict."""
     rule = Rule(**{key: row["rule"][key] for key in _RULE})
-    effect, low, high = (
-        math.nan if row[key] is None else float(row[key]) for key in ("effect", "low", "high")
+    numbers = {
+        key: math.nan if row.get(key) is None else float(row[key])
+        for key in ("effect", "low", "high", "least", "most")
+    }
+    verdict = Verdict(
+        row["verdict"],
+        "",
+        numbers["effect"],
+        numbers["low"],
+        numbers["high"],
+        least=numbers["least"],
+        most=numbers["most"],
+        bound=row.get("bound", "none"),
     )
-    verdict = Verdict(row["verdict"], "", effect, low, high)
     look = LOOKS[verdict.name]
     yield Text.assemble((look.mark, look.style), " ", row["claim"])
     yield Text(bar(verdict, rule), look.style)

@@ -40,7 +40,8 @@ def _faster(slow: str, fast: str, grid: tuple[str, ...] = ("depth", "threshold")
         ratio=True,
         unit="×",
         grid=grid,
-        censored="as given",
+        censored="bound",
+        margin=1.1,
     )
 
 

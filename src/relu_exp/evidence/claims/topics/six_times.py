@@ -30,7 +30,7 @@ SIX = Rule(
     ratio=True,
     unit="×",
     grid=("rival", "network", "training error"),
-    censored="as given",
+    censored="bound",
 )
 
 

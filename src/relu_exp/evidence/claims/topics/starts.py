@@ -74,7 +74,7 @@ HE_XAVIER = Rule(
     ratio=True,
     unit="×",
     grid=("depth", "threshold"),
-    censored="as given",
+    censored="bound",
 )
 
 
@@ -114,7 +114,7 @@ SATURATION = Rule(
     ratio=True,
     unit="×",
     grid=("activation", "gain", "threshold"),
-    censored="as given",
+    censored="bound",
 )
 
 

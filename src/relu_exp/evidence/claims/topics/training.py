@@ -214,7 +214,7 @@ LARGER = Rule(
     unit="×",
     grid=("larger in", "what grows"),
     need="every",
-    censored="as given",
+    censored="bound",
 )
 
 
@@ -258,7 +258,7 @@ def deeper_is_slower_and_overfits(evidence: Evidence) -> Effects:
         rates_in_words(tuned, ["depth", "width"]),
     )
     return measured(
-        pd.concat(found, ignore_index=True)[["seed", *LARGER.grid, "effect"]],
+        pd.concat(found, ignore_index=True)[["seed", *LARGER.grid, "effect", "bound"]],
         runs,
         scope=f"{described(runs)}; 200 training images",
         notes=notes,
