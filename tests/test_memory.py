@@ -55,6 +55,9 @@ def test_what_is_free_is_less_than_what_there_is():
     assert 0 < available_bytes("cpu") < total
 
 
+PEAK_KILOBYTES = 'Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]'
+"""The most memory that a program has taken; `ru_maxrss` begins with what its parent has taken."""
+
 PEAK = """
 import sys
 from pathlib import Path
@@ -62,15 +65,14 @@ sys.path.insert(0, {tests!r})
 from test_memory import WIDE, make_run
 from relu_exp.engine.training import train_fleet
 train_fleet([make_run(seed=seed, **WIDE) for seed in range({size})])
-# not ru_maxrss, which begins with what the parent has taken
-print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+print({peak})
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of one program")
 def test_a_fleet_takes_no_more_than_was_estimated():
     def peak(size):
-        program = PEAK.format(tests=str(Path(__file__).parent), size=size)
+        program = PEAK.format(tests=str(Path(__file__).parent), size=size, peak=PEAK_KILOBYTES)
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
         return 1024 * int(done.stdout)
 
@@ -123,8 +125,7 @@ def test_the_narrowest_of_a_jobs_groups_counts(groups):
     assert memory._left_to_group() is None
 
 
-PLANNED = """
-import re
+PLANNED = f"""
 from pathlib import Path
 from relu_exp.session.preview import show_plan
 from relu_exp.session.tasks import Options, tasks_of
@@ -132,11 +133,9 @@ from relu_exp.session.tasks import Options, tasks_of
 options = Options(Path("nowhere"), device="cpu", num_workers=2, only_plan=True)
 for num_seeds in (10, 10_000):
     words = ["activation=relu,tanh", "initializer=he_normal", "depth=5", "learning_rate=0.1"]
-    (task,) = tasks_of(["default"], [*words, f"seed=range({num_seeds})"], options)
+    (task,) = tasks_of(["default"], [*words, f"seed=range({{num_seeds}})"], options)
     show_plan(task)
-    # not getrusage: its maximum begins with the size of the process that started this one
-    peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]
-    print("peak", len(task.runs), peak)
+    print("peak", len(task.runs), {PEAK_KILOBYTES})
 """
 
 

@@ -1,4 +1,4 @@
-"""Standard output: it may be full, closed or a pipe that nobody reads any more."""
+"""Standard output, which may be full, closed, or a pipe whose reader has ended."""
 
 from __future__ import annotations
 

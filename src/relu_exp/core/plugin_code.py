@@ -50,7 +50,7 @@ def watch_imports() -> None:
     """Remember the source of every module that is imported from now on and is not installed."""
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
-    # just before the usual finder: whoever comes earlier keeps coming earlier
+    # just before the usual finder, so that finders ahead of it stay ahead
     places = [place for place, finder in enumerate(sys.meta_path) if finder is PathFinder]
     sys.meta_path.insert(places[0] if places else len(sys.meta_path), _Finder())
 

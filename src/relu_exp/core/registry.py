@@ -439,7 +439,7 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
     """
     watch_imports()
     named = list(modules)
-    # the current folder is searched only if --plugin is given: otherwise nobody asked for its code
+    # without --plugin, code that happens to be in the current folder must not run
     if named and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     if named:

@@ -98,7 +98,7 @@ def _write_holder(file: int) -> None:
 
 
 def _read_holder(path: Path) -> str:
-    # an archive may hold a pipe of this name, or a huge file; Windows lets nobody read a locked one
+    # an archive may hold a pipe of this name or a huge file, and Windows hides what is locked
     with suppress(OSError):
         if path.is_file():
             with path.open("rb") as file:

@@ -102,7 +102,7 @@ def parsed(made_from: str | None) -> dict[str, str]:
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """Return what is not as it was, for example `plugin bent 1f0c… → 94ab…`.
 
-    What nobody knows counts as changed: what was not written down, or has no digest now.
+    What is not known counts as changed: what was not written down, or has no digest now.
     """
     return tuple(
         f"{name} {then.get(name) or 'unknown'} → {digest or 'unknown'}"

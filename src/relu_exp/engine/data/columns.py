@@ -62,7 +62,7 @@ def from_table(table: pa.Table, file: str, source: Source) -> Part:
     if "" in names:
         raise UsageError(
             f"{file}: column {names.index('') + 1} has no name; pandas writes its index like that "
-            "unless told index=False"
+            "unless index=False"
         )
     if twice := [each for each in dict.fromkeys(names) if names.count(each) > 1]:
         raise UsageError(f"{file} has two columns {twice[0]!r}: give them different names")

@@ -84,7 +84,7 @@ def samples_of(source: Source) -> Arrays:
         UsageError: see `layout_of`.
     """
     found = _samples(source)
-    # whoever asks keeps them in another form
+    # the caller keeps them in another form
     _samples.cache_clear()
     return found.inputs, found.labels
 

@@ -48,8 +48,8 @@ def older_than_rule(claim: Claim, evidence: Evidence) -> str | None:
     when = "at a time that is not known" if first == _UNKNOWN else f"on {first:%Y-%m-%d}"
     return (
         f"The rule was amended on {rule.since:%Y-%m-%d} (version {rule.version}: {rule.reason}), "
-        f"and these runs were made before, {when}: runs of seeds that nobody had looked at decide "
-        "it"
+        f"and these runs were made before, {when}: only later runs, of seeds that were not "
+        "used before, decide it"
     )
 
 

@@ -23,7 +23,7 @@ from relu_exp.evidence.figures.words import text
 __all__ = ["FIGURES", "DoesNotApply", "Drawing", "FigureKind", "draw", "figure", "finished"]
 
 MOST_ACTIVATIONS = 60
-"""Activations in one figure: nobody can tell more apart, and each takes time to draw."""
+"""Activations in one figure: more could not be distinguished, and each takes time to draw."""
 
 
 class DoesNotApply(Exception):  # noqa: N818 - a finding about the data, not an error
