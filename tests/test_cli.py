@@ -61,9 +61,9 @@ def shell(*words, **environment):
 BAD_USAGE = [
     # what the command line itself does not understand
     ("runn", "no such command runn (did you mean run?); valid: run, reproduce, report,"),
-    ("default", "(did you mean relu-exp run default?)"),
-    ("depth=3", "(did you mean relu-exp run depth=3?)"),
-    ("mine.yaml", "(did you mean relu-exp run mine.yaml?)"),
+    ("default", "(did you mean `relu-exp run default`?)"),
+    ("depth=3", "(did you mean `relu-exp run depth=3`?)"),
+    ("mine.yaml", "(did you mean `relu-exp run mine.yaml`?)"),
     ("--learning_rate=0.1", "settings have no dashes, write learning_rate=0.1"),
     ("run --learning_rate=0.1", "settings have no dashes, write learning_rate=0.1"),
     ("run --learning-rate 0.1", "settings have no dashes, write learning_rate=0.1"),

@@ -284,6 +284,28 @@ def test_every_printed_command_works_when_pasted(home, shell):
             assert re.search("^verdict +supported", said, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        ("relu-exp report nowhere", 2),
+        ("relu-exp export --to csv nowhere", 2),
+        ("relu-exp verify '다른 곳'", 2),
+        ("relu-exp compare nowhere '다른 곳'", 2),
+        ("relu-exp 'dataset.root=내 자료'", 2),
+        ("relu-exp claim nobody-said-so", 2),
+        ("relu-exp claim xavier-starves-relu --results '다른 곳/결과'", 0),
+    ],
+)
+def test_commands_in_refusals_and_undecided_claims_work_when_pasted(home, shell, bad, code):
+    printed = commands_in(shell(bad, home, code=code))
+    assert printed
+    for command in printed:
+        if "자료" in command:  # the word that was meant, whatever becomes of it
+            assert command == "relu-exp run 'dataset.root=내 자료'"
+        else:  # to train all of it would take minutes
+            shell(command + ("" if "list" in command else " --plan"), home)
+
+
 SCRIPT = """
 import sys
 from relu_exp.cli import main

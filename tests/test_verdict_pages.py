@@ -261,7 +261,7 @@ def test_a_claim_without_a_verdict_says_how_to_get_one(
 ) -> None:
     assert main(["claim", "relu-computes-faster", "--results", str(tmp_path)]) == 0
     told = capsys.readouterr().out
-    assert f"relu-exp reproduce --results {tmp_path} decides every claim" in told
+    assert f"`relu-exp reproduce --results {tmp_path}` decides every claim" in told
     assert "relu-exp run cost" in told
 
 

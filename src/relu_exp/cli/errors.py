@@ -66,7 +66,7 @@ def _unusable(error: typer.TyperException, words: Sequence[str], commands: Seque
 
         runs = "=" in first or first in experiment_names() or first.endswith((".yaml", ".yml"))
         guess = (
-            f" (did you mean relu-exp run {shlex.quote(first)}?)"
+            f" (did you mean `relu-exp run {shlex.quote(first)}`?)"
             if runs
             else nearest(first, commands)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
     from relu_exp.evidence.claims.registry import Evidence, find_claim
     from relu_exp.evidence.claims.runs import command
     from relu_exp.evidence.data.commands import about_results
+    from relu_exp.evidence.data.frames import find_results
     from relu_exp.evidence.report.looks import conditions
     from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
@@ -127,8 +129,11 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows += [("note", note) for note in found["notes"]]
     else:
         every = about_results("reproduce", results=results)
-        finished = about_results("report", results=results, option="")
-        hint = f"{every} decides every claim, {finished} those whose runs are finished"
+        hint = f"`{every}` decides every claim"
+        with suppress(UsageError):
+            find_results(results)  # there are runs to decide it on
+            finished = about_results("report", results=results, option="")
+            hint += f", `{finished}` those whose runs are finished"
         rows.append(("verdict", f"none in {results}: {hint}"))
     rows += [
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")

@@ -222,5 +222,5 @@ def find_claim(id: str) -> Claim:
     """
     _load()
     if id not in _CLAIMS:
-        raise UsageError(f"unknown claim {id!r}{nearest(id, _CLAIMS)}; see relu-exp list claims")
+        raise UsageError(f"unknown claim {id!r}{nearest(id, _CLAIMS)}; see `relu-exp list claims`")
     return _CLAIMS[id]
