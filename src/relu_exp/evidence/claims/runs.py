@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
@@ -65,11 +65,7 @@ def _moment(since: date) -> datetime:
 def _starts(claim: Claim, evidence: Evidence) -> list[datetime]:
     """Return when the sessions that made a claim's runs and studies started."""
     found = []
-    for experiment in claim.experiments:
-        try:
-            frames = evidence[experiment]
-        except (MissingRunsError, UsageError):
-            continue
+    for _, frames in _results(claim, evidence):
         sessions = set(frames.runs["session"]) or {frames.manifest.get("session")}
         for session in sessions:
             started = (frames.store.read_manifest(str(session)) or {}).get("started")
@@ -146,13 +142,19 @@ class _Made:
         return _Options(self.overrides, self.budget)
 
 
-def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
-    found = []
+def _results(claim: Claim, evidence: Evidence) -> Iterator[tuple[str, Frames]]:
+    """Yield the experiments that a claim rests on and that have usable results."""
     for experiment in claim.experiments:
         try:
             frames = evidence[experiment]
         except (MissingRunsError, UsageError):
             continue
+        yield experiment, frames
+
+
+def _made(claim: Claim, evidence: Evidence) -> list[_Made]:
+    found = []
+    for experiment, frames in _results(claim, evidence):
         endings = dict(Counter(frames.runs["status"]))
         endings["missing"] = frames.num_missing
         found.append(
