@@ -4,10 +4,12 @@ The plain path multiplies run by run. Because of `layout`, these are exactly the
 run makes. One batched call is faster for small matrices, but no library guarantees that it sums in
 the same order. It is used for a shape only after it has given the same bits as the plain path on
 this machine for random numbers; another order of summation changes the last bits of many sums.
+On a GPU with Triton, a kernel of `gpu_products` takes the place of both.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import timeit
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,7 +22,7 @@ from torch import Tensor
 
 from relu_exp.engine.ops.layout import new_stack, placed
 
-__all__ = ["Multiplication", "Path", "add_product_", "paths", "product"]
+__all__ = ["Multiplication", "Path", "add_product_", "gpu_kernel", "paths", "product"]
 
 _COMPARE_AT = 3
 """The paths are compared at this use of a shape; rarer shapes, which occur when runs leave a fleet,
@@ -29,6 +31,16 @@ are not worth the time."""
 _COMPARED_SUMS = 1000
 _num_uses: Counter[Any] = Counter()
 _has_equal_bits: dict[Any, bool] = {}
+
+
+@cache
+def gpu_kernel() -> Callable[..., None] | None:
+    """Return `gpu_products.multiply`, or None where Triton is missing."""
+    if importlib.util.find_spec("triton") is None:
+        return None
+    from relu_exp.engine.ops.gpu_products import multiply
+
+    return multiply
 
 
 def product(A: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
@@ -62,6 +74,7 @@ class Multiplication:
 
     def __init__(self, C: Tensor, A: Tensor, B: Tensor, alpha: float | None = None) -> None:
         self.C, self.A, self.B, self.alpha = C, A, B, alpha
+        self.kernel = gpu_kernel() if C.is_cuda else None
         # everything that a library's choice of an algorithm may depend on
         layouts = tuple((each.shape, each.stride()) for each in (C, A, B))
         self.shape = (alpha, C.dtype, C.device.type, *layouts)
@@ -69,6 +82,9 @@ class Multiplication:
 
     def __call__(self) -> Tensor:
         """Multiply, and return C."""
+        if self.kernel is not None:
+            self.kernel(self.C, self.A, self.B, self.alpha)
+            return self.C
         is_batched = self.is_batched
         if is_batched is None:
             is_batched = self.is_batched = self._compare()

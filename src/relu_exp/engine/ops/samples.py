@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from relu_exp.engine.ops.layout import new_stack, placed
-from relu_exp.engine.ops.products import add_product_, product
+from relu_exp.engine.ops.products import add_product_, gpu_kernel, product
 
 __all__ = [
     "Samples",
@@ -92,6 +93,13 @@ def groups_of(sizes: Sequence[int]) -> list[slice]:
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
 
+@cache
+def _group_of_each_run(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return the group of every run, int32 (runs,); cached, for a recorded step sends nothing."""
+    groups = torch.arange(len(sizes), dtype=torch.int32)
+    return groups.repeat_interleave(torch.tensor(sizes)).to(device)
+
+
 def shared_product(W: Tensor, x: Samples, out: Tensor | None = None) -> Tensor:
     """Return the products of weights and inputs, without the contribution of the background.
 
@@ -106,6 +114,9 @@ def shared_product(W: Tensor, x: Samples, out: Tensor | None = None) -> Tensor:
     if out is None:
         out = new_stack(W, W.shape[1], x.inputs.shape[2])
     W = placed(W)
+    if W.is_cuda and (multiply := gpu_kernel()):
+        multiply(out, W, placed(x.inputs), None, _group_of_each_run(x.sizes, W.device))
+        return out
     for runs, inputs, active in x.groups:
         w = W[runs, :, :active]
         product(w, inputs[:, :active].expand(len(w), -1, -1), out=out[runs])
@@ -138,6 +149,10 @@ def subtract_shared_gradient_(W: Tensor, dz: Tensor, x: Samples) -> None:
 
 def _add_shared_gradient_(W: Tensor, dz: Tensor, x: Samples, alpha: int) -> None:
     dz = placed(dz)
+    if W.is_cuda and (multiply := gpu_kernel()):
+        inputs = placed(x.inputs.transpose(1, 2))
+        multiply(W, dz, inputs, alpha, _group_of_each_run(x.sizes, W.device))
+        return
     for runs, inputs, active in x.groups:
         w, grad = W[runs, :, :active], dz[runs]
         add_product_(w, grad, inputs[:, :active].transpose(1, 2).expand(len(w), -1, -1), alpha)
