@@ -52,6 +52,7 @@ class Batches:
         self.batch_size = min(run.batch_size, self.num_train)
         self._training_sets: dict[int, Tensor] = {}
         self._orders: dict[int, tuple[int, Tensor]] = {}
+        self._probes: dict[int, Tensor] = {}
 
     def sample_indices(self, seeds: Sequence[int], steps: range) -> Tensor:
         """Return the minibatches of some steps as indices into the training set, in one transfer.
@@ -74,7 +75,7 @@ class Batches:
 
     def probe(self, seeds: Sequence[int]) -> Samples:
         """Return the fixed probe batch of every seed, drawn from its training set."""
-        return self._gather(seeds, self._draw_probe)
+        return self._gather(seeds, self._probe_indices)
 
     def evaluation(self, seeds: Sequence[int], split: str) -> Iterator[Samples]:
         """Yield a split in chunks: all of validation and test, a fixed part of train."""
@@ -136,8 +137,9 @@ class Batches:
             known = self._orders[seed] = epoch, own[order]
         return known[1]
 
-    def _draw_probe(self, seed: int) -> Tensor:
-        own = self._training_set(seed)
-        return own[torch.randperm(len(own), generator=stream(seed, "probe"))][
-            : self.run.probe_samples
-        ]
+    def _probe_indices(self, seed: int) -> Tensor:
+        if seed not in self._probes:
+            own = self._training_set(seed)
+            order = torch.randperm(len(own), generator=stream(seed, "probe"))
+            self._probes[seed] = own[order[: self.run.probe_samples]]
+        return self._probes[seed]

@@ -230,11 +230,11 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
     sorted_data = load(first.dataset).sorted_by_sparsity if network.permutes_inputs else None
     weights, biases = [], []
     for index, layer in enumerate(layers):
-        pairs = [_draw(run, index, layer, is_hidden=index < len(layers) - 1) for run in runs]
+        W, b = _draw_all(runs, index, layer, index < len(layers) - 1, device)
         if index == 0 and sorted_data:
-            pairs = [(W[:, sorted_data.order], b) for W, b in pairs]
-        weights.append(stacked(torch.stack([W for W, _ in pairs]).to(device)))
-        biases.append(stacked(torch.stack([b for _, b in pairs]).to(device)))
+            W = W[:, :, sorted_data.order.to(device)]
+        weights.append(stacked(W))
+        biases.append(stacked(b))
     settings = [run.activation.as_dict() for run in runs]
     return Stack(
         network=network,
@@ -249,6 +249,24 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         slopes=[stacked(slope.to(device)) for slope in _slopes(runs)],
         image_shape=shape_of(first.dataset).image_shape,
     )
+
+
+def _draw_all(
+    runs: Sequence[RunConfig], index: int, layer: Layer, is_hidden: bool, device: str
+) -> tuple[Tensor, Tensor]:
+    """Return the initial weights (runs, out, in, ...) and biases (runs, out, 1) of a layer.
+
+    Runs that differ in their learning rate alone start from the same numbers, which are drawn once.
+    """
+    starts = [(run.initializer, run.activation, run.seed) for run in runs]
+    drawn = {
+        start: _draw(run, index, layer, is_hidden)
+        for start, run in dict(zip(starts, runs, strict=True)).items()
+    }
+    place = {start: number for number, start in enumerate(drawn)}
+    of_run = torch.tensor([place[start] for start in starts]).to(device)
+    W, b = (torch.stack(each).to(device) for each in zip(*drawn.values(), strict=True))
+    return W[of_run], b[of_run]
 
 
 def _draw(run: RunConfig, index: int, layer: Layer, is_hidden: bool) -> tuple[Tensor, Tensor]:

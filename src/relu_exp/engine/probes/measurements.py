@@ -301,7 +301,8 @@ def dead_units(
     dead = [layer.clone() for layer in candidates]
     runs, part = list(range(stack.num_runs)), stack
     for index in count():
-        remaining = [run for run in runs if any(bool(layer[run].any()) for layer in dead)]
+        has_candidates = torch.stack([layer.any(1) for layer in dead]).any(0).tolist()
+        remaining = [run for run in runs if has_candidates[run]]
         x = samples(remaining, index) if remaining else None
         if x is None:
             break

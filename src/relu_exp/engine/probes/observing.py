@@ -113,8 +113,10 @@ class Observer:
 
     def _probe(self, step: int, stack: Stack, runs: Sequence[RunConfig]) -> list[Probe]:
         seeds = [run.seed for run in runs]
-        largest = [_SATURATED * largest_derivative(run.activation) for run in runs]
-        saturated_below = torch.tensor(largest, device=self.device)
+        choices = [run.activation for run in runs]
+        largest = {choice: largest_derivative(choice) for choice in dict.fromkeys(choices)}
+        limits = [_SATURATED * largest[choice] for choice in choices]
+        saturated_below = torch.tensor(limits, device=self.device)
         probes = measurements.take_probe(stack, self.batches.probe(seeds), saturated_below)
         # reduced precision applies to the network's products, not to those of a measurement
         with precision.in_use(DEFAULT_PRECISION, self.device):
