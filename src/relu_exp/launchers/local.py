@@ -1,4 +1,4 @@
-"""The local launcher: processes of one thread each, or one worker on the GPU."""
+"""The local launcher: processes of one thread each, on the CPU or sharing the GPU."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def launch(
     Args:
         fleets: what to train, in this order.
         job: the settings that all fleets share.
-        num_workers: processes on a CPU; with one worker, or on a GPU, this process trains.
+        num_workers: processes; with one worker, this process trains.
         callback: called with each `Progress` and each `Outcome`.
         train: the trainer; the engine by default. Worker processes import it by its name.
 
@@ -94,7 +94,7 @@ def launch(
     """
     due = list(fleets)
     num_workers = min(num_workers, len(due))
-    if job.device == "cpu" and num_workers > 1:
+    if num_workers > 1:
         _WorkerPool(job, callback, train, iter(due)).launch(num_workers)
         return
     with ready(job):

@@ -5,4 +5,6 @@ from relu_exp.launchers.processes import end_with_parent
 # Otherwise it would go on loading after the command has ended, and hold its terminal or pipe open.
 end_with_parent()
 
+import pandas  # noqa: E402, F401  # pyarrow imports it when the first table is made
+
 import relu_exp.engine.training  # noqa: E402, F401

@@ -84,8 +84,7 @@ def ready(job: FleetJob) -> Iterator[None]:
 
     load_plugins(job.plugins)
     threads = torch.get_num_threads()
-    if job.device == "cpu":
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     # denormal numbers, which badly initialized networks produce, would slow a CPU down
     torch.set_flush_denormal(True)
     try:

@@ -10,9 +10,12 @@ from functools import cached_property
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, SPLITS, RunConfig
 
-__all__ = ["FLEET_SIZES", "Fleet", "num_bytes", "num_rows", "shape"]
+__all__ = ["FLEET_SIZES", "NUM_GPU_WORKERS", "Fleet", "num_bytes", "num_rows", "shape"]
 
 FLEET_SIZES = {"cpu": 16, "cuda": 256}
+
+NUM_GPU_WORKERS = 4
+"""Processes that share a GPU: while one computes there, others draw weights and save tables."""
 """Default runs per fleet by device, used if this machine was not measured."""
 
 _BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 120}

@@ -16,7 +16,7 @@ _SHARE = {"cpu": 0.6, "cuda": 0.8}
 """Share of the free memory for fleets: the machine has other users, and estimates are rough."""
 
 _PROCESS_BYTES = 750e6
-"""Memory of a worker process with torch, before it loads a data set and trains."""
+"""Memory of a worker process with torch, before it loads a data set and trains; on a GPU, too."""
 
 _DATA_COPIES = 2
 """Samples as loaded, and with sorted features."""
@@ -75,15 +75,14 @@ def room_for_fleet(
 
     Args:
         device: where fleets train.
-        num_workers: processes that share a CPU's memory.
+        num_workers: processes that share the memory.
         datasets: the data sets of the fleets; each fleet uses one.
     """
     free = available_bytes(device)
     if free is None:
         return None
     room = _SHARE[device] * free
-    if device == "cpu":
-        room = room / num_workers - _PROCESS_BYTES
+    room = room / num_workers - _PROCESS_BYTES
     return max(0.0, room - max((_bytes_of_data(dataset) for dataset in datasets), default=0.0))
 
 

@@ -16,7 +16,7 @@ from relu_exp.launchers import local
 from relu_exp.launchers.local import Callback
 from relu_exp.launchers.task import FleetJob
 from relu_exp.planning.costs import TYPICAL, Costs, sweep_seconds
-from relu_exp.planning.fleets import FLEET_SIZES, Fleet
+from relu_exp.planning.fleets import FLEET_SIZES, NUM_GPU_WORKERS, Fleet
 from relu_exp.planning.memory import room_for_fleet
 from relu_exp.planning.plan import Plan, plan
 from relu_exp.planning.run_status import RunStatuses, run_statuses
@@ -90,10 +90,12 @@ class Task:
     @property
     def num_workers(self) -> int:
         """Number of fleets that train at once; a guess for a cluster, whose size is unknown."""
-        if self.device != "cpu" and not self.is_elsewhere:
-            return 1
+        if self.asked_workers:
+            return self.asked_workers
+        if self.device == "cuda" and not self.is_elsewhere:
+            return min(NUM_GPU_WORKERS, local.num_cores())
         measured = self.costs.num_workers if self.costs and not self.is_elsewhere else None
-        return self.asked_workers or measured or local.num_cores()
+        return measured or local.num_cores()
 
     def calibrated(self) -> Task:
         """Return this task with the costs of this machine, measured if necessary and possible."""
