@@ -1,6 +1,6 @@
-"""Fleets on a GPU beside a plain loop there, in turns; `--device cpu` tries the program out.
+"""Fleets on a GPU beside a plain loop and JAX there, in turns; `--device cpu` tries it out.
 
-python -m benchmarks.device [--device cuda] [--work default,W1,W2,W3,W4] [--rounds 3]
+python -m benchmarks.device [--work default,W1,W2,W3,W4,W4:tf32,W4:bfloat16] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,22 +18,26 @@ from statistics import median
 import torch
 
 from benchmarks.check import NUM_CHECKED, TOLERANCE, deviation
-from benchmarks.child import single_threaded
+from benchmarks.child import Question, single_threaded
 from benchmarks.peers.fleet import configurations, curves, train_fleets
 from benchmarks.peers.plain import train
 from benchmarks.records import RESULTS, save
+from benchmarks.rounds import ask
+from benchmarks.ways import WAYS, missing
 from benchmarks.work import NUM_STEPS, WORKS, gigaflop, prepare, runs_of
 from relu_exp.config import sweeps
 from relu_exp.core.schema import RunConfig
+from relu_exp.planning.fleets import NUM_GPU_WORKERS
 
-NAMES = ("default", *WORKS)
+NAMES = ("default", *WORKS, "W4:tf32", "W4:bfloat16")
+"""`default` is the sweep that `relu-exp run` trains; after a colon stands the precision."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One round of one work: the fleets' seconds and GFLOP/s, the ceiling's, and the loop's runs/s.
+    """One round of one work: the fleets' seconds and GFLOP/s, the ceiling's, and the peers' runs/s.
 
-    The default sweep has runs of several shapes: no loop and no GFLOP/s.
+    The default sweep has runs of several shapes: no peers and no GFLOP/s. Peers compute in float32.
     """
 
     work: str
@@ -43,6 +48,7 @@ class Turn:
     memory: float
     plain_rate: float | None
     deviation: float | None
+    jax_rate: float | None
 
 
 def synchronize(device: str) -> None:
@@ -69,6 +75,26 @@ def ceiling(device: str) -> float:
     return count * 2 * size**3 / timed(device, lambda: [a @ a for _ in range(count)]) / 1e9
 
 
+class _MemoryInUse:
+    """The most memory of the device in use by all processes within the context, in MB."""
+
+    def __init__(self, device: str) -> None:
+        self.device, self.most, self.is_over = device, 0.0, threading.Event()
+
+    def __enter__(self) -> _MemoryInUse:
+        if self.device == "cuda":
+            threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over.set()
+
+    def _watch(self) -> None:
+        while not self.is_over.wait(0.05):
+            free, total = torch.cuda.mem_get_info()
+            self.most = max(self.most, (total - free) / 1e6)
+
+
 def sample_of(name: str, num_steps: int, num_seeds: int | None) -> dict[str, RunConfig]:
     """Return the runs of a work by name; `default` is the sweep that `relu-exp run` trains."""
     if name == "default":
@@ -76,10 +102,12 @@ def sample_of(name: str, num_steps: int, num_seeds: int | None) -> dict[str, Run
         words = [*seeds, *([] if num_steps == NUM_STEPS else [f"num_steps={num_steps}"])]
         (sweep,) = sweeps(["default"], words, None)
         return {run.run_id: run for run in sweep.runs()}
-    every = configurations(WORKS[name], num_steps)
+    work, _, precision = name.partition(":")
+    overrides = [f"precision={precision}"] if precision else []
+    every = configurations(WORKS[work], num_steps, overrides)
     return {
         run.name: every[run.name]
-        for run in runs_of(WORKS[name])
+        for run in runs_of(WORKS[work])
         if num_seeds is None or run.seed < num_seeds
     }
 
@@ -88,16 +116,14 @@ def turn(name: str, options: argparse.Namespace) -> Turn:
     """Train a work as fleets and a few of its runs one at a time."""
     device, sample = options.device, sample_of(name, options.steps, options.seeds)
     peak = ceiling(device)
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as place:
         folder, runs = Path(place), list(sample.values())
         # the launcher returns when every table is written: nothing is left on the device
-        seconds = train_fleets(runs, folder, device, 1, options.size)
+        with _MemoryInUse(device) as memory:
+            seconds = train_fleets(runs, folder, device, options.workers, options.size)
         losses = curves(folder, sample)
-    memory = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else 0.0
-    plain_rate = difference = gigaflops = None
-    if name != "default":
+    plain_rate = difference = gigaflops = jax_rate = None
+    if name in WORKS:
         shape = WORKS[name]
         updates = sum(map(len, losses.values()))
         gigaflops = updates / NUM_STEPS * gigaflop(shape) / seconds
@@ -107,15 +133,22 @@ def turn(name: str, options: argparse.Namespace) -> Turn:
         )
         head = {run.name: losses[run.name] for run in runs_of(shape)[:NUM_CHECKED]}
         difference = deviation(shape, head)
-    return Turn(name, len(runs), seconds, gigaflops, peak, memory, plain_rate, difference)
+        if device == "cuda" and name in options.jax.split(",") and not missing(WAYS["jax"]):
+            found, error = ask("jax_gpu", Question(shape, len(few), options.steps), options.cache)
+            jax_rate = found["rate"] if found else None
+            if error:
+                print(f"JAX on {name}: {error}", file=sys.stderr)
+    return Turn(
+        name, len(runs), seconds, gigaflops, peak, memory.most, plain_rate, difference, jax_rate
+    )
 
 
 def markdown(turns: Mapping[str, list[Turn]]) -> str:
     """Return the table: medians over the rounds, ratios within a round."""
     lines = [
-        "| work | runs | s | runs/s | plain loop, runs/s | faster by | of the float32 ceiling "
-        "| memory, MB | |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| work | runs | s | runs/s | plain loop, runs/s | faster by | JAX, runs/s "
+        "| of the float32 ceiling | memory, MB | |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, rounds in turns.items():
         seconds = median(each.seconds for each in rounds)
@@ -130,6 +163,8 @@ def markdown(turns: Mapping[str, list[Turn]]) -> str:
         compared = f"{median(plain):.2f} | {median(ratios):.0f}" if plain else " | "
         if ratios and len(ratios) > 1:
             compared += f" ({min(ratios):.0f} … {max(ratios):.0f})"
+        jax = [each.jax_rate for each in rounds if each.jax_rate]
+        compared += f" | {median(jax):.0f}" if jax else " | "
         lines.append(
             f"| {name} | {rounds[0].num_runs} | {seconds:.2f} | {median(rates):.0f} | {compared} "
             f"| {share} | {memory:.0f} | {verdict} |"
@@ -143,10 +178,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", default=",".join(NAMES), help=f"of {', '.join(NAMES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, help="runs of a fleet; as many as relu-exp chooses")
+    parser.add_argument("--workers", type=int, default=NUM_GPU_WORKERS, help="processes")
     parser.add_argument("--plain-runs", type=int, default=4, help="runs of the plain loop")
     parser.add_argument("--seeds", type=int, help="so many seeds only")
     parser.add_argument("--steps", type=int, default=NUM_STEPS)
-    parser.add_argument("--out", type=Path, default=RESULTS / "device.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "gpu.json")
+    parser.add_argument("--jax", default="W1,W4", help="works that JAX computes, too")
+    parser.add_argument("--cache", help="folder in which JAX keeps what it compiled")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("this machine has no usable GPU; --device cpu tries the program out")
@@ -164,14 +202,14 @@ def main() -> None:
     # libraries start with the first product on a device
     train(WORKS["W1"], runs_of(WORKS["W1"])[0], 2, options.device)
     turns: dict[str, list[Turn]] = {name: [] for name in names}
+    device = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
     for number in range(1, options.rounds + 1):
         for name in names:
             turns[name].append(turn(name, options))
             seconds = turns[name][-1].seconds
             print(f"round {number}: {name}: {seconds:.2f} s", file=sys.stderr, flush=True)
-    device = torch.cuda.get_device_name() if options.device == "cuda" else "cpu"
-    flat = [asdict(each) for rounds in turns.values() for each in rounds]
-    save(options.out, markdown(turns), {"device": device, "turns": flat})
+        flat = [asdict(each) for rounds in turns.values() for each in rounds]
+        save(options.out, markdown(turns), {"device": device, "turns": flat})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from benchmarks.child import ANSWER, Question, single_threaded
 from benchmarks.ways import Chosen
 from benchmarks.work import WORKS, runs_of
 
-__all__ = ["ROOT", "Cell", "Rounds", "ceiling", "environment"]
+__all__ = ["ROOT", "Cell", "Rounds", "ask", "ceiling", "environment"]
 
 ROOT = Path(__file__).parents[1]
 _LONGEST_SECONDS = 1200
@@ -112,7 +112,7 @@ class Rounds:
     def _measure(self, number: int, work: str, choice: Chosen) -> Cell:
         question = choice.way.question(work, choice.size, self.num_runs, self.num_steps)
         before, began = ceiling(), time.monotonic()
-        found, error = _ask(choice.way.program, question, self.folder)
+        found, error = ask(choice.way.program, question, self.folder)
         seconds = time.monotonic() - began
         result: dict[str, Any] = {"error": error}
         if found:
@@ -126,7 +126,9 @@ class Rounds:
         return Cell(number, work, choice.label, choice.title, rate, seconds, **result)
 
 
-def _ask(program: str, question: Question, folder: str) -> tuple[dict[str, Any] | None, str | None]:
+def ask(
+    program: str, question: Question, folder: str | None = None
+) -> tuple[dict[str, Any] | None, str | None]:
     """Return what a program answered, or None and why it did not."""
     words = ["--work", question.work.name, "--runs", str(question.num_runs)]
     words += ["--steps", str(question.num_steps), "--workers", str(question.num_workers)]

@@ -14,7 +14,7 @@ from benchmarks.child import Question, answer
 from benchmarks.side_by_side import Chunk, Timed, measure
 from benchmarks.work import Work, batches, initial_weights, training_set
 
-__all__ = ["time_chunk"]
+__all__ = ["arguments_of", "time_chunk", "training"]
 
 
 def initial_parameters(work: Work, chunk: Chunk) -> list[tuple[Any, Any]]:
@@ -57,15 +57,11 @@ def training(activation: str) -> Callable[..., Any]:
     return train
 
 
-def time_chunk(question: Question, chunk: Chunk, wait: Callable[[], None]) -> Timed:
-    """Time the compilation, the set-up of a chunk, and its updates."""
-    # here is one core; the products' own threads would only be in each other's way
-    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    os.environ["JAX_PLATFORMS"] = "cpu"
+def arguments_of(question: Question, chunk: Chunk) -> tuple[Any, ...]:
+    """Return what `training` takes, on JAX's device."""
     import jax
 
-    inputs, labels = (jax.numpy.asarray(each.numpy()) for each in training_set())
-    began = time.perf_counter()
+    inputs, labels = (each.numpy() for each in training_set())
     parameters = initial_parameters(question.work, chunk)
     rates = np.array([run.learning_rate for run in chunk.runs], np.float32)
     rates = rates.reshape(len(chunk.seeds), -1)
@@ -76,7 +72,19 @@ def time_chunk(question: Question, chunk: Chunk, wait: Callable[[], None]) -> Ti
         ],
         axis=1,
     ).astype(np.int32)
-    arguments = jax.device_put((parameters, rates, inputs, labels, order))
+    placed: tuple[Any, ...] = jax.device_put((parameters, rates, inputs, labels, order))
+    return placed
+
+
+def time_chunk(question: Question, chunk: Chunk, wait: Callable[[], None]) -> Timed:
+    """Time the compilation, the set-up of a chunk, and its updates."""
+    # here is one core; the products' own threads would only be in each other's way
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import jax
+
+    began = time.perf_counter()
+    arguments = arguments_of(question, chunk)
     setup = time.perf_counter() - began
     began = time.perf_counter()
     train = jax.jit(training(chunk.activation)).lower(*arguments).compile()
