@@ -169,9 +169,27 @@ def _entries(kind: str) -> list[Mapping[str, str]]:
             ),
             "summary": entry.summary,
             "reference": entry.reference,
+            **({"on this machine": _is_here(entry)} if kind == "datasets" else {}),
         }
         for entry in _registry(kind).values()
     ]
+
+
+def _is_here(entry: Any) -> str:
+    """Return whether a data set is on this machine: its folder, or how to get it."""
+    from relu_exp.core.absent_data import DATA_FOLDER, AbsentDataError
+
+    if entry.is_bundled:
+        return "yes, with the package"
+    if entry.where is None:
+        return ""
+    try:
+        return f"yes, in {entry.where()}"
+    except AbsentDataError as absent:
+        ways = [f"`apt install {absent.package}`"] if absent.package else []
+        if absent.folder:
+            ways.append(f"set {DATA_FOLDER} to the folder that holds {absent.folder}")
+        return f"no: {', or '.join(ways) or absent}"
 
 
 def _registry(kind: str) -> Registry[Any]:
