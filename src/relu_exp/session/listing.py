@@ -105,7 +105,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
             plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import Evidence, find_claim
-    from relu_exp.evidence.claims.runs import command
+    from relu_exp.evidence.claims.runs import command, why_skipped
     from relu_exp.evidence.data.commands import about_results
     from relu_exp.evidence.data.frames import find_results
     from relu_exp.evidence.report.looks import conditions
@@ -124,9 +124,12 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows.append(("measure", claim.rule.measure))
     if found:
         rows += [("verdict", found["verdict"]), ("evidence", found["says"])]
+        rows.append(("", found["says_ko"]))
         rows += [("part", _part(cell, claim.rule.unit)) for cell in found["cells"]]
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]
+    elif skipped := why_skipped(claim, Evidence(results)):
+        rows += [("verdict", "not decided"), ("evidence", skipped.en), ("", skipped.ko)]
     else:
         every = about_results("reproduce", results=results)
         hint = f"`{every}` decides every claim"
