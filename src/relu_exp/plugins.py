@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from relu_exp.core.registry import nearest
 
 if TYPE_CHECKING:
+    from relu_exp.core.absent_data import AbsentDataError
     from relu_exp.core.launchers import LAUNCHERS, Launcher, launcher
     from relu_exp.core.registry import Setting, experiment_dir
     from relu_exp.core.schema import QUANTITIES, TABLES, UsageError
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     # module below relu_exp: what is taken from it; `new=old` where a name says too little alone
+    "core.absent_data": "AbsentDataError",
     "core.launchers": "LAUNCHERS Launcher launcher",
     "core.registry": "Setting experiment_dir",
     "core.schema": "QUANTITIES TABLES UsageError",
@@ -82,6 +84,7 @@ __all__ = [
     "OPTIMIZERS",
     "QUANTITIES",
     "TABLES",
+    "AbsentDataError",
     "DoesNotApply",
     "Drawing",
     "Effects",

@@ -105,7 +105,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
             plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import Evidence, find_claim
-    from relu_exp.evidence.claims.runs import command
+    from relu_exp.evidence.claims.runs import command, why_skipped
     from relu_exp.evidence.data.commands import about_results
     from relu_exp.evidence.data.frames import find_results
     from relu_exp.evidence.report.looks import conditions
@@ -124,9 +124,12 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows.append(("measure", claim.rule.measure))
     if found:
         rows += [("verdict", found["verdict"]), ("evidence", found["says"])]
+        rows.append(("", found["says_ko"]))
         rows += [("part", _part(cell, claim.rule.unit)) for cell in found["cells"]]
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]
+    elif skipped := why_skipped(claim, Evidence(results)):
+        rows += [("verdict", "not decided"), ("evidence", skipped.en), ("", skipped.ko)]
     else:
         every = about_results("reproduce", results=results)
         hint = f"`{every}` decides every claim"
@@ -169,9 +172,27 @@ def _entries(kind: str) -> list[Mapping[str, str]]:
             ),
             "summary": entry.summary,
             "reference": entry.reference,
+            **({"on this machine": _is_here(entry)} if kind == "datasets" else {}),
         }
         for entry in _registry(kind).values()
     ]
+
+
+def _is_here(entry: Any) -> str:
+    """Return whether a data set is on this machine: its folder, or how to get it."""
+    from relu_exp.core.absent_data import DATA_FOLDER, AbsentDataError
+
+    if entry.is_bundled:
+        return "yes, with the package"
+    if entry.where is None:
+        return ""
+    try:
+        return f"yes, in {entry.where()}"
+    except AbsentDataError as absent:
+        ways = [f"`apt install {absent.package}`"] if absent.package else []
+        if absent.folder:
+            ways.append(f"set {DATA_FOLDER} to the folder that holds {absent.folder}")
+        return f"no: {', or '.join(ways) or absent}"
 
 
 def _registry(kind: str) -> Registry[Any]:

@@ -110,7 +110,7 @@ def _write(costs: Costs, device: str) -> None:
 
 
 def _file(device: str) -> Path:
-    from relu_exp.engine.data.image_files import cache_folder
+    from relu_exp.engine.data.places import cache_folder
 
     words = json.dumps(_key(device), sort_keys=True)
     return cache_folder() / f"calibration-{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"

@@ -10,10 +10,11 @@ from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.schema import UsageError
 from relu_exp.planning.fleets import Fleet, num_bytes
 from relu_exp.planning.run_status import RunStatuses
+from relu_exp.session.data_checks import Skipped
 from relu_exp.session.progress import duration
 from relu_exp.session.tasks import Task
 
-__all__ = ["kept_lines", "show_claims", "show_plan"]
+__all__ = ["kept_lines", "show_claims", "show_plan", "show_skipped"]
 
 _MOST_REASONS = 5
 _MOST_SHAPES = 40
@@ -67,8 +68,8 @@ def show_plan(task: Task) -> float:
         UsageError: a data set is not there, so that no run could train on it.
     """
     task.store.check_version()
-    data_lines = _data_lines(task)
     found = task.run_statuses()
+    data_lines = _data_lines(task, found)
     made = task.plan(found)
     if made.fleets and not task.costs:
         task = task.calibrated()
@@ -102,12 +103,22 @@ def show_plan(task: Task) -> float:
     return seconds
 
 
-def _data_lines(task: Task) -> list[str]:
-    """Return lines on the data sets that are not there yet; see `show_plan`."""
+def show_skipped(skipped: Sequence[Skipped]) -> None:
+    """Print the sweeps that would be skipped, and which data they lack."""
+    for each in skipped:
+        print(each.task.sweep.title)
+        for absent in each.absent:
+            print(f"  skipped  {absent.message}")
+
+
+def _data_lines(task: Task, found: RunStatuses) -> list[str]:
+    """Return lines on the data sets that are due and not there yet; see `show_plan`."""
     from relu_exp.engine.data.datasets import DATASETS, check_there, with_all_samples
 
     lines = []
-    for choice in dict.fromkeys(with_all_samples(run.dataset) for run in task.runs):
+    skipped = found.skipped(task.retry_failed, task.rerun_stale)
+    due = [run.dataset for run in task.runs if run.run_id not in skipped]
+    for choice in dict.fromkeys(map(with_all_samples, due)):
         if DATASETS[choice.name].is_bundled:
             continue
         try:

@@ -19,6 +19,7 @@ from rich.table import Table
 from relu_exp.core.registry import load_plugins
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.launchers.processes import end_with_parent, processes, start
+from relu_exp.results.store import Store
 
 if TYPE_CHECKING:
     from relu_exp.evidence.report.report import Built
@@ -27,6 +28,7 @@ __all__ = [
     "Interrupted",
     "Reports",
     "export",
+    "has_results",
     "index",
     "judge",
     "report",
@@ -103,6 +105,11 @@ def export(results: Path, kind: str, out: Path | None) -> None:
         print(f"{kind}: {export(results, kind, out)}")
     except KeyboardInterrupt:
         raise Interrupted("interrupted: nothing was written") from None
+
+
+def has_results(results: Path) -> bool:
+    """Return whether any experiment in a folder has results."""
+    return results.is_dir() and any(Store(folder).part_ids() for folder in results.iterdir())
 
 
 def index(results: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from relu_exp.core.absent_data import as_json
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.plugin_files import absolute
 from relu_exp.core.registry import load_plugins
@@ -18,11 +19,19 @@ from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.refusal import no_folders_if_refused, no_manifest_if_refused
 from relu_exp.results.store import new_session
-from relu_exp.session.data_checks import see_data_as_they_are, with_checked_data
+from relu_exp.session.data_checks import Skipped, see_data_as_they_are, with_checked_data
 from relu_exp.session.listing import show_claim
-from relu_exp.session.preview import kept_lines, show_claims, show_plan
+from relu_exp.session.preview import kept_lines, show_claims, show_plan, show_skipped
 from relu_exp.session.progress import Meter, duration
-from relu_exp.session.reporting import Interrupted, Reports, index, judge, report, show_verdicts
+from relu_exp.session.reporting import (
+    Interrupted,
+    Reports,
+    has_results,
+    index,
+    judge,
+    report,
+    show_verdicts,
+)
 from relu_exp.session.seeds import MAX_LOOKS, more_seeds
 from relu_exp.session.tasks import Options, Task, tasks_of
 from relu_exp.session.watching import Watch
@@ -40,7 +49,8 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
 
     Raises:
         UsageError: an experiment, an override, the device or the results folder is not valid, or
-            the sweep is so large that it needs --yes; or data are missing, damaged or not valid.
+            the sweep is so large that it needs --yes; or data are damaged or not valid, or missing
+            where no claim is to be judged: a sweep without its data is skipped before judging.
     """
     load_plugins(options.plugins)
     see_data_as_they_are()
@@ -50,19 +60,23 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         find_claim(options.claim)
     if not names:
         names = _every_experiment() if options.judges else ["default"]
-    tasks = [
-        with_checked_data(task, may_download=not options.only_plan)
-        for task in tasks_of(names, overrides, options)
-    ]
+    tasks, skipped = with_checked_data(
+        tasks_of(names, overrides, options),
+        may_download=not options.only_plan,
+        may_skip=options.judges or options.claim is not None,
+    )
     if options.only_plan:
         seconds = sum(show_plan(task) for task in tasks)
+        show_skipped(skipped)
         if options.judges:
             show_claims(tasks)
             print(f"total time about {duration(seconds)}, without studies and reports")
         return 0
     for task in tasks:
         LAUNCHERS[task.sweep.launcher.name].check()
-    if len(tasks) == 1:
+    for each in skipped:
+        _skip(each)
+    if len(names) == len(tasks) == 1:
         num_lost = _train(tasks[0], options)
         report(tasks[0].store.root, language=options.language)
         _show_claim(options)
@@ -71,7 +85,8 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     looks = 1 if options.max_seeds is None else MAX_LOOKS
     num_lost = _train_all(tasks, options, looks)
     if not options.judges:
-        index(options.results)
+        if tasks:
+            index(options.results)
         _show_claim(options)
         return 1 if num_lost else 0
     if options.max_seeds is None:
@@ -83,10 +98,30 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
 
 
 def _show_claim(options: Options) -> None:
-    """Judge the claims on the results and show the one that was asked for, if one was."""
+    """Judge the claims on the results, if there are any, and show the one that was asked for."""
     if options.claim is not None:
-        judge(options.results)
+        if has_results(options.results):
+            judge(options.results)
         show_claim(options.claim, options.plugins, options.results)
+
+
+def _skip(skipped: Skipped) -> None:
+    """Say that a sweep is skipped, and leave the reason in its folder for those who judge it.
+
+    Where it was run before, its results stay as they are.
+    """
+    console, store = _console(), skipped.task.store
+    console.print(skipped.line, markup=False)
+    with no_folders_if_refused(store):
+        store.open()
+        with _alone(skipped.task, console):
+            if not store.part_ids():
+                manifest = skipped.task.manifest(new_session())
+                store.write_manifest(manifest | as_json(skipped.absent))
+
+
+def _console() -> Console:
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _every_experiment() -> Sequence[str]:
@@ -122,7 +157,7 @@ def _until_decided(
             for name, seeds in grown.items()
             for task in tasks_of([name], [*overrides, f"seed=range({seeds})"], options)
         ]
-        more = [with_checked_data(task) for task in more]
+        more, _ = with_checked_data(more, may_skip=True)
         num_lost += _train_all(more, options, MAX_LOOKS)
         num_seeds.update(grown)
     judge(options.results)
@@ -131,7 +166,7 @@ def _until_decided(
 
 def _train(task: Task, options: Options, looks: int = 1) -> int:
     """Train the runs that are due; return how many failed, now or before, or were interrupted."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = _console()
     with no_folders_if_refused(task.store):
         task.store.open()
         with _alone(task, console), no_manifest_if_refused(task.store):

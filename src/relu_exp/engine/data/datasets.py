@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import getcwd
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,13 @@ from torch import Tensor
 
 from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
 from relu_exp.core.schema import Choice, UsageError
-from relu_exp.engine.data.image_files import Arrays, cifar10_images, idx_images, packaged_csv
+from relu_exp.engine.data.image_files import (
+    Arrays,
+    cifar10_images,
+    idx_images,
+    packaged_csv,
+    where,
+)
 from relu_exp.engine.data.scaling import OF_A_RANGE, SCALINGS
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
 from relu_exp.engine.data.tables import Source, forget_tables, layout_of, samples_of
@@ -56,6 +62,8 @@ class Dataset:
     settings: Mapping[str, Setting]
     label: Label | None = None
     is_bundled: bool = False
+    where: Callable[[], Path] | None = None
+    """Returns where its files lie, or raises `AbsentDataError`; None where it cannot be known."""
 
     def own(self, choice: Choice) -> dict[str, Any]:
         """Return the settings that `read` and `layout` take."""
@@ -84,6 +92,7 @@ def register(
     label_ko: str = "",
     example: Layout | None = None,
     is_bundled: bool = False,
+    where: Callable[[], Path] | None = None,
 ) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
     """Register the decorated function, which returns the inputs and labels of all samples.
 
@@ -100,6 +109,8 @@ def register(
         example: a layout by which to know the settings that every data set has, where there is none
             for the default settings.
         is_bundled: its samples come with the installation and need no check before training.
+        where: returns the folder of its files on this machine, or raises `AbsentDataError`, for
+            `relu-exp list datasets`; it reads nothing.
     """
 
     def entry(read: Callable[..., Arrays]) -> Dataset:
@@ -116,6 +127,7 @@ def register(
             settings={**own, **_common_settings(example or layout_of(**defaults), own)},
             label=label_of(read, label, label_ko),
             is_bundled=is_bundled,
+            where=where,
         )
 
     return DATASETS.register(entry)
@@ -338,6 +350,7 @@ _MNIST_LAYOUT = Layout(
     _MNIST_LAYOUT,
     reference="LeCun, Bottou, Bengio, Haffner 1998, Proc. IEEE 86(11)",
     settings=_PLACE,
+    where=partial(where, "MNIST"),
 )
 def mnist(root: str | None = None, download: bool = False) -> Arrays:
     """70,000 handwritten digits, 28 × 28, the test set as given."""
@@ -348,12 +361,11 @@ def mnist(root: str | None = None, download: bool = False) -> Arrays:
     _MNIST_LAYOUT,
     reference="Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747",
     settings=_PLACE,
+    where=partial(where, "FashionMNIST"),
 )
 def fashion_mnist(root: str | None = None, download: bool = False) -> Arrays:
     """70,000 pictures of clothing, 28 × 28, the test set as given."""
-    package = Path("/usr/share/datasets/fashion-mnist")
-    hint = ", or install the Debian package dataset-fashion-mnist"
-    return idx_images("FashionMNIST", root, download, elsewhere=[package], hint=hint)
+    return idx_images("FashionMNIST", root, download)
 
 
 @register(
@@ -367,6 +379,7 @@ def fashion_mnist(root: str | None = None, download: bool = False) -> Arrays:
     ),
     reference="Krizhevsky 2009, Learning multiple layers of features from tiny images",
     settings=_PLACE,
+    where=partial(where, "CIFAR10"),
 )
 def cifar10(root: str | None = None, download: bool = False) -> Arrays:
     """60,000 color photographs of ten kinds of things, 32 × 32, the test set as given."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-import os
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from relu_exp.core.absent_data import AbsentDataError
 from relu_exp.core.schema import UsageError
+from relu_exp.engine.data.places import PLACES
 
-__all__ = ["Arrays", "cache_folder", "cifar10_images", "idx_images", "packaged_csv", "read_idx"]
+__all__ = ["Arrays", "cifar10_images", "idx_images", "packaged_csv", "read_idx", "where"]
 
 Arrays = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 """Inputs (samples, ...) and labels (samples,)."""
@@ -45,12 +45,6 @@ def packaged_csv(package: str, path: str, num_columns: int) -> Arrays:
     return table[:, :-1].astype(np.uint8), table[:, -1]
 
 
-def cache_folder() -> Path:
-    """Return the folder where data are searched and downloaded when no `root` is given."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return Path(home) / "relu-exp" if home else Path.home() / ".cache" / "relu-exp"
-
-
 def read_idx(file: Path) -> np.ndarray[Any, Any]:
     """Return the unsigned bytes of an IDX file, plain or gzipped, in the shape its header states.
 
@@ -70,33 +64,45 @@ def read_idx(file: Path) -> np.ndarray[Any, Any]:
         raise UsageError(f"{file} is damaged ({error}): delete it and download it again") from error
 
 
-def idx_images(
-    name: str, root: str | None, download: bool, elsewhere: Sequence[Path] = (), hint: str = ""
-) -> Arrays:
-    """Return training and then test images (samples, rows, columns) with their labels.
+def where(name: str, root: str | None = None) -> Path:
+    """Return the folder that holds the files of a data set of `PLACES`; nothing is read.
 
-    They are searched in `root`/`name`/raw, where torchvision stores them, and in `root` itself.
-    Without a root, the cache folder takes its place, and `elsewhere` is searched too.
+    Raises:
+        AbsentDataError: they are in none of the folders that are searched.
+    """
+    place = PLACES[name]
+    if name == "CIFAR10":
+        # torchvision checks the files in it before it reads them
+        found = [folder for folder in place.folders(root) if folder.name == place.inside]
+        found = [folder for folder in found if folder.is_dir()]
+    else:
+        found = [folder for folder in place.folders(root) if _idx_files(folder)]
+    if not found:
+        raise place.absent(root)
+    return found[0]
+
+
+def idx_images(name: str, root: str | None, download: bool) -> Arrays:
+    """Return training and then test images (samples, rows, columns) with their labels.
 
     Args:
         name: torchvision's name of the data set: MNIST or FashionMNIST.
-        root: the folder that holds them, or None.
+        root: the folder that holds them, or None; see `Place.folders`.
         download: download them to the root if they are missing.
-        elsewhere: more folders to search when no root is given.
-        hint: another way to get them, for the error message.
 
     Raises:
-        UsageError: they are missing or damaged, or cannot be downloaded.
+        AbsentDataError: they are missing.
+        UsageError: they are damaged, or cannot be downloaded.
     """
-    base = Path(root).expanduser() if root else cache_folder()
-    folders = [base / name / "raw", base, *([] if root else elsewhere)]
-    if download and not any(_idx_files(folder) for folder in folders):
-        _torchvision(name, base, train=True, download=True)
-    for folder in folders:
-        if files := _idx_files(folder):
-            images, labels, test_images, test_labels = map(read_idx, files)
-            return np.concatenate([images, test_images]), np.concatenate([labels, test_labels])
-    raise UsageError(_missing(name, base) + hint)
+    try:
+        folder = where(name, root)
+    except AbsentDataError:
+        if not download:
+            raise
+        _torchvision(name, PLACES[name].base(root), train=True, download=True)
+        folder = where(name, root)
+    images, labels, test_images, test_labels = map(read_idx, _idx_files(folder))
+    return np.concatenate([images, test_images]), np.concatenate([labels, test_labels])
 
 
 def _idx_files(folder: Path) -> list[Path]:
@@ -112,12 +118,13 @@ def _idx_files(folder: Path) -> list[Path]:
 def cifar10_images(root: str | None, download: bool) -> Arrays:
     """Return CIFAR-10's training and then test images (samples, channels, rows, columns).
 
+    The files are Python pickles: torchvision compares their MD5 sums before it reads them.
+
     Raises:
-        UsageError: they are missing or damaged, or cannot be downloaded.
+        AbsentDataError: they are missing.
+        UsageError: they are damaged, or cannot be downloaded.
     """
-    base = Path(root).expanduser() if root else cache_folder()
-    if not download and not (base / "cifar-10-batches-py").is_dir():
-        raise UsageError(_missing("CIFAR10", base))
+    base = PLACES["CIFAR10"].base(root) if download else where("CIFAR10", root).parent
     splits = [_torchvision("CIFAR10", base, train, download) for train in (True, False)]
     images = np.concatenate([split.data for split in splits]).transpose(0, 3, 1, 2)
     return images, np.concatenate([split.targets for split in splits])
@@ -138,10 +145,3 @@ def _torchvision(name: str, root: Path, train: bool, download: bool) -> Any:
         raise UsageError(
             f"{name} in {root} is damaged ({reason}): download it again with dataset.download=true"
         ) from error
-
-
-def _missing(name: str, base: Path) -> str:
-    return (
-        f"{name} is not in {base}: name the folder that holds it with dataset.root=FOLDER, "
-        "or download it there with dataset.download=true"
-    )

@@ -78,7 +78,7 @@ def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
         if older := older_than_rule(claim, evidence):
             return _undecided(f"{older}.", claim, evidence)
     except MissingRunsError as missing:
-        return _undecided(f"{missing}.", claim, evidence)
+        return replace(_undecided(f"{missing}.", claim, evidence), text_ko=missing.korean)
     except UsageError as error:
         return _undecided(f"The results cannot be used: {error}.", claim, evidence)
     except Exception as error:

@@ -11,10 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from relu_exp.core.absent_data import absent_data_in
 from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
+from relu_exp.evidence.claims.absent import why_not_run
 from relu_exp.evidence.claims.verdicts import Effects, Rule
-from relu_exp.evidence.data.commands import DEFAULT_RESULTS, about_results, called_here
+from relu_exp.evidence.data.commands import (
+    DEFAULT_RESULTS,
+    about_results,
+    called_here,
+    run_again,
+)
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.results.store import Store
 
@@ -79,7 +86,14 @@ class Claim:
 
 
 class MissingRunsError(Exception):
-    """An experiment that a claim rests on has not been run, or not enough of it."""
+    """An experiment that a claim rests on has not been run, or not enough of it.
+
+    `korean` says the same in Korean, where it is known.
+    """
+
+    def __init__(self, message: str, korean: str = "") -> None:
+        super().__init__(message)
+        self.korean = korean
 
 
 @dataclass
@@ -103,7 +117,7 @@ class Evidence:
             return self._judged[experiment]
         folder = self.root / experiment
         if folder not in self._opened and not Store(folder).part_ids():
-            raise MissingRunsError(f"{experiment} has not been run: {self.run(experiment)}")
+            raise self._missing(experiment)
         every = self.at(folder)
         frames = every.only(DEFAULT_PRECISION)
         if frames.runs.empty and not every.runs.empty:
@@ -113,6 +127,17 @@ class Evidence:
             )
         self._judged[experiment] = frames
         return frames
+
+    def _missing(self, experiment: str) -> MissingRunsError:
+        """Return why an experiment has no results: skipped without its data, or not run."""
+        folder = self.root / experiment
+        try:
+            manifest = Store(folder).latest_manifest() or {}
+        except UsageError:
+            manifest = {}
+        if absent := absent_data_in(manifest):
+            return MissingRunsError(*why_not_run(experiment, absent, run_again(folder, manifest)))
+        return MissingRunsError(f"{experiment} has not been run: {self.run(experiment)}")
 
     def run(self, experiment: str) -> str:
         """Return the command that runs an experiment into this folder."""

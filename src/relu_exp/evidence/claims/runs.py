@@ -20,8 +20,17 @@ from relu_exp.evidence.data.commands import (
     run_words,
 )
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.texts import Text
 
-__all__ = ["command", "looks", "older_than_rule", "origin", "remarks", "stale_remarks"]
+__all__ = [
+    "command",
+    "looks",
+    "older_than_rule",
+    "origin",
+    "remarks",
+    "stale_remarks",
+    "why_skipped",
+]
 
 _MOST_REASONS = 3
 """For which runs are stale, named below a claim; the report of the experiment names more."""
@@ -71,6 +80,19 @@ def _starts(claim: Claim, evidence: Evidence) -> list[datetime]:
             started = (frames.store.read_manifest(str(session)) or {}).get("started")
             found.append(_moment(datetime.fromisoformat(started)) if started else _UNKNOWN)
     return found
+
+
+def why_skipped(claim: Claim, evidence: Evidence) -> Text | None:
+    """Return which data an experiment that a claim rests on was skipped without, if one was."""
+    for experiment in claim.experiments:
+        try:
+            evidence[experiment]
+        except MissingRunsError as missing:
+            if missing.korean:
+                return Text(f"{missing}.", missing.korean)
+        except UsageError:
+            continue
+    return None
 
 
 def command(claim: Claim, evidence: Evidence) -> str:

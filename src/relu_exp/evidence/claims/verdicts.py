@@ -148,7 +148,8 @@ class Verdict:
 
     Where settings decide, the effect is that of the one that decides, which is at `place`; of a
     conditional claim `least` and `most` are the settings' extremes. Where it is a `bound`, one end
-    of the interval is infinite. `equivalent`: there is no difference that matters.
+    of the interval is infinite. `equivalent`: there is no difference that matters. `text_ko` is the
+    text in Korean, where there is one.
     """
 
     name: VerdictName
@@ -167,5 +168,6 @@ class Verdict:
     most: float = math.nan
     bound: Bound = "none"
     equivalent: bool = False
+    text_ko: str = ""
     run_ids: tuple[str, ...] = field(default=(), repr=False)
     needs: Callable[[float], int | None] | None = field(default=None, repr=False, compare=False)

@@ -29,7 +29,7 @@ from relu_exp.evidence.report.saved_verdicts import read_verdicts, rule_as_json
 __all__ = ["Judged", "build", "read_verdicts"]
 
 SURPRISING: tuple[VerdictName, ...] = ("refuted", "conditional")
-_JSON_NAMES = {"text": "says", "settings": "cells"}
+_JSON_NAMES = {"text": "says", "text_ko": "says_ko", "settings": "cells"}
 """What verdicts.json calls the fields of a verdict that have another name here."""
 
 
