@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from planted_runs import ELU, GELU, HE, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
 
-from relu_exp.core.schema import Choice, RunConfig
+from relu_exp.config import sweeps
+from relu_exp.core.schema import BUDGETS, Choice, RunConfig
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
 
 from planted_claims import verdict_of
@@ -75,6 +76,16 @@ def test_relu_can_be_worse_if_it_is_so_anywhere(tmp_path: Path) -> None:
     assert decide(name, simple(tmp_path / "1", at_two)).name == "supported"
     never = simple(tmp_path / "2", lambda run: 0.9 if run.activation == RELU else 0.85)
     assert decide(name, never).name == "refuted"
+
+
+def test_simple_networks_are_tested_on_ten_thousand_points_at_rates_to_ten() -> None:
+    for budget in BUDGETS:
+        (sweep,) = sweeps(["simple-networks"], (), budget)
+        shown = [run for run in sweep.runs() if run.seed == 1000]
+        # a tenth of the points that are drawn are there to test on
+        assert {run.dataset["num_samples"] for run in shown} == {100_000}
+        assert {run.dataset["num_train"] for run in shown} == {1000}
+        assert max(run.learning_rate for run in shown) == 10
 
 
 def binary(root: Path, accuracy: Callable[[RunConfig], float]) -> Evidence:

@@ -104,7 +104,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
 
 
 def judge_either(effects: Effects, rule: Rule) -> Verdict:
-    """Return the verdict on effects that go either way, by little.
+    """Return the verdict on effects that are little in every setting, and no one side's.
 
     Conditional where a size is surely above the threshold and another surely below.
     """
@@ -124,9 +124,7 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
             return "refuted"
         if large.any() and little.any():
             return "conditional"
-        if (parts["low"] > 0).any() and (parts["high"] < 0).any() and not large.any():
-            return "supported"
-        return "inconclusive"
+        return "supported" if little.all() else "inconclusive"
 
     parts = parts_of(effects.rows, rule.grid)
     p = _p_value(parts, decide)

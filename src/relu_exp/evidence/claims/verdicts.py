@@ -46,8 +46,8 @@ class Rule:
     - `counts`: exceptions, of which no setting of the grid may have one.
     - `share`: the share of settings whose effect is surely above `part_threshold` must be at least
       `threshold`.
-    - `either`: some effects are surely above 0 and some surely below, and none is larger than
-      `threshold`; refuted where `part_share` of the settings are on one side by `part_threshold`.
+    - `either`: every effect is surely smaller than `threshold`, on either side; refuted where
+      every one is surely larger, or `part_share` of them are on one side by `part_threshold`.
 
     With `ratio` effects are positive ratios: their geometric mean is taken. Seeds that agree to
     within less than `resolution` (of the logarithm, for ratios; 5% of the threshold unless said)
