@@ -53,8 +53,7 @@ def fitting(gap: float, speed: float = 0.02, more: float = 0.0) -> Curve:
     last = STEPS[-1]
     train = [2.3 * 2.718281828 ** (-speed * step) for step in STEPS]
     return train, [
-        loss + gap + more * (step == last)
-        for loss, step in zip(train, STEPS, strict=True)
+        loss + gap + more * (step == last) for loss, step in zip(train, STEPS, strict=True)
     ]
 
 

@@ -258,8 +258,10 @@ def test_training_sets_on_which_slopes_hardly_move_are_left_out(tmp_path: Path) 
     evidence = write(tmp_path, lambda *_: 0.8, variants=variants, sizes=(200, 500))
     verdict = decide("rrelu-beats-prelu-on-small-data", evidence)
     assert verdict.name == "supported"
-    assert [cell.where["data"] for cell in verdict.settings] == ["mnist5k, 500 images"]
-    assert any("Left out, as slopes hardly moved: mnist5k, 200" in one for one in verdict.notes)
+    assert [cell.where["data"] for cell in verdict.settings] == ["mnist5k, 500 samples"]
+    assert any(
+        "Left out, as slopes hardly moved: mnist5k, 200 samples" in one for one in verdict.notes
+    )
 
 
 RANDOM = [

@@ -64,8 +64,12 @@ class Rule:
     resolution: float | None = None
     unit: str = ""
     grid: tuple[str, ...] = ()
-    over: Literal["seed", "repeat"] = "seed"
-    """The unit of the intervals: a seed, or a repeat of a timing."""
+    over: Literal["seed", "repeat", "set"] = "seed"
+    """The unit of the intervals: a seed, a repeat of a timing, or a set of `set_of` seeds."""
+    set_of: int = 1
+    """How many seeds make one value, their mean: where many seeds fail and many do not, no single
+    seed is typical, and what counts is what several may expect. Seeds beyond full sets are left
+    out."""
     part_measure: str = ""
     """What a setting is measured by, where the claim is about how many settings there are."""
     part_threshold: float | None = None
