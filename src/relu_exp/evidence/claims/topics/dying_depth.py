@@ -122,9 +122,12 @@ def without_signal(depth: int, width: int) -> float:
 
 
 def _beside_theory(start: pd.DataFrame) -> str:
-    return "; ".join(
-        f"depth {depth}, width {width:g}: {percent(part['dead'].mean())} dead (in theory at most "
-        f"{percent(dead_at_most(int(depth)))} where layers are wide, and a whole layer is off for "
-        f"a sample with probability {without_signal(int(depth), int(width)):.1g})"
-        for (depth, width), part in start.groupby(KEYS)
-    )
+    phrases = []
+    for _, part in start.groupby(KEYS):
+        depth, width = (int(part[key].iloc[0]) for key in KEYS)
+        phrases.append(
+            f"depth {depth}, width {width}: {percent(part['dead'].mean())} dead (in theory at most "
+            f"{percent(dead_at_most(depth))} where layers are wide, and some layer is wholly off "
+            f"for a sample with probability {without_signal(depth, width):.1g})"
+        )
+    return "; ".join(phrases)

@@ -125,7 +125,7 @@ OVERFITS = Rule(
     sources={"D1": "PReLU and RReLU", "D2": "3.1"},
     experiments="small-data",
     rule=OVERFITS,
-    figure="learning_rate_sensitivity",
+    figure="loss_curves",
     literature=(
         Literature(
             XU,

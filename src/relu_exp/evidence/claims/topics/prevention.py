@@ -44,7 +44,7 @@ KEPT = Rule(
     sources={"D0": "리키렐루", "D1": "ReLU 의 단점", "D2": "3.1"},
     experiments="dying-relu",
     rule=KEPT,
-    figure="dead_fraction",
+    figure="learning_rate_sensitivity",
 )
 def leaky_relu_prevents_dying(evidence: Evidence) -> Effects:
     """Compare with ReLU's best where ReLU loses a tenth of its units, and four tenths."""

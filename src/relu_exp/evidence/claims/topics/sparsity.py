@@ -104,7 +104,7 @@ OVERFITS_LESS = Rule(
     sources={"D1": "ReLU 의 장점"},
     experiments="sparsity",
     rule=OVERFITS_LESS,
-    figure="learning_rate_sensitivity",
+    figure="loss_curves",
     literature=(
         Literature(
             "Xu, Wang, Chen, Li 2015, arXiv:1505.00853",
