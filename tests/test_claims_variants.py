@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from planted_layers import STEPS, Layers, fitting
 from planted_layers import plant as plant_layers
 from planted_runs import HE, RELU, XAVIER, Truth, plant, runs
 
 from relu_exp.core.schema import Choice, RunConfig
+from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
-from relu_exp.evidence.claims.verdicts import Verdict
+from relu_exp.evidence.claims.verdicts import Effects, Verdict
 
 from planted_claims import verdict_of
 
@@ -146,6 +148,21 @@ def test_a_difference_that_is_not_little_somewhere_is_conditional(tmp_path: Path
 def test_no_difference_is_no_win_and_little(tmp_path: Path) -> None:
     # without a sure winner in any setting: that every difference is little is what was asked
     assert rivals(write(tmp_path, lambda *_: 0.8)) == ("refuted", "supported")
+
+
+def test_little_is_shown_of_each_setting_at_its_own_level() -> None:
+    # six seeds between −1 and 1 points: their interval at 95% is within two points, and that
+    # at 95% of ten settings at once is not; with a setting beyond two points nothing is supported
+    rule = find_claim(RIVALS[1]).rule
+    values = [-0.01, -0.006, -0.002, 0.002, 0.006, 0.01]
+    rows = pd.DataFrame(
+        {"seed": seed, "effect": value, "leak": leak, **dict.fromkeys(rule.grid[1:], "a")}
+        for seed, value in enumerate(values)
+        for leak in range(10)
+    )
+    assert judge(Effects(rows), rule).name == "supported"
+    rows.loc[rows["leak"] == 3, "effect"] += 0.015
+    assert judge(Effects(rows), rule).name == "inconclusive"
 
 
 def test_a_large_difference_everywhere_is_not_little(tmp_path: Path) -> None:
