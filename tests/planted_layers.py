@@ -21,20 +21,40 @@ WIDTH = 10
 HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
 
 
+STEPS = (0, 100, 200, 300, 400)
+"""When runs with planted losses are evaluated."""
+Curve = tuple[Sequence[float], Sequence[float]]
+"""Training and test losses of a run at its evaluations."""
+
+
 @dataclass(frozen=True)
 class Layers:
-    """What a run measures: `dead` counts units per probe and layer, the first units of each."""
+    """What a run measures: `dead` counts units per probe and layer, the first units of each.
+
+    `slopes` are the least and largest slope that each layer learned.
+    """
 
     dead: Sequence[Sequence[int]]
     zero: Sequence[float] = (0.5, 0.5)
     accuracy: float = 0.9
     train_accuracy: float = 1.0
     diverged: bool = False
+    losses: Curve | None = None
+    slopes: tuple[float, float] | None = None
 
 
 def none_dead(run: RunConfig, **more: Any) -> Layers:
     """Return layers that live at every probe."""
     return Layers([[0] * run.depth for _ in run.probe_steps], **more)
+
+
+def fitting(gap: float, speed: float = 0.02, more: float = 0.0) -> Curve:
+    """Return losses: training decays at `speed`, test is above by `gap`, and `more` in the end."""
+    last = STEPS[-1]
+    train = [2.3 * 2.718281828 ** (-speed * step) for step in STEPS]
+    return train, [
+        loss + gap + more * (step == last) for loss, step in zip(train, STEPS, strict=True)
+    ]
 
 
 def plant(folder: Path, configs: Sequence[RunConfig], truth: Callable[[RunConfig], Layers]) -> None:
@@ -61,9 +81,17 @@ def _add(tables: dict[str, dict[str, list[Any]]], run: RunConfig, truth: Layers)
                 "zero_fraction": float(np.clip(zero + noise[0], 0, 1)) if zero else 0.0,
             }.items():
                 synthetic.add_rows(tables["layers"], **at, quantity=quantity, value=value)
+            for end, slope in zip(("minimum", "maximum"), truth.slopes or (), strict=False):
+                quantity = f"learned_slope_{end}"
+                synthetic.add_rows(tables["layers"], **at, quantity=quantity, value=slope)
             if count:
                 mask = np.packbits(np.arange(WIDTH) < count).tobytes()
                 synthetic.add_rows(tables["dead_units"], **at, num_units=WIDTH, mask=mask)
+    at = {"run_id": run.run_id}
+    for split, losses in zip(("train", "test"), truth.losses or (), strict=False):
+        for step, loss in zip(run.evaluation_steps, losses, strict=True):
+            evaluated = {"split": split, "loss": loss, "accuracy": truth.accuracy}
+            synthetic.add_rows(tables["curves"], **at, step=step, **evaluated)
     finals = {
         f"final_{split}_accuracy": height + noise[1]
         for split, height in (
@@ -72,6 +100,10 @@ def _add(tables: dict[str, dict[str, list[Any]]], run: RunConfig, truth: Layers)
             ("test", truth.accuracy),
         )
     } | {"final_train_loss": 0.1, "final_validation_loss": 0.3, "final_test_loss": 0.3}
+    if truth.losses is not None:
+        train_losses, test_losses = truth.losses
+        finals["final_train_loss"] = train_losses[-1]
+        finals["final_test_loss"] = test_losses[-1] * (1 + noise[1])
     synthetic.add_rows(
         tables["runs"],
         **run.as_row(),

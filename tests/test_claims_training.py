@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from planted_runs import ELU, GELU, HE, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
 
-from relu_exp.core.schema import Choice, RunConfig
-from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
+from relu_exp.config import sweeps
+from relu_exp.core.schema import BUDGETS, Choice, RunConfig
+from relu_exp.evidence.claims.judging import judge
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, find_claim
+from relu_exp.evidence.claims.verdicts import Effects
 
 from planted_claims import verdict_of
 
@@ -60,7 +64,7 @@ def simple(root: Path, accuracy: Callable[[RunConfig], float]) -> Evidence:
         run
         for activation, initializer in ((SIGMOID, XAVIER), (TANH, XAVIER), (RELU, HE))
         for width in (2, 16)
-        for run in runs(6, activation=activation, initializer=initializer, width=width)
+        for run in runs(60, activation=activation, initializer=initializer, width=width)
     ]
     plant(root / "simple-networks", configs, lambda run: Truth(accuracy=accuracy(run)))
     return Evidence(root)
@@ -75,6 +79,45 @@ def test_relu_can_be_worse_if_it_is_so_anywhere(tmp_path: Path) -> None:
     assert decide(name, simple(tmp_path / "1", at_two)).name == "supported"
     never = simple(tmp_path / "2", lambda run: 0.9 if run.activation == RELU else 0.85)
     assert decide(name, never).name == "refuted"
+
+
+def test_relu_that_fails_in_every_second_seed_is_worse_and_no_single_seed_is_typical(
+    tmp_path: Path,
+) -> None:
+    name = "relu-worse-on-simple-networks"
+
+    def fails(often: int, low: float = 0.8) -> Callable[[RunConfig], float]:
+        return lambda run: low if run.activation == RELU and run.seed % often == 0 else 0.9
+
+    verdict = decide(name, simple(tmp_path / "1", fails(2)))
+    assert verdict.name == "supported"
+    assert verdict.num_seeds == 6
+    assert "over 6 sets" in verdict.text
+    assert decide(name, simple(tmp_path / "2", fails(30, 0.87))).name == "refuted"
+
+
+def test_seeds_that_fill_no_set_are_left_out_and_seeds_are_promised() -> None:
+    rule = find_claim("relu-worse-on-simple-networks").rule
+    rows = pd.DataFrame(
+        {"seed": seed, "effect": 0.012 + 0.01 * (seed % 3), "rival": "tanh", "width": 2}
+        for seed in range(29)
+    )
+    rows.loc[rows["seed"] >= 10, "effect"] -= 0.02
+    verdict = judge(Effects(rows), rule)
+    assert (verdict.name, verdict.num_seeds) == ("inconclusive", 2)
+    assert verdict.seeds_needed is None or verdict.seeds_needed % 10 == 0
+    assert verdict.needs is not None
+    assert (verdict.needs(0.05) or 0) % 10 == 0
+
+
+def test_simple_networks_are_tested_on_ten_thousand_points_at_rates_to_ten() -> None:
+    for budget in BUDGETS:
+        (sweep,) = sweeps(["simple-networks"], (), budget)
+        shown = [run for run in sweep.runs() if run.seed == 1000]
+        # a tenth of the points that are drawn are there to test on
+        assert {run.dataset["num_samples"] for run in shown} == {100_000}
+        assert {run.dataset["num_train"] for run in shown} == {1000}
+        assert max(run.learning_rate for run in shown) == 10
 
 
 def binary(root: Path, accuracy: Callable[[RunConfig], float]) -> Evidence:

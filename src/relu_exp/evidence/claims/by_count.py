@@ -104,9 +104,11 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
 
 
 def judge_either(effects: Effects, rule: Rule) -> Verdict:
-    """Return the verdict on effects that go either way, by little.
+    """Return the verdict on effects that are little in every setting, and no one side's.
 
-    Conditional where a size is surely above the threshold and another surely below.
+    Conditional where a size is surely above the threshold and another surely below. That all are
+    little must be shown of each, at its own level: no correction for their number is needed, as
+    one that is not would have to be missed (an intersection-union test, Berger 1982).
     """
     assert rule.threshold is not None
     assert rule.part_threshold is not None
@@ -124,9 +126,8 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
             return "refuted"
         if large.any() and little.any():
             return "conditional"
-        if (parts["low"] > 0).any() and (parts["high"] < 0).any() and not large.any():
-            return "supported"
-        return "inconclusive"
+        each = (parts["own_low"] > -most) & (parts["own_high"] < most)
+        return "supported" if each.all() else "inconclusive"
 
     parts = parts_of(effects.rows, rule.grid)
     p = _p_value(parts, decide)
@@ -159,7 +160,8 @@ def parts_of(effects: pd.DataFrame, grid: Sequence[str]) -> pd.DataFrame:
 
     A seed counts once, with the mean of its rows. `low` and `high` are the ends of
     `typical_interval` at 95% / number of parts (Bonferroni): all intervals hold at once, so that
-    they may be counted. With one seed an interval is the whole line.
+    they may be counted; `own_low` and `own_high` those of each alone. With one seed an interval is
+    the whole line.
     """
     clean = effects.dropna(subset=["effect"])
     of_seeds = clean.groupby([*grid, "seed"], observed=True)["effect"].mean().reset_index()
@@ -189,12 +191,13 @@ def seeds_until(
     luck = stats.norm.ppf(POWER ** (1 / len(parts)))
     for seeds in np.unique(np.geomspace(parts["n"].max() + 1, 10_000, 400).round()):
         more = parts.assign(n=int(seeds))
-        half = _half_width(more["std"], more["n"], level / len(parts))
-        # the interval of the median of normal values is the wider one by this factor
-        half = half * math.sqrt(math.pi / 2) + luck * more["std"] / math.sqrt(seeds)
-        if name_of(more.assign(low=more["mean"] - half, high=more["mean"] + half)) != (
-            "inconclusive"
-        ):
+        for names, at in ((_ENDS, level / len(parts)), (_OWN_ENDS, level)):
+            half = _half_width(more["std"], more["n"], at)
+            # the interval of the median of normal values is the wider one by this factor
+            half = half * math.sqrt(math.pi / 2) + luck * more["std"] / math.sqrt(seeds)
+            ends = (more["mean"] - half, more["mean"] + half)
+            more = more.assign(**dict(zip(names, ends, strict=True)))
+        if name_of(more) != "inconclusive":
             return int(seeds)
     return None
 
@@ -245,13 +248,18 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+_ENDS, _OWN_ENDS = ("low", "high"), ("own_low", "own_high")
+
+
 def _with_intervals(parts: pd.DataFrame, level: float = ALPHA) -> pd.DataFrame:
-    """Return the parts with intervals that all hold at once at a level."""
-    level /= len(parts)
-    ends = [typical_interval(values, 1 - level) for values in parts["values"]]
-    low, high = (pd.Series(side, parts.index) for side in zip(*ends, strict=True))
-    by_chance = agree_by_chance(parts["std"], parts["n"], level)
-    return parts.assign(low=low.mask(by_chance, -np.inf), high=high.mask(by_chance, np.inf))
+    """Return the parts with intervals that all hold at once at a level, and each alone."""
+    for names, at in ((_ENDS, level / len(parts)), (_OWN_ENDS, min(level, 0.999))):
+        ends = [typical_interval(values, 1 - at) for values in parts["values"]]
+        low, high = (pd.Series(side, parts.index) for side in zip(*ends, strict=True))
+        by_chance = agree_by_chance(parts["std"], parts["n"], at)
+        sides = (low.mask(by_chance, -np.inf), high.mask(by_chance, np.inf))
+        parts = parts.assign(**dict(zip(names, sides, strict=True)))
+    return parts
 
 
 def _half_width(std: pd.Series, n: pd.Series, level: float = ALPHA) -> pd.Series:

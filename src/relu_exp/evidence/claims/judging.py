@@ -18,6 +18,7 @@ from relu_exp.evidence.claims.correction import corrected
 from relu_exp.evidence.claims.failures import failures, without_failures
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.runs import looks, older_than_rule, remarks, stale_remarks
+from relu_exp.evidence.claims.sets import in_sets, seeds_of_sets
 from relu_exp.evidence.claims.verdicts import Effects, Kind, Rule, Verdict, VerdictName
 
 __all__ = ["ORDER", "can_decide", "count", "judge", "judge_all", "judge_claim"]
@@ -51,7 +52,10 @@ def judge(effects: Effects, rule: Rule) -> Verdict:
     for place, rows in effects.elsewhere.items():
         there = judge(Effects(rows), rule)
         notes.append(f"On the {place}, {there.name}: {there.text}")
-    return replace(_JUDGES[rule.kind](effects, rule), notes=tuple(notes))
+    if rule.set_of > 1:
+        effects = replace(effects, rows=in_sets(effects.rows, rule))
+    verdict = replace(_JUDGES[rule.kind](effects, rule), notes=tuple(notes))
+    return seeds_of_sets(verdict, rule) if rule.set_of > 1 else verdict
 
 
 def judge_all(

@@ -20,7 +20,7 @@ def described(runs: pd.DataFrame) -> pd.DataFrame:
     sizes = runs.get("dataset.num_train", math.nan)
     runs = with_gap(runs).assign(images=sizes, initializer=runs["initializer_label"].astype(str))
     sizes_in_words = runs["images"].map(
-        lambda size: "all images" if pd.isna(size) else f"{size:g} images"
+        lambda size: "all samples" if pd.isna(size) else f"{size:g} samples"
     )
     runs["data"] = runs["dataset"] + ", " + sizes_in_words
     slope = runs.get("activation.negative_slope", math.nan)

@@ -46,8 +46,8 @@ class Rule:
     - `counts`: exceptions, of which no setting of the grid may have one.
     - `share`: the share of settings whose effect is surely above `part_threshold` must be at least
       `threshold`.
-    - `either`: some effects are surely above 0 and some surely below, and none is larger than
-      `threshold`; refuted where `part_share` of the settings are on one side by `part_threshold`.
+    - `either`: every effect is surely smaller than `threshold`, on either side; refuted where
+      every one is surely larger, or `part_share` of them are on one side by `part_threshold`.
 
     With `ratio` effects are positive ratios: their geometric mean is taken. Seeds that agree to
     within less than `resolution` (of the logarithm, for ratios; 5% of the threshold unless said)
@@ -64,8 +64,12 @@ class Rule:
     resolution: float | None = None
     unit: str = ""
     grid: tuple[str, ...] = ()
-    over: Literal["seed", "repeat"] = "seed"
-    """The unit of the intervals: a seed, or a repeat of a timing."""
+    over: Literal["seed", "repeat", "set"] = "seed"
+    """The unit of the intervals: a seed, a repeat of a timing, or a set of `set_of` seeds."""
+    set_of: int = 1
+    """How many seeds make one value, their mean: where many seeds fail and many do not, no single
+    seed is typical, and what counts is what several may expect. Seeds beyond full sets are left
+    out."""
     part_measure: str = ""
     """What a setting is measured by, where the claim is about how many settings there are."""
     part_threshold: float | None = None

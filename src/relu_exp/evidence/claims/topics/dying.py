@@ -5,24 +5,24 @@ A unit is dead when its derivative is zero on every training sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import date
 
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
     at_best_rate,
     choose,
-    in_words,
     measured,
     rates_in_words,
     scope_of,
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.survival import below_limit, with_learning
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
-__all__ = ["dying_runs", "layer_means", "percent"]
+__all__ = ["KEYS", "by_rate", "dying_runs", "layer_means", "percent"]
 
 CS231N = Literature(
     "Karpathy, CS231n course notes, Neural Networks part 1",
@@ -63,19 +63,12 @@ def dying_runs(evidence: Evidence, activation: str = "relu") -> tuple[Frames, pd
     return frames, runs.assign(dead=layer_means(frames, runs, "dead_fraction"))
 
 
-def _survived(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Return the runs at those rates that at least half of the runs of a setting end at."""
-    done = runs.assign(_done=runs["status"] == "done")
-    share = done.groupby([*by, "learning_rate"])["_done"].transform("mean")
-    return runs[share >= 0.5]
-
-
 def percent(value: float) -> str:
     """Return a share as a percentage with one decimal."""
     return f"{value:.1%}"
 
 
-def _by_rate(runs: pd.DataFrame, column: str = "dead") -> str:
+def by_rate(runs: pd.DataFrame, column: str = "dead") -> str:
     """Return the whole curve in words: the mean per rate, with test accuracy beside it."""
     means = runs.groupby("learning_rate")[[column, "accuracy"]].mean()
     return "; ".join(
@@ -84,13 +77,20 @@ def _by_rate(runs: pd.DataFrame, column: str = "dead") -> str:
     )
 
 
+KEYS = ["depth", "width"]
+"""What networks differ in."""
+
 KILLS_HALF = Rule(
-    measure="share of dead hidden units at the end, at the largest rate that most runs survive",
+    measure="share of dead hidden units at the end, at the largest rate that still learns",
     says="at least 40% of all hidden units, the number of the lecture notes behind the document, "
     "are dead at the largest swept learning rate at which at least half of the runs of that depth "
-    "do not diverge",
+    "and width still learn: they end with half of the validation images right, five times chance. "
+    "Runs that do not learn do not count",
     threshold=0.4,
-    grid=("depth",),
+    grid=("depth", "width"),
+    version=2,
+    since=date(2026, 11, 26),
+    reason="a finite loss was taken for survival: networks at chance accuracy count no longer",
 )
 
 
@@ -106,36 +106,31 @@ KILLS_HALF = Rule(
     literature=(CS231N,),
 )
 def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
-    """Look at the largest rate that most runs survive, depth by depth."""
+    """Look at the largest rate at which a network still learns, by depth and width."""
     frames, runs = dying_runs(evidence)
-    if runs["learning_rate"].nunique() < 2:
-        raise MissingRunsError(
-            "only one learning rate was run: which rates are large cannot be said"
-        )
-    survived = _survived(runs, ["depth"])
-    if survived.empty:
-        raise MissingRunsError("most runs diverged at every learning rate")
-    largest = survived.groupby("depth")["learning_rate"].transform("max")
-    large = survived[survived["learning_rate"] == largest]
+    found = below_limit(with_learning(runs), KEYS)
+    large = found[found["below"] == 0]
     notes = []
-    for depth, part in runs.groupby("depth"):
-        chosen = large.loc[large["depth"] == depth, "learning_rate"]
-        if not chosen.empty:
-            notes.append(f"Depth {depth}, judged at {chosen.iloc[0]:g}. By rate: {_by_rate(part)}.")
+    for key, part in runs.groupby(KEYS):
+        depth, width = (f"{value:g}" for value in key)
+        at = large.loc[(large["depth"] == key[0]) & (large["width"] == key[1]), "limit"]
+        judged = f"judged at {at.iloc[0]:g}" if len(at) else "it learns at no rate"
+        notes.append(f"Depth {depth}, width {width}: {judged}. By rate: {by_rate(part)}.")
     beside = {
         "dead on one probe batch": "dead_on_probe_fraction",
         "zero activations": "zero_fraction",
     }
+    large = large[large["learns"]]
     phrases = [
         f"{name} {percent(layer_means(frames, large, quantity).mean())}"
         for name, quantity in beside.items()
     ]
     dead = percent(large["dead"].mean())
     notes.append(f"At those rates, by definition: dead on all data {dead}, {', '.join(phrases)}.")
-    best = at_best_rate(runs, ["depth"])
-    notes.append(f"At each depth's best validated rate {percent(best['dead'].mean())} are dead.")
+    best = at_best_rate(runs, KEYS)
+    notes.append(f"At each network's best validated rate {percent(best['dead'].mean())} are dead.")
     return measured(
-        large.assign(effect=large["dead"])[["seed", "depth", "effect"]],
+        large.assign(effect=large["dead"])[["seed", *KEYS, "effect"]],
         large,
         scope=scope_of(large),
         notes=notes,
@@ -145,10 +140,13 @@ def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
 ONE_NEGATIVE = Rule(
     measure="upper bound on the share of units with a negative sum at the start that end up dead",
     says="at least 90% of the units that output 0 for some sample before training are dead after "
-    "it, at each depth's best validated rate. Their number is bounded from below by the share of "
+    "it, at each network's best validated rate. Their number is bounded from below by the share of "
     "zero activations, so the measured share can only be too high",
     threshold=0.9,
-    grid=("depth",),
+    grid=("depth", "width"),
+    version=2,
+    since=date(2026, 11, 26),
+    reason="networks of two widths are judged, each at its own best rate",
 )
 
 
@@ -169,73 +167,14 @@ def one_negative_input_kills(evidence: Evidence) -> Effects:
     # a unit is zero for at most all samples: at least this share of units is zero for some
     runs = runs.assign(zero=layer_means(frames, runs, "zero_fraction", "first"))
     runs["effect"] = (runs["dead"] / runs["zero"].where(runs["zero"] > 0)).clip(upper=1.0)
-    tuned = at_best_rate(runs, ["depth"])
+    tuned = at_best_rate(runs, KEYS)
     born, dead = tuned["zero"].mean(), tuned["dead"].mean()
     ended = layer_means(frames, tuned, "zero_fraction").mean()
     notes = [
         f"At the start at least {percent(born)} of the units output 0 for some sample; after "
         f"training {percent(dead)} are dead, while {percent(ended)} of the activations are 0: a "
         "unit off for one sample still learns from the others.",
-        rates_in_words(tuned, ["depth"]),
-        f"Bound by matched rate, all depths: {_by_rate(runs, 'effect')}.",
+        rates_in_words(tuned, KEYS),
+        f"Bound by matched rate, all networks: {by_rate(runs, 'effect')}.",
     ]
-    return measured(tuned[["seed", "depth", "effect"]], tuned, scope=scope_of(tuned), notes=notes)
-
-
-GROWS_WITH_DEPTH = Rule(
-    measure="share of dead units in the deepest network minus that in the shallowest",
-    says="at least 5 percentage points more of the units are dead in the deepest network of the "
-    "sweep than in the shallowest: at each one's best validated rate, and at every shared rate "
-    "that most runs of both survive",
-    threshold=0.05,
-    grid=("learning_rate",),
-    need="every",
-)
-
-
-@claim(
-    "dying-grows-with-depth",
-    group="D",
-    statement="The deeper a ReLU network, the larger the share of units that die, beyond half.",
-    statement_ko="ReLU 신경망이 깊을수록 죽는 유닛의 비율이 커져 절반을 넘는다.",
-    sources={"D1": "ReLU 의 단점"},
-    experiments="dying-relu",
-    rule=GROWS_WITH_DEPTH,
-    figure="dead_fraction",
-    literature=(
-        Literature(
-            "Lu, Shin, Su, Karniadakis 2020, Commun. Comput. Phys. 28(5), arXiv:1903.06733",
-            "a ReLU network of fixed width is dead from the start with a probability that tends to "
-            "1 as its depth grows; from the abstract, which says nothing of training",
-            "second-hand",
-        ),
-    ),
-)
-def dying_grows_with_depth(evidence: Evidence) -> Effects:
-    """Subtract the shallowest network's share from the deepest's, rate by rate and at the best."""
-    _, runs = dying_runs(evidence)
-    shallow, deep = runs["depth"].min(), runs["depth"].max()
-    if shallow == deep:
-        raise MissingRunsError(f"one depth only, {deep}: nothing to compare it with")
-    ends = runs[runs["depth"].isin([shallow, deep])]
-    tuned = at_best_rate(ends, ["depth"])
-    survived = _survived(ends, ["depth"])
-    matched = survived.assign(rate=survived["learning_rate"].map("{:g}".format))
-    sides = pd.concat([tuned.assign(rate="best of each"), matched])
-    table = sides.pivot_table(index=["rate", "seed"], columns="depth", values="dead")
-    effects = (table[deep] - table[shallow]).dropna().rename("effect").reset_index()
-    over = runs.assign(over=runs["dead"] > 0.5).groupby("depth")["over"].mean()
-    phrases = ", ".join(f"depth {depth}: {percent(share)}" for depth, share in over.items())
-    best = effects[effects["rate"] == "best of each"]
-    notes = [
-        f"At each depth's own best rate the difference is {in_words(best)}.",
-        rates_in_words(tuned, ["depth"]),
-        f"Share of runs, all rates, in which more than half of the units are dead: {phrases}.",
-        *(f"Depth {depth}, by rate: {_by_rate(part)}." for depth, part in runs.groupby("depth")),
-    ]
-    return Effects(
-        effects.rename(columns={"rate": "learning_rate"}),
-        scope=scope_of(ends),
-        run_ids=sides["run_id"].unique().tolist(),
-        notes=notes,
-    )
+    return measured(tuned[["seed", *KEYS, "effect"]], tuned, scope=scope_of(tuned), notes=notes)

@@ -1,4 +1,4 @@
-"""Claims about bouncing, small and large networks, the last layer and document 003's network."""
+"""Claims about bouncing, large networks, the last layer and document 003's network."""
 
 from __future__ import annotations
 
@@ -102,49 +102,6 @@ def _rises(frames: Frames, runs: pd.DataFrame) -> pd.DataFrame:
     kept = curves[(late | whole) & before.notna()]
     rises = kept["loss"] > before[kept.index] + ROUNDING
     return rises.groupby(kept["run_id"]).mean().rename("rises").reset_index()
-
-
-SIMPLE = Rule(
-    measure="test accuracy of sigmoid or tanh less that of ReLU in one small hidden layer",
-    says=(
-        "at their best validated learning rates ReLU is at least 1 percentage point less accurate "
-        "than sigmoid or tanh at some width; refuted if at none"
-    ),
-    threshold=0.01,
-    grid=("rival", "width"),
-    need="some",
-)
-
-
-@claim(
-    "relu-worse-on-simple-networks",
-    group="C",
-    statement="On simple networks ReLU can do worse than the functions it replaced.",
-    statement_ko="단순한 신경망에서는 ReLU가 이전의 활성화 함수보다 성능이 떨어질 수 있다.",
-    sources={"D4": "2"},
-    experiments="simple-networks",
-    rule=SIMPLE,
-    figure="learning_rate_sensitivity",
-)
-def relu_worse_on_simple_networks(evidence: Evidence) -> Effects:
-    """Measure it."""
-    runs = choose(evidence["simple-networks"].runs, activation=["sigmoid", "tanh", "relu"])
-
-    def effects(chosen: pd.DataFrame) -> pd.DataFrame:
-        found = [
-            differences(chosen, "activation", rival, "relu", "accuracy", ["width"]).assign(
-                rival=rival
-            )
-            for rival in ("sigmoid", "tanh")
-        ]
-        return pd.concat(found, ignore_index=True)
-
-    tuned = scored(at_best_rate(runs, ["activation", "width"]))
-    notes = [rates_in_words(tuned, ["activation", "width"])]
-    shared = at_matched_rate(runs, "activation", ["width"])
-    if not shared.empty:
-        notes.append(f"At one shared learning rate: {in_words(effects(scored(shared)))}.")
-    return measured(effects(tuned), runs, notes=notes)
 
 
 BINARY = Rule(
