@@ -148,7 +148,8 @@ class Verdict:
 
     Where settings decide, the effect is that of the one that decides, which is at `place`; of a
     conditional claim `least` and `most` are the settings' extremes. Where it is a `bound`, one end
-    of the interval is infinite. `equivalent`: there is no difference that matters.
+    of the interval is infinite. `equivalent`: there is no difference that matters. Of `num_cases`
+    computed cases, `num_wrong` do not agree.
     """
 
     name: VerdictName
@@ -167,5 +168,7 @@ class Verdict:
     most: float = math.nan
     bound: Bound = "none"
     equivalent: bool = False
+    num_cases: int = 0
+    num_wrong: int = 0
     run_ids: tuple[str, ...] = field(default=(), repr=False)
     needs: Callable[[float], int | None] | None = field(default=None, repr=False, compare=False)
