@@ -163,8 +163,10 @@ def test_the_tables_hold_every_verdict(judged: Judged) -> None:
     with (root / "verdicts.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
-        "claim", "verdict", "effect", "low", "high", "num_seeds", "experiment", "scope"
+        "claim", "verdict", "effect", "low", "high", "num_seeds", "experiment", "scope",
+        "answer", "answer_ko",
     ]  # fmt: skip
+    assert all(row["answer"].endswith(".") and row["answer_ko"].endswith(".") for row in rows)
     assert [row["claim"] for row in rows] == [claim.id for claim in CLAIMS]
     assert (rows[1]["effect"], rows[1]["verdict"]) == ("", "refuted")
     read = read_verdicts(root)

@@ -92,6 +92,7 @@ def _claims(results: Path) -> list[Mapping[str, str]]:
             "group": f"{claim.group} {GROUPS[claim.group]}",
             "verdict": str(verdicts.get(claim.id, {}).get("verdict", "")),
             "statement": claim.statement,
+            "answer": str(verdicts.get(claim.id, {}).get("answer", "")),
         }
         for claim in all_claims()
     ]
@@ -123,8 +124,9 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
     if not claim.rule.is_exact:
         rows.append(("measure", claim.rule.measure))
     if found:
-        rows += [("verdict", found["verdict"]), ("evidence", found["says"])]
-        rows.append(("", found["says_ko"]))
+        rows.append(("verdict", found["verdict"]))
+        rows += [("answer", found[key]) for key in ("answer", "answer_ko") if found[key]]
+        rows.append(("evidence", found["says"]))
         rows += [("part", _part(cell, claim.rule.unit)) for cell in found["cells"]]
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]

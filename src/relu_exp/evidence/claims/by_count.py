@@ -30,10 +30,13 @@ __all__ = ["judge_cases", "judge_counts", "judge_either", "judge_share", "parts_
 
 def judge_cases(effects: Effects, rule: Rule) -> Verdict:
     """Return the exact verdict of computed cases: one that does not hold refutes the claim."""
+    holds = effects.rows["holds"].astype(bool)
     return Verdict(
-        "supported" if effects.rows["holds"].astype(bool).all() else "refuted",
+        "supported" if holds.all() else "refuted",
         effects.text,
         scope=effects.scope,
+        num_cases=len(holds),
+        num_wrong=int((~holds).sum()),
         run_ids=tuple(effects.run_ids),
     )
 

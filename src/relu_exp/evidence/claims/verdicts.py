@@ -153,7 +153,7 @@ class Verdict:
     Where settings decide, the effect is that of the one that decides, which is at `place`; of a
     conditional claim `least` and `most` are the settings' extremes. Where it is a `bound`, one end
     of the interval is infinite. `equivalent`: there is no difference that matters. `text_ko` is the
-    text in Korean, where there is one.
+    text in Korean, where there is one. Of `num_cases` computed cases, `num_wrong` do not agree.
     """
 
     name: VerdictName
@@ -173,5 +173,7 @@ class Verdict:
     bound: Bound = "none"
     equivalent: bool = False
     text_ko: str = ""
+    num_cases: int = 0
+    num_wrong: int = 0
     run_ids: tuple[str, ...] = field(default=(), repr=False)
     needs: Callable[[float], int | None] | None = field(default=None, repr=False, compare=False)

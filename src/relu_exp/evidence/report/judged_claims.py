@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relu_exp.core.schema import DEFAULT_PRECISION
+from relu_exp.evidence.claims.answers import answer
 from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.runs import command, origin
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 from relu_exp.evidence.data.statistics import bounded_in_words, interval_in_words
+from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.report.looks import LOOKS
 
 __all__ = ["JudgedClaim", "Map", "judge_claims", "place_of", "shown_effect"]
-
-NUM_PLACES = 3
-"""How many settings a list names; the claim's own map shows all."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ class JudgedClaim:
     reports: list[str]
     origin: tuple[str, str]
     """The budget and the commit of its results; empty where they are unknown or not one."""
+    answer: Text
+    """What was found, in one sentence of each language."""
     other: JudgedClaim | None = None
 
     @property
@@ -67,22 +68,6 @@ class JudgedClaim:
         """The evidence in a line; where a map follows, the settings are left to it."""
         text = self.verdict.text
         return text.split(" Holds at ")[0] if self.map else text
-
-    @property
-    def brief(self) -> str:
-        """What came out, short enough for a list: effect and claim, or where it holds and fails."""
-        if self.claim.rule.is_exact or not self.effect:
-            return self.verdict.text
-        if self.verdict.name != "conditional":
-            where = f" at {self.verdict.place}" if self.verdict.place else ""
-            return f"{self.claim.rule.measure}: {self.effect}{where}, claimed {self.claimed}."
-        words = []
-        for side, verb in (("supported", "holds"), ("refuted", "fails")):
-            settings = [setting for setting in self.verdict.settings if setting.verdict == side]
-            places = [place_of(setting) for setting in settings[:NUM_PLACES]]
-            more = [f"{len(settings) - NUM_PLACES} more"] if len(settings) > NUM_PLACES else []
-            words.append(f"{verb} in {len(settings)} ({'; '.join([*places, *more])})")
-        return f"of {len(self.verdict.settings)} settings it {' and '.join(words)}."
 
 
 def shown_effect(verdict: Verdict | SettingVerdict, unit: str = "") -> str:
@@ -110,6 +95,7 @@ def judge_claims(evidence: Evidence, claims: Sequence[Claim]) -> list[JudgedClai
             map=_map(verdicts[claim.id], claim.rule.grid),
             figures=_figures(root, claim),
             origin=origin(claim, evidence),
+            answer=answer(claim, verdicts[claim.id]),
             reports=[name for name in claim.experiments if (root / name / "report.md").exists()],
         )
         for claim in claims

@@ -120,7 +120,7 @@ def _is_mapping(value: Any) -> bool:
 _EFFECT: Mapping[str, Callable[[Any], bool]] = dict.fromkeys(("effect", "low", "high"), _is_number)
 _FIELDS = {
     **dict.fromkeys(("claim", "group", "verdict", "says", "scope", "command"), _is_text),
-    **dict.fromkeys(("statement", "budget", "commit", "says_ko"), _is_text),
+    **dict.fromkeys(("statement", "budget", "commit", "says_ko", "answer", "answer_ko"), _is_text),
     **dict.fromkeys(("num_seeds", "num_runs"), _is_count),
     **dict.fromkeys(("notes", "experiments"), _are_texts),
     **_EFFECT,
@@ -142,6 +142,7 @@ _RULE = {
 }
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("group", "says", "scope", "command", "statement", "budget", "commit"), ""),
+    **dict.fromkeys(("answer", "answer_ko"), ""),
     **dict.fromkeys(("num_seeds", "num_runs"), 0),
     **dict.fromkeys(("effect", "low", "high", "least", "most", "seeds_needed")),
     "bound": "none",

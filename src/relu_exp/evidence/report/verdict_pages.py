@@ -29,6 +29,11 @@ from relu_exp.evidence.report.saved_verdicts import read_verdicts, rule_as_json
 __all__ = ["Judged", "build", "read_verdicts"]
 
 SURPRISING: tuple[VerdictName, ...] = ("refuted", "conditional")
+_COLUMNS = (
+    *("claim", "verdict", "effect", "low", "high"),
+    *("num_seeds", "experiment", "scope", "answer", "answer_ko"),
+)
+"""The columns of verdicts.csv."""
 _JSON_NAMES = {"text": "says", "text_ko": "says_ko", "settings": "cells"}
 """What verdicts.json calls the fields of a verdict that have another name here."""
 
@@ -166,9 +171,7 @@ def _draw(
 def _as_csv(judged: Sequence[JudgedClaim]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["claim", "verdict", "effect", "low", "high", "num_seeds", "experiment", "scope"]
-    )
+    writer.writerow(_COLUMNS)
     for one in judged:
         verdict = one.verdict
         numbers = [
@@ -176,9 +179,8 @@ def _as_csv(judged: Sequence[JudgedClaim]) -> str:
             for value in (verdict.effect, verdict.low, verdict.high)
         ]
         experiments = " ".join(one.claim.experiments)
-        writer.writerow(
-            [one.claim.id, verdict.name, *numbers, verdict.num_seeds, experiments, verdict.scope]
-        )
+        said = (verdict.num_seeds, experiments, verdict.scope, *one.answer)
+        writer.writerow([one.claim.id, verdict.name, *numbers, *said])
     return text.getvalue()
 
 
@@ -199,6 +201,8 @@ def _as_json(judged: Sequence[JudgedClaim]) -> str:
                 "experiments": list(claim.experiments),
                 "rule": rule_as_json(claim.rule),
                 "verdict": verdict.pop("name"),
+                "answer": one.answer.en,
+                "answer_ko": one.answer.ko,
                 **{_JSON_NAMES.get(key, key): value for key, value in verdict.items()},
                 "num_runs": len(run_ids),
                 "command": one.command,

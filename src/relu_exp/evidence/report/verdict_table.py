@@ -1,4 +1,4 @@
-"""The verdicts on a terminal: a compact table per group, each effect drawn as a small bar."""
+"""The verdicts on a terminal: a table per group, below each row its answer in one sentence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
+from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +24,10 @@ _WIDE = 112
 """Characters that a terminal needs for whole words."""
 _NARROW = {"claim": 35, "effect, 95% interval": 24}
 """Widths of columns in a terminal of 80 characters."""
+_BARS = "against│for"
+"""The heading of the column of bars."""
+_LINES = 3
+"""Lines that a row takes with its answer."""
 _HALF = 7
 """Characters of a bar on either side of its threshold."""
 _LEGEND = (
@@ -48,11 +54,25 @@ def show_verdicts(
         rows = [row for row in verdicts.values() if row["group"] == group]
         if not rows:
             continue
-        kept = _kept(rows, most_rows)
-        console.print(_table(f"{group}. {name}", kept, console.width < _WIDE))
+        has_answers = any(row.get("answer") for row in rows)
+        kept = _kept(rows, most_rows // _LINES if most_rows and has_answers else most_rows)
+        _show(_table(f"{group}. {name}", kept, console.width < _WIDE), kept, console)
         if len(kept) < len(rows):
             console.print(f"and {len(rows) - len(kept)} more: relu-exp list claims", style="dim")
     console.print(_LEGEND, style="dim", highlight=False)
+
+
+def _show(table: Table, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print a table, of which a row is a line, with the rows' answers between the lines."""
+    lines = console.render_lines(table, pad=False, new_lines=True)
+    heading = next(
+        number for number, line in enumerate(lines) if any(_BARS in piece.text for piece in line)
+    )
+    answers = {heading + 2 + index: row.get("answer", "") for index, row in enumerate(rows)}
+    for number, line in enumerate(lines):
+        console.print(Segments(line), end="")
+        if answers.get(number):
+            console.print(Padding(Text(answers[number]), (0, 0, 0, 2)), highlight=False)
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]], is_narrow: bool) -> Table:
@@ -60,7 +80,7 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]], is_narrow: bool) -> Ta
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.pad_edge = False
     most = _NARROW if is_narrow else {}
-    for heading in ["claim", "against│for", "effect, 95% interval"]:
+    for heading in ["claim", _BARS, "effect, 95% interval"]:
         width = most.get(heading)
         table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=width)
     if not is_narrow:

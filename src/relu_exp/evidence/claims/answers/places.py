@@ -1,0 +1,100 @@
+"""Places: settings of a claim's grid, in words that a reader can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
+from typing import Any
+
+from relu_exp.evidence.claims.answers.numbers import join
+from relu_exp.evidence.claims.verdicts import SettingVerdict
+from relu_exp.evidence.data.labels import NAMES
+from relu_exp.evidence.data.language import current_language, in_language
+from relu_exp.evidence.data.texts import Text, as_text, read_texts
+
+__all__ = ["NUM_SHOWN", "Where", "conditions_of", "each_of", "in_words", "plain"]
+
+Where = dict[str, tuple[str, ...]]
+"""A condition: values of some axes of the grid, of which a setting has one each."""
+NUM_SHOWN = 3
+"""Conditions that a sentence names before it counts the others."""
+_DATA: Mapping[str, Any] = read_texts(__package__, "places.yaml")
+_AXES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["axes"].items()}
+_VALUES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["values"].items()}
+_WHOLE = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["whole"].items()}
+_PATTERNS = [(re.compile(each["is"]), Text(each["en"], each["ko"])) for each in _DATA["patterns"]]
+
+
+def conditions_of(
+    some: Sequence[SettingVerdict], every: Sequence[SettingVerdict]
+) -> list[Where] | None:
+    """Return the shortest conditions that some settings of all fulfil and no other one does.
+
+    None where more than a few are needed. An axis on which all settings agree is left out.
+    """
+    axes = _varying(every)
+    others = [each for each in every if each not in some]
+    for count in range(1, len(axes) + 1):
+        for chosen in combinations(axes, count):
+            here = _values(some, chosen)
+            if here & _values(others, chosen):
+                continue
+            columns = [tuple(dict.fromkeys(v)) for v in zip(*_ordered(some, chosen), strict=True)]
+            if set(product(*columns)) == here:
+                return [dict(zip(chosen, columns, strict=True))]
+            if len(here) <= NUM_SHOWN:
+                return [
+                    {axis: (value,) for axis, value in zip(chosen, values, strict=True)}
+                    for values in dict.fromkeys(_ordered(some, chosen))
+                ]
+    return None
+
+
+def in_words(where: Where) -> str:
+    """Return a condition in words, as in "with tanh at depth 4"; in Korean as a noun phrase."""
+    phrases = []
+    for axis, values in where.items():
+        if len(values) == 1 and values[0] in _WHOLE:
+            phrases.append(in_language(_WHOLE[values[0]]))
+            continue
+        shown = join([plain(value) for value in values], "·")
+        template = _AXES.get(axis, _AXES["other"])
+        phrases.append(in_language(template).format(n=shown, axis=axis.replace("_", " ")))
+    return (", " if current_language() == "ko" else " ").join(phrases)
+
+
+def each_of(every: Sequence[SettingVerdict]) -> Iterator[tuple[Where, SettingVerdict]]:
+    """Yield settings, each with what tells it from the others."""
+    axes = _varying(every)
+    for setting in every:
+        yield {axis: (setting.where[axis],) for axis in axes}, setting
+
+
+def plain(value: str) -> str:
+    """Return a value of an axis in words, without names that only code uses."""
+    if value in _VALUES:
+        return in_language(_VALUES[value])
+    if value in NAMES:
+        return NAMES[value]
+    for pattern, text in _PATTERNS:
+        value = pattern.sub(in_language(text), value)
+    for name, shown in NAMES.items():
+        if "_" in name:
+            value = value.replace(name, shown)
+    if re.fullmatch(r"\d+\.0", value):
+        value = value.removesuffix(".0")
+    return value.replace("_", " ").replace("=", " ")
+
+
+def _varying(every: Sequence[SettingVerdict]) -> list[str]:
+    axes = list(every[0].where) if every else []
+    return [axis for axis in axes if len({each.where[axis] for each in every}) > 1]
+
+
+def _ordered(some: Iterable[SettingVerdict], axes: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(each.where[axis] for axis in axes) for each in some]
+
+
+def _values(some: Iterable[SettingVerdict], axes: Sequence[str]) -> set[tuple[str, ...]]:
+    return set(_ordered(some, axes))

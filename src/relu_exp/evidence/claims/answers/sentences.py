@@ -1,0 +1,232 @@
+"""Sentences: a verdict with its deciding numbers, in each language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from relu_exp.evidence.claims.answers.findings import Told, measured, told
+from relu_exp.evidence.claims.answers.numbers import (
+    RATIOS,
+    Measured,
+    Unit,
+    amount,
+    limit,
+    range_of,
+    said,
+    signed,
+)
+from relu_exp.evidence.claims.answers.places import NUM_SHOWN
+from relu_exp.evidence.claims.answers.reasons import reason
+from relu_exp.evidence.claims.answers.words_of import WORDS, Finding, Own, own_words
+from relu_exp.evidence.claims.registry import Claim
+from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
+from relu_exp.evidence.data.language import LANGUAGES, current_language, in_language, language
+from relu_exp.evidence.data.texts import Text
+
+__all__ = ["answer"]
+
+
+def answer(claim: Claim, verdict: Verdict) -> Text:
+    """Return what was found about a claim, in one sentence of each language."""
+    sentences = {}
+    for name in LANGUAGES:
+        with language(name):
+            sentences[name] = _capital(_sentence(own_words(claim), claim.rule, verdict))
+    return Text(**sentences)
+
+
+def _sentence(words: Own, rule: Rule, verdict: Verdict) -> str:
+    if verdict.name == "not decided":
+        return WORDS("not_decided", because=reason(verdict.text))
+    key = "equivalent" if verdict.equivalent else verdict.name
+    return WORDS(
+        key,
+        holds=in_language(words.holds),
+        fails=in_language(words.fails),
+        because=_because(rule, verdict) if key == "inconclusive" else "",
+        finding=_finding(words, rule, verdict),
+    )
+
+
+def _finding(words: Own, rule: Rule, verdict: Verdict) -> str:
+    """Return the clause that has the deciding numbers."""
+    if rule.kind == "cases":
+        return _cases(verdict)
+    first = words.findings[0]
+    if rule.kind == "share":
+        return _share(first, rule, verdict)
+    if rule.kind == "either":
+        return _either(first, rule, verdict)
+    is_mean = rule.kind == "effects" and rule.need == "mean"
+    if not verdict.settings or (is_mean and not verdict.place):
+        return _mean(first, rule, verdict)
+    return _by_settings(words, rule, verdict)
+
+
+def _cases(verdict: Verdict) -> str:
+    if verdict.num_wrong:
+        return WORDS("cases_disagree", wrong=verdict.num_wrong, n=verdict.num_cases)
+    return WORDS(f"cases_agree{'_two' if verdict.num_cases == 2 else ''}", n=verdict.num_cases)
+
+
+def _share(finding: Finding, rule: Rule, verdict: Verdict) -> str:
+    held, broken = _sides(verdict)
+    found = WORDS("share_found", held=len(held), broken=len(broken), total=len(verdict.settings))
+    assert rule.threshold is not None
+    assert rule.part_threshold is not None
+    part = limit(rule.part_threshold, "above", finding.unit)
+    needed = WORDS("extra_share", n=amount(rule.threshold, "percent"))
+    return _with_extras(_said(finding, found).replace("{part}", part), [needed])
+
+
+def _either(finding: Finding, rule: Rule, verdict: Verdict) -> str:
+    held, broken = _sides(verdict)
+    assert rule.threshold is not None
+    return WORDS(
+        "either_found",
+        finding=_said(finding, amount(verdict.effect, finding.unit)),
+        limit=amount(rule.threshold, finding.unit),
+        held=len(held),
+        broken=len(broken),
+        total=len(verdict.settings),
+    )
+
+
+def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
+    """Return the mean that decides, with the range over settings."""
+    extras = []
+    found = said(measured(finding, verdict), finding.unit)
+    numbers = [measured(finding, each) for each in verdict.settings]
+    known = [each for each in numbers if each.bound == "none"]
+    if verdict.bound == "both" and known:
+        found = WORDS("where_known", n=range_of(known, finding.unit))
+    elif len(numbers) > 1 and verdict.bound != "both":
+        found = found if found == WORDS("same") else WORDS("on_average", n=found)
+        ends = sorted(numbers, key=lambda each: each.value)
+        shown = [said(end, finding.unit) for end in (ends[0], ends[-1])]
+        if known == numbers and shown[0] != shown[1]:
+            extras.append(WORDS("extra_range", range=signed(ends[0], ends[-1], finding.unit)))
+    ends_are_known = math.isfinite(verdict.low) and math.isfinite(verdict.high)
+    if (verdict.equivalent or verdict.name == "inconclusive") and ends_are_known:
+        low, high = sorted(finding.number(end) for end in (verdict.low, verdict.high))
+        if finding.unit == "percent" and 0 <= verdict.effect <= 1:  # a share of a whole
+            low, high = max(low, 0.0), min(high, 1.0)
+        ends = [Measured(low), Measured(high)]
+        extras.append(WORDS("extra_interval", range=signed(ends[0], ends[1], finding.unit)))
+    extras += _asked(finding, rule, verdict)
+    return _with_extras(_said(finding, found), extras)
+
+
+def _by_settings(words: Own, rule: Rule, verdict: Verdict) -> str:
+    """Return what was found in the settings that decide, each kind of number in its own clause."""
+    clauses = []
+    for finding in words.findings:
+        every = [each for each in verdict.settings if _is_of(finding, each)]
+        if not every:
+            continue
+        parts = [part for part in _parts(every, rule, verdict) if part.settings]
+        if not parts:
+            continue
+        found = told(parts, every, finding)
+        extras = _counted(parts, every, rule, verdict)
+        if verdict.name != "conditional":
+            extras += _asked(finding, rule, verdict)
+        clauses.append(_with_extras(_said(finding, found), extras))
+    text = _joined(clauses)
+    held, broken = _sides(verdict)
+    is_open = verdict.name == "inconclusive" and len(verdict.settings) > 1
+    if is_open and (held or broken):
+        total = len(verdict.settings)
+        count = WORDS("extra_count", held=len(held), broken=len(broken), total=total)
+        text = f"{text[:-1]}; {count})" if text.endswith(")") else _with_extras(text, [count])
+    return text
+
+
+def _parts(every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict) -> list[Told]:
+    """Return the settings that a sentence is about: those that decide, or all of them."""
+    held = [each for each in every if each.verdict == "supported"]
+    broken = [each for each in every if each.verdict == "refuted"]
+    if verdict.name == "conditional":
+        return [Told(held, "holds_at"), Told(broken, "fails_at")]
+    if rule.need == "mean" and held and broken:
+        return [Told(held), Told(broken)]
+    if verdict.name == "refuted" and rule.need == "every":
+        return [Told(broken)]
+    if verdict.name == "supported" and rule.need == "some":
+        return [Told(held)]
+    return [Told(list(every))]
+
+
+def _counted(
+    parts: Sequence[Told], every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict
+) -> list[str]:
+    """Return in how many settings it is so, where the numbers do not say it."""
+    shown = sum(len(part.settings) for part in parts)
+    if shown < len(every):
+        is_open = verdict.name == "conditional" or rule.need == "every"
+        return [WORDS("extra_open", n=len(every) - shown)] if is_open else []
+    if len(every) == 1 or (len(parts) == 1 and len(every) <= NUM_SHOWN) or len(parts) > 1:
+        return []
+    is_settled = verdict.name in ("supported", "refuted")
+    return [WORDS("extra_all" if is_settled else "extra_over", n=len(every))]
+
+
+def _joined(clauses: Sequence[str]) -> str:
+    """Return clauses as one sentence; in Korean all but the last go on."""
+    if current_language() != "ko":
+        return "; ".join(clauses)
+    *others, last = clauses or [""]
+    return ", ".join([*("이고".join(each.rsplit("이다", 1)) for each in others), last])
+
+
+def _asked(finding: Finding, rule: Rule, verdict: Verdict) -> list[str]:
+    """Return what the claim needs, where the number alone does not show that it falls short."""
+    if rule.threshold is None or verdict.equivalent or verdict.name == "supported":
+        return []
+    neutral = 1.0 if finding.unit in RATIOS else 0.0 if finding.unit in ("points", "size") else None
+    threshold = finding.number(rule.threshold)
+    found = finding.number(verdict.effect)
+    opposite = neutral is not None and (found - neutral) * (threshold - neutral) < 0
+    if verdict.name == "refuted" and opposite:
+        return []
+    is_above = (rule.claimed_side == "above") != finding.is_reversed
+    return [_limit(threshold, "above" if is_above else "below", finding.unit)]
+
+
+def _limit(threshold: float, side: str, unit: Unit) -> str:
+    return WORDS("extra_limit", limit=limit(threshold, side, unit))
+
+
+def _because(rule: Rule, verdict: Verdict) -> str:
+    """Return why a claim is open."""
+    if verdict.num_seeds < 2:
+        return WORDS(f"one_{rule.over}")
+    if any("on its own (p = " in note for note in verdict.notes):  # Holm's correction took it back
+        return WORDS(f"few_{rule.over}s_among_many", n=verdict.num_seeds)
+    if verdict.bound != "none":
+        return WORDS("never_arrives")
+    if verdict.seeds_needed is None:
+        return WORDS("too_near")
+    return WORDS(f"few_{rule.over}s", n=verdict.num_seeds)
+
+
+def _sides(verdict: Verdict) -> tuple[list[SettingVerdict], list[SettingVerdict]]:
+    held = [each for each in verdict.settings if each.verdict == "supported"]
+    return held, [each for each in verdict.settings if each.verdict == "refuted"]
+
+
+def _is_of(finding: Finding, setting: SettingVerdict) -> bool:
+    return all(setting.where.get(axis) in values for axis, values in finding.where.items())
+
+
+def _said(finding: Finding, found: str) -> str:
+    return in_language(finding.says).replace("{found}", found)
+
+
+def _with_extras(text: str, extras: Sequence[str]) -> str:
+    return WORDS("extras", finding=text, extras="; ".join(extras)) if extras else text
+
+
+def _capital(text: str) -> str:
+    return text if text.startswith(("tanh", "max(")) else text[:1].upper() + text[1:]

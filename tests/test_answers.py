@@ -1,0 +1,335 @@
+"""Answers: for every claim and every outcome one plain sentence that agrees with the verdict."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from relu_exp.evidence.claims.answers import answer
+from relu_exp.evidence.claims.answers.findings import measured
+from relu_exp.evidence.claims.answers.numbers import Measured, amount, digits, range_of, said
+from relu_exp.evidence.claims.answers.places import conditions_of, in_words
+from relu_exp.evidence.claims.answers.words_of import OWN, own_words
+from relu_exp.evidence.claims.judging import judge, judge_all
+from relu_exp.evidence.claims.registry import Claim, all_claims
+from relu_exp.evidence.claims.verdicts import Effects, Rule, SettingVerdict, Verdict
+from relu_exp.evidence.data.language import language
+from relu_exp.evidence.data.texts import Text
+
+CLAIMS = list(all_claims())
+SAMPLED = [claim for claim in CLAIMS if claim.rule.kind == "effects"]
+COUNTED = [claim for claim in CLAIMS if claim.rule.kind == "counts"]
+EXACT = [claim for claim in CLAIMS if claim.rule.kind == "cases"]
+SEEDS = 8
+NOISE = (0.9, 0.95, 0.98, 1.0, 1.0, 1.02, 1.05, 1.1)
+
+
+def by_id(claims: list[Claim]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("claim", claims, ids=[claim.id for claim in claims])
+
+
+def places(claim: Claim) -> list[dict[str, str]]:
+    """Return a grid of the claim's axes, with the values that its words name."""
+    values = []
+    for axis in claim.rule.grid:
+        named = [v for each in own_words(claim).findings for v in each.where.get(axis, ())]
+        values.append(named or ["leaky_relu", "SGD (momentum=0.9)"])
+    return [dict(zip(claim.rule.grid, one, strict=True)) for one in product(*values)]
+
+
+def away(rule: Rule, sizes: list[float]) -> list[float]:
+    """Return effects from their distances from the threshold, positive on the claimed side."""
+    assert rule.threshold is not None
+    way = 1 if rule.claimed_side == "above" else -1
+    if rule.ratio:
+        return [rule.threshold * 1.7 ** (way * size) for size in sizes]
+    step = 0.03123 + 0.4 * abs(rule.threshold)
+    return [rule.threshold + way * step * size for size in sizes]
+
+
+def planted(claim: Claim, sides: list[float], bound: str | None = None) -> Verdict:
+    """Return the verdict of effects at distances from the threshold, one for each setting."""
+    rows = []
+    for where, side in zip(places(claim), sides, strict=True):
+        effects = away(claim.rule, [side * noise for noise in NOISE])
+        rows += [where | {"seed": seed, "effect": e} for seed, e in enumerate(effects)]
+    found = pd.DataFrame(rows)
+    return judge(Effects(found if bound is None else found.assign(bound=bound)), claim.rule)
+
+
+def check_plain(claim: Claim, found: Text) -> None:
+    """Check what holds of every answer: one sentence that a student can read."""
+    for text in found:
+        assert re.findall(r"[.!?](?=\s|$)", text) == ["."], text
+        assert text.endswith("."), text
+        assert not re.search(r"[a-z]_[a-z]|\w=\w|[{}]|\bnan\b|\binf\b|\de[-+]?\d", text), text
+        for number in re.findall(r"\d[\d,]*(?:\.\d+)?", text):
+            significant = number.replace(",", "").replace(".", "").strip("0")
+            assert len(significant) <= 3, (number, text)
+        for name in (claim.id, *claim.experiments):
+            assert "-" not in name or name not in text, text
+    assert re.search("[가-힣]", found.ko)
+    assert not re.search("[가-힣]", found.en)
+
+
+def begins(text: str, with_: str) -> bool:
+    return text.lower().startswith(with_.lower())
+
+
+def check_number(claim: Claim, verdict: Verdict | SettingVerdict, found: Text) -> None:
+    """Check that an answer has the number of an effect."""
+    where = verdict.where if isinstance(verdict, SettingVerdict) else {}
+    for finding in own_words(claim).findings:
+        if where and all(where.get(axis) in values for axis, values in finding.where.items()):
+            number = measured(finding, verdict)
+            with language("en"):
+                shown = amount(abs(number.value), finding.unit).split()[0].rstrip("%")
+            assert all(shown in text for text in found), (shown, found)
+
+
+@by_id(SAMPLED)
+def test_an_answer_says_that_a_claim_holds_and_by_how_much(claim: Claim) -> None:
+    verdict = planted(claim, [1.0] * len(places(claim)))
+    found = answer(claim, verdict)
+    assert verdict.name == "supported"
+    check_plain(claim, found)
+    assert begins(found.en, own_words(claim).holds.en)
+    assert begins(found.ko, own_words(claim).holds.ko)
+    for setting in verdict.settings:
+        check_number(claim, setting, found)
+
+
+@by_id(SAMPLED)
+def test_an_answer_says_that_a_claim_fails_and_by_how_much(claim: Claim) -> None:
+    verdict = planted(claim, [-1.0] * len(places(claim)))
+    found = answer(claim, verdict)
+    assert verdict.name == "refuted"
+    check_plain(claim, found)
+    if verdict.equivalent:
+        assert begins(found.en, "There is no difference that matters")
+    else:
+        assert begins(found.en, own_words(claim).fails.en)
+        assert begins(found.ko, own_words(claim).fails.ko)
+    for setting in verdict.settings:
+        check_number(claim, setting, found)
+
+
+@by_id([claim for claim in SAMPLED if claim.rule.grid and claim.rule.need != "some"])
+def test_an_answer_names_where_a_claim_holds_and_where_not(claim: Claim) -> None:
+    sides = [1.0] * len(places(claim))
+    sides[0] = -1.0
+    verdict = planted(claim, sides)
+    found = answer(claim, verdict)
+    assert verdict.name == "conditional"
+    check_plain(claim, found)
+    assert begins(found.en, "It depends")
+    assert begins(found.ko, "조건에 따라 다르다")
+    assert "(there it does not)" in found.en
+    assert "(이때는 틀림)" in found.ko
+    for setting in verdict.settings:
+        check_number(claim, setting, found)
+
+
+@by_id(SAMPLED)
+@pytest.mark.parametrize("num_seeds", [1, SEEDS])
+def test_an_answer_says_why_a_claim_is_open(claim: Claim, num_seeds: int) -> None:
+    rows = [
+        where | {"seed": seed, "effect": away(claim.rule, [3 * (-1) ** seed])[0]}
+        for where in places(claim)
+        for seed in range(num_seeds)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
+    found = answer(claim, verdict)
+    assert verdict.name == "inconclusive"
+    check_plain(claim, found)
+    assert begins(found.en, "Not settled, because ")
+    assert "아직 결론이 없다" in found.ko
+    assert ("one " in found.en.split(":")[0]) == (num_seeds == 1)
+    assert "the claim needs" in found.en
+
+
+@by_id(SAMPLED)
+def test_a_claim_that_only_the_number_of_claims_leaves_open_says_so(claim: Claim) -> None:
+    verdict = planted(claim, [1.0] * len(places(claim)))
+    taken_back = replace(verdict, name="inconclusive", notes=("supported on its own (p = 0.02)",))
+    found = answer(claim, taken_back)
+    check_plain(claim, found)
+    assert "once all claims are counted" in found.en
+    assert "여러 주장을 함께" in found.ko
+
+
+@by_id([claim for claim in SAMPLED if claim.rule.censored])
+def test_a_time_that_never_came_is_at_least_so_many_times(claim: Claim) -> None:
+    rule = claim.rule
+    bound = "lower" if rule.claimed_side == "above" else "upper"
+    verdict = planted(claim, [1.0] * len(places(claim)), bound)
+    found = answer(claim, verdict)
+    assert verdict.name == "supported"
+    check_plain(claim, found)
+    assert ("at least" if bound == "lower" else "at most") in found.en
+    assert ("이상" if bound == "lower" else "이하") in found.ko
+    open_ = planted(claim, [-1.0] * len(places(claim)), bound)
+    shown = answer(claim, open_)
+    assert open_.name == "inconclusive"
+    assert "never reach the goal" in shown.en
+    assert "at least" in shown.en or bound == "upper"
+    check_plain(claim, shown)
+
+
+@by_id([claim for claim in SAMPLED if claim.rule.margin])
+def test_no_difference_that_matters_is_an_answer(claim: Claim) -> None:
+    neutral = 1.0 if claim.rule.ratio else 0.0
+    rows = [
+        where | {"seed": seed, "effect": neutral + 0.001 * seed}
+        for where in places(claim)
+        for seed in range(SEEDS)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
+    found = answer(claim, verdict)
+    assert verdict.equivalent
+    check_plain(claim, found)
+    assert begins(found.en, "There is no difference that matters")
+    assert begins(found.ko, "의미 있는 차이가 없다")
+
+
+@by_id(COUNTED)
+@pytest.mark.parametrize("broken", ["none", "one", "all"])
+def test_an_answer_counts_exceptions(claim: Claim, broken: str) -> None:
+    every = places(claim)
+    exceptions = {"none": [0] * len(every), "all": [31] * len(every)}.get(
+        broken, [31, *[0] * (len(every) - 1)]
+    )
+    rows = [
+        where | {"seed": 0, "found": number, "of": 97}
+        for where, number in zip(every, exceptions, strict=True)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
+    found = answer(claim, verdict)
+    check_plain(claim, found)
+    for setting in verdict.settings:
+        check_number(claim, setting, found)
+    first = {
+        "none": own_words(claim).holds.en,
+        "one": "It depends",
+        "all": own_words(claim).fails.en,
+    }
+    assert begins(found.en, first[broken])
+
+
+@by_id([claim for claim in CLAIMS if claim.rule.kind in ("share", "either")])
+@pytest.mark.parametrize("size", [0.0001, 0.05, -0.05])
+def test_an_answer_counts_settings(claim: Claim, size: float) -> None:
+    rows = [
+        where | {"seed": seed, "effect": size * noise}
+        for where in places(claim)
+        for seed, noise in enumerate(NOISE)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
+    found = answer(claim, verdict)
+    check_plain(claim, found)
+    held = sum(setting.verdict == "supported" for setting in verdict.settings)
+    assert f"surely in {held} of" in found.en or f"in {held} of" in found.en
+    assert f"{held}개에서" in found.ko
+    start = {"supported": own_words(claim).holds.en, "refuted": own_words(claim).fails.en}
+    assert begins(found.en, start.get(verdict.name, "Not settled"))
+
+
+@by_id(EXACT)
+@pytest.mark.parametrize("num_wrong", [0, 1, 3])
+def test_an_answer_counts_computed_cases(claim: Claim, num_wrong: int) -> None:
+    cases = pd.DataFrame({"holds": [False] * num_wrong + [True] * (7 - num_wrong)})
+    found = answer(claim, judge(Effects(cases, text="computed"), claim.rule))
+    check_plain(claim, found)
+    words = own_words(claim)
+    assert begins(found.en, (words.fails if num_wrong else words.holds).en)
+    assert begins(found.ko, (words.fails if num_wrong else words.holds).ko)
+    assert (f"{num_wrong} of 7" if num_wrong else "all 7") in found.en
+    assert "7가지" in found.ko
+
+
+def test_a_claim_without_runs_says_so_without_names_of_experiments(tmp_path: Path) -> None:
+    verdicts = judge_all(tmp_path)
+    for claim in CLAIMS:
+        found = answer(claim, verdicts[claim.id])
+        check_plain(claim, found)
+        assert begins(found.en, "Not decided, because ")
+        assert found.ko.endswith("판정하지 않았다.")
+
+
+def test_the_words_of_every_claim_are_for_what_its_rule_measures() -> None:
+    rules = {claim.id: claim.rule for claim in CLAIMS}
+    assert OWN.keys() == rules.keys()
+    other = [
+        id
+        for id, own in OWN.items()
+        if rules[id].kind != "cases" and own.measure != rules[id].measure
+    ]
+    assert not other, f"read their words in claims.yaml again: {', '.join(other)}"
+
+
+def test_words_for_another_measure_are_not_said() -> None:
+    claim = next(claim for claim in SAMPLED if claim.rule.ratio)
+    changed = replace(claim, rule=replace(claim.rule, measure="weight_loss over {all} runs"))
+    verdict = planted(changed, [1.0] * len(places(changed)))
+    found = answer(changed, verdict)
+    check_plain(changed, found)
+    assert begins(found.en, "The claim holds: weight loss over (all) runs is ")
+    assert begins(found.ko, "주장은 맞다: 측정값은 ")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (1.2345, "1.23"), (-0.0456, "−0.0456"), (2660.4, "2,660"), (26042000, "2.6 × 10⁷")],
+)
+def test_numbers_have_three_digits_at_most(value: float, shown: str) -> None:
+    assert digits(value) == shown
+    assert digits(math.inf) == "∞"
+
+
+def test_differences_say_which_way_they_go() -> None:
+    low, high = Measured(-0.0167), Measured(0.563)
+    assert said(low, "points") == "1.7 points lower"
+    assert said(Measured(0.01), "size") == "1 point larger"
+    assert said(Measured(0.0), "points") == "the same"
+    assert range_of([low, high], "points") == "between 1.7 points lower and 56.3 points higher"
+    assert range_of([high, Measured(0.1)], "points") == "10 to 56.3 points higher"
+    with language("ko"):
+        assert range_of([low, high], "points") == "1.7%p 낮은 값부터 56.3%p 높은 값까지 나온다"
+
+
+def test_a_share_below_a_whole_is_not_a_whole() -> None:
+    assert amount(0.99996, "percent") == "99.9%"
+    assert amount(1.0, "percent") == "100%"
+    assert amount(0.00004, "percent") != "0%"
+
+
+def test_a_range_with_a_bound_has_no_upper_end() -> None:
+    numbers = [Measured(1.5), Measured(9.21, "lower"), Measured(2.0, "both")]
+    assert range_of(numbers, "times") == "1.5 to at least 9.21 times"
+    assert range_of(numbers[1:], "times") == "at least 9.21 times"
+
+
+def setting(verdict: str, **where: str) -> SettingVerdict:
+    return SettingVerdict(where, 1.0, 0.9, 1.1, 5, verdict)  # type: ignore[arg-type]
+
+
+def test_a_condition_is_the_shortest_that_tells_settings_apart() -> None:
+    every = [
+        setting("supported" if depth == "4" else "refuted", activation=activation, depth=depth)
+        for activation in ("relu", "tanh")
+        for depth in ("1", "4")
+    ]
+    held = [each for each in every if each.verdict == "supported"]
+    (condition,) = conditions_of(held, every) or []
+    assert condition == {"depth": ("4",)}
+    assert in_words(condition) == "at depth 4"
+    (condition,) = conditions_of(every[:1], every) or []
+    assert in_words(condition) == "with ReLU at depth 1"
+    with language("ko"):
+        assert in_words(condition) == "ReLU, 깊이 1"
