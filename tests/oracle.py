@@ -74,7 +74,9 @@ class ResidualMlp(Mlp):
         super().__init__(run, num_features, num_outputs)
         is_normalized = run.network.as_dict().get("normalization") == "layer"
         width = run.width or 1
-        self.norm = nn.LayerNorm(width, elementwise_affine=False) if is_normalized else nn.Identity()
+        self.norm = (
+            nn.LayerNorm(width, elementwise_affine=False) if is_normalized else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.activations[0](self.linears[0](x))
