@@ -68,18 +68,26 @@ class Mlp(nn.Module):
 
 
 class ResidualMlp(Mlp):
-    """ResNet blocks of two fully connected layers: relu(x + W relu(W x))."""
+    """ResNet blocks of two fully connected layers: relu(x + W relu(W x)), normalized or not."""
+
+    def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
+        super().__init__(run, num_features, num_outputs)
+        is_normalized = run.network.as_dict().get("normalization") == "layer"
+        width = run.width or 1
+        self.norm = (
+            nn.LayerNorm(width, elementwise_affine=False) if is_normalized else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.activations[0](self.linears[0](x))
         hidden = list(zip(self.linears[1:-1], self.activations[1:], strict=True))
         while len(hidden) >= 2:
             (first, phi1), (second, phi2) = hidden[:2]
-            x = phi2(x + second(phi1(first(x))))
+            x = phi2(x + second(phi1(first(self.norm(x)))))
             hidden = hidden[2:]
         for linear, phi in hidden:
-            x = phi(linear(x))
-        return self.linears[-1](x)
+            x = phi(linear(self.norm(x)))
+        return self.linears[-1](self.norm(x))
 
 
 class DocumentCnn(nn.Module):

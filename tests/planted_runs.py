@@ -31,7 +31,8 @@ SMALL = Choice("normal", (("std", 0.01),))
 class Truth:
     """What a run measures: `time` is the updates in which its loss falls by a factor e.
 
-    `batch_losses` are those of the minibatches, one an update.
+    `batch_losses` are those of the minibatches, one an update; `test_gap` is what test loss is
+    above training loss.
     """
 
     time: float = 50.0
@@ -40,6 +41,7 @@ class Truth:
     final_losses: tuple[float, float] | None = None
     batch_losses: Sequence[float] = ()
     diverged_at: int | None = None
+    test_gap: float = 0.0
 
 
 def runs(
@@ -91,7 +93,7 @@ def _add(tables: dict[str, dict[str, list[Any]]], config: RunConfig, truth: Trut
                 **at,
                 step=step,
                 split=split,
-                loss=2.3 * left,
+                loss=2.3 * left + (truth.test_gap if split == "test" else 0.0),
                 accuracy=min(1.0, 0.1 + (height + noise - 0.1) * (1 - left)),
             )
         final[f"final_{split}_accuracy"] = min(1.0, height + noise)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.evidence.claims.arms import at_best_rate, at_matched_rate, choose, ratios
 from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
+from relu_exp.evidence.claims.speeds import speed_ratios
 from relu_exp.evidence.claims.topics import convergence
 from relu_exp.evidence.claims.verdicts import Effects, Need, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -31,37 +33,54 @@ def write(
     deep: Mapping[str, float] | None = None,
     accuracy: Mapping[str, float] | None = None,
     num_seeds: int = 4,
+    fails: Collection[tuple[str, int]] = (),
 ) -> Evidence:
-    """Write convergence-speed: updates by activation, others in deep networks; 0.3 is too high."""
+    """Write convergence-speed: updates by activation, others in deep networks.
+
+    The rate of 0.1 is the fastest, 0.05 takes half as long again and is more accurate. In seeds of
+    an activation that `fails` every rate diverges.
+    """
 
     def truth(run: RunConfig) -> Truth:
         name = run.activation.name
         time = (deep or times)[name] if run.depth == 4 else times[name]
         height = (accuracy or {}).get(name, 0.9)
-        # faster at first, and worse in the end: the rate is tuned on validation
-        return Truth(time / 3, height - 0.1) if run.learning_rate == 0.3 else Truth(time, height)
+        is_fast = run.learning_rate == 0.1
+        diverges = (name, run.seed) in fails
+        return Truth(
+            time if is_fast else 1.5 * time,
+            height if run.learning_rate == 0.05 else height - 0.1,
+            train_accuracy=height,
+            diverged_at=0 if diverges else None,
+        )
 
+    rates = (0.05, 0.1, 0.2)
     configs = [
         run
         for activation, initializer in ARMS
         if activation.name in times
         for depth in (1, 4)
-        for run in runs(num_seeds, activation=activation, initializer=initializer, depth=depth)
-    ]
-    plant(root / "convergence-speed", configs, truth)
-    cnn = [
-        run
-        for activation, initializer in ((TANH, XAVIER), (RELU, HE))
         for run in runs(
-            num_seeds,
-            activation=activation,
-            initializer=initializer,
-            network=Choice("small_cnn", (("output", "logits"),)),
-            depth=3,
-            width=None,
+            num_seeds, rates, activation=activation, initializer=initializer, depth=depth
         )
     ]
-    plant(root / "convergence-cnn", [run for run in cnn if run.activation.name in times], truth)
+    plant(root / "convergence-speed", configs, truth)
+    for experiment, dataset in (("convergence-cnn", "mnist5k"), ("convergence-fashion", "clothes")):
+        cnn = [
+            run
+            for activation, initializer in ((TANH, XAVIER), (RELU, HE))
+            for run in runs(
+                num_seeds,
+                rates,
+                activation=activation,
+                initializer=initializer,
+                network=Choice("small_cnn", (("output", "logits"),)),
+                dataset=Choice(dataset),
+                depth=3,
+                width=None,
+            )
+        ]
+        plant(root / experiment, [run for run in cnn if run.activation.name in times], truth)
     return Evidence(root)
 
 
@@ -106,25 +125,103 @@ def test_a_speed_that_depends_on_depth_is_conditional(tmp_path: Path) -> None:
     assert held == {"4"}
 
 
-def test_an_arm_that_never_arrives_counts_with_all_its_updates(tmp_path: Path) -> None:
+def test_a_rate_chosen_for_accuracy_has_no_say_in_speed(tmp_path: Path) -> None:
+    def truth(run: RunConfig) -> Truth:
+        if run.activation == RELU:
+            return Truth(50.0 if run.learning_rate == 0.1 else 80.0)
+        # as fast at 0.1, and more accurate where it takes three times as long
+        is_fast = run.learning_rate == 0.1
+        return Truth(50.0 if is_fast else 150.0, accuracy=0.8 if is_fast else 0.9)
+
+    configs = [
+        run
+        for activation, initializer in ((TANH, XAVIER), (RELU, HE))
+        for run in runs(8, (0.05, 0.1, 0.2), activation=activation, initializer=initializer)
+    ]
+    plant(tmp_path / "convergence-speed", configs, truth)
+    verdict = decide("relu-converges-faster-than-tanh", Evidence(tmp_path))
+    assert verdict.name == "refuted"
+    assert verdict.effect == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_rate_between_those_tried_is_read_off_a_parabola(tmp_path: Path) -> None:
+    def truth(run: RunConfig) -> Truth:
+        best = np.log(0.1) if run.activation == RELU else np.log(0.1) + 0.25
+        return Truth(50.0 * float(np.exp((np.log(run.learning_rate) - best) ** 2)))
+
+    configs = [
+        run
+        for activation in (TANH, RELU)
+        for run in runs(8, (0.05, 0.1, 0.2), activation=activation)
+    ]
+    frames = Frames.open(plant(tmp_path / "rates", configs, truth))
+    found = speed_ratios(frames, frames.runs, "activation", "tanh", "relu", [0.5], decisive=0.5)
+    assert np.log(found["effect"]).mean() == pytest.approx(0.0, abs=0.05)
+    # the rates tried are six hundredths from the best, and would turn the side of such a threshold
+    turned = speed_ratios(frames, frames.runs, "activation", "tanh", "relu", [0.5], decisive=1.03)
+    assert turned["effect"].isna().all()
+
+
+def test_a_best_rate_at_the_edge_is_a_bound_and_cannot_show_more_than_it_knows(
+    tmp_path: Path,
+) -> None:
+    def truth(run: RunConfig) -> Truth:
+        if run.activation == RELU:
+            return Truth(50.0 if run.learning_rate == 0.1 else 80.0)
+        return Truth(30.0 / run.learning_rate)
+
+    configs = [
+        run
+        for activation, initializer in ((TANH, XAVIER), (RELU, HE))
+        for run in runs(8, (0.05, 0.1, 0.2), activation=activation, initializer=initializer)
+    ]
+    plant(tmp_path / "convergence-speed", configs, truth)
+    # tanh is slower at every rate tried, and faster the higher it is: it may yet be as fast
+    verdict = decide("relu-converges-faster-than-tanh", Evidence(tmp_path))
+    assert verdict.name == "inconclusive"
+    assert {cell.bound for cell in verdict.settings} == {"upper"}
+
+
+def test_seeds_in_which_an_arm_diverges_are_counted_apart(tmp_path: Path) -> None:
+    evidence = write(tmp_path, {**SAME, "elu": 25.0}, num_seeds=8, fails=[("elu", 3), ("elu", 5)])
+    verdict = decide("elu-converges-faster-than-relu", evidence)
+    assert verdict.name == "supported"
+    assert verdict.effect == pytest.approx(2.0, rel=0.1)
+    assert verdict.num_seeds == 6
+    assert any("the second in 2 of 8" in note for note in verdict.notes)
+
+
+def test_an_arm_that_never_arrives_is_a_bound_that_supports(tmp_path: Path) -> None:
     evidence = write(tmp_path, {**SAME, "sigmoid": 1e6})
     verdict = decide("relu-converges-faster-than-sigmoid", evidence)
     assert verdict.name == "supported"
+    assert verdict.bound == "lower"
     late = [cell.effect for cell in verdict.settings if cell.where["threshold"] == "0.2"]
     assert late == pytest.approx([400 / (50 * np.log(2.3 / 0.2))] * 2, rel=0.1)
 
 
 def test_six_times_is_supported_at_eight_and_refuted_at_two(tmp_path: Path) -> None:
-    eight = {**SAME, "sigmoid": 200.0, "tanh": 200.0, "relu": 25.0}
+    eight = {**SAME, "tanh": 200.0, "relu": 25.0}
     accuracy = dict.fromkeys(SAME, 0.999)
     found = decide("relu-six-times-faster", write(tmp_path / "8", eight, accuracy=accuracy))
-    assert sum("tanh to 25% error" in note for note in found.notes) == 3
-    assert {cell.where["network"] for cell in found.settings} >= {"CNN", "MLP of depth 4"}
+    assert found.name == "supported"
+    assert {cell.where["data"] for cell in found.settings} == {"mnist5k", "clothes"}
     assert found.effect == pytest.approx(8, rel=0.15)
-    two = {**SAME, "sigmoid": 80.0, "tanh": 80.0, "relu": 40.0}
+    # sigmoid is twelve times slower, of which the source says nothing
+    two = {**SAME, "sigmoid": 480.0, "tanh": 80.0, "relu": 40.0}
     found = decide("relu-six-times-faster", write(tmp_path / "2", two, accuracy=accuracy))
     assert found.name == "refuted"
     assert "CIFAR-10" in found.scope
+    assert sum("dense network of depth" in note for note in found.notes) == 4
+
+
+def test_six_times_is_judged_on_digits_where_no_clothes_are_there(tmp_path: Path) -> None:
+    times = {**SAME, "tanh": 80.0, "relu": 40.0}
+    evidence = write(tmp_path, times, accuracy=dict.fromkeys(SAME, 0.999))
+    shutil.rmtree(tmp_path / "convergence-fashion")
+    found = decide("relu-six-times-faster", evidence)
+    assert "Judged on digits alone" in " ".join(found.notes)
+    assert {cell.where["data"] for cell in found.settings} == {"mnist5k"}
 
 
 def test_the_ranking_needs_every_step(tmp_path: Path) -> None:

@@ -23,7 +23,12 @@ OPTIMIZERS = [
     ("sgd", {"momentum": 0.9, "weight_decay": 1e-3}),
     ("adam", {"weight_decay": 1e-3}),
 ]
-NETWORKS = ["mlp", ("residual_mlp", {"block_size": 1}), "residual_mlp"]
+NETWORKS = [
+    "mlp",
+    ("residual_mlp", {"block_size": 1}),
+    "residual_mlp",
+    ("residual_mlp", {"normalization": "layer"}),
+]
 DATA = st.one_of(
     st.builds(
         lambda features: ("gaussian", {"num_samples": 250, "num_features": features}),

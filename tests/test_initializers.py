@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from relu_exp.engine.activations import ACTIVATIONS
+from relu_exp.engine.fleet.stack import build
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, weight_variance
+
+from configs import make_run
 
 SHAPE = (300, 500)
 FAN = Fan(fan_in=500, fan_out=300, activation_gain=5 / 3)
@@ -92,3 +95,15 @@ def test_orthogonal_has_orthonormal_rows_or_columns(shape: tuple[int, ...]) -> N
 def test_normal_and_uniform_of_a_seed_share_their_luck() -> None:
     normal, uniform = drawn("xavier_normal").flatten(), drawn("xavier_uniform").flatten()
     assert uniform[normal.argsort()].diff().min() > -1e-6
+
+
+def test_an_offset_puts_hidden_biases_on_both_sides_of_zero_and_nothing_else() -> None:
+    plain = make_run(initializer="xavier_normal", depth=2, width=50, activation="tanh")
+    run = make_run(initializer=("offset_xavier", {"offset": 3.0}), depth=2, width=50)
+    offset, still = (build([each]) for each in (run, plain))
+    for ours, theirs in zip(offset.weights, still.weights, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    *hidden, output = offset.biases
+    for biases in hidden:
+        assert set(biases.flatten().tolist()) == {-3.0, 3.0}
+    assert not output.any()

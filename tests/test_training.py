@@ -68,6 +68,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"depth": 1, "width": 7, "batch_size": 5},
     {"network": "residual_mlp", "depth": 5},
     {"network": "residual_mlp", "depth": 6, "activation": "gelu"},
+    {"network": "residual_mlp", "network__normalization": "layer", "depth": 5},
+    {"network": "residual_mlp", "network__normalization": "layer", "depth": 6},
     {"dataset": "digits"},
     {"dataset__num_train": 40, "batch_size": 64},
     {"dataset__task": "parity", "network__output": "sigmoid"},

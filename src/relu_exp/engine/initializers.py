@@ -55,7 +55,8 @@ class Initializer:
     """Weights from a standard-normal draw z of the layer's shape (out, in, ...) and its fans.
 
     `std` returns the standard deviation of a weight if the weights are independent (or nearly so:
-    orthogonal); mean-field theory needs it. With `draws_biases`, biases are drawn too.
+    orthogonal); mean-field theory needs it. With `draws_biases`, biases are drawn too; with
+    `offsets_biases`, those of hidden layers are plus or minus its setting `offset`, at random.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Initializer:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     std: StandardDeviation | None = None
     draws_biases: bool = False
+    offsets_biases: bool = False
     label: Label | None = None
 
 
@@ -83,6 +85,7 @@ def register(
     settings: Mapping[str, Setting] | None = None,
     std: StandardDeviation | None = None,
     draws_biases: bool = False,
+    offsets_biases: bool = False,
     label: str = "",
     label_ko: str = "",
 ) -> Callable[[Function], Function]:
@@ -100,6 +103,7 @@ def register(
             settings=settings_of(function, settings or {}),
             std=std,
             draws_biases=draws_biases,
+            offsets_biases=offsets_biases,
             label=label_of(function, label, label_ko),
         )
     )
@@ -176,6 +180,20 @@ def uniform(z: Tensor, fan: Fan, bound: float = 0.05) -> Tensor:
 def xavier_normal(z: Tensor, fan: Fan, gain: Gain = 1.0) -> Tensor:
     """Xavier (Glorot) initialization, normal."""
     return z * _xavier_std(fan, gain)
+
+
+@register(
+    formula="N(0, 2 / (fan_in + fan_out)), hidden biases ± offset",
+    reference="Xavier's weights; the offset puts units where their activation saturates",
+    settings={"offset": Setting(2.0, "distance from 0 at which pre-activations start", at_least=0)},
+    std=lambda fan, offset: _xavier_std(fan),
+    offsets_biases=True,
+    label="Xavier, offset",
+    label_ko="Xavier, 오프셋",
+)
+def offset_xavier(z: Tensor, fan: Fan, offset: float = 2.0) -> Tensor:
+    """Xavier initialization, normal, with hidden biases of plus or minus an offset."""
+    return z * _xavier_std(fan)
 
 
 @register(

@@ -178,7 +178,8 @@ def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
 
 @register(
     _mlp_layers,
-    reference="He, Zhang, Ren, Sun 2016, CVPR (fully connected, without normalization)",
+    reference="He, Zhang, Ren, Sun 2016, CVPR (fully connected); normalization as in Xiong et al. "
+    "2020, arXiv:2002.04745",
     permutes_inputs=True,
     settings={
         "block_size": Setting(2, "hidden layers that a skip connection spans", at_least=1),
@@ -188,6 +189,12 @@ def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
             at_least=0,
             words=("depth",),
         ),
+        "normalization": Setting(
+            "none",
+            "`layer` normalizes what enters a block's first map and the output layer",
+            choices=("none", "layer"),
+            came_later=True,
+        ),
     },
 )
 def residual_mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
@@ -195,7 +202,10 @@ def residual_mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
 
     The first hidden layer has no skip connection. After it, the last layer of each block of
     `block_size` layers computes φ(W h + b + skip). Layers of an incomplete block have no skip.
+    With `normalization=layer` the units of each sample are normalized before the block's first map
+    and before the output layer, without parameters of their own; the skip is as it was.
     """
+    normalized = _layer_norm if settings.get("normalization") == "layer" else _as_it_is
     num_hidden, size = net.num_layers - 1, int(settings["block_size"])
     num_blocks = max(1, (num_hidden - 1) // size)
     stated = settings["branch_scale"]
@@ -209,11 +219,24 @@ def residual_mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
             continue
         assert isinstance(h, Tensor)
         if index_in_block == 0:
-            skip = h
+            skip, h = h, normalized(h)
         is_last = index_in_block == size - 1
         # scaling the input of a block's last map scales what the block adds (biases start at 0)
         h = net.dense(layer, h * scale, skip) if is_last else net.dense(layer, h)
-    return net.linear(num_hidden, h)
+    return net.linear(num_hidden, normalized(h) if isinstance(h, Tensor) else h)
+
+
+def _as_it_is(h: Tensor) -> Tensor:
+    return h
+
+
+def _layer_norm(h: Tensor) -> Tensor:
+    """Return h (runs, units, samples) with mean 0 and variance 1 over the units of each sample.
+
+    Reference: Ba, Kiros, Hinton 2016, arXiv:1607.06450.
+    """
+    centred = h - h.mean(1, keepdim=True)
+    return centred * (centred.square().mean(1, keepdim=True) + 1e-5).rsqrt()
 
 
 _DOCUMENT_CNN = [

@@ -273,10 +273,13 @@ def _draw(run: RunConfig, index: int, layer: Layer, is_hidden: bool) -> tuple[Te
     """Return the initial weights (out, in, ...) and biases (out, 1) of one run's layer."""
     fan = Fan(layer.fan_in, layer.fan_out, gain(run.activation) if is_hidden else 1.0)
     z = torch.randn(layer.shape, generator=stream(run.seed, "weights", index))
-    bias = torch.zeros(layer.shape[0], 1)
-    if INITIALIZERS[run.initializer.name].draws_biases:
+    bias, initializer = torch.zeros(layer.shape[0], 1), INITIALIZERS[run.initializer.name]
+    if initializer.draws_biases or (initializer.offsets_biases and is_hidden):
         bias_z = torch.randn(layer.shape[0], 1, generator=stream(run.seed, "biases", index))
-        bias = uniform_from_normal(bias_z) / layer.fan_in**0.5
+        if initializer.draws_biases:
+            bias = uniform_from_normal(bias_z) / layer.fan_in**0.5
+        else:
+            bias = run.initializer["offset"] * torch.sign(bias_z)
     return draw_weights(run.initializer, z, fan), bias
 
 

@@ -85,19 +85,21 @@ def predict(
 
     Returns:
         An empty dictionary if the theory does not apply: networks other than `mlp`, no hidden
-        layers, weights that are not random.
+        layers, weights that are not random, biases that are not normal around 0.
     """
     variances = [
         weight_variance(config.initializer, config.activation, fan_in, fan_out)
         for fan_in, fan_out in fans
     ]
     stated = tuple(variance for variance in variances if variance is not None)
+    initializer = INITIALIZERS[config.initializer.name]
     if config.network.name != "mlp" or not fans or len(stated) < len(variances):
         return {}
-    draws_biases = INITIALIZERS[config.initializer.name].draws_biases
+    if initializer.offsets_biases:
+        return {}
     layers = tuple(
         # biases, where they are drawn, are U(−1/√fan_in, 1/√fan_in)
-        (fan_in * variance, 1 / (3 * fan_in) if draws_biases else 0.0)
+        (fan_in * variance, 1 / (3 * fan_in) if initializer.draws_biases else 0.0)
         for (fan_in, _), variance in zip(fans, stated, strict=True)
     )
     means = tuple(input_mean_squares.double().tolist())

@@ -1,6 +1,8 @@
-"""The claim that ReLU is six times faster, on dense networks and on a small convolutional one."""
+"""The claim that ReLU is six times faster: against tanh in a convolutional network, as cited."""
 
 from __future__ import annotations
+
+from datetime import date
 
 import pandas as pd
 
@@ -13,24 +15,39 @@ from relu_exp.evidence.claims.arms import (
     measured,
     ratios,
 )
-from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
 __all__: list[str] = []
 
+TIMES = 6.0
+CITED = 0.75
+"""Training accuracy up to which the cited paper counted: 25% error."""
+ARMS = ["activation", "dataset_label"]
 SIX = Rule(
-    measure="updates of sigmoid or tanh over updates of ReLU to the same training error",
+    measure="updates of tanh over updates of ReLU to 25% training error, convolutional network",
     says=(
-        "with each at its best validated learning rate, the ratio of updates to a training error "
-        "of 25% (the cited threshold) and of 10% is at least 6: supported where the interval lies "
-        "wholly above 6, refuted where it lies wholly below"
+        "with each at the learning rate that gets it there soonest (of those tried, and "
+        "read off a parabola between them), tanh needs at least 6 times as many updates as ReLU to "
+        "a training error of 25%, as in the cited paper; on digits, and on Fashion-MNIST where it "
+        "is present; sigmoid and networks without convolutions, which that paper does not speak "
+        "of, are notes"
     ),
-    threshold=6.0,
+    threshold=TIMES,
     ratio=True,
     unit="×",
-    grid=("rival", "network", "training error"),
+    grid=("data",),
     censored="bound",
+    failures="apart",
+    version=2,
+    since=date(2026, 11, 26),
+    reason=(
+        "The mean was taken over sigmoid and tanh, networks with and without convolutions, at "
+        "rates chosen for accuracy; the source of the number compares tanh in a convolutional "
+        "network at rates chosen for speed."
+    ),
 )
 
 
@@ -41,7 +58,7 @@ SIX = Rule(
     "tanh.",
     statement_ko="확률적 경사하강법에서 ReLU는 시그모이드나 tanh보다 여섯 배 빠르게 수렴한다.",
     sources={"D2": "2.3"},
-    experiments=("convergence-speed", "convergence-cnn"),
+    experiments=("convergence-cnn", "convergence-fashion", "convergence-speed"),
     rule=SIX,
     figure="steps_to_threshold",
     literature=(
@@ -57,45 +74,89 @@ SIX = Rule(
 )
 def relu_six_times_faster(evidence: Evidence) -> Effects:
     """Measure it."""
-    dense, cnn = evidence["convergence-speed"], evidence["convergence-cnn"]
-    compared = [
-        (dense, choose(dense.runs, activation=["sigmoid", "relu"]), "sigmoid"),
-        (dense, choose(dense.runs, activation=["tanh", "relu"]), "tanh"),
-        (cnn, choose(cnn.runs, activation=["tanh", "relu"], dataset="mnist5k"), "tanh"),
-    ]
-    tuned, shared = [], []
-    for frames, runs, rival in compared:
-        best = at_best_rate(runs, ["activation", "depth"])
-        tuned.append(_to_training_error(frames, best, rival))
-        matched = at_matched_rate(runs, "activation", ["depth"])
-        if not matched.empty:
-            shared.append(_to_training_error(frames, matched, rival))
-    effects = pd.concat(tuned, ignore_index=True)
-    runs = pd.concat([runs for _, runs, _ in compared]).drop_duplicates("run_id")
-    cited = effects.query("rival == 'tanh' and `training error` == '25%'")
-    notes = [
-        f"tanh to 25% error, {network}: {in_words(part, ratio=True)}."
-        for network, part in cited.groupby("network")
-    ]
-    if shared:
-        notes.append(
-            f"At one shared learning rate: {in_words(pd.concat(shared), ratio=True)} on average."
-        )
+    digits = evidence["convergence-cnn"]
+    found, chosen, notes = [_cited(digits)], [_arms(digits)], _other_rates(digits)
+    try:
+        clothes = evidence["convergence-fashion"]
+        found.append(_cited(clothes))
+        chosen.append(_arms(clothes))
+        notes += _other_rates(clothes)
+    except MissingRunsError as missing:
+        notes.append(f"Judged on digits alone: {missing}.")
+    runs = pd.concat(chosen)
     return measured(
-        effects,
+        pd.concat(found, ignore_index=True),
         runs,
         scope=f"{described(runs)}. The cited setting was a four-layer convolutional network on "
-        "CIFAR-10 against tanh only; digits are easier, and 25% error comes within few updates",
-        notes=notes,
+        "CIFAR-10",
+        notes=[*notes, *_without_convolutions(evidence)],
     )
 
 
-def _to_training_error(frames: Frames, runs: pd.DataFrame, rival: str) -> pd.DataFrame:
-    """Return updates(rival) / updates(ReLU) to 25% and 10% training error, by network."""
-    found = ratios(
-        frames, runs, "activation", rival, "relu", (0.75, 0.9), grid=["depth"], metric="accuracy"
+def _arms(frames: Frames) -> pd.DataFrame:
+    return choose(frames.runs, activation=["tanh", "relu"], network="small_cnn")
+
+
+def _cited(frames: Frames) -> pd.DataFrame:
+    """Return updates(tanh) / updates(ReLU) to 25% training error, by data set."""
+    found = speed_ratios(
+        frames,
+        _arms(frames),
+        "activation",
+        "tanh",
+        "relu",
+        [CITED],
+        decisive=TIMES,
+        grid=["dataset_label"],
+        metric="accuracy",
     )
-    is_cnn = (runs["network"] == "small_cnn").all()
-    network = "CNN" if is_cnn else "MLP of depth " + found["depth"].astype(str)
-    error = found["threshold"].map(lambda accuracy: f"{1 - accuracy:.0%}")
-    return found.assign(rival=rival, network=network, **{"training error": error})
+    return found.assign(data=found["dataset_label"].astype(str))
+
+
+def _other_rates(frames: Frames) -> list[str]:
+    """Return the rates, and the ratio where they are chosen otherwise, in words."""
+    runs = _arms(frames)
+    data = ", ".join(map(str, runs["dataset_label"].unique()))
+    cited = fastest(frames, runs, ARMS, CITED, metric="accuracy")
+    best = at_best_rate(runs, ARMS)
+    notes = [
+        gains_in_words(cited, ARMS),
+        f"{data}, at the rates best for validation accuracy: {_tanh_over_relu(frames, best)}.",
+    ]
+    shared = at_matched_rate(runs, "activation")
+    if not shared.empty:
+        notes.append(f"{data}, at one shared learning rate: {_tanh_over_relu(frames, shared)}.")
+    return notes
+
+
+def _tanh_over_relu(frames: Frames, runs: pd.DataFrame) -> str:
+    found = ratios(frames, runs, "activation", "tanh", "relu", [CITED], metric="accuracy")
+    return in_words(found, ratio=True, unit="×")
+
+
+def _without_convolutions(evidence: Evidence) -> list[str]:
+    """Return what the claim says beyond its source: sigmoid too, and dense networks."""
+    try:
+        frames = evidence["convergence-speed"]
+        dense = {one: choose(frames.runs, activation=[one, "relu"]) for one in ("sigmoid", "tanh")}
+    except MissingRunsError:
+        return []
+    notes = []
+    for rival, runs in dense.items():
+        found = speed_ratios(
+            frames,
+            runs,
+            "activation",
+            rival,
+            "relu",
+            [CITED],
+            decisive=TIMES,
+            grid=["depth"],
+            metric="accuracy",
+        )
+        notes += [
+            f"{rival} over ReLU to 25% error, dense network of depth {depth}: "
+            f"{in_words(part, ratio=True, unit='×')}."
+            for depth, part in found.groupby("depth")
+        ]
+    return notes

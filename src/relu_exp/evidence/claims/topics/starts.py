@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import (
@@ -18,6 +20,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.topics.convergence import compare_speed
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -102,19 +105,30 @@ def he_beats_xavier_for_relu(evidence: Evidence) -> Effects:
     return compare_speed(frames, runs, column="initializer", slow="xavier_normal", fast="he_normal")
 
 
-GAIN = "initializer.gain"
+OFFSET = "initializer.offset"
+OFFSETS = (2.0, 4.0)
+SLOWER = 1.1
 SATURATION = Rule(
-    measure="updates with pre-activations spread wider over updates with the usual spread",
+    measure="updates with pre-activations around ± 2 or ± 4 over updates with them around 0",
     says=(
-        "with each at its best validated learning rate, a network started with pre-activations 4 "
-        "or 16 times further from 0 (Xavier's gain) needs at least 10% more updates to training "
-        "losses of 0.5 and 0.2"
+        "with each at the learning rate that gets it there soonest (of those tried, and "
+        "read off a parabola between them), a network whose hidden biases start at plus or minus 2 "
+        "or 4 needs at least 10% more updates to training losses of 0.5 and 0.2 than with biases "
+        "of 0; weights are the same, so that the distance from 0 is all that differs"
     ),
-    threshold=1.1,
+    threshold=SLOWER,
     ratio=True,
     unit="×",
-    grid=("activation", "gain", "threshold"),
+    grid=("activation", "offset", "threshold"),
     censored="bound",
+    failures="apart",
+    margin=SLOWER,
+    version=2,
+    since=date(2026, 11, 26),
+    reason=(
+        "Pre-activations were moved from 0 by larger weights, and these also cure the vanishing "
+        "gradients of sigmoid: an offset of the biases moves them and changes nothing else."
+    ),
 )
 
 
@@ -132,24 +146,30 @@ SATURATION = Rule(
 def saturation_slows_training(evidence: Evidence) -> Effects:
     """Measure it."""
     frames = evidence["saturation"]
-    runs = choose(frames.runs, activation=["sigmoid", "tanh"], **{GAIN: [1.0, 4.0, 16.0]})
+    runs = choose(frames.runs, activation=["sigmoid", "tanh"], **{OFFSET: [0.0, *OFFSETS]})
+    thresholds = (0.5, 0.2)
 
-    def effects(chosen: pd.DataFrame) -> pd.DataFrame:
-        found = [
-            ratios(frames, chosen, GAIN, gain, 1.0, (0.5, 0.2), grid=["activation"]).assign(
-                gain=gain
-            )
-            for gain in (4.0, 16.0)
-        ]
-        return pd.concat(found, ignore_index=True)
+    def effects(offset: float) -> pd.DataFrame:
+        found = speed_ratios(
+            frames, runs, OFFSET, offset, 0.0, thresholds, decisive=SLOWER, grid=["activation"]
+        )
+        return found.assign(offset=offset)
 
-    tuned = at_best_rate(runs, ["activation", GAIN])
-    notes = [rates_in_words(tuned, ["activation", GAIN]), *_saturation(frames, tuned)]
-    shared = at_matched_rate(runs, GAIN, ["activation"])
+    arms = ["activation", OFFSET]
+    chosen = fastest(frames, runs, arms, thresholds[0])
+    notes = [
+        f"To a loss of {thresholds[0]:g}: {gains_in_words(chosen, arms)}",
+        *_saturation(frames, chosen),
+    ]
+    shared = at_matched_rate(runs, OFFSET, ["activation"])
     if not shared.empty:
-        notes.append(f"At one shared learning rate: {in_words(effects(shared), ratio=True)}.")
+        found = [
+            ratios(frames, shared, OFFSET, offset, 0.0, thresholds, grid=["activation"])
+            for offset in OFFSETS
+        ]
+        notes.append(f"At one shared learning rate: {in_words(pd.concat(found), ratio=True)}.")
     return measured(
-        effects(tuned),
+        pd.concat(map(effects, OFFSETS), ignore_index=True),
         runs,
         scope=f"{described(runs)}; the distance from 0 is set at the start, where nothing else "
         "differs, while the document speaks of what training itself brings about",
@@ -170,6 +190,6 @@ def _saturation(frames: Frames, tuned: pd.DataFrame) -> list[str]:
         per_run = layers.groupby("run_id", observed=True)["value"].mean()
         per_run.index = per_run.index.astype(str)
         share = tuned["run_id"].astype(str).map(per_run)
-        arms = means_in_words(tuned.assign(share=share), ["activation", GAIN], "share")
+        arms = means_in_words(tuned.assign(share=share), ["activation", OFFSET], "share")
         phrases.append(f"Saturated at the {when} probe: {arms}.")
     return phrases
