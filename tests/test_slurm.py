@@ -154,8 +154,8 @@ def test_a_job_that_slurm_holds_after_a_failure_is_submitted_again(
 ):
     held = set()
 
-    def queued_jobs(name):
-        there = slurm_queue.queued_jobs(name)
+    def queued_jobs(name, waiting):
+        there = slurm_queue.queued_jobs(name, waiting)
         if there and not held:
             held.update(there)
         return there and {
@@ -179,7 +179,7 @@ def test_a_job_whose_fleets_are_saved_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "_POLL_SECONDS", {"slurm": 0.01})
     monkeypatch.setattr(launcher, "cancel", lambda *which, **by: None)
     held = {"7_0": QueuedJob("PENDING", "job requeued in held state")}
-    monkeypatch.setattr(launcher, "queued_jobs", lambda name: held)
+    monkeypatch.setattr(launcher, "queued_jobs", lambda name, waiting: held)
     scheduler.launch()
     assert scheduler.queued == {}
 
@@ -300,6 +300,66 @@ def test_jobs_left_behind_that_may_still_write_are_one_line(
         fake_command(commands, "squeue", "exit 0")
         slurm_queue.cancel_left_behind(left_behind.parent)
         assert not list(left_behind.iterdir())
+
+
+def test_progress_goes_on_and_a_notice_comes_while_squeue_hangs(tmp_path, monkeypatch):
+    fleets = fleets_of(0.1)
+    store = Store(tmp_path)
+    store.open()
+    events = []
+    scheduler = scheduler_of(tmp_path, fleets, events)
+    scheduler.queued, scheduler.fleets = {"7": None}, {"7": list(fleets)}
+    commands, done = tmp_path / "commands", tmp_path / "saved"
+    commands.mkdir()
+    # the controller answers only when a fleet is saved and the user has been told
+    fake_command(
+        commands, "squeue", f"while ! [ -e {done} ]; do sleep 0.05; done; echo '7|RUNNING'"
+    )
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 0.3)
+    monkeypatch.setattr(slurm_queue, "_LOOK_SECONDS", 0.05)
+
+    def save_and_go_on():
+        if not store.part_ids():
+            launch(fleets, FleetJob(tmp_path, "session", "cpu"), 1, lambda event: None)
+        scheduler.go_on()
+        if len(events) == 2:
+            done.touch()
+
+    there = scheduler.in_queue(save_and_go_on)
+    assert there == {"7": QueuedJob("RUNNING", "")}
+    outcome, notice = events
+    assert isinstance(outcome, Outcome)
+    assert notice.text == "Slurm does not answer (squeue); waiting, and jobs that run go on"
+
+
+def test_a_squeue_that_never_answers_is_ended(tmp_path, monkeypatch):
+    fake_command(tmp_path, "squeue", f"echo $$ > {tmp_path}/pid; exec sleep 600")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(slurm_queue, "_COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr(slurm_queue, "_LOOK_SECONDS", 0.1)
+    calls = []
+    assert slurm_queue.queued_jobs("name", lambda: calls.append(1)) is None
+    assert calls
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_jobs_that_run_and_report_nothing_are_no_silent_wait(tmp_path, monkeypatch):
+    events = []
+    scheduler = scheduler_of(tmp_path, (), events)
+    scheduler.queued = {"7": None}
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 0.1)
+    there = {"7": QueuedJob("RUNNING", "")}
+    scheduler.explain(there)
+    assert events == []
+    scheduler.last_waiting -= 1
+    for _ in range(3):
+        scheduler.explain(there)
+    assert events == [Notice("jobs run in Slurm, and have not reported a step yet; waiting")]
+    events.clear()
+    scheduler.has_reported = True
+    scheduler.explain(there)
+    assert events == []
 
 
 def test_a_full_queue_is_waited_for_while_jobs_are_in_it(tmp_path, monkeypatch):
