@@ -292,6 +292,7 @@ def test_jobs_left_behind_that_may_still_write_are_one_line(
     fake_command(commands, "scancel", "exit 0")
     monkeypatch.setenv("PATH", f"{commands}")
     monkeypatch.setattr(slurm_queue, "_CANCEL_SECONDS", 0.5)
+    monkeypatch.setattr(slurm_queue, "_ANSWER_SECONDS", 0.5)
     with pytest.raises(UsageError, match=message) as caught:
         slurm_queue.cancel_left_behind(left_behind.parent)
     assert "\n" not in str(caught.value)

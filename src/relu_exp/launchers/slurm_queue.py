@@ -29,6 +29,9 @@ _COMMAND_SECONDS = 60
 _LOOK_SECONDS = 1.0
 """Time between two calls of `waiting` while a command of Slurm does not answer."""
 _CANCEL_SECONDS = 300
+"""Longest time that jobs of a killed command may take to end after they are cancelled."""
+_ANSWER_SECONDS = 40
+"""Longest time without an answer of Slurm when a command begins; squeue may add a minute."""
 _SILENT_SECONDS = 5.0
 """Time without an answer before a notice of it, when a command begins."""
 _SUBMITTING = "submitted"
@@ -183,8 +186,7 @@ def _may_have_jobs(folder: Path) -> bool:
 
 def _cancel_jobs_of(session: str, folder: Path, notify: Callable[[str], None]) -> None:
     name = job_name(session)
-    begun = time.monotonic()
-    until = begun + _CANCEL_SECONDS
+    begun = last_answer = time.monotonic()
     has_notified = False
 
     def tell(what: str) -> None:
@@ -198,12 +200,15 @@ def _cancel_jobs_of(session: str, folder: Path, notify: Callable[[str], None]) -
             tell("Slurm does not answer")
 
     while (left := _left(name, folder, waiting)) != {}:
-        if time.monotonic() > until:
-            if left is None:
-                raise UsageError(
-                    f"Slurm does not answer, so jobs of a command that was killed may still write "
-                    f"to {folder.parent}: try again when `squeue --name={name}` answers"
-                )
+        now = time.monotonic()
+        if left is None and now - last_answer > _ANSWER_SECONDS:
+            raise UsageError(
+                f"Slurm does not answer, so jobs of a command that was killed may still write "
+                f"to {folder.parent}: try again when `squeue --name={name}` answers"
+            )
+        if left is not None:
+            last_answer = now
+        if left and now - begun > _CANCEL_SECONDS:
             raise UsageError(
                 f"jobs of a killed command are still running: {', '.join(sorted(left))}; "
                 f"wait until `squeue --name={name}` no longer lists them"

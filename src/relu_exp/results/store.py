@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
 from relu_exp.results.atomic import flush, put_folder, write_text
 from relu_exp.results.reading import check_is_file, is_plain_name, read_manifest, read_table
@@ -300,9 +301,7 @@ class Store:
         for part in self.read("runs", columns):
             rows = (part[column].to_pylist() for column in columns)
             for run_id, status, session, error, made_from in zip(*rows, strict=True):
-                # the last line of a traceback names the error
-                lines = (error or "").strip().splitlines()
-                reason = lines[-1][:_MOST_REASON] if lines else ""
+                reason = last_line(error or "")[:_MOST_REASON]
                 # interned, because a hundred thousand runs share a handful of texts
                 words = (status or "", session or "", reason, made_from or "")
                 end = End(*map(sys.intern, words))
