@@ -170,6 +170,12 @@ class Scenario:
     disk: bool = False
     """Whether the results lie on a small disk of their own."""
 
+    @property
+    def all_words(self) -> list[str]:
+        """All settings of the disturbed command; a setting is never given twice."""
+        own = {word.partition("=")[0] for word in self.words}
+        return [*(word for word in QUICK if word.partition("=")[0] not in own), *self.words]
+
 
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -300,7 +306,8 @@ def partition_down(scene: Scene) -> None:
     scontrol("update", "PartitionName=main", "State=UP")
 
 
-@scenario(words=FEW, configuration=("MaxJobCount=4",))
+# a job that has ended counts until it is forgotten, by default for five minutes
+@scenario(words=FEW, configuration=("MaxJobCount=4", "MinJobAge=2"))
 def few_jobs_allowed(scene: Scene) -> None:
     pass
 
@@ -433,7 +440,7 @@ def played(one: Scenario, cluster: Cluster, place: Path, calm: Calm) -> tuple[st
         if one.closed:
             words = [f"NodeName={cluster.host}", "State=drain", "Reason=test"]
             scontrol("update", *words)
-        command = Command(cluster, place, [*QUICK, *one.words], one.before(place))
+        command = Command(cluster, place, one.all_words, one.before(place))
         with impatience():
             problems = []
             try:

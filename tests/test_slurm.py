@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -332,6 +332,33 @@ def test_progress_goes_on_and_a_notice_comes_while_squeue_hangs(tmp_path, monkey
     outcome, notice = events
     assert isinstance(outcome, Outcome)
     assert notice.text == "Slurm does not answer (squeue); waiting, and jobs that run go on"
+
+
+def test_progress_goes_on_and_notices_come_while_sbatch_waits(tmp_path, monkeypatch):
+    fleets = fleets_of(0.1)
+    store = Store(tmp_path)
+    store.open()
+    events = []
+    scheduler = scheduler_of(tmp_path, fleets, events)
+    scheduler.queued, scheduler.fleets = {"7": None}, {"7": list(fleets)}
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 1.0)
+    monkeypatch.setattr(launcher, "_LOOK_SECONDS", 0.05)
+
+    class Queue:
+        def batch(self):
+            launch(fleets, FleetJob(tmp_path, "session", "cpu"), 1, lambda event: None)
+            assert within(60, lambda: sum(isinstance(event, Notice) for event in events) >= 2)
+            return nullcontext()
+
+        def submit(self, job):
+            return "job"
+
+    scheduler.queue = Queue()
+    assert scheduler.submit_array([None]) == ["job"]
+    assert sum(isinstance(event, Outcome) for event in events) == 1
+    first, second, *_ = (event.text for event in events if isinstance(event, Notice))
+    assert first != second
+    assert first.startswith("sbatch has not answered for ")
 
 
 def test_a_squeue_that_never_answers_is_ended(tmp_path, monkeypatch):

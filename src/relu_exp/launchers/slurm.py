@@ -50,6 +50,9 @@ _MOST_JOBS = 500
 _NOTICE_SECONDS = 15.0
 """Time without an answer of sbatch or squeue, or without a job that runs, before a notice."""
 
+_LOOK_SECONDS = 1.0
+"""Time between two looks at what jobs have saved while sbatch does not answer."""
+
 _END_SECONDS = 30.0
 """Time that jobs whose fleets are saved have to end by themselves before they are cancelled."""
 
@@ -266,11 +269,15 @@ class _SlurmScheduler:
                 return [self.queue.submit(job) for job in jobs]
 
         with ThreadPoolExecutor(1) as thread:
-            answer = thread.submit(submit)
+            answer, begun = thread.submit(submit), time.monotonic()
             while not answer.done():
                 with suppress(TimeoutError):
-                    return answer.result(_NOTICE_SECONDS)
-                self.notify("sbatch has not answered yet: the queue may be full; still waiting")
+                    return answer.result(_LOOK_SECONDS)
+                for job_id in list(self.queued):
+                    self.report(job_id)
+                if notices := int((time.monotonic() - begun) / _NOTICE_SECONDS):
+                    seconds = f"{notices * _NOTICE_SECONDS:.0f} s"
+                    self.notify(f"sbatch has not answered for {seconds}: the queue may be full")
             return answer.result()
 
     def in_queue(self, waiting: Callable[[], None]) -> Mapping[str, QueuedJob] | None:
