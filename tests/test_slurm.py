@@ -390,6 +390,32 @@ def test_jobs_that_run_and_report_nothing_are_no_silent_wait(tmp_path, monkeypat
     assert events == []
 
 
+def test_jobs_that_no_node_can_run_are_not_waited_for(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 1.0)
+    # as Slurm itself may refuse them at once
+    with pytest.raises(
+        UsageError, match=r"^Slurm (never starts|refuses) the jobs.*launcher.cpus=64"
+    ):
+        launch_fleets(fleets_of(0.1), tmp_path / "results", cpus=64)
+    assert within(60, lambda: jobs() == "")
+
+
+def test_only_a_reason_that_no_wait_removes_ends_a_command(tmp_path):
+    events = []
+    scheduler = scheduler_of(tmp_path, (), events)
+    scheduler.queued, scheduler.asked = {"7": None, "8": None}, {"cpus": 64, "gpus": 1}
+    scheduler.last_running -= 60
+    there = {"7": QueuedJob("PENDING", "Resources"), "8": QueuedJob("PENDING", "PartitionConfig")}
+    scheduler.explain(there)
+    assert [event.text for event in events] == [
+        "all 2 jobs wait in Slurm's queue: PartitionConfig, Resources"
+    ]
+    there["7"] = there["8"]
+    expected = "no node of the default partition has what each asks for: launcher.cpus=64"
+    with pytest.raises(UsageError, match=f"{expected}$"):
+        scheduler.explain(there)
+
+
 def test_a_full_queue_is_waited_for_while_jobs_are_in_it(tmp_path, monkeypatch):
     fleets = fleets_of(0.1, 0.2)
     notices = []

@@ -61,6 +61,9 @@ _QUEUE_IS_FULL = re.compile(
 )
 _ARRAY_IS_LARGE = re.compile(r"job array spec|array (size|task)", re.IGNORECASE)
 
+_NO_SUCH_NODE = "PartitionConfig"
+"""Slurm's reason for a job that its partition can never run; many clusters queue such jobs."""
+
 _WARNING_SECONDS = 90
 """Time between the signal that a job's time is nearly over and its end; less for short jobs."""
 
@@ -309,7 +312,11 @@ class _SlurmScheduler:
         return job is None or job.never_starts
 
     def explain(self, there: Mapping[str, QueuedJob] | None) -> None:
-        """Say why nothing happens: Slurm does not answer, or no job starts."""
+        """Say why nothing happens: Slurm does not answer, or no job starts.
+
+        Raises:
+            UsageError: no job ever will, because no node has what the jobs ask for.
+        """
         if there is None:
             self.say_silent()
             return
@@ -322,9 +329,22 @@ class _SlurmScheduler:
             return
         self.last_waiting = now
         if now - self.last_running > _NOTICE_SECONDS:
-            reasons = ", ".join(sorted({job.reason for job in waiting} - {"None", ""}))
+            found = {job.reason for job in waiting}
+            if found == {_NO_SUCH_NODE}:
+                raise UsageError(f"Slurm never starts the jobs ({_NO_SUCH_NODE}): {self.wanted}")
+            reasons = ", ".join(sorted(found - {"None", ""}))
             count = "the job waits" if len(waiting) == 1 else f"all {len(waiting)} jobs wait"
             self.notify(f"{count} in Slurm's queue: {reasons or 'no reason given'}")
+
+    @property
+    def wanted(self) -> str:
+        """What no node of the partition has, in words."""
+        kept = {key: self.asked.get(key) for key in ("cpus", "gpus", "memory_gb")}
+        if self.template.job.device != "cuda":
+            del kept["gpus"]
+        words = [f"launcher.{key}={value}" for key, value in kept.items() if value is not None]
+        where = self.asked.get("partition") or "the default partition"
+        return f"no node of {where} has what each asks for: {', '.join(words)}"
 
     def notify(self, text: str) -> None:
         """Pass on a notice, unless it is the last one again."""
