@@ -68,6 +68,8 @@ class Command:
         for line in self.process.stdout:
             self.lines.append(line.rstrip())
             self.moments.append(time.monotonic())
+        # it has ended, though others may wait for something else
+        self.moments.append(time.monotonic())
 
     def wait(self) -> int:
         """Wait for the end; return the exit code, -9 if it hangs and has to be killed."""
@@ -77,7 +79,6 @@ class Command:
             self.lines.append("it hung")
             self.end()
         self._thread.join(5)
-        self.moments.append(time.monotonic())
         return self.process.returncode
 
     def end(self) -> None:
