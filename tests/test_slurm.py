@@ -400,6 +400,15 @@ def test_jobs_that_no_node_can_run_are_not_waited_for(slurm, tmp_path, monkeypat
     assert within(60, lambda: jobs() == "")
 
 
+def test_a_refusal_names_the_setting_that_an_earlier_line_is_about():
+    said = """sbatch: error: Memory specification can not be satisfied
+sbatch: error: Batch job submission failed: Requested node configuration is not available"""
+    shown = slurm_queue.refusal(FailedJobError(said), {"cpus": 1, "memory_gb": 100})
+    assert shown.endswith("Requested node configuration is not available (launcher.memory_gb=100)")
+    only = slurm_queue.refusal(FailedJobError(said.splitlines()[1]), {"cpus": 1, "memory_gb": 100})
+    assert only.endswith("is not available (launcher.cpus=1)")
+
+
 def test_only_a_reason_that_no_wait_removes_ends_a_command(tmp_path):
     events = []
     scheduler = scheduler_of(tmp_path, (), events)

@@ -255,7 +255,9 @@ def refusal(error: Exception, asked: Mapping[str, object]) -> str:
         asked: the launcher's settings.
     """
     line = last_line(error, otherwise=type(error).__name__)
-    words = line.lower()
+    # what is wrong may stand in a line before the refusal itself: the memory, but not the node
+    told = [each for each in str(error).splitlines() if "error" in each.lower()]
+    words = " ".join([*told, line]).lower()
     key = next((key for part, key in _KEYS.items() if part in words), None)
     if key is None or asked.get(key) is None:
         return line
