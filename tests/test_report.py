@@ -341,3 +341,9 @@ def test_what_failed_is_named_without_what_controls_a_terminal(tmp_path):
     (warning,) = [line for line in build(root).warnings if "title" in line]
     assert "\x1b" not in warning
     assert "\x1b" not in store.ends()[runs[0].run_id].reason
+
+
+def test_a_study_that_names_the_part_of_a_fleet_shows_no_rows_of_runs(tmp_path):
+    root = synthetic.write(tmp_path / "default", studies={"formulas": "fleet000000"})
+    page = build(root).markdown.read_text()
+    assert "Histograms" not in page
