@@ -1,5 +1,6 @@
 """Kill `relu-exp run` at random moments, or fill its disk, and resume: nothing may be lost.
 
+    python tests/crash.py --all          (200 kills of all kinds and 20 full disks)
     python tests/crash.py --kills 200    (and other signals: see SIGNALS)
     python tests/crash.py --fills 50     (mounts a small tmpfs, also read-only: as root)
     python tests/crash.py --nodes 10     (of a Ray cluster on this machine: pip install ray)
@@ -29,7 +30,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from relu_exp.core.schema import FINISHED, TABLES, UsageError
+from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.results.store import Store
 
 PROGRAM = Path(sys.executable).with_name("relu-exp")
@@ -66,19 +67,12 @@ def undisturbed(folder: Path) -> Calm:
 
 
 def measured(store: Store) -> dict[str, Counter[str]]:
-    """Return how often each row is there, by table, without what differs between sessions.
-
-    Rows of runs that did not finish are left out: the row of a fleet whose worker was killed stays
-    beside those of its runs where these were then trained in other fleets. A run that never
-    finished has no row here.
-    """
+    """Return how often each row is there, by table, without what differs between sessions."""
     found = {}
     for table in TABLES:
         rows: Counter[str] = Counter()
         for part in store.read(table):
             for row in part.to_pylist():
-                if table == "runs" and row["status"] not in FINISHED:
-                    continue
                 for column in ("seconds", "fleet_id", "session"):
                     row.pop(column, None)
                 rows[repr(row)] += 1
@@ -91,16 +85,15 @@ def measured(store: Store) -> dict[str, Counter[str]]:
 def differences(store: Store, expected: dict[str, Counter[str]]) -> Counter[str]:
     """Return how many runs were lost or are there twice, and in how many rows tables differ."""
     ids: Counter[str] = Counter()
-    for part in store.read("runs", ["run_id", "status"]):
-        rows = zip(part["run_id"].to_pylist(), part["status"].to_pylist(), strict=True)
-        ids.update(run_id for run_id, status in rows if status in FINISHED)
+    for part in store.read("runs", ["run_id"]):
+        ids.update(part["run_id"].to_pylist())
     found = measured(store)
     rows_apart = sum(
         ((found[table] - expected[table]) + (expected[table] - found[table])).total()
         for table in TABLES
     )
     return Counter(
-        lost=expected["runs"].total() - len(ids),
+        lost=expected["runs"].total() - len(store.finished()),
         doubled=sum(count > 1 for count in ids.values()),
         different=rows_apart,
     )
@@ -366,7 +359,9 @@ def filled(
             with Reader(store) as reader:
                 code = 2
                 while code:
-                    if tally["fills"] < num_fills and chance.random() < 0.3:
+                    if tally["fills"] < num_fills and (
+                        not tally["read-only"] or chance.random() < 0.3
+                    ):
                         frozen(place, chance)
                         tally["read-only"] += 1
                     process = subprocess.Popen(
@@ -410,11 +405,14 @@ def summary(tally: Counter[str]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="as --kills 200 --fills 20")
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--fills", type=int, default=0)
     parser.add_argument("--nodes", type=int, default=0)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     arguments = parser.parse_args()
+    if arguments.all:
+        arguments.kills, arguments.fills = arguments.kills or 200, arguments.fills or 20
     print(f"seed {arguments.seed}")
     bad = Counter[str]()
     with tempfile.TemporaryDirectory() as name:

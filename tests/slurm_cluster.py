@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,57 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
+_WATCHER = """
+import os, signal, subprocess, sys, time
+daemons, groups = [], []
+for line in sys.stdin:  # it ends when the program that writes it has ended, however that was
+    kind, number = line.split()
+    (groups if kind == "group" else daemons).append(int(number))
+def send(kill, number, sign):
+    try:
+        kill(number, sign)
+    except OSError:
+        pass
+for group in groups:
+    send(os.killpg, group, signal.SIGKILL)
+subprocess.run(["scancel", "--user=root"], timeout=30)
+time.sleep(5)
+for daemon in reversed(daemons):
+    send(os.kill, daemon, signal.SIGTERM)
+"""
+
+
+@dataclass
+class Watcher:
+    """A process that ends commands and daemons if this one is killed, and has no time for it."""
+
+    process: subprocess.Popen[str]
+
+    def note(self, kind: str, number: int) -> None:
+        """Note a `daemon`, or a `group` of processes that belongs to a command."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{kind} {number}\n")
+        self.process.stdin.flush()
+
+
+@contextmanager
+def watched() -> Iterator[Watcher]:
+    """Start a watcher; when the context is left, this process itself has ended everything."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WATCHER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield Watcher(process)
+        finally:
+            process.kill()
+
+
 class NoSlurmError(Exception):
     """Slurm cannot be started here."""
 
@@ -67,6 +118,7 @@ class Cluster:
     configuration: str
     commands: tuple[tuple[str, ...], ...]
     log: TextIO
+    watcher: Watcher
     daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
     restarts: list[threading.Thread] = field(default_factory=list)
 
@@ -82,10 +134,15 @@ class Cluster:
             lambda: told("sinfo", "-h", "-o", "%T") == "idle",
         )
         for command, is_up in zip(self.commands, answers, strict=True):
-            self.daemons.append(subprocess.Popen(command, stdout=self.log, stderr=self.log))
+            self.daemons.append(self._started(command))
             if not within(START_SECONDS, is_up):
                 words = (self.folder / "daemons.log").read_text()[-300:]
                 raise NoSlurmError(f"{command[0]} does not start here: {words}")
+
+    def _started(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        daemon = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        self.watcher.note("daemon", daemon.pid)
+        return daemon
 
     def stop(self) -> None:
         """Stop the daemons, the last one first."""
@@ -94,7 +151,11 @@ class Cluster:
         for daemon in reversed(self.daemons):
             daemon.terminate()
         for daemon in reversed(self.daemons):
-            daemon.wait(30)
+            try:
+                daemon.wait(30)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
 
     def kill(self, daemon: str, seconds: float = 3.0) -> None:
         """Kill a daemon as a crash does, and start it again after some seconds."""
@@ -104,8 +165,7 @@ class Cluster:
 
         def start() -> None:
             time.sleep(seconds)
-            command = self.commands[place]
-            self.daemons[place] = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+            self.daemons[place] = self._started(self.commands[place])
 
         self.restarts.append(threading.Thread(target=start))
         self.restarts[-1].start()
@@ -116,7 +176,7 @@ class Cluster:
         (self.folder / "slurm.conf").write_text(text)
         self.daemons[1].terminate()
         self.daemons[1].wait()
-        self.daemons[1] = subprocess.Popen(self.commands[1], stdout=self.log, stderr=self.log)
+        self.daemons[1] = self._started(self.commands[1])
         within(START_SECONDS, lambda: "UP" in told("scontrol", "ping"))
 
 
@@ -158,8 +218,12 @@ def cluster_in(folder: Path) -> Iterator[Cluster]:
         "SLURM_CONF": str(file),
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
     }
-    with mock.patch.dict(os.environ, environment), (folder / "daemons.log").open("w") as log:
-        cluster = Cluster(folder, host, configuration, commands, log)
+    with (
+        mock.patch.dict(os.environ, environment),
+        (folder / "daemons.log").open("w") as log,
+        watched() as watcher,
+    ):
+        cluster = Cluster(folder, host, configuration, commands, log, watcher)
         try:
             cluster.start()
             yield cluster

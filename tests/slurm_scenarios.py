@@ -38,11 +38,16 @@ on a machine that others use, too, and squeue itself waits for a controller that
 QUICK = ("launcher=slurm", "launcher.fleets_per_job=6", "--plugin", "quick_slurm")
 ELSEWHERE = ("launcher=local", "--workers", "2")
 
+BEGUN: list[Command] = []
+"""All commands, to end those that run when this program ends."""
+
 
 class Command:
     """One `relu-exp run`, whose lines are read, with their times, while it runs."""
 
-    def __init__(self, place: Path, words: Sequence[str], before: Sequence[str] = ()) -> None:
+    def __init__(
+        self, cluster: Cluster, place: Path, words: Sequence[str], before: Sequence[str] = ()
+    ) -> None:
         options = [*SETTINGS, *words, "--device", "cpu", "--results", place / "results"]
         self.process = subprocess.Popen(
             [*before, PROGRAM, "run", place / "tiny.yaml", *options],
@@ -55,12 +60,16 @@ class Command:
         self.moments = [time.monotonic()]
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+        cluster.watcher.note("group", self.process.pid)
+        BEGUN.append(self)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip())
             self.moments.append(time.monotonic())
+        # it has ended, though others may wait for something else
+        self.moments.append(time.monotonic())
 
     def wait(self) -> int:
         """Wait for the end; return the exit code, -9 if it hangs and has to be killed."""
@@ -68,11 +77,15 @@ class Command:
             self.process.wait(HANG_SECONDS)
         if self.process.poll() is None:
             self.lines.append("it hung")
+            self.end()
+        self._thread.join(5)
+        return self.process.returncode
+
+    def end(self) -> None:
+        """Kill it if it runs."""
+        if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        self._thread.join(5)
-        self.moments.append(time.monotonic())
-        return self.process.returncode
 
     @property
     def silence(self) -> float:
@@ -158,6 +171,12 @@ class Scenario:
     disk: bool = False
     """Whether the results lie on a small disk of their own."""
 
+    @property
+    def all_words(self) -> list[str]:
+        """All settings of the disturbed command; a setting is never given twice."""
+        own = {word.partition("=")[0] for word in self.words}
+        return [*(word for word in QUICK if word.partition("=")[0] not in own), *self.words]
+
 
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -216,7 +235,11 @@ def node_down(scene: Scene) -> None:
     scene.node("resume")
 
 
-@scenario(says="wait")
+FEW = ("launcher.fleets_per_job=2",)
+"""More jobs than run at once."""
+
+
+@scenario(words=FEW, says="wait in Slurm's queue|job waits")
 def node_drained(scene: Scene) -> None:
     scene.until_running()
     scene.node("drain")
@@ -284,10 +307,8 @@ def partition_down(scene: Scene) -> None:
     scontrol("update", "PartitionName=main", "State=UP")
 
 
-FEW = ("launcher.fleets_per_job=2",)
-
-
-@scenario(words=FEW, configuration=("MaxJobCount=4",))
+# a job that has ended counts until it is forgotten, by default for five minutes
+@scenario(words=FEW, configuration=("MaxJobCount=4", "MinJobAge=2"))
 def few_jobs_allowed(scene: Scene) -> None:
     pass
 
@@ -391,7 +412,7 @@ def squeue_fails_20_times(scene: Scene) -> None:
 @scenario()
 def two_drivers_on_one_folder(scene: Scene) -> None:
     scene.until_running()
-    second = Command(scene.place, QUICK)
+    second = Command(scene.cluster, scene.place, QUICK)
     if second.wait() != 0 or "finished before" not in "\n".join(second.lines):
         raise AssertionError(f"the second one: {second.lines}")
 
@@ -420,7 +441,7 @@ def played(one: Scenario, cluster: Cluster, place: Path, calm: Calm) -> tuple[st
         if one.closed:
             words = [f"NodeName={cluster.host}", "State=drain", "Reason=test"]
             scontrol("update", *words)
-        command = Command(place, [*QUICK, *one.words], one.before(place))
+        command = Command(cluster, place, one.all_words, one.before(place))
         with impatience():
             problems = []
             try:
@@ -435,7 +456,7 @@ def played(one: Scenario, cluster: Cluster, place: Path, calm: Calm) -> tuple[st
             if code in (0, 130) and not within(30, lambda: not states()):
                 problems.append(f"jobs left: {states()}")
             if code:
-                again = Command(place, one.then)
+                again = Command(cluster, place, one.then)
                 if (second := again.wait()) != 0:
                     problems.append(f"again: exit code {second}")
                 silence = max(silence, again.silence)
@@ -468,6 +489,19 @@ def configured(cluster: Cluster, lines: Sequence[str]) -> Iterator[None]:
             cluster.configure()
 
 
+@contextmanager
+def commands_ended() -> Iterator[None]:
+    """End the commands that run, and the jobs, when the context is left early."""
+    try:
+        yield
+    except BaseException:
+        for command in BEGUN:
+            command.end()
+        told("scancel", "--user=root")
+        within(30, lambda: not states())
+        raise
+
+
 def put_right(cluster: Cluster) -> None:
     """Cancel whatever is left, and let the node take jobs again."""
     for thread in cluster.restarts:
@@ -478,6 +512,24 @@ def put_right(cluster: Cluster) -> None:
     if told("sinfo", "-h", "-o", "%T") != "idle":
         scontrol("update", f"NodeName={cluster.host}", "State=resume")
     within(60, lambda: told("sinfo", "-h", "-o", "%T") == "idle")
+
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end_as_ctrl_c_does() -> None:
+    """Let signals that end this program raise KeyboardInterrupt, also where it has no terminal.
+
+    All that it started is then ended on the way out, and its folder is deleted.
+    """
+
+    def interrupt(*_: object) -> None:
+        for number in ENDINGS:
+            signal.signal(number, signal.SIG_IGN)  # a second one would disturb the end
+        raise KeyboardInterrupt
+
+    for number in ENDINGS:
+        signal.signal(number, interrupt)
 
 
 def main() -> int:
@@ -494,13 +546,14 @@ def main() -> int:
         print("\n".join(chosen))
         return 0
     num_bad = 0
+    end_as_ctrl_c_does()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "slurm").mkdir()
-        tables, _ = undisturbed(folder / "undisturbed")
-        calm = Calm(tables, num_parts(folder / "undisturbed"))
         try:
-            with cluster_in(folder / "slurm") as cluster:
+            tables, _ = undisturbed(folder / "undisturbed")
+            calm = Calm(tables, num_parts(folder / "undisturbed"))
+            with cluster_in(folder / "slurm") as cluster, commands_ended():
                 print(told("sinfo", "--version"))
                 print("| scenario | same tables | twice | silence | time | |")
                 print("|---|---|---|---|---|---|")
@@ -513,6 +566,9 @@ def main() -> int:
         except NoSlurmError as error:
             print(error)
             return 2
+        except KeyboardInterrupt:
+            print("interrupted: the commands and the daemons of Slurm were ended")
+            return 130
     print(f"{len(chosen)} scenarios, {num_bad} went wrong")
     return int(num_bad > 0)
 

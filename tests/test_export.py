@@ -340,3 +340,13 @@ sys.exit(cli.main(["export", {str(root)!r}, "--to", {kind!r}, "--out", {str(tmp_
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert done.stderr.count("\n") == (1 if says else 0)
+
+
+def test_settings_of_several_types_or_of_any_size_are_text(tmp_path: Path) -> None:
+    huge = 10**40
+    choices = [Choice("relu", (("a", value),)) for value in (1.5, "wide", huge)]
+    runs = synthetic.configs(**SETTINGS | {"activations": choices})  # type: ignore[arg-type]
+    synthetic.write(tmp_path / "default", runs)
+    folder = export(tmp_path / "default", "csv", tmp_path / "csv")
+    written = pd.read_csv(folder / "runs.csv", dtype=str)
+    assert {*written["activation.a"]} == {"1.5", "wide", str(huge)}

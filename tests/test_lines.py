@@ -21,3 +21,12 @@ def test_a_text_without_words_has_what_stands_for_it(text):
     assert (
         first_line(text, otherwise="OSError") == last_line(text, otherwise="OSError") == "OSError"
     )
+
+
+def test_no_line_of_an_error_controls_the_terminal():
+    hostile = "\x1b[31mred\n\x1b]0;title\x07\u202e"
+    for shown in (one_line(hostile), first_line(hostile), last_line(hostile)):
+        assert not {*"\x1b\x07\u202e"} & {*shown}
+    assert (
+        last_line(hostile) == "\N{REPLACEMENT CHARACTER}]0;title" + "\N{REPLACEMENT CHARACTER}" * 2
+    )

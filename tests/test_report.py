@@ -7,6 +7,8 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from relu_exp.core.schema import Choice, UsageError
@@ -324,3 +326,24 @@ def test_the_index_links_every_report(tmp_path):
 def test_an_index_of_nothing_is_one_clear_line(tmp_path):
     with pytest.raises(UsageError, match="holds no results"):
         build_index(tmp_path)
+
+
+def test_what_failed_is_named_without_what_controls_a_terminal(tmp_path):
+    runs = synthetic.configs()
+    root = synthetic.write(tmp_path / "default", runs, failed=[runs[0].run_id])
+    store = Store(root)
+    part = store.parts / store.part_ids()[0] / "runs.parquet"
+    table = pq.read_table(part)
+    rows = [
+        row | {"error": row["error"] and "Traceback\n\x1b]0;title\x07"} for row in table.to_pylist()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), part)
+    (warning,) = [line for line in build(root).warnings if "title" in line]
+    assert "\x1b" not in warning
+    assert "\x1b" not in store.ends()[runs[0].run_id].reason
+
+
+def test_a_study_that_names_the_part_of_a_fleet_shows_no_rows_of_runs(tmp_path):
+    root = synthetic.write(tmp_path / "default", studies={"formulas": "fleet000000"})
+    page = build(root).markdown.read_text()
+    assert "Histograms" not in page

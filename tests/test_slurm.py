@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -154,8 +154,8 @@ def test_a_job_that_slurm_holds_after_a_failure_is_submitted_again(
 ):
     held = set()
 
-    def queued_jobs(name):
-        there = slurm_queue.queued_jobs(name)
+    def queued_jobs(name, waiting):
+        there = slurm_queue.queued_jobs(name, waiting)
         if there and not held:
             held.update(there)
         return there and {
@@ -179,7 +179,7 @@ def test_a_job_whose_fleets_are_saved_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "_POLL_SECONDS", {"slurm": 0.01})
     monkeypatch.setattr(launcher, "cancel", lambda *which, **by: None)
     held = {"7_0": QueuedJob("PENDING", "job requeued in held state")}
-    monkeypatch.setattr(launcher, "queued_jobs", lambda name: held)
+    monkeypatch.setattr(launcher, "queued_jobs", lambda name, waiting: held)
     scheduler.launch()
     assert scheduler.queued == {}
 
@@ -292,6 +292,7 @@ def test_jobs_left_behind_that_may_still_write_are_one_line(
     fake_command(commands, "scancel", "exit 0")
     monkeypatch.setenv("PATH", f"{commands}")
     monkeypatch.setattr(slurm_queue, "_CANCEL_SECONDS", 0.5)
+    monkeypatch.setattr(slurm_queue, "_ANSWER_SECONDS", 0.5)
     with pytest.raises(UsageError, match=message) as caught:
         slurm_queue.cancel_left_behind(left_behind.parent)
     assert "\n" not in str(caught.value)
@@ -300,6 +301,128 @@ def test_jobs_left_behind_that_may_still_write_are_one_line(
         fake_command(commands, "squeue", "exit 0")
         slurm_queue.cancel_left_behind(left_behind.parent)
         assert not list(left_behind.iterdir())
+
+
+def test_progress_goes_on_and_a_notice_comes_while_squeue_hangs(tmp_path, monkeypatch):
+    fleets = fleets_of(0.1)
+    store = Store(tmp_path)
+    store.open()
+    events = []
+    scheduler = scheduler_of(tmp_path, fleets, events)
+    scheduler.queued, scheduler.fleets = {"7": None}, {"7": list(fleets)}
+    commands, done = tmp_path / "commands", tmp_path / "saved"
+    commands.mkdir()
+    # the controller answers only when a fleet is saved and the user has been told
+    fake_command(
+        commands, "squeue", f"while ! [ -e {done} ]; do sleep 0.05; done; echo '7|RUNNING'"
+    )
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 0.3)
+    monkeypatch.setattr(slurm_queue, "_LOOK_SECONDS", 0.05)
+
+    def save_and_go_on():
+        if not store.part_ids():
+            launch(fleets, FleetJob(tmp_path, "session", "cpu"), 1, lambda event: None)
+        scheduler.go_on()
+        if len(events) == 2:
+            done.touch()
+
+    there = scheduler.in_queue(save_and_go_on)
+    assert there == {"7": QueuedJob("RUNNING", "")}
+    outcome, notice = events
+    assert isinstance(outcome, Outcome)
+    assert notice.text == "Slurm does not answer (squeue); waiting, and jobs that run go on"
+
+
+def test_progress_goes_on_and_notices_come_while_sbatch_waits(tmp_path, monkeypatch):
+    fleets = fleets_of(0.1)
+    store = Store(tmp_path)
+    store.open()
+    events = []
+    scheduler = scheduler_of(tmp_path, fleets, events)
+    scheduler.queued, scheduler.fleets = {"7": None}, {"7": list(fleets)}
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 1.0)
+    monkeypatch.setattr(launcher, "_LOOK_SECONDS", 0.05)
+
+    class Queue:
+        def batch(self):
+            launch(fleets, FleetJob(tmp_path, "session", "cpu"), 1, lambda event: None)
+            assert within(60, lambda: sum(isinstance(event, Notice) for event in events) >= 2)
+            return nullcontext()
+
+        def submit(self, job):
+            return "job"
+
+    scheduler.queue = Queue()
+    assert scheduler.submit_array([None]) == ["job"]
+    assert sum(isinstance(event, Outcome) for event in events) == 1
+    first, second, *_ = (event.text for event in events if isinstance(event, Notice))
+    assert first != second
+    assert first.startswith("sbatch has not answered for ")
+
+
+def test_a_squeue_that_never_answers_is_ended(tmp_path, monkeypatch):
+    fake_command(tmp_path, "squeue", f"echo $$ > {tmp_path}/pid; exec sleep 600")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(slurm_queue, "_COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr(slurm_queue, "_LOOK_SECONDS", 0.1)
+    calls = []
+    assert slurm_queue.queued_jobs("name", lambda: calls.append(1)) is None
+    assert calls
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_jobs_that_run_and_report_nothing_are_no_silent_wait(tmp_path, monkeypatch):
+    events = []
+    scheduler = scheduler_of(tmp_path, (), events)
+    scheduler.queued = {"7": None}
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 0.1)
+    there = {"7": QueuedJob("RUNNING", "")}
+    scheduler.explain(there)
+    assert events == []
+    scheduler.last_waiting -= 1
+    for _ in range(3):
+        scheduler.explain(there)
+    assert events == [Notice("jobs run in Slurm, and have not reported a step yet; waiting")]
+    events.clear()
+    scheduler.has_reported = True
+    scheduler.explain(there)
+    assert events == []
+
+
+def test_jobs_that_no_node_can_run_are_not_waited_for(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr(launcher, "_NOTICE_SECONDS", 1.0)
+    # as Slurm itself may refuse them at once
+    with pytest.raises(
+        UsageError, match=r"^Slurm (never starts|refuses) the jobs.*launcher.cpus=64"
+    ):
+        launch_fleets(fleets_of(0.1), tmp_path / "results", cpus=64)
+    assert within(60, lambda: jobs() == "")
+
+
+def test_a_refusal_names_the_setting_that_an_earlier_line_is_about():
+    said = """sbatch: error: Memory specification can not be satisfied
+sbatch: error: Batch job submission failed: Requested node configuration is not available"""
+    shown = slurm_queue.refusal(FailedJobError(said), {"cpus": 1, "memory_gb": 100})
+    assert shown.endswith("Requested node configuration is not available (launcher.memory_gb=100)")
+    only = slurm_queue.refusal(FailedJobError(said.splitlines()[1]), {"cpus": 1, "memory_gb": 100})
+    assert only.endswith("is not available (launcher.cpus=1)")
+
+
+def test_only_a_reason_that_no_wait_removes_ends_a_command(tmp_path):
+    events = []
+    scheduler = scheduler_of(tmp_path, (), events)
+    scheduler.queued, scheduler.asked = {"7": None, "8": None}, {"cpus": 64, "gpus": 1}
+    scheduler.last_running -= 60
+    there = {"7": QueuedJob("PENDING", "Resources"), "8": QueuedJob("PENDING", "PartitionConfig")}
+    scheduler.explain(there)
+    assert [event.text for event in events] == [
+        "all 2 jobs wait in Slurm's queue: PartitionConfig, Resources"
+    ]
+    there["7"] = there["8"]
+    expected = "no node of the default partition has what each asks for: launcher.cpus=64"
+    with pytest.raises(UsageError, match=f"{expected}$"):
+        scheduler.explain(there)
 
 
 def test_a_full_queue_is_waited_for_while_jobs_are_in_it(tmp_path, monkeypatch):

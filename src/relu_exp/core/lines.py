@@ -1,6 +1,8 @@
-"""The text of an error in one line: all of it, its first line or its last."""
+"""The text of an error in one printable line: all of it, its first line or its last."""
 
 from __future__ import annotations
+
+from relu_exp.core.registry import printable
 
 __all__ = ["first_line", "last_line", "one_line"]
 
@@ -9,7 +11,7 @@ _MOST_CHARACTERS = 200
 
 def one_line(error: object) -> str:
     """Return an error's text without line breaks, at most its first 200 characters."""
-    return " ".join(str(error).split())[:_MOST_CHARACTERS]
+    return printable(" ".join(str(error).split())[:_MOST_CHARACTERS])
 
 
 def first_line(error: object, otherwise: str = "") -> str:
@@ -23,4 +25,5 @@ def last_line(error: object, otherwise: str = "") -> str:
 
 
 def _lines(error: object, otherwise: str) -> list[str]:
-    return [line.strip() for line in str(error).splitlines() if line.strip()] or [otherwise]
+    lines = (line.strip() for line in str(error).splitlines())
+    return [printable(line) for line in lines if line] or [otherwise]

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -50,6 +50,9 @@ _MOST_JOBS = 500
 _NOTICE_SECONDS = 15.0
 """Time without an answer of sbatch or squeue, or without a job that runs, before a notice."""
 
+_LOOK_SECONDS = 1.0
+"""Time between two looks at what jobs have saved while sbatch does not answer."""
+
 _END_SECONDS = 30.0
 """Time that jobs whose fleets are saved have to end by themselves before they are cancelled."""
 
@@ -57,6 +60,9 @@ _QUEUE_IS_FULL = re.compile(
     r"temporarily una(ble|vailable)|MaxJobCount|Max\w*Submit\w*Limit", re.IGNORECASE
 )
 _ARRAY_IS_LARGE = re.compile(r"job array spec|array (size|task)", re.IGNORECASE)
+
+_NO_SUCH_NODE = "PartitionConfig"
+"""Slurm's reason for a job that its partition can never run; many clusters queue such jobs."""
 
 _WARNING_SECONDS = 90
 """Time between the signal that a job's time is nearly over and its end; less for short jobs."""
@@ -186,6 +192,9 @@ class _SlurmScheduler:
     keeps_logs: bool = False
     last_answer: float = field(default_factory=time.monotonic)
     last_running: float = field(default_factory=time.monotonic)
+    last_waiting: float = field(default_factory=time.monotonic)
+    has_reported: bool = False
+    """Whether any fleet has reported a step or was saved."""
     last_notice: str = ""
 
     @property
@@ -202,7 +211,7 @@ class _SlurmScheduler:
                 self.submit()
                 time.sleep(_POLL_SECONDS[self.cluster])
                 # in this order: everything that a job saved before it ended is visible by now
-                there = self.in_queue()
+                there = self.in_queue(self.go_on)
                 for job_id in list(self.queued):
                     self.report(job_id)
                 if error := read_error(self.template.folder):
@@ -249,6 +258,7 @@ class _SlurmScheduler:
                 self.notify(f"Slurm takes no {room} jobs at once; trying {self.array_size}")
                 return
             raise UsageError(f"Slurm refuses the jobs: {refusal(error, self.asked)}") from error
+        self.last_answer = time.monotonic()
         for job, fleets in zip(submitted, batch, strict=True):
             self.queued[job.job_id] = job
             self.groups[job.job_id] = fleets
@@ -262,42 +272,79 @@ class _SlurmScheduler:
                 return [self.queue.submit(job) for job in jobs]
 
         with ThreadPoolExecutor(1) as thread:
-            answer = thread.submit(submit)
+            answer, begun = thread.submit(submit), time.monotonic()
             while not answer.done():
                 with suppress(TimeoutError):
-                    return answer.result(_NOTICE_SECONDS)
-                self.notify("sbatch has not answered yet: the queue may be full; still waiting")
+                    return answer.result(_LOOK_SECONDS)
+                for job_id in list(self.queued):
+                    self.report(job_id)
+                if notices := int((time.monotonic() - begun) / _NOTICE_SECONDS):
+                    seconds = f"{notices * _NOTICE_SECONDS:.0f} s"
+                    self.notify(f"sbatch has not answered for {seconds}: the queue may be full")
             return answer.result()
 
-    def in_queue(self) -> Mapping[str, QueuedJob] | None:
-        """Return this command's jobs that are in the queue; None if Slurm does not answer."""
+    def in_queue(self, waiting: Callable[[], None]) -> Mapping[str, QueuedJob] | None:
+        """Return this command's jobs that are in the queue; None if Slurm does not answer.
+
+        `waiting` is called again and again while it does not answer.
+        """
         if self.cluster == "local":
             running = QueuedJob("RUNNING", "")
             return {job_id: running for job_id, job in self.queued.items() if not job.done()}
         try:
-            return queued_jobs(self.name)
+            return queued_jobs(self.name, waiting)
         except FileNotFoundError:
             return None
+
+    def go_on(self) -> None:
+        """Report what jobs save while squeue does not answer, and say that it does not."""
+        for job_id in list(self.queued):
+            self.report(job_id)
+        self.say_silent()
+
+    def say_silent(self) -> None:
+        """Say that Slurm does not answer, if it has not for long."""
+        if time.monotonic() - self.last_answer > _NOTICE_SECONDS:
+            self.notify("Slurm does not answer (squeue); waiting, and jobs that run go on")
 
     def has_ended(self, job: QueuedJob | None) -> bool:
         """Return whether a job is gone, or held by Slurm until somebody releases it."""
         return job is None or job.never_starts
 
     def explain(self, there: Mapping[str, QueuedJob] | None) -> None:
-        """Say why nothing happens: Slurm does not answer, or no job starts."""
-        now = time.monotonic()
+        """Say why nothing happens: Slurm does not answer, or no job starts.
+
+        Raises:
+            UsageError: no job ever will, because no node has what the jobs ask for.
+        """
         if there is None:
-            if now - self.last_answer > _NOTICE_SECONDS:
-                self.notify("Slurm does not answer (squeue); waiting, and jobs that run go on")
+            self.say_silent()
             return
-        self.last_answer = now
+        self.last_answer = now = time.monotonic()
         waiting = [job for job_id, job in there.items() if job_id in self.queued and job.is_waiting]
         if not waiting or len(waiting) < len(self.queued):
             self.last_running = now
-        elif now - self.last_running > _NOTICE_SECONDS:
-            reasons = ", ".join(sorted({job.reason for job in waiting} - {"None", ""}))
+            if not self.has_reported and now - self.last_waiting > _NOTICE_SECONDS:
+                self.notify("jobs run in Slurm, and have not reported a step yet; waiting")
+            return
+        self.last_waiting = now
+        if now - self.last_running > _NOTICE_SECONDS:
+            found = {job.reason for job in waiting}
+            if found == {_NO_SUCH_NODE}:
+                raise UsageError(f"Slurm never starts the jobs ({_NO_SUCH_NODE}): {self.wanted}")
+            reasons = ", ".join(sorted(found - {"None", ""}))
             count = "the job waits" if len(waiting) == 1 else f"all {len(waiting)} jobs wait"
             self.notify(f"{count} in Slurm's queue: {reasons or 'no reason given'}")
+
+    @property
+    def wanted(self) -> str:
+        """What no node of the partition has, in words."""
+        kept = {key: self.asked.get(key) for key in ("cpus", "gpus", "memory_gb")}
+        if self.template.job.device != "cuda":
+            del kept["gpus"]
+        words = [f"launcher.{key}={value}" for key, value in kept.items() if value is not None]
+        where = self.asked.get("partition") or "the default partition"
+        return f"no node of {where} has what each asks for: {', '.join(words)}"
 
     def notify(self, text: str) -> None:
         """Pass on a notice, unless it is the last one again."""
@@ -309,11 +356,13 @@ class _SlurmScheduler:
         """Pass on the outcomes of a job's saved fleets, and the steps of the others."""
         for fleet in list(self.fleets[job_id]):
             if (outcome := outcome_in(fleet, self.template.job)) is not None:
+                self.has_reported = True
                 self.fleets[job_id].remove(fleet)
                 self.callback(outcome)
                 continue
             step = read_step(fleet, self.template.folder)
             if step is not None and step != self.steps.get(fleet.fleet_id):
+                self.has_reported = True
                 self.steps[fleet.fleet_id] = step
                 self.callback(Progress(fleet, step))
 
@@ -326,7 +375,9 @@ class _SlurmScheduler:
         """Forget a job that has ended; submit its unsaved fleets again, or mark them as lost."""
         log = self.queued[job_id].paths.stdout
         if self.cluster == "slurm":
-            cancel(job_id=job_id)  # a held job that is released later must not train them, too
+            cancel(
+                job_id=job_id, waiting=self.say_silent
+            )  # a held job that is released later must not train them, too
         missing = self.forget(job_id)
         if not missing:
             return
@@ -351,7 +402,7 @@ class _SlurmScheduler:
         """Wait a while until the jobs have ended; all their fleets are saved."""
         until = time.monotonic() + _END_SECONDS
         while self.cluster == "slurm" and time.monotonic() < until:
-            there = self.in_queue()
+            there = self.in_queue(self.say_silent)
             # a job that does not run never ends by itself
             if not there or all(job.is_waiting for job in there.values()):
                 return
@@ -364,8 +415,8 @@ class _SlurmScheduler:
                 job.cancel()
             while not all(job.done() for job in self.queued.values()):
                 time.sleep(0.05)
-        elif self.in_queue() != {}:
-            cancel(self.name)
+        elif self.in_queue(self.say_silent) != {}:
+            cancel(self.name, waiting=self.say_silent)
         self.queued.clear()
 
 

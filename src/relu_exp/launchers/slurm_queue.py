@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,14 @@ __all__ = [
 ]
 
 _COMMAND_SECONDS = 60
+_LOOK_SECONDS = 1.0
+"""Time between two calls of `waiting` while a command of Slurm does not answer."""
 _CANCEL_SECONDS = 300
+"""Longest time that jobs of a killed command may take to end after they are cancelled."""
+_ANSWER_SECONDS = 40
+"""Longest time without an answer of Slurm when a command begins; squeue may add a minute."""
+_SILENT_SECONDS = 5.0
+"""Time without an answer before a notice of it, when a command begins."""
 _SUBMITTING = "submitted"
 """Empty file in a command's folder: it may have jobs in the queue, under `job_name`."""
 
@@ -68,35 +75,75 @@ def job_name(session: str) -> str:
     return f"relu-exp-{session}"
 
 
-def queued_jobs(name: str) -> dict[str, QueuedJob] | None:
+def _no_word() -> None:
+    """Do nothing while Slurm does not answer."""
+
+
+def queued_jobs(name: str, waiting: Callable[[], object] = _no_word) -> dict[str, QueuedJob] | None:
     """Return the jobs of a name, of whichever user, by id; None if Slurm does not answer.
 
     squeue rather than sacct: it needs no accounting, and shows a requeue at once.
+
+    Args:
+        name: that of the jobs.
+        waiting: called again and again while squeue does not answer.
 
     Raises:
         FileNotFoundError: this machine has no squeue.
     """
     command = ["squeue", "--noheader", "--array", f"--name={name}", "--format=%i|%T|%r"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=_COMMAND_SECONDS
-        )
-    except FileNotFoundError:
-        raise
-    except (OSError, subprocess.SubprocessError):
+    answer = _answer(command, waiting)
+    if answer is None:
         return None
     found = {}
-    for line in done.stdout.splitlines():
+    for line in answer.splitlines():
         job_id, state, reason = (*line.strip().split("|", 2), "", "")[:3]
         found[job_id] = QueuedJob(state, reason)
     return found
 
 
-def cancel(name: str | None = None, job_id: str | None = None) -> None:
-    """Cancel all jobs of a name, or one by its id; one that runs takes some seconds to end."""
+def _answer(command: Sequence[str], waiting: Callable[[], object]) -> str | None:
+    """Return what a command of Slurm prints; None if it fails or does not answer in a minute.
+
+    Raises:
+        FileNotFoundError: this machine does not have the command.
+    """
+    until = time.monotonic() + _COMMAND_SECONDS
+    try:
+        asked = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return None
+    with asked:
+        try:
+            # while the controller is down, the commands themselves try again for a long time
+            while time.monotonic() < until:
+                try:
+                    printed, _ = asked.communicate(timeout=_LOOK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    waiting()
+                else:
+                    return None if asked.returncode else printed
+        finally:
+            asked.kill()
+    return None
+
+
+def cancel(
+    name: str | None = None,
+    job_id: str | None = None,
+    waiting: Callable[[], object] = _no_word,
+) -> None:
+    """Cancel all jobs of a name, or one by its id; one that runs takes some seconds to end.
+
+    `waiting` is called again and again while scancel does not answer.
+    """
     which = f"--name={name}" if job_id is None else job_id
-    with suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(["scancel", "--quiet", which], capture_output=True, timeout=_COMMAND_SECONDS)
+    with suppress(FileNotFoundError):
+        _answer(["scancel", "--quiet", which], waiting)
 
 
 def mark_submitting(folder: Path) -> None:
@@ -139,31 +186,42 @@ def _may_have_jobs(folder: Path) -> bool:
 
 def _cancel_jobs_of(session: str, folder: Path, notify: Callable[[str], None]) -> None:
     name = job_name(session)
-    until = time.monotonic() + _CANCEL_SECONDS
+    begun = last_answer = time.monotonic()
     has_notified = False
-    while (left := _left(name, folder)) != {}:
-        if time.monotonic() > until:
-            if left is None:
-                raise UsageError(
-                    f"Slurm does not answer, so jobs of a command that was killed may still write "
-                    f"to {folder.parent}: try again when `squeue --name={name}` answers"
-                )
+
+    def tell(what: str) -> None:
+        nonlocal has_notified
+        if not has_notified:
+            notify(f"{what}; waiting for the jobs of a command that was killed")
+            has_notified = True
+
+    def waiting() -> None:
+        if time.monotonic() - begun > _SILENT_SECONDS:
+            tell("Slurm does not answer")
+
+    while (left := _left(name, folder, waiting)) != {}:
+        now = time.monotonic()
+        if left is None and now - last_answer > _ANSWER_SECONDS:
+            raise UsageError(
+                f"Slurm does not answer, so jobs of a command that was killed may still write "
+                f"to {folder.parent}: try again when `squeue --name={name}` answers"
+            )
+        if left is not None:
+            last_answer = now
+        if left and now - begun > _CANCEL_SECONDS:
             raise UsageError(
                 f"jobs of a killed command are still running: {', '.join(sorted(left))}; "
                 f"wait until `squeue --name={name}` no longer lists them"
             )
-        if not has_notified:
-            what = "Slurm does not answer" if left is None else f"cancelling {len(left)} jobs"
-            notify(f"{what}; waiting for the jobs of a command that was killed")
-            has_notified = True
+        tell("Slurm does not answer" if left is None else f"cancelling {len(left)} jobs")
         if left:
             cancel(name)
         time.sleep(1)
 
 
-def _left(name: str, folder: Path) -> Mapping[str, QueuedJob] | None:
+def _left(name: str, folder: Path, waiting: Callable[[], object]) -> Mapping[str, QueuedJob] | None:
     try:
-        return queued_jobs(name)
+        return queued_jobs(name, waiting)
     except FileNotFoundError as error:
         raise UsageError(
             f"jobs of a Slurm command that was killed may still write to {folder.parent}, and this "
@@ -197,7 +255,9 @@ def refusal(error: Exception, asked: Mapping[str, object]) -> str:
         asked: the launcher's settings.
     """
     line = last_line(error, otherwise=type(error).__name__)
-    words = line.lower()
+    # what is wrong may stand in a line before the refusal itself: the memory, but not the node
+    told = [each for each in str(error).splitlines() if "error" in each.lower()]
+    words = " ".join([*told, line]).lower()
     key = next((key for part, key in _KEYS.items() if part in words), None)
     if key is None or asked.get(key) is None:
         return line

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from relu_exp.core.lines import last_line
 from relu_exp.core.schema import FINISHED, SCHEMA_VERSION, TABLES, UsageError
 from relu_exp.results.atomic import flush, put_folder, write_text
 from relu_exp.results.reading import check_is_file, is_plain_name, read_manifest, read_table
@@ -173,8 +176,7 @@ class Store:
 
         def write(name: str, path: Path) -> None:
             columns = tables.get(name) or {column: [] for column in TABLES[name]}
-            table = pa.table(dict(columns), schema=arrow_schema(name))
-            pq.write_table(table, path, compression="zstd")
+            _write_table(pa.table(dict(columns), schema=arrow_schema(name)), path)
 
         self._place(part_id, write)
 
@@ -215,6 +217,29 @@ class Store:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
+    def drop_runs(self, part_id: str, run_ids: Collection[str]) -> None:
+        """Delete all rows of some runs from a part, and the part if it holds no other run.
+
+        Raises:
+            UsageError: the part is damaged, or the disk is full or cannot be written.
+        """
+        kept = {}
+        for name in TABLES:
+            table = self.read_part(part_id, name)
+            if "run_id" in TABLES[name]:
+                table = table.filter(pc.invert(pc.is_in(table["run_id"], pa.array(list(run_ids)))))
+            kept[name] = table
+        if kept["runs"].num_rows:
+            self._place(part_id, lambda name, path: _write_table(kept[name], path))
+            return
+        # gone in one step for those who read meanwhile
+        gone = self.parts / f".{part_id}-{secrets.token_hex(4)}"
+        try:
+            (self.parts / part_id).rename(gone)
+        except OSError as error:
+            raise UsageError(f"cannot write results to {self.root}: {_reason(error)}") from error
+        shutil.rmtree(gone, ignore_errors=True)
+
     def part_ids(self) -> list[str]:
         """Return the names of the finished parts, in order."""
         if not self.parts.is_dir():
@@ -231,13 +256,20 @@ class Store:
             yield self.read_part(part_id, table, columns)
 
     def read_part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return one table of one part.
+        """Return one table of one part; empty if the part was deleted since it was listed.
 
         Raises:
             UsageError: the part is damaged, truncated or made by another schema version.
         """
         path = self.parts / part_id / f"{table}.parquet"
-        return read_table(path, arrow_schema(table), columns)
+        try:
+            return read_table(path, arrow_schema(table), columns)
+        except UsageError:
+            if os.path.lexists(path.parent):
+                raise
+            # only parts of runs that did not finish are ever deleted
+            empty = arrow_schema(table).empty_table()
+            return empty if columns is None else empty.select(list(columns))
 
     def checksum_problem(self, part_id: str) -> str | None:
         """Return which file of a part is not the one that was written; empty if all are.
@@ -269,9 +301,7 @@ class Store:
         for part in self.read("runs", columns):
             rows = (part[column].to_pylist() for column in columns)
             for run_id, status, session, error, made_from in zip(*rows, strict=True):
-                # the last line of a traceback names the error
-                lines = (error or "").strip().splitlines()
-                reason = lines[-1][:_MOST_REASON] if lines else ""
+                reason = last_line(error or "")[:_MOST_REASON]
                 # interned, because a hundred thousand runs share a handful of texts
                 words = (status or "", session or "", reason, made_from or "")
                 end = End(*map(sys.intern, words))
@@ -340,6 +370,10 @@ class Store:
         if not (is_plain_name(session) and path.is_file()):
             return {}
         return read_manifest(path)
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, compression="zstd")
 
 
 def _checksum(path: Path) -> str:

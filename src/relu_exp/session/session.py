@@ -18,6 +18,7 @@ from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
 from relu_exp.results.provenance import working_diff
 from relu_exp.results.refusal import no_folders_if_refused, no_manifest_if_refused
+from relu_exp.results.replaced import drop_replaced
 from relu_exp.results.store import new_session
 from relu_exp.session.data_checks import Skipped, see_data_as_they_are, with_checked_data
 from relu_exp.session.listing import show_claim
@@ -199,6 +200,7 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
     name, store, session = task.sweep.name, task.store, new_session()
     # after waiting for the lock: another command may have trained them all
     found = task.run_statuses()
+    drop_replaced(store)  # a command that was killed had no time for it
     task.clear_checkpoints(found)
     made = task.plan(found)
     if not (task.costs or task.is_elsewhere) and task.seconds(made) > _CALIBRATED_FROM:
@@ -238,6 +240,8 @@ def _train_alone(task: Task, options: Options, looks: int, console: Console) -> 
         raise Interrupted(
             f"interrupted: {num_kept} finished runs are kept; run the same command to continue"
         ) from None
+    if found.interrupted or found.failed:
+        drop_replaced(store)
     for reason, count in meter.reasons.items():
         console.print(f"{name}: {reason} (fleets: {count})", markup=False)
     return num_failed + meter.counts["failed"] + meter.counts["interrupted"]

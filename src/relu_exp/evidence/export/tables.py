@@ -71,6 +71,20 @@ def _units(dead_units: pd.DataFrame) -> pd.DataFrame:
     return dead_units.drop(columns="mask").assign(unit=units).explode("unit").astype({"unit": int})
 
 
+def _of_one_type(column: pd.Series) -> pd.Series:
+    """Return a column that Arrow knows, as text where its values are of several types or huge.
+
+    The settings of two activations may share a name, and numbers in them have any size.
+    """
+    if column.dtype != object:
+        return column
+    try:
+        pa.array(column, from_pandas=True)
+    except (OverflowError, pa.ArrowException):
+        return column.map(str, na_action="ignore")
+    return column
+
+
 def _write(path: Path, parts: Iterable[pd.DataFrame]) -> None:
     """Write parts of equal columns below one heading; nothing where no part has a row."""
     writer: pa_csv.CSVWriter | None = None
@@ -80,7 +94,8 @@ def _write(path: Path, parts: Iterable[pd.DataFrame]) -> None:
             if part.empty:
                 continue
             texts = dict.fromkeys(part.select_dtypes("category").columns, str)
-            table = pa.Table.from_pandas(part.astype(texts), schema, preserve_index=False)
+            plain = part.astype(texts).apply(_of_one_type)
+            table = pa.Table.from_pandas(plain, schema, preserve_index=False)
             if writer is None:
                 schema = table.schema
                 writer = pa_csv.CSVWriter(path, schema)

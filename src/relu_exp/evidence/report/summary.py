@@ -369,7 +369,9 @@ def _session(frames: Frames, name: str, n: int, manifest: Mapping[str, Any]) -> 
 def studies(frames: Frames) -> list[tuple[str, Table]]:
     """Return a heading and a table for each kind of rows that studies made."""
     found = []
-    for name, columns in TABLES.items() if frames.studies else ():
+    # a manifest may name the part of a fleet: rows of runs are none of a study
+    tables = {name: columns for name, columns in TABLES.items() if "run_id" not in columns}
+    for name, columns in tables.items() if frames.studies else ():
         rows = frames.studied(name)
         if len(rows):
             first = rows.head(MOST_STUDIED).itertuples(index=False)
