@@ -17,9 +17,9 @@ from relu_exp.engine.probes import measurements, theory
 from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.records import Records
 
-__all__ = ["Observer"]
+__all__ = ["SATURATED", "Observer"]
 
-_SATURATED = 0.05
+SATURATED = 0.05
 """An activation counts as saturated if |φ′| is below this share of its largest value."""
 
 
@@ -113,7 +113,7 @@ class Observer:
 
     def _probe(self, step: int, stack: Stack, runs: Sequence[RunConfig]) -> list[Probe]:
         seeds = [run.seed for run in runs]
-        largest = [_SATURATED * largest_derivative(run.activation) for run in runs]
+        largest = [SATURATED * largest_derivative(run.activation) for run in runs]
         saturated_below = torch.tensor(largest, device=self.device)
         probes = measurements.take_probe(stack, self.batches.probe(seeds), saturated_below)
         # reduced precision applies to the network's products, not to those of a measurement
