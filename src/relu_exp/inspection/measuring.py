@@ -101,9 +101,9 @@ def probe_of(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None) -> P
             torch.zeros_like(a) if grad is None else _measurable(grad), layer.axis
         ),
         weight_grad=_measurable(oriented(layer.use, by_units))[None].contiguous(),
-        saturated_below=torch.tensor(
-            [SATURATED * largest_slope(layer)], device=z.device
-        ).reshape(-1, 1, 1),
+        saturated_below=torch.tensor([SATURATED * largest_slope(layer)], device=z.device).reshape(
+            -1, 1, 1
+        ),
     )
 
 
@@ -244,4 +244,3 @@ def _on_cpu(layer: Layer) -> theory.Phi:
         return value.reshape(x.shape).cpu(), derivative.reshape(x.shape).cpu()
 
     return phi
-

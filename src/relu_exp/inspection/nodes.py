@@ -105,9 +105,7 @@ def evaluate(node: Node, at: Node, x: Tensor) -> Tensor:
                     function, args, kwargs = each.step
                     given = [value(arg) for arg in args]
                     # a copy, because the function may overwrite it
-                    given[:1] = [
-                        given[0].clone() if isinstance(given[0], Tensor) else given[0]
-                    ]
+                    given[:1] = [given[0].clone() if isinstance(given[0], Tensor) else given[0]]
                     named = {key: value(arg) for key, arg in kwargs.items() if key != "out"}
                     found[id(each)] = function(*given, **named)
             return found[id(each)]

@@ -21,7 +21,7 @@ from relu_exp.inspection.nodes import Layer, Use
 from relu_exp.inspection.seeing import Seeing
 from relu_exp.inspection.untouched import eager, random_state_kept, state_kept
 
-__all__ = ["Pass", "Weights", "take_pass"]
+__all__ = ["Pass", "Weights", "take_pass", "weights_of"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,12 @@ class Weights:
 
 @dataclass
 class Pass:
-    """The outcome of a pass: layers in the order in which they were used."""
+    """The outcome of a pass: layers in the order in which they were used.
 
-    loss: float
+    `loss` is None where it was not seen, because the training loop computes it.
+    """
+
+    loss: float | None
     layers: list[Measured]
     weights: list[Weights]
     unseen: list[str]
@@ -60,9 +63,7 @@ class Pass:
     gradients: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def take_pass(
-    model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[Any] = ()
-) -> Pass:
+def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[Any] = ()) -> Pass:
     """Run a batch forward and backward in the network's own mode, and leave it as it was.
 
     Raises:
@@ -92,7 +93,7 @@ def take_pass(
         return Pass(
             loss=float(value.detach()),
             layers=measured,
-            weights=[_weights(use, by_use.get(id(use))) for use in seeing.uses],
+            weights=[weights_of(use, by_use.get(id(use))) for use in seeing.uses],
             unseen=seeing.unseen,
             mode="training" if model.training else "evaluation",
             predictions=predict_chain(seeing.layers),
@@ -122,7 +123,7 @@ def _gradients(
     return by_parameter, by_layer, {key: grad for key, grad in by_use.items() if grad is not None}
 
 
-def _weights(use: Use, grad: Tensor | None) -> Weights:
+def weights_of(use: Use, grad: Tensor | None) -> Weights:
     weight = oriented(use, use.weight.detach())
     rows = weight.reshape(weight.shape[0], -1)
     is_wide = rows.shape[0] > 1 and "embedding" not in use.function

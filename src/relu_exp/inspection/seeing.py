@@ -20,7 +20,9 @@ from relu_exp.inspection.nodes import DATA, Layer, Node, Use, latest_common
 
 __all__ = ["Seeing", "tensors_in"]
 
-_EXACT_VIEWS = frozenset("flatten view reshape contiguous clone unsqueeze squeeze float double".split())
+_EXACT_VIEWS = frozenset(
+    ["flatten", "view", "reshape", "contiguous", "clone", "unsqueeze", "squeeze", "float", "double"]
+)
 _KNOWN_HAND_WRITTEN = {("mul", "sigmoid"): "swish", ("mul", "softplus", "tanh"): "mish"}
 
 
@@ -145,7 +147,7 @@ class Seeing(TorchFunctionMode):
             self._keep_value(args[0])
         nodes = [self._node(each) for each in tensors_in([*args, *kwargs.values()])]
         result = func(*args, **kwargs)
-        if isinstance(result, Tensor) or isinstance(result, tuple | list):
+        if isinstance(result, (Tensor, tuple | list)):
             self._guard(self._note, name, func, args, kwargs, result, nodes)
         return result
 
@@ -163,7 +165,9 @@ class Seeing(TorchFunctionMode):
         weights = [node for node in nodes if node.is_parameter]
         others = [node for node in nodes if not node.is_parameter]
         if weights and not others:
-            largest = max(weights, key=lambda node: node.value.numel() if node.value is not None else 0)
+            largest = max(
+                weights, key=lambda node: node.value.numel() if node.value is not None else 0
+            )
             self._set(result, Node(is_parameter=True, name=largest.name))
         elif self._multiplies(name, weights):
             self._weigh(name, args, kwargs, result, others[0])
@@ -188,7 +192,7 @@ class Seeing(TorchFunctionMode):
         return is_matrix and not functions.keeps_units(name) and name not in ("cat", "stack")
 
     def _weigh(self, name: str, args: Any, kwargs: Any, result: Any, x: Node) -> None:
-        given = [each for each in tensors_in([*args, *kwargs.values()])]
+        given = list(tensors_in([*args, *kwargs.values()]))
         matrices = [each for each in given if self._node(each).is_parameter and each.dim() > 1]
         weight = matrices[-1]
         is_left = name in ("matmul", "mm", "bmm") and given[0] is weight
@@ -215,7 +219,9 @@ class Seeing(TorchFunctionMode):
                 values = x.value.double().square()
                 use.squares = values.mean(0 if is_left else -1).flatten().cpu()
         if name in ("linear", "addmm"):
-            biases = [each for each in given if each is not weight and self._node(each).is_parameter]
+            biases = [
+                each for each in given if each is not weight and self._node(each).is_parameter
+            ]
             use.bias = biases[0] if biases else None
         self._set(result, Node(use=use, is_direct=True, axis=use.axis, plain=plain))
 
@@ -258,7 +264,13 @@ class Seeing(TorchFunctionMode):
             self._set(result, Node(use=first.use, is_direct=first.is_direct, axis=first.axis))
             return
         place = (*common.ancestors, common)
-        is_product = len(varying) > 1 and name in ("mul", "multiply", "div", "true_divide", "divide")
+        is_product = len(varying) > 1 and name in (
+            "mul",
+            "multiply",
+            "div",
+            "true_divide",
+            "divide",
+        )
         node = Node(
             use=common.use,
             is_direct=common.is_direct,
@@ -301,8 +313,11 @@ class Seeing(TorchFunctionMode):
         if node.layer is not None or node.inner or self._is_inside_own():
             return
         start = next(
-            (each for each, after in zip(node.ancestors, (*node.ancestors[1:], node), strict=True)
-             if after.is_nonlinear),
+            (
+                each
+                for each, after in zip(node.ancestors, (*node.ancestors[1:], node), strict=True)
+                if after.is_nonlinear
+            ),
             None,
         )
         if start is None or start.use is None:
