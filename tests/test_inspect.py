@@ -135,7 +135,18 @@ class Everywhere(nn.Module):
 def test_every_way_of_writing_a_nonlinearity_is_seen() -> None:
     torch.manual_seed(0)
     report = relu_exp.inspect(Everywhere(), batch())
-    names = ["relu", "relu", "gelu", "sigmoid", "tanh", "swish", "where", "sin", "leaky_relu", "clamp"]
+    names = [
+        "relu",
+        "relu",
+        "gelu",
+        "sigmoid",
+        "tanh",
+        "swish",
+        "where",
+        "sin",
+        "leaky_relu",
+        "clamp",
+    ]
     assert [layer.function for layer in report.layers] == names
     assert report.unseen == []
     zeros = [layer.values["zero_fraction"] for layer in report.layers]

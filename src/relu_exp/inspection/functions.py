@@ -18,7 +18,33 @@ __all__ = [
 ]
 
 ACTIVATIONS = frozenset(
-    ["relu", "relu6", "sigmoid", "expit", "tanh", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "tanhshrink", "hardtanh", "hardsigmoid", "hardswish", "log_sigmoid", "logsigmoid", "hardshrink", "softshrink", "threshold"]
+    [
+        "relu",
+        "relu6",
+        "sigmoid",
+        "expit",
+        "tanh",
+        "leaky_relu",
+        "prelu",
+        "rrelu",
+        "elu",
+        "selu",
+        "celu",
+        "gelu",
+        "silu",
+        "mish",
+        "softplus",
+        "softsign",
+        "tanhshrink",
+        "hardtanh",
+        "hardsigmoid",
+        "hardswish",
+        "log_sigmoid",
+        "logsigmoid",
+        "hardshrink",
+        "softshrink",
+        "threshold",
+    ]
 )
 """Functions that are a nonlinearity wherever they are called on something a weight has made."""
 
@@ -26,17 +52,123 @@ SATURATING = frozenset({"sigmoid", "tanh", "hardtanh", "hardsigmoid", "softsign"
 """Activations with a slope that vanishes on both sides."""
 
 NONLINEAR = frozenset(
-    ["where", "clamp", "clip", "clamp_min", "clamp_max", "maximum", "minimum", "fmax", "fmin", "abs", "square", "pow", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "tan", "atan", "arctan", "sinh", "cosh", "asinh", "erf", "erfc", "sign", "heaviside", "sinc", "logaddexp", "log2", "exp2"]
+    [
+        "where",
+        "clamp",
+        "clip",
+        "clamp_min",
+        "clamp_max",
+        "maximum",
+        "minimum",
+        "fmax",
+        "fmin",
+        "abs",
+        "square",
+        "pow",
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "sqrt",
+        "rsqrt",
+        "reciprocal",
+        "sin",
+        "cos",
+        "tan",
+        "atan",
+        "arctan",
+        "sinh",
+        "cosh",
+        "asinh",
+        "erf",
+        "erfc",
+        "sign",
+        "heaviside",
+        "sinc",
+        "logaddexp",
+        "log2",
+        "exp2",
+    ]
 )
 """Elementwise functions that are a nonlinearity only if a weight receives what they return:
 normalization and attention use them too."""
 
 _AFFINE = frozenset(
-    ["add", "sub", "subtract", "rsub", "mul", "multiply", "div", "true_divide", "divide", "neg", "negative", "float", "double", "half", "bfloat16", "to", "type_as", "clone", "contiguous", "detach", "zeros_like", "ones_like", "full_like", "gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "greater_equal", "less_equal", "addcmul", "addcdiv", "lerp", "identity", "alias"]
+    [
+        "add",
+        "sub",
+        "subtract",
+        "rsub",
+        "mul",
+        "multiply",
+        "div",
+        "true_divide",
+        "divide",
+        "neg",
+        "negative",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "to",
+        "type_as",
+        "clone",
+        "contiguous",
+        "detach",
+        "zeros_like",
+        "ones_like",
+        "full_like",
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "eq",
+        "ne",
+        "greater",
+        "less",
+        "greater_equal",
+        "less_equal",
+        "addcmul",
+        "addcdiv",
+        "lerp",
+        "identity",
+        "alias",
+    ]
 )
 
 _VIEWS = frozenset(
-    ["flatten", "view", "reshape", "contiguous", "clone", "to", "float", "double", "half", "bfloat16", "unsqueeze", "squeeze", "dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "max_pool2d", "max_pool1d", "avg_pool2d", "avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool1d", "adaptive_max_pool2d", "max_pool2d_with_indices", "boolean_dispatch", "fn", "mean", "permute", "transpose"]
+    [
+        "flatten",
+        "view",
+        "reshape",
+        "contiguous",
+        "clone",
+        "to",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "unsqueeze",
+        "squeeze",
+        "dropout",
+        "dropout1d",
+        "dropout2d",
+        "alpha_dropout",
+        "feature_alpha_dropout",
+        "max_pool2d",
+        "max_pool1d",
+        "avg_pool2d",
+        "avg_pool1d",
+        "adaptive_avg_pool2d",
+        "adaptive_avg_pool1d",
+        "adaptive_max_pool2d",
+        "max_pool2d_with_indices",
+        "boolean_dispatch",
+        "fn",
+        "mean",
+        "permute",
+        "transpose",
+    ]
 )
 
 WEIGHT_FUNCTIONS: Mapping[str, int] = {

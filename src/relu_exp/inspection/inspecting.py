@@ -172,7 +172,7 @@ class Report(Table):
         return WORDS("frozen_remedy", after=max(norms, default=0.0))
 
     def _mended(self, finding: Finding) -> str:
-        """Try initializers on copies; return the first that leaves none to find, with its number."""
+        """Try initializers on copies; return the first that leaves nothing to find."""
         tried = self._candidates()
         for name in tried:
             again = self.try_(name)
@@ -191,7 +191,7 @@ class Report(Table):
         small = f"he_normal(gain={math.sqrt(2 / max(len(layers), 1)):.3g})"
         functions = {layer.function for layer in layers}
         if "sigmoid" in functions and not functions & _RECTIFIERS:
-            return ["xavier_normal", "xavier_normal(gain=4)", "xavier_normal(gain=8)"]
+            return ["xavier_normal", "xavier_normal(gain=4)", "xavier_normal(gain=6)"]
         if functions & _RECTIFIERS or not functions & {"tanh"}:
             return ["he_normal", "orthogonal(gain=activation)", small]
         return ["xavier_normal", "orthogonal", "xavier_normal(gain=1.2)"]
