@@ -66,7 +66,8 @@ def _first_of(loader: Any) -> Any:
         return next(iter(loader))
     except TypeError as error:
         raise UsageError(
-            f"a batch is (x, y), a dictionary, or a DataLoader of these, not {type(loader).__name__}"
+            "a batch is (x, y), a dictionary, or a DataLoader of these, not "
+            f"{type(loader).__name__}"
         ) from error
     except StopIteration:
         raise UsageError("the loader has no batch") from None

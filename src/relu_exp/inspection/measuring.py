@@ -176,8 +176,9 @@ def _key(layer: Layer) -> Any:
 
 
 def _over_grid(layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
-    """Return x over |x| ≤ 10, φ(x) and φ′(x), float64; of a φ with its own setting for each unit,
-    a coarser x, and values with an axis of units.
+    """Return x over |x| ≤ 10, φ(x) and φ′(x), float64.
+
+    Where φ has a setting for each unit, x is coarser, and the values have an axis of units.
     """
     z = layer.below.value
     assert z is not None

@@ -124,6 +124,7 @@ def _gradients(
 
 
 def weights_of(use: Use, grad: Tensor | None) -> Weights:
+    """Return what a use of weights shows of them, given their gradient, None if there is none."""
     weight = oriented(use, use.weight.detach())
     rows = weight.reshape(weight.shape[0], -1)
     is_wide = rows.shape[0] > 1 and "embedding" not in use.function

@@ -66,8 +66,10 @@ class Table:
         return factor(values[0], values[-1], len(values) - 1) if len(values) > 1 else math.nan
 
     def rows(self) -> list[dict[str, object]]:
-        """Return a row per layer and quantity: layer (from 1), name, function, num_units,
-        quantity, value, predicted (by mean-field theory; nan where there is none).
+        """Return a row per layer and quantity.
+
+        Its keys: layer (from 1), name, function, num_units, quantity, value, predicted (by
+        mean-field theory; nan where there is none).
         """
         return [
             {
@@ -122,7 +124,8 @@ class Table:
             "".join(f"<p>{escape(line)}</p>" for line in lines if line)
             for lines in (self._before(), self._after())
         )
-        return f"<div>{before}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{after}</div>"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<div>{before}{table}{after}</div>"
 
     def _before(self) -> list[str]:
         found = self.findings
