@@ -86,12 +86,12 @@ class Seeing(TorchFunctionMode):
         if self._codes:
             self._profile = sys.getprofile()
             sys.setprofile(self._on_call)
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:
         try:
-            super().__exit__(*error)
+            super().__exit__(*error)  # type: ignore[no-untyped-call]
         finally:
             if self._codes:
                 sys.setprofile(self._profile)

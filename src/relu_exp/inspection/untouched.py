@@ -32,7 +32,8 @@ def unwrapped(model: nn.Module) -> nn.Module:
 def random_state_kept() -> Iterator[None]:
     """Put back every random state when the context ends: PyTorch's, NumPy's and Python's."""
     cpu, ours, numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
-    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    has_gpus = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    on_gpus = torch.cuda.get_rng_state_all() if has_gpus else []
     try:
         yield
     finally:

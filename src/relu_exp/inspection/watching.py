@@ -307,4 +307,4 @@ def _writer(tensorboard: Any) -> Any:
         raise UsageError(
             "watch(tensorboard=...) needs the package tensorboard: pip install tensorboard"
         ) from error
-    return SummaryWriter(str(Path(tensorboard)))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(Path(tensorboard)))
