@@ -13,6 +13,7 @@ from relu_exp import __version__
 from relu_exp.cli.cancelling import cancelled_like_ctrl_c
 from relu_exp.cli.catalogue import claim, list_
 from relu_exp.cli.errors import explain
+from relu_exp.cli.inspecting import inspect
 from relu_exp.cli.options import Debug
 from relu_exp.cli.output import open_output, output_error
 from relu_exp.cli.results import compare, export, report, verify
@@ -30,6 +31,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "list": list_,
     "claim": claim,
     "export": export,
+    "inspect": inspect,
 }
 
 # plain help: rich would make --help noticeably slower

@@ -18,6 +18,7 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "gain",
+    "grid",
     "largest_derivative",
     "register",
     "value_and_derivative",
@@ -223,11 +224,16 @@ def value_and_derivative(choice: Choice, x: Tensor) -> tuple[Tensor, Tensor]:
     return value.detach(), derivative
 
 
+def grid() -> Tensor:
+    """Return the numbers x, |x| ≤ 10, without 0, over which activations are compared; float64."""
+    half = (torch.arange(20_000, dtype=torch.float64) + 0.5) * 5e-4
+    return torch.cat([-half.flip(0), half])
+
+
 @cache
 def _on_grid(choice: Choice) -> tuple[Tensor, Tensor, Tensor]:
     """Return x on a fine grid without 0, φ(x) and φ′(x), in double precision."""
-    half = (torch.arange(20_000, dtype=torch.float64) + 0.5) * 5e-4
-    x = torch.cat([-half.flip(0), half])
+    x = grid()
     return (x, *value_and_derivative(choice, x))
 
 

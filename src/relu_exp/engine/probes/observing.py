@@ -17,9 +17,9 @@ from relu_exp.engine.probes import measurements, theory
 from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.records import Records
 
-__all__ = ["Observer"]
+__all__ = ["SATURATED", "Observer"]
 
-_SATURATED = 0.05
+SATURATED = 0.05
 """An activation counts as saturated if |φ′| is below this share of its largest value."""
 
 
@@ -115,7 +115,7 @@ class Observer:
         seeds = [run.seed for run in runs]
         choices = [run.activation for run in runs]
         largest = {choice: largest_derivative(choice) for choice in dict.fromkeys(choices)}
-        limits = [_SATURATED * largest[choice] for choice in choices]
+        limits = [SATURATED * largest[choice] for choice in choices]
         saturated_below = torch.tensor(limits, device=self.device)
         probes = measurements.take_probe(stack, self.batches.probe(seeds), saturated_below)
         # reduced precision applies to the network's products, not to those of a measurement

@@ -9,8 +9,8 @@ for networks near the linear regime Glorot, Bengio 2010, AISTATS).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache, partial
 
 import numpy as np
 import torch
@@ -20,7 +20,10 @@ from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.engine.activations import value_and_derivative
 from relu_exp.engine.initializers import INITIALIZERS, weight_variance
 
-__all__ = ["gaussian_nodes", "predict"]
+__all__ = ["gaussian_nodes", "predict", "propagate"]
+
+Phi = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Numbers → values and derivatives of an activation, of the same shape."""
 
 # Panels end where φ(x) may bend: activations have kinks at 0 or a small whole number, change on the
 # scale of 1 and are nearly straight far out. They also end where the density of z bends: on the
@@ -114,24 +117,39 @@ def _recursion(
 
     Results are cached, because runs that differ only in their learning rate share them.
     """
+    phi = partial(value_and_derivative, activation)
+    found = propagate([(*layer, phi) for layer in layers], mean_squares)
+    return tuple((name, tuple(values)) for name, values in found.items())
+
+
+def propagate(
+    layers: Sequence[tuple[float, float, Phi]], mean_squares: Sequence[float]
+) -> dict[str, list[float]]:
+    """Return the predictions of `predict` for layers of any activations.
+
+    Args:
+        layers: (fan_in · V, B, φ) of each layer, from the first on; φ takes float64 numbers of any
+            shape and returns its values and derivatives.
+        mean_squares: m(s) of each sample.
+    """
     signal = torch.tensor(mean_squares, dtype=torch.float64)
     preactivation_std, activation_mean, activation_std, slopes = [], [], [], []
-    for weight_gain, bias_variance in layers:
+    for weight_gain, bias_variance, phi in layers:
         q = weight_gain * signal + bias_variance
         x, weights = gaussian_nodes(q)
-        value, derivative = value_and_derivative(activation, x)
+        value, derivative = phi(x)
         mean = (value * weights).sum(dim=-1).mean()
         signal = (value.square() * weights).sum(dim=-1)
         slopes.append(weight_gain * (derivative.square() * weights).sum(dim=-1))
         preactivation_std.append(q.mean().sqrt().item())
         activation_mean.append(mean.item())
         activation_std.append((signal.mean() - mean.square()).clamp(min=0).sqrt().item())
-    return (
-        ("preactivation_std", tuple(preactivation_std)),
-        ("activation_mean", tuple(activation_mean)),
-        ("activation_std", tuple(activation_std)),
-        ("gradient_factor", tuple(_gradient_factors(slopes))),
-    )
+    return {
+        "preactivation_std": preactivation_std,
+        "activation_mean": activation_mean,
+        "activation_std": activation_std,
+        "gradient_factor": _gradient_factors(slopes),
+    }
 
 
 def _gradient_factors(slopes: Sequence[Tensor]) -> list[float]:

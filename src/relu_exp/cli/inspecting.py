@@ -1,0 +1,45 @@
+"""The command that measures a network of one's own: `inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relu_exp.cli.options import Debug, path
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:CALLABLE", help="Function that returns the network, as my_module:build."
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            parser=path,
+            help="A batch (x, y), saved with torch.save; loaded with weights_only.",
+        ),
+    ],
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", parser=path, help="Also write all numbers as CSV."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure the layers of your own network on a batch, and say why it does not learn."""
+    from relu_exp.inspection.inspecting import inspect as inspect_network
+    from relu_exp.inspection.loading import load_batch, load_model
+
+    batch = load_batch(data)
+    report = inspect_network(load_model(model), batch)
+    print(report)
+    if csv is not None:
+        report.csv(csv)

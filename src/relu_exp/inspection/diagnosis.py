@@ -1,0 +1,212 @@
+"""Why a network does not learn: at most three findings, the gravest first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from relu_exp.evidence.data.language import Words
+from relu_exp.inspection.measuring import Measured
+from relu_exp.inspection.passing import Pass
+
+__all__ = ["WORDS", "Finding", "diagnose", "factor"]
+
+WORDS = Words(__package__ or "", "findings.yaml")
+
+_MOST = 3
+_LARGE_SHARE = 0.5
+"""Of dead units, of saturated values, of lost gradients: above it is a finding."""
+_SIGNAL = 100.0
+_GRADIENT = 1000.0
+"""Factor between two ends of a network beyond which signal or gradient vanish or explode."""
+_AGREES = 1.25
+"""Factor within which theory explains what is measured."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason why a network does not learn.
+
+    Attributes:
+        kind: its name, as `gradient_vanishes`.
+        text: what was found, in one sentence.
+        number: the number that it rests on.
+        layers: names of the layers.
+        remedy: what helps, with the measurement that supports it.
+        claim: id of the claim that tested it (`relu-exp claim ID`); empty if none did.
+        values: further numbers of the sentence.
+    """
+
+    kind: str
+    number: float
+    layers: tuple[str, ...]
+    claim: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+    remedy: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was found, in one sentence, in the language that is written now."""
+        shown = ", ".join(self.layers[:3])
+        if len(self.layers) > 3:
+            shown = f"{self.layers[0]} … {self.layers[-1]}"
+        return WORDS(self.kind, number=self.number, layers=shown, **self.values)
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.text, self.remedy) if part)
+
+
+def diagnose(found: Pass) -> list[Finding]:
+    """Return the findings of a pass without remedies, the gravest first."""
+    checks: tuple[Callable[[Pass], Finding | None], ...] = (
+        _not_finite,
+        _no_gradient,
+        _identical,
+        _exploding,
+        _dead,
+        _saturated,
+        _vanishing,
+        _gradient,
+        _frozen,
+    )
+    all_found = [finding for check in checks if (finding := check(found)) is not None]
+    if all_found and all_found[0].kind == "not_finite":
+        return all_found[:1]  # no other number means anything
+    return all_found[:_MOST]
+
+
+def factor(first: float, last: float, steps: int) -> float:
+    """Return the geometric mean of the factor a step, nan where there is none."""
+    if steps < 1 or not (first > 0 and last > 0):
+        return math.nan
+    return math.exp(math.log(last / first) / steps)
+
+
+def _not_finite(found: Pass) -> Finding | None:
+    measured = [
+        layer.label
+        for layer in found.layers
+        if not all(
+            math.isfinite(layer.values[quantity])
+            for quantity in ("preactivation_mean", "activation_mean", "activation_std")
+        )
+    ]
+    weights = [each.name for each in found.weights if not each.is_finite]
+    names = tuple(dict.fromkeys([*measured, *weights]))
+    if not names and (found.loss is None or math.isfinite(found.loss)):
+        return None
+    places = len(found.layers) + len(found.weights)
+    share = (len(measured) + len(weights)) / max(places, 1)
+    finding = Finding("not_finite", share, names or ("the loss",), "gradients-can-explode")
+    return replace(finding, remedy=WORDS("not_finite_remedy"))
+
+
+def _no_gradient(found: Pass) -> Finding | None:
+    missing = [each.name for each in found.weights if each.is_trained and not each.is_reached]
+    if not missing:
+        return None
+    reached = [each.name for each in found.weights if each.is_reached]
+    remedy = (
+        WORDS("no_gradient_remedy", reached=reached[0]) if reached else WORDS("no_gradient_nowhere")
+    )
+    names = tuple(dict.fromkeys(missing))
+    finding = Finding("no_gradient", len(names), names, "step-does-not-train")
+    return replace(finding, remedy=remedy)
+
+
+def _identical(found: Pass) -> Finding | None:
+    names = tuple(dict.fromkeys(each.name for each in found.weights if each.are_identical))
+    if not names:
+        return None
+    return Finding("identical", len(names), names, "identical-weights-stay-identical")
+
+
+def _dead(found: Pass) -> Finding | None:
+    layers = _worst(found.layers, "dead_on_probe_fraction")
+    if not layers:
+        return None
+    share = max(layer.values["dead_on_probe_fraction"] for layer in layers)
+    return Finding("dead", share, _labels(layers), "high-learning-rate-kills-half")
+
+
+def _saturated(found: Pass) -> Finding | None:
+    saturating = [layer for layer in found.layers if layer.is_saturating]
+    layers = _worst(saturating, "saturated_fraction")
+    if not layers:
+        return None
+    share = max(layer.values["saturated_fraction"] for layer in layers)
+    is_tanh = all(layer.function == "tanh" for layer in layers)
+    claim = "unit-normal-saturates-tanh" if is_tanh else "saturation-slows-training"
+    return Finding("saturated", share, _labels(layers), claim)
+
+
+def _worst(layers: Sequence[Measured], quantity: str) -> list[Measured]:
+    return [layer for layer in layers if layer.values[quantity] > _LARGE_SHARE]
+
+
+def _labels(layers: Sequence[Measured]) -> tuple[str, ...]:
+    return tuple(layer.label for layer in layers)
+
+
+def _exploding(found: Pass) -> Finding | None:
+    first, last, _ = _ends(found, "preactivation_std")
+    if not last > _SIGNAL * first:
+        return None
+    return _signal(found, "signal_explodes", "large-weights-kill-or-explode-relu")
+
+
+def _vanishing(found: Pass) -> Finding | None:
+    first, last, _ = _ends(found, "preactivation_std")
+    if not (first > 0 and last < first / _SIGNAL):
+        return None
+    return _signal(found, "signal_vanishes", "small-init-fails-deep")
+
+
+def _signal(found: Pass, kind: str, claim: str) -> Finding:
+    first, last, step = _ends(found, "preactivation_std")
+    predicted = found.predictions.get("preactivation_std", [])
+    steps = len(predicted) - 1
+    expected = factor(predicted[0], predicted[-1], steps) if steps > 0 else math.nan
+    values = {"first": first, "last": last, "theory": _theory(step, expected)}
+    return Finding(kind, step, _labels(found.layers), claim, values)
+
+
+def _gradient(found: Pass) -> Finding | None:
+    first, last, _ = _ends(found, "activation_grad_norm")
+    if not (first > 0 or last > 0) or 1 / _GRADIENT < first / max(last, 1e-300) < _GRADIENT:
+        return None
+    steps = sum(not math.isnan(each.values["activation_grad_norm"]) for each in found.layers) - 1
+    step = factor(last, first, steps) if first > 0 else 0.0
+    vanishes = first < last
+    is_sigmoid = all(layer.function == "sigmoid" for layer in found.layers)
+    claim = "sigmoid-fails-beyond-nine-layers" if is_sigmoid else "gradients-vanish-with-depth"
+    predicted = found.predictions.get("gradient_factor", [])[:-1]
+    expected = math.nan
+    if predicted and all(each > 0 for each in predicted):
+        expected = math.exp(sum(map(math.log, predicted)) / len(predicted))
+    values = {"first": first, "last": last, "theory": _theory(step, expected)}
+    kind = "gradient_vanishes" if vanishes else "gradient_explodes"
+    claim = claim if vanishes else "gradients-can-explode"
+    return Finding(kind, step, _labels(found.layers), claim, values)
+
+
+def _ends(found: Pass, quantity: str) -> tuple[float, float, float]:
+    """Return the value at the first and at the last layer that has one, and the factor a layer."""
+    values = [layer.values[quantity] for layer in found.layers]
+    values = [value for value in values if not math.isnan(value)]
+    if len(values) < 2:
+        return math.nan, math.nan, math.nan
+    return values[0], values[-1], factor(values[0], values[-1], len(values) - 1)
+
+
+def _theory(measured: float, expected: float) -> str:
+    if not (expected > 0 and measured > 0):
+        return ""
+    agrees = abs(math.log(measured / expected)) < math.log(_AGREES)
+    return WORDS("theory_agrees" if agrees else "theory_differs", number=expected)
+
+
+def _frozen(found: Pass) -> Finding | None:
+    names = tuple(dict.fromkeys(each.name for each in found.weights if not each.is_trained))
+    return Finding("frozen", len(names), names) if names else None

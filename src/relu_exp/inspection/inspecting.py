@@ -1,0 +1,197 @@
+"""`relu_exp.inspect`: a network and a batch become a report; remedies are measured on copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from relu_exp.core.schema import UsageError
+from relu_exp.inspection import copies
+from relu_exp.inspection.batches import Batch, Loss, default_loss, first_batch
+from relu_exp.inspection.diagnosis import WORDS, Finding, diagnose
+from relu_exp.inspection.passing import Pass, take_pass
+from relu_exp.inspection.report import Table
+from relu_exp.inspection.untouched import unwrapped
+
+__all__ = ["Report", "inspect"]
+
+_LOST = 0.5
+"""Share of gradients or updates that half precision may lose."""
+_RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu", "elu", "gelu", "silu", "swish", "mish"})
+
+
+def inspect(
+    model: nn.Module,
+    data: Any,
+    *,
+    loss: Loss | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    activations: Sequence[Any] = (),
+) -> Report:
+    """Measure what the layers of a network do on one batch, and why it does not learn.
+
+    The network stays as it is: its mode, in which it is measured, its buffers, gradients and every
+    random state.
+
+    Args:
+        model: any network, on any device, also compiled or in half precision.
+        data: `(x, y)`, a dictionary of keywords, or a DataLoader, whose first batch is taken.
+        loss: function of outputs and target to one number; cross-entropy or squared error, or the
+            outputs' own `loss`, if not given.
+        optimizer: measures also the next update, on a copy of both.
+        activations: your own nonlinearities, as functions, modules or classes of modules.
+
+    Raises:
+        UsageError: the batch or the loss does not fit the network.
+    """
+    inner = unwrapped(model)
+    batch = first_batch(data, inner)
+    return Report(inner, batch, loss or default_loss, optimizer, tuple(activations))
+
+
+class Report(Table):
+    """What was measured: `findings`, `layers`, `unseen`, `loss`; printed, it is a table.
+
+    Attributes:
+        loss: the mean loss on the batch.
+        unseen: what may be a nonlinearity and was not measured, in words.
+        mode: `training` or `evaluation`: the mode of the network.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batch: Batch,
+        loss: Loss,
+        optimizer: torch.optim.Optimizer | None = None,
+        activations: tuple[Any, ...] = (),
+    ) -> None:
+        self._model, self._batch, self._loss = model, batch, loss
+        self._activations = activations
+        found = take_pass(model, batch, loss, activations)
+        self._lost: dict[str, float] = {}
+        self._lost_in_float32: dict[str, float] = {}
+        if optimizer is not None:
+            self._update(found, optimizer)
+        found.gradients = {}
+        self._found = found
+        super().__init__(found)
+
+    def _update(self, found: Pass, optimizer: torch.optim.Optimizer) -> None:
+        ratios, self._lost = copies.updated_once(self._model, optimizer, found.gradients)
+        for layer in found.layers:
+            name = layer.name.partition(" #")[0]
+            ratio = ratios.get(f"{name}.weight", ratios.get(name))
+            if ratio is not None:
+                layer.values["update_ratio"] = ratio
+        if max(self._lost.values(), default=0) > _LOST:
+            again, its_optimizer = copies.copied((self._model, optimizer))
+            grads = {name: grad.float() for name, grad in found.gradients.items()}
+            again.float()
+            _, self._lost_in_float32 = copies.updated_once(again, its_optimizer, grads)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """At most three reasons why it does not learn, the gravest first; none if it is healthy.
+
+        Remedies are measured on copies when findings are first asked for.
+        """
+        found = diagnose(self._found)
+        if not (found and found[0].kind == "not_finite"):
+            found = [*found, *self._of_precision()]
+            graver = ("no_gradient", "gradient_underflows", "updates_lost")
+            found.sort(key=lambda each: each.kind not in graver)
+        return [self._with_remedy(each) for each in found[:3]]
+
+    def try_(self, initializer: str, seed: int = 0, **settings: object) -> Report:
+        """Return the report of a copy whose weights are drawn anew; the network is not touched.
+
+        Args:
+            initializer: a name as in `relu-exp list initializers`, also with its settings, as in
+                `xavier_normal(gain=4)`.
+            seed: of the draws.
+            settings: of the initializer.
+
+        Raises:
+            UsageError: there is no such initializer, or the network cannot be copied.
+        """
+        choice = copies.choice_of(initializer, settings)
+        again = copies.restarted(self._model, self._batch, choice, self._activations, seed)
+        return Report(again, self._batch, self._loss, None, self._activations)
+
+    def _of_precision(self) -> list[Finding]:
+        """Return what half precision, or an update below the last digit, loses."""
+        found = []
+        lost = {name: share for name, share in self._lost.items() if share > _LOST}
+        if lost:
+            worst = max(lost, key=lambda name: lost[name])
+            after = self._lost_in_float32.get(worst, math.nan)
+            names = tuple(name.removesuffix(".weight") for name in lost)
+            finding = Finding("updates_lost", lost[worst], names)
+            found.append(replace(finding, remedy=WORDS("updates_lost_remedy", after=after)))
+        half = [each for each in self._found.weights if each.is_half and each.zero_share > _LOST]
+        if half:
+            again, batch = copies.in_float32(self._model, self._batch)
+            precise = {
+                each.name: each.zero_share
+                for each in take_pass(again, batch, self._loss, self._activations).weights
+            }
+            under = [each for each in half if precise.get(each.name, 1) < each.zero_share / 2]
+            if under:
+                worst_of = max(under, key=lambda each: each.zero_share)
+                finding = Finding(
+                    "gradient_underflows",
+                    worst_of.zero_share,
+                    tuple(dict.fromkeys(each.name for each in under)),
+                )
+                words = WORDS("gradient_underflows_remedy", after=precise[worst_of.name])
+                found.append(replace(finding, remedy=words))
+        return found
+
+    def _with_remedy(self, finding: Finding) -> Finding:
+        if finding.remedy:
+            return finding
+        try:
+            words = self._thawed(finding) if finding.kind == "frozen" else self._mended(finding)
+        except (UsageError, RuntimeError):
+            return finding  # a network that cannot be copied or started again
+        return replace(finding, remedy=words)
+
+    def _thawed(self, finding: Finding) -> str:
+        """Return what the gradient of frozen weights would be."""
+        again = copies.copied(self._model).requires_grad_(True)
+        found = take_pass(again, self._batch, self._loss, self._activations)
+        names = {f"{name}.weight" for name in finding.layers} | set(finding.layers)
+        norms = [float(g.float().norm()) for n, g in found.gradients.items() if n in names]
+        return WORDS("frozen_remedy", after=max(norms, default=0.0))
+
+    def _mended(self, finding: Finding) -> str:
+        """Try initializers on copies; return the first that leaves nothing to find."""
+        tried = self._candidates()
+        for name in tried:
+            again = self.try_(name)
+            kinds = {each.kind for each in diagnose(again._found)}
+            if kinds - {"frozen"}:
+                continue
+            if finding.kind == "identical":
+                return WORDS("helps_identical", name=name)
+            key = "helps_share" if finding.kind in ("dead", "saturated") else "helps"
+            return WORDS(key, name=name, after=again.number_of(finding.kind))
+        return WORDS("helps_not", tried=", ".join(tried))
+
+    def _candidates(self) -> list[str]:
+        """Return initializers that suit the network's nonlinearities, the usual one first."""
+        layers = self._found.layers
+        small = f"he_normal(gain={math.sqrt(2 / max(len(layers), 1)):.3g})"
+        functions = {layer.function for layer in layers}
+        if "sigmoid" in functions and not functions & _RECTIFIERS:
+            return ["xavier_normal", "xavier_normal(gain=4)", "xavier_normal(gain=6)"]
+        if functions & _RECTIFIERS or not functions & {"tanh"}:
+            return ["he_normal", "orthogonal(gain=activation)", small]
+        return ["xavier_normal", "orthogonal", "xavier_normal(gain=1.2)"]

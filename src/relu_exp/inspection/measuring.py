@@ -1,0 +1,247 @@
+"""The engine's measurements and its theory, for a layer that was seen in any network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relu_exp.core.schema import DEFAULT_PRECISION
+from relu_exp.engine.activations import grid
+from relu_exp.engine.ops import precision
+from relu_exp.engine.probes import measurements, theory
+from relu_exp.engine.probes.measurements import Probe
+from relu_exp.engine.probes.observing import SATURATED
+from relu_exp.inspection.functions import SATURATING
+from relu_exp.inspection.nodes import DATA, Layer, Use
+
+__all__ = [
+    "Measured",
+    "largest_slope",
+    "measure_layer",
+    "oriented",
+    "predict_chain",
+    "probe_of",
+    "second_moment",
+]
+
+
+@dataclass
+class Measured:
+    """A layer and its numbers.
+
+    Attributes:
+        name: of the weights that feed it.
+        function: the nonlinearity.
+        num_units: units, or channels.
+        values: quantity → value; nan where there is none.
+        is_saturating: whether its slope vanishes on both sides.
+    """
+
+    name: str
+    function: str
+    num_units: int
+    values: dict[str, float]
+    is_saturating: bool
+
+    @property
+    def label(self) -> str:
+        """Name and function, as in `conv1 → relu`."""
+        return f"{self.name} → {self.function}"
+
+
+def measure_layer(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None) -> Measured:
+    """Return the engine's measurements of a layer.
+
+    Args:
+        layer: a layer of a finished pass.
+        grad: of the loss by its activations; None if there is none.
+        weight_grad: of the loss by the weights that feed it; None if there is none.
+    """
+    assert layer.use is not None
+    probe = probe_of(layer, grad, weight_grad)
+    with precision.in_use(DEFAULT_PRECISION, probe.z.device.type):
+        found = measurements.measure([probe])
+    values = {quantity: float(value[0, 0]) for quantity, value in found.items()}
+    # of a frozen layer there is no gradient; where the loss does not depend on it, it is zero
+    if layer.above.edge is None:
+        values["activation_grad_norm"] = math.nan
+    if not layer.use.weight.requires_grad:
+        values["weight_grad_norm"] = values["weight_grad_spread"] = math.nan
+    return Measured(
+        name=layer.name,
+        function=layer.function,
+        num_units=probe.z.shape[1],
+        values=values,
+        is_saturating=layer.function in SATURATING,
+    )
+
+
+def probe_of(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None) -> Probe:
+    """Return a probe with one run: values (1, units, samples), channels as units.
+
+    Numbers in half precision become float32.
+    """
+    z, a = layer.below.value, layer.above.value
+    assert z is not None
+    assert a is not None
+    assert layer.use is not None
+    by_units = weight_grad if weight_grad is not None else torch.zeros_like(layer.use.weight)
+    z, a = _measurable(z), _measurable(a)
+    derivative = _derivative(layer, z, a)
+    return Probe(
+        z=_by_units(z, layer.axis),
+        a=_by_units(a, layer.axis),
+        derivative=_by_units(derivative, layer.axis),
+        activation_grad=_by_units(
+            torch.zeros_like(a) if grad is None else _measurable(grad), layer.axis
+        ),
+        weight_grad=_measurable(oriented(layer.use, by_units))[None].contiguous(),
+        saturated_below=torch.tensor([SATURATED * largest_slope(layer)], device=z.device).reshape(
+            -1, 1, 1
+        ),
+    )
+
+
+def oriented(use: Use, weight: Tensor) -> Tensor:
+    """Return weights or their gradient as (out, in, ...)."""
+    if use.is_transposed and weight.dim() > 1:
+        return weight.transpose(0, 1) if use.function.startswith("conv") else weight.mT
+    return weight if weight.dim() > 1 else weight.reshape(-1, 1)
+
+
+def _measurable(x: Tensor) -> Tensor:
+    x = x.detach()
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def _by_units(x: Tensor, axis: int) -> Tensor:
+    """Return (1, units, samples)."""
+    if x.dim() < 2:
+        return x.reshape(1, -1, 1)
+    axis = axis % x.dim() if -x.dim() <= axis < x.dim() else x.dim() - 1
+    return x.movedim(axis, 0).reshape(1, x.shape[axis], -1).contiguous()
+
+
+def _derivative(layer: Layer, z: Tensor, a: Tensor) -> Tensor:
+    """Return φ′(z), of the shape of z."""
+    if layer.function == "rrelu":  # in training it draws its slopes; they are those of this pass
+        return torch.where(z > 0, torch.ones_like(z), a / z)
+    with torch.enable_grad():
+        point = z.detach().clone().requires_grad_()
+        value = layer.phi(point)
+        if not value.requires_grad:
+            return torch.zeros_like(z)
+        found = torch.autograd.grad(value.sum(), point, allow_unused=True)[0]
+    return torch.zeros_like(z) if found is None else found
+
+
+_LARGEST: dict[Any, float] = {}
+
+
+def largest_slope(layer: Layer) -> float:
+    """Return the largest |φ′(x)| for |x| ≤ 10."""
+    key = _key(layer)
+    if key is None or key not in _LARGEST:
+        _, _, derivative = _over_grid(layer)
+        found = float(derivative.abs().max())
+        if key is None:
+            return found
+        _LARGEST[key] = found
+    return _LARGEST[key]
+
+
+def second_moment(layer: Layer) -> float:
+    """Return E[φ(x)²], x ~ N(0, 1)."""
+    x, value, _ = _over_grid(layer)
+    density = torch.exp(-x.square() / 2) / math.sqrt(2 * math.pi)
+    step = 20 / x.shape[0]
+    return float((value.square() * density).sum() * step) / (value.numel() / x.shape[0])
+
+
+def _key(layer: Layer) -> Any:
+    """Return what a function without tensors is known by, None for another one."""
+    if layer.own is not None or layer.above.step is None:
+        return None
+    function, args, kwargs = layer.above.step
+    plain = (*args[1:], *kwargs.values())
+    is_plain = args and args[0] is layer.below
+    if not is_plain or not all(isinstance(each, int | float | str | None) for each in plain):
+        return None
+    return (function, plain, tuple(kwargs))
+
+
+def _over_grid(layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
+    """Return x over |x| ≤ 10, φ(x) and φ′(x), float64.
+
+    Where φ has a setting for each unit, x is coarser, and the values have an axis of units.
+    """
+    z = layer.below.value
+    assert z is not None
+    x = grid().to(z.device)
+    try:
+        return (x, *_value_and_derivative(layer, x))
+    except (RuntimeError, IndexError):
+        x = x[10::20]
+        wide = x.reshape(-1, *[1] * max(z.dim() - 1, 1))
+        axis = layer.axis % z.dim() if z.dim() > 1 else 0
+        if axis > 0:
+            shape = list(wide.shape)
+            shape[axis] = z.shape[axis]
+            wide = wide.expand(shape)
+        value, derivative = _value_and_derivative(layer, wide)
+        return wide, value, derivative
+
+
+def _value_and_derivative(layer: Layer, x: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.enable_grad():
+        point = x.detach().clone().requires_grad_()
+        value = layer.phi(point)
+        derivative = None
+        if value.requires_grad:
+            (derivative,) = torch.autograd.grad(value.sum(), point, allow_unused=True)
+    found = torch.zeros_like(x) if derivative is None else derivative
+    return value.detach().expand_as(x), found
+
+
+def predict_chain(layers: Sequence[Layer]) -> dict[str, list[float]]:
+    """Return the theory's predictions for a plain chain of dense layers, from its actual weights.
+
+    Returns:
+        Quantity → value per layer; empty for any other network, and where weights are not centred
+        on zero.
+    """
+    chain = []
+    below: object = DATA
+    for layer in layers:
+        use = layer.below.plain
+        if not isinstance(use, Use) or use.below is not below or layer.function == "rrelu":
+            return {}
+        weight = _measurable(use.weight).double()
+        variance = float(weight.var(correction=0))
+        if variance == 0 or float(weight.mean()) ** 2 > variance / 10:
+            return {}
+        fan_in = oriented(use, weight).shape[1]
+        bias = 0.0 if use.bias is None else float(use.bias.detach().double().square().mean())
+        chain.append((fan_in * variance, bias, _on_cpu(layer)))
+        below = layer
+    first = layers[0].below.plain if layers else None
+    if not isinstance(first, Use) or first.squares is None:
+        return {}
+    return theory.propagate(chain, first.squares.tolist())
+
+
+def _on_cpu(layer: Layer) -> theory.Phi:
+    z = layer.below.value
+    assert z is not None
+    device = z.device
+
+    def phi(x: Tensor) -> tuple[Tensor, Tensor]:
+        value, derivative = _value_and_derivative(layer, x.flatten().to(device))
+        return value.reshape(x.shape).cpu(), derivative.reshape(x.shape).cpu()
+
+    return phi

@@ -1,0 +1,139 @@
+"""One pass of a network forward and backward, and what the engine measures of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from relu_exp.core.schema import UsageError
+from relu_exp.inspection.batches import Batch, Loss
+from relu_exp.inspection.measuring import (
+    Measured,
+    measure_layer,
+    oriented,
+    predict_chain,
+)
+from relu_exp.inspection.nodes import Layer, Use
+from relu_exp.inspection.seeing import Seeing
+from relu_exp.inspection.untouched import eager, random_state_kept, state_kept
+
+__all__ = ["Pass", "Weights", "take_pass", "weights_of"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What one multiplication by weights shows of them.
+
+    Attributes:
+        name: the parameter's name.
+        is_trained: whether they require a gradient.
+        is_reached: whether the loss depends on them by a gradient.
+        are_identical: whether all units have the same weights.
+        zero_share: share of their gradient that is exactly zero.
+        is_half: whether their gradient is in half precision.
+        is_finite: whether weights and gradient are.
+    """
+
+    name: str
+    is_trained: bool
+    is_reached: bool
+    are_identical: bool
+    zero_share: float
+    is_half: bool
+    is_finite: bool
+
+
+@dataclass
+class Pass:
+    """The outcome of a pass: layers in the order in which they were used.
+
+    `loss` is None where it was not seen, because the training loop computes it.
+    """
+
+    loss: float | None
+    layers: list[Measured]
+    weights: list[Weights]
+    unseen: list[str]
+    mode: str
+    predictions: dict[str, list[float]]
+    gradients: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[Any] = ()) -> Pass:
+    """Run a batch forward and backward in the network's own mode, and leave it as it was.
+
+    Raises:
+        UsageError: the loss is not one number.
+    """
+    with (
+        random_state_kept(),
+        state_kept(model),
+        eager(),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        seeing = Seeing(model, activations)
+        seeing.feed([batch.args, batch.kwargs])
+        with seeing:
+            outputs = model(*batch.args, **batch.kwargs)
+        seeing.finish()
+        value = loss(outputs, batch.target)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise UsageError("the loss must be one number: take the mean over the batch")
+        parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        gradients, by_layer, by_use = _gradients(value, parameters, seeing.layers, seeing.uses)
+        measured = [
+            measure_layer(layer, grad, by_use.get(id(layer.use)))
+            for layer, grad in zip(seeing.layers, by_layer, strict=True)
+        ]
+        return Pass(
+            loss=float(value.detach()),
+            layers=measured,
+            weights=[weights_of(use, by_use.get(id(use))) for use in seeing.uses],
+            unseen=seeing.unseen,
+            mode="training" if model.training else "evaluation",
+            predictions=predict_chain(seeing.layers),
+            gradients={n: g for n, g in gradients.items() if g is not None},
+        )
+
+
+def _gradients(
+    value: Tensor, parameters: Mapping[str, Tensor], layers: Sequence[Layer], uses: Sequence[Use]
+) -> tuple[dict[str, Tensor | None], list[Tensor | None], dict[int, Tensor]]:
+    """Return the gradients by parameters, by the layers' activations, and by use of weights."""
+    edges = [layer.above.edge for layer in layers if layer.above.edge is not None]
+    inner = [use for use in uses if use.edge is not None and not use.weight.is_leaf]
+    wanted = [*parameters.values(), *edges, *(use.edge for use in inner)]
+    found: Sequence[Tensor | None] = [None] * len(wanted)
+    if value.requires_grad and wanted:
+        found = torch.autograd.grad(value, wanted, allow_unused=True)
+    by_parameter = dict(zip(parameters, found[: len(parameters)], strict=True))
+    place = iter(found[len(parameters) : len(parameters) + len(edges)])
+    by_layer = [None if layer.above.edge is None else next(place) for layer in layers]
+    by_tensor = {id(p): by_parameter[name] for name, p in parameters.items()}
+    by_tensor |= {
+        id(use.weight): grad
+        for use, grad in zip(inner, found[len(parameters) + len(edges) :], strict=True)
+    }
+    by_use = {id(use): by_tensor.get(id(use.weight)) for use in uses}
+    return by_parameter, by_layer, {key: grad for key, grad in by_use.items() if grad is not None}
+
+
+def weights_of(use: Use, grad: Tensor | None) -> Weights:
+    """Return what a use of weights shows of them, given their gradient, None if there is none."""
+    weight = oriented(use, use.weight.detach())
+    rows = weight.reshape(weight.shape[0], -1)
+    is_wide = rows.shape[0] > 1 and "embedding" not in use.function
+    return Weights(
+        name=use.name or f"weights {use.order}",
+        is_trained=use.weight.requires_grad,
+        is_reached=grad is not None,
+        are_identical=is_wide and bool((rows == rows[:1]).all()),
+        zero_share=float((grad == 0).float().mean()) if grad is not None else 0.0,
+        is_half=use.weight.dtype in (torch.float16, torch.bfloat16),
+        is_finite=bool(rows.isfinite().all()) and (grad is None or bool(grad.isfinite().all())),
+    )

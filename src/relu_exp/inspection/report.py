@@ -1,0 +1,176 @@
+"""A table of layers: as text, HTML, rows, CSV and a DataFrame."""
+
+from __future__ import annotations
+
+import csv
+import math
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relu_exp.inspection.diagnosis import Finding, factor
+from relu_exp.inspection.measuring import Measured
+from relu_exp.inspection.passing import Pass
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "Table"]
+
+COLUMNS = {
+    "preactivation_std": "z std",
+    "activation_mean": "a mean",
+    "activation_std": "a std",
+    "saturated_fraction": "saturated",
+    "zero_fraction": "zero",
+    "dead_on_probe_fraction": "dead",
+    "effective_rank": "rank",
+    "weight_grad_norm": "grad W",
+    "activation_grad_norm": "grad a",
+    "update_ratio": "update",
+}
+"""Quantity → heading, of those that are printed; `rows` has all."""
+
+_SHARES = frozenset({"saturated_fraction", "zero_fraction", "dead_on_probe_fraction"})
+
+
+class Table:
+    """The layers of a pass, in the order in which they were used."""
+
+    def __init__(self, found: Pass) -> None:
+        self.loss, self.mode, self.unseen = found.loss, found.mode, list(found.unseen)
+        self.layers: list[Measured] = found.layers
+        self.predictions = found.predictions
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Reasons why the network does not learn."""
+        return []
+
+    def number_of(self, kind: str) -> float:
+        """Return the number that a kind of finding is about: a factor a layer, or a share."""
+        quantity = {
+            "dead": "dead_on_probe_fraction",
+            "saturated": "saturated_fraction",
+            "signal_explodes": "preactivation_std",
+            "signal_vanishes": "preactivation_std",
+            "gradient_vanishes": "activation_grad_norm",
+            "gradient_explodes": "activation_grad_norm",
+        }[kind]
+        values = [layer.values[quantity] for layer in self.layers]
+        values = [value for value in values if not math.isnan(value)]
+        if kind in ("dead", "saturated"):
+            return max(values, default=math.nan)
+        if kind.startswith("gradient"):
+            values = values[::-1]
+        return factor(values[0], values[-1], len(values) - 1) if len(values) > 1 else math.nan
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return a row per layer and quantity.
+
+        Its keys: layer (from 1), name, function, num_units, quantity, value, predicted (by
+        mean-field theory; nan where there is none).
+        """
+        return [
+            {
+                "layer": number,
+                "name": layer.name,
+                "function": layer.function,
+                "num_units": layer.num_units,
+                "quantity": quantity,
+                "value": value,
+                "predicted": self._predicted(number, quantity),
+            }
+            for number, layer in enumerate(self.layers, start=1)
+            for quantity, value in layer.values.items()
+        ]
+
+    def _predicted(self, layer: int, quantity: str) -> float:
+        found = self.predictions.get(quantity)
+        return found[layer - 1] if found else math.nan
+
+    def frame(self) -> pd.DataFrame:
+        """Return `rows` as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows(), columns=_ROW)
+
+    def csv(self, file: str | Path) -> None:
+        """Write `rows` as CSV."""
+        with Path(file).open("w", newline="", encoding="utf-8") as target:
+            writer = csv.DictWriter(target, _ROW)
+            writer.writeheader()
+            writer.writerows(self.rows())
+
+    # As a picture of itself -----------------------------------------------------------------
+
+    def __str__(self) -> str:
+        """Return findings, table and what was not seen, as text."""
+        headings, *rows = self._cells()
+        widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+        lines = [_line(cells, widths) for cells in (headings, *rows)]
+        return "\n".join([*self._before(), "", *lines, *self._after()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the same as HTML, for notebooks."""
+        headings, *rows = self._cells()
+        head = "".join(f"<th>{escape(each)}</th>" for each in headings)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(each)}</td>" for each in row) + "</tr>" for row in rows
+        )
+        before, after = (
+            "".join(f"<p>{escape(line)}</p>" for line in lines if line)
+            for lines in (self._before(), self._after())
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<div>{before}{table}{after}</div>"
+
+    def _before(self) -> list[str]:
+        found = self.findings
+        loss = "" if self.loss is None else f"loss {self.loss:.4g}, "
+        lines = [f"{loss}{len(self.layers)} layers, in {self.mode} mode"]
+        for number, finding in enumerate(found, start=1):
+            claim = f" (tested: relu-exp claim {finding.claim})" if finding.claim else ""
+            lines.append(f"{number}. {finding}{claim}")
+        return lines if found else [*lines, "Nothing found: signal and gradient reach every layer."]
+
+    def _after(self) -> list[str]:
+        theory = (
+            "std in theory: mean-field, for these weights"
+            if self.predictions
+            else ("no theory: it is for plain chains of dense layers")
+        )
+        return ["", theory, *(f"not seen: {each}" for each in self.unseen)]
+
+    def _cells(self) -> list[list[str]]:
+        """Return the headings, then a row of texts per layer."""
+        shown = [
+            quantity
+            for quantity in COLUMNS
+            if any(quantity in layer.values for layer in self.layers)
+        ]
+        predicted = ["z std in theory"] if self.predictions else []
+        cells = [["layer", "units", *(COLUMNS[quantity] for quantity in shown), *predicted]]
+        for number, layer in enumerate(self.layers, start=1):
+            values = [_number(quantity, layer.values.get(quantity)) for quantity in shown]
+            theory = self._predicted(number, "preactivation_std")
+            more = [_number("preactivation_std", theory)] if predicted else []
+            cells.append([layer.label, str(layer.num_units), *values, *more])
+        return cells
+
+
+_ROW = ["layer", "name", "function", "num_units", "quantity", "value", "predicted"]
+
+
+def _number(quantity: str, value: Any) -> str:
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.0%}" if quantity in _SHARES else f"{value:.3g}"
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    first, *others = zip(cells, widths, strict=True)
+    name = first[0].ljust(first[1])
+    return "  ".join([name, *(cell.rjust(width) for cell, width in others)]).rstrip()
