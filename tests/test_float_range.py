@@ -82,8 +82,9 @@ REFERENCES: Mapping[str, Callable[[Exact], float]] = {
     "preactivation_std": lambda probe: probe.z.std(),
     "activation_mean": lambda probe: probe.a.mean(),
     "activation_std": lambda probe: probe.a.std(),
-    "activation_sample_std": lambda probe: probe.a.std(1).dot(probe.a.std(1)) ** 0.5
-    / len(probe.a) ** 0.5,
+    "activation_sample_std": lambda probe: (
+        probe.a.std(1).dot(probe.a.std(1)) ** 0.5 / len(probe.a) ** 0.5
+    ),
     "activation_unit_mean_rms": lambda probe: np.linalg.norm(probe.a.mean(1)) / len(probe.a) ** 0.5,
     "saturated_fraction": lambda probe: (np.abs(probe.derivative) <= probe.saturated_below).mean(),
     "zero_fraction": lambda probe: (probe.a == 0).mean(),
