@@ -224,18 +224,38 @@ def test_six_times_is_judged_on_digits_where_no_clothes_are_there(tmp_path: Path
     assert {cell.where["data"] for cell in found.settings} == {"mnist5k"}
 
 
-def test_the_ranking_needs_every_step(tmp_path: Path) -> None:
+def ranking(root: Path, accuracy: Mapping[str, float]) -> Evidence:
+    """Write five-activations: accuracy by activation at the best rate."""
+    configs = [
+        run
+        for activation, initializer in ARMS
+        for depth in (1, 4)
+        for run in runs(8, activation=activation, initializer=initializer, depth=depth)
+    ]
+    plant(
+        root / "five-activations",
+        configs,
+        lambda run: Truth(accuracy=accuracy[run.activation.name] - (run.learning_rate == 0.3) / 5),
+    )
+    return Evidence(root)
+
+
+def test_the_ranking_needs_every_step_by_half_a_point(tmp_path: Path) -> None:
     order = {"elu": 0.95, "leaky_relu": 0.9, "relu": 0.85, "tanh": 0.8, "sigmoid": 0.7}
-    ranked = decide("activation-ranking", write(tmp_path / "1", SAME, accuracy=order))
+    ranked = decide("activation-ranking", ranking(tmp_path / "1", order))
     assert ranked.name == "supported"
     swapped = {**order, "relu": 0.9, "leaky_relu": 0.85}
-    assert decide("activation-ranking", write(tmp_path / "2", SAME, accuracy=swapped)).name == (
-        "conditional"
-    )
+    assert decide("activation-ranking", ranking(tmp_path / "2", swapped)).name == ("conditional")
     turned = {"elu": 0.7, "leaky_relu": 0.75, "relu": 0.8, "tanh": 0.85, "sigmoid": 0.9}
-    assert decide("activation-ranking", write(tmp_path / "3", SAME, accuracy=turned)).name == (
-        "refuted"
-    )
+    assert decide("activation-ranking", ranking(tmp_path / "3", turned)).name == ("refuted")
+
+
+def test_a_step_too_small_to_matter_is_no_step(tmp_path: Path) -> None:
+    # in the claimed order, yet by a thousandth
+    order = {"elu": 0.804, "leaky_relu": 0.803, "relu": 0.802, "tanh": 0.801, "sigmoid": 0.8}
+    assert decide("activation-ranking", ranking(tmp_path / "1", order)).name == "refuted"
+    half = {**order, "sigmoid": 0.7}
+    assert decide("activation-ranking", ranking(tmp_path / "2", half)).name == "conditional"
 
 
 def test_an_absent_arm_and_an_absent_experiment_are_said(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def write(
     slower: Mapping[str, float],
     lighter: float = 1.0,
     per_activation: float = 0.0,
+    free: str = "",
     device: str = "cpu",
     repeats: int = 8,
 ) -> Path:
@@ -48,7 +49,8 @@ def write(
         add("activations", "identity", direction, 100, 0, 1e-3)
         for name in NAMES:
             for count in (2, 5):
-                add("activations", name, direction, 100, count, 1e-3 * (1 + per_activation * count))
+                added = 0.0 if name == free else per_activation * count
+                add("activations", name, direction, 100, count, 1e-3 * (1 + added))
         add("zeroed", "relu", direction, 300, 0, 1e-3)
         for share in (0.5, 0.9):
             add("zeroed", "relu", direction, 300, share, 1e-3 / lighter)
@@ -57,7 +59,9 @@ def write(
     store = Store(root / "cost")
     store.open()
     store.write_part("study-timings-0", {"timings": columns})
-    synthetic.write_manifest(store, [], studies={"timings": "study-timings-0"})
+    # after the rules were amended
+    started = "2026-12-01T00:00:00+00:00"
+    synthetic.write_manifest(store, [], studies={"timings": "study-timings-0"}, started=started)
     return root
 
 
@@ -100,6 +104,14 @@ def test_zeros_make_a_network_lighter_or_do_not(
 def test_activations_cost_something_or_nothing(tmp_path: Path, added: float, expected: str) -> None:
     found = verdict(write(tmp_path, slower={}, per_activation=added), "more-activations-cost-more")
     assert found.name == expected
+
+
+def test_a_mean_over_functions_hides_none_that_costs_nothing(tmp_path: Path) -> None:
+    root = write(tmp_path, slower={}, per_activation=0.05, free="relu")
+    found = verdict(root, "more-activations-cost-more")
+    assert found.name == "conditional"
+    broken = {cell.where["function"] for cell in found.settings if cell.verdict == "refuted"}
+    assert broken == {"ReLU"}
 
 
 def test_what_was_not_timed_is_not_decided(tmp_path: Path) -> None:

@@ -170,15 +170,24 @@ def binary(root: Path, accuracy: Callable[[RunConfig], float]) -> Evidence:
 def test_a_sigmoid_output_must_win_whatever_the_hidden_activation(tmp_path: Path) -> None:
     name = "sigmoid-output-for-binary"
 
-    def linear_is_worse(run: RunConfig) -> float:
-        return 0.85 if run.network["output"] == "linear" else 0.9
+    def plain_is_worse(run: RunConfig) -> float:
+        return 0.85 if run.network["output"] == "logits" else 0.9
 
     def for_relu(run: RunConfig) -> float:
-        return linear_is_worse(run) if run.activation == RELU else 0.9
+        return plain_is_worse(run) if run.activation == RELU else 1.75 - plain_is_worse(run)
 
-    assert decide(name, binary(tmp_path / "1", linear_is_worse)).name == "supported"
-    assert decide(name, binary(tmp_path / "2", lambda run: 0.9)).name == "refuted"
+    def squared_error_is_worse(run: RunConfig) -> float:
+        return 0.8 if run.network["output"] == "linear" else 0.9
+
+    def only_tanh_is_better(run: RunConfig) -> float:
+        return 0.95 if run.network["output"] == "tanh" else 0.9
+
+    assert decide(name, binary(tmp_path / "1", plain_is_worse)).name == "supported"
+    assert decide(name, binary(tmp_path / "2", lambda run: 0.9)).equivalent
     assert decide(name, binary(tmp_path / "3", for_relu)).name == "conditional"
+    # what squared error costs is no merit of a sigmoid
+    assert decide(name, binary(tmp_path / "4", squared_error_is_worse)).name == "refuted"
+    assert decide(name, binary(tmp_path / "5", only_tanh_is_better)).name == "supported"
 
 
 def saturation(root: Path, time: Callable[[RunConfig], float]) -> Evidence:

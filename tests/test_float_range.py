@@ -82,6 +82,10 @@ REFERENCES: Mapping[str, Callable[[Exact], float]] = {
     "preactivation_std": lambda probe: probe.z.std(),
     "activation_mean": lambda probe: probe.a.mean(),
     "activation_std": lambda probe: probe.a.std(),
+    "activation_sample_std": lambda probe: (
+        probe.a.std(1).dot(probe.a.std(1)) ** 0.5 / len(probe.a) ** 0.5
+    ),
+    "activation_unit_mean_rms": lambda probe: np.linalg.norm(probe.a.mean(1)) / len(probe.a) ** 0.5,
     "saturated_fraction": lambda probe: (np.abs(probe.derivative) <= probe.saturated_below).mean(),
     "zero_fraction": lambda probe: (probe.a == 0).mean(),
     "dead_on_probe_fraction": lambda probe: (probe.derivative == 0).all(1).mean(),
@@ -133,7 +137,8 @@ def test_every_quantity_agrees_with_float64(
         saturated_below=float(np.float32(0.3 * 10.0**slope)),
     )
     found = {name: float(value) for name, value in measure([exact.as_probe()]).items()}
-    largest = {"preactivation_mean": np.abs(z).max(), "activation_mean": np.abs(exact.a).max()}
+    means = ("activation_mean", "activation_unit_mean_rms")
+    largest = {"preactivation_mean": np.abs(z).max(), **dict.fromkeys(means, np.abs(exact.a).max())}
     for name, reference in REFERENCES.items():
         expected = float(reference(exact))
         # means cancel, and so do equal gradients

@@ -65,6 +65,8 @@ def test_statistics_agree_with_a_numpy_pass(activation: str, initializer: str) -
         "preactivation_std": [z.std() for z in zs],
         "activation_mean": [a.mean() for a in activations],
         "activation_std": [a.std() for a in activations],
+        "activation_sample_std": [np.sqrt(a.var(1).mean()) for a in activations],
+        "activation_unit_mean_rms": [np.sqrt((a.mean(1) ** 2).mean()) for a in activations],
         "zero_fraction": [(a == 0).mean() for a in activations],
         "activation_grad_norm": [np.linalg.norm(grad) for grad in by_a],
         "weight_grad_norm": [np.linalg.norm(grad) for grad in by_W],

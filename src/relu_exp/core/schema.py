@@ -203,6 +203,8 @@ QUANTITIES: Mapping[str, str] = {
     "preactivation_std": "standard deviation of the pre-activations",
     "activation_mean": "mean of the activations",
     "activation_std": "standard deviation of the activations",
+    "activation_sample_std": "spread of a unit's activations over samples, root mean square",
+    "activation_unit_mean_rms": "mean of a unit's activations over samples, root mean square",
     "saturated_fraction": "share of values with |derivative| at most 5% of its largest value",
     "zero_fraction": "share of activations that are exactly zero",
     "dead_fraction": "share of units whose derivative is zero on every training sample",

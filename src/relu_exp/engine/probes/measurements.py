@@ -86,6 +86,18 @@ def norm(x: Tensor) -> Tensor:
     return found
 
 
+def _sample_std(x: Tensor) -> Tensor:
+    """Return the root mean square over units of the spread over samples (runs, units, samples)."""
+    std: Tensor = norm(x - x.mean(2, keepdim=True)) / x[0].numel() ** 0.5
+    return std
+
+
+def _unit_mean_rms(x: Tensor) -> Tensor:
+    """Return the root mean square over units of the mean over samples (runs, units, samples)."""
+    rms: Tensor = norm(x.mean(2)) / x.shape[1] ** 0.5
+    return rms
+
+
 def _unit_spread(rows: Tensor) -> Tensor:
     """Return how far rows (runs, units, ...) are from their mean: 0 if equal, 1 if unrelated.
 
@@ -162,6 +174,8 @@ _OWN: dict[str, Measurement] = {
     "preactivation_std": lambda probe: _std(probe.z),
     "activation_mean": lambda probe: _mean(probe.a),
     "activation_std": lambda probe: _std(probe.a),
+    "activation_sample_std": lambda probe: _sample_std(probe.a),
+    "activation_unit_mean_rms": lambda probe: _unit_mean_rms(probe.a),
     "saturated_fraction": lambda probe: _share(
         torch.le, probe.derivative.abs(), probe.saturated_below
     ),

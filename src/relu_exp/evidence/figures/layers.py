@@ -20,7 +20,7 @@ from relu_exp.evidence.figures.slices import TRAINING_AXES, Slice, before_traini
 from relu_exp.evidence.figures.style import EMPTY_LIMITS, INK, log_axis, looks
 from relu_exp.evidence.figures.words import text
 
-__all__ = ["gradient_by_layer", "signal_by_layer"]
+__all__ = ["gradient_by_layer", "signal_by_layer", "unit_signal_by_layer"]
 
 SMALLEST = 1e-30
 """Smaller values are not drawn; the caption names them."""
@@ -42,6 +42,8 @@ QUANTITIES: Mapping[str, Shown] = {
         "activation_gradient_by_layer", "read_gradient", "theory_means_from_last"
     ),
     "activation_std": Shown("activation_std_by_layer", "read_signal"),
+    "activation_sample_std": Shown("activation_sample_std_by_layer", "read_signal"),
+    "activation_unit_mean_rms": Shown("activation_unit_mean_by_layer", "read_unit_means"),
 }
 """The quantities that are drawn; their own names are the keys of their words."""
 
@@ -57,6 +59,13 @@ def gradient_by_layer(frames: Frames) -> Iterator[Drawing]:
 def signal_by_layer(frames: Frames) -> Iterator[Drawing]:
     """Standard deviation of the activations by layer before training, with theory."""
     yield from _by_layer(frames, "activation_std")
+
+
+@figure("layers")
+def unit_signal_by_layer(frames: Frames) -> Iterator[Drawing]:
+    """Spread over samples and mean of single units by layer before training."""
+    yield from _by_layer(frames, "activation_sample_std")
+    yield from _by_layer(frames, "activation_unit_mean_rms")
 
 
 def _by_layer(frames: Frames, quantity: str) -> Iterator[Drawing]:

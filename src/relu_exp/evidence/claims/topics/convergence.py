@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from itertools import pairwise
 
 import pandas as pd
 
@@ -13,12 +12,10 @@ from relu_exp.evidence.claims.arms import (
     at_fastest_rate,
     at_matched_rate,
     choose,
-    differences,
     in_words,
     measured,
     rates_in_words,
     ratios,
-    scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
 from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
@@ -204,58 +201,3 @@ ELU_RELU = _faster("ReLU", "ELU")
 def elu_converges_faster_than_relu(evidence: Evidence) -> Effects:
     """Measure it."""
     return _by_activation(evidence, "relu", "elu")
-
-
-ORDER = ("elu", "leaky_relu", "relu", "tanh", "sigmoid")
-RANKING = Rule(
-    measure="test accuracy of one activation less that of the next in the ranking",
-    says=(
-        "at their best validated learning rates each activation's test accuracy is higher than "
-        "the next one's: all four steps must hold at every depth; it is conditional where some "
-        "hold and others are reversed"
-    ),
-    threshold=0.0,
-    resolution=0.002,  # one of 500 test images
-    grid=("step", "depth"),
-    need="every",
-)
-
-
-@claim(
-    "activation-ranking",
-    group="C",
-    statement="From best to worst, activations rank ELU, leaky ReLU, ReLU, tanh, sigmoid.",
-    statement_ko="활성화 함수의 성능은 ELU, Leaky ReLU, ReLU, tanh, 시그모이드 순으로 높다.",
-    sources={"D2": "TLDR"},
-    experiments="convergence-speed",
-    rule=RANKING,
-    figure="learning_rate_sensitivity",
-)
-def activation_ranking(evidence: Evidence) -> Effects:
-    """Measure it."""
-    runs = choose(evidence["convergence-speed"].runs, activation=list(ORDER))
-
-    def steps(chosen: pd.DataFrame) -> pd.DataFrame:
-        found = [
-            differences(chosen, "activation", better, worse, "accuracy", ["depth"]).assign(
-                step=f"{better} over {worse}"
-            )
-            for better, worse in pairwise(ORDER)
-        ]
-        return pd.concat(found, ignore_index=True)
-
-    tuned = scored(at_best_rate(runs, ["activation", "depth"]))
-    accuracy = tuned.groupby("activation")["accuracy"].mean().sort_values(ascending=False)
-    shared = scored(at_matched_rate(runs, "activation", ["depth"]))
-    notes = [
-        "Measured order: " + ", ".join(f"{one} {mean:.1%}" for one, mean in accuracy.items()) + ".",
-        rates_in_words(tuned, ["activation", "depth"]),
-    ]
-    if not shared.empty:
-        order = shared.groupby("activation")["accuracy"].mean().sort_values(ascending=False)
-        notes.append(
-            "At one shared learning rate: "
-            + ", ".join(f"{one} {mean:.1%}" for one, mean in order.items())
-            + "."
-        )
-    return measured(steps(tuned), runs, notes=notes)

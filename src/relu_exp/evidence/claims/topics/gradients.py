@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 
@@ -61,19 +63,29 @@ def small_normal_gradients_identical(evidence: Evidence) -> Effects:
     return measured(effects, runs, notes=(note,))
 
 
+SHALLOW, DEEP = 5, 20
+LEFT = 0.75
+"""What is left of the share when it has fallen by enough to be named."""
 VANISH = Rule(
-    measure="gradient at the first hidden layer over that at the last, against its limit of 1/2",
+    measure="share of the gradient that arrives at depth 20 over that at depth 5, times the limit",
     says=(
-        "of the gradient by activations less than half arrives at the first hidden layer with "
-        "sigmoid and with tanh (effect: share over 1/2), and more than half with ReLU (effect: 1/2 "
-        "over share); each below 1"
+        "of the gradient by the last hidden layer's activations a share arrives at the first; "
+        "twenty layers against five, that share falls to less than three quarters with sigmoid and "
+        "with tanh (effect: the ratio over 3/4), and not with ReLU (effect: 3/4 over the ratio); "
+        "each below 1"
     ),
     threshold=1.0,
     claimed_side="below",
     ratio=True,
     unit="×",
-    grid=("activation", "depth"),
+    grid=("activation",),
     need="every",
+    version=2,
+    since=date(2026, 11, 26),
+    reason=(
+        "a limit of one half on the share itself said nothing of added layers: what is judged is "
+        "how the share changes from 5 layers to 20, by activation"
+    ),
 )
 
 
@@ -108,13 +120,14 @@ VANISH = Rule(
     ),
 )
 def gradients_vanish_with_depth(evidence: Evidence) -> Effects:
-    """Measure the share of the gradient that arrives; each activation with its own start."""
+    """Measure how the share that arrives changes with depth; each activation with its own start."""
     frames = evidence["vanishing-gradients"]
-    runs = choose(frames.runs, activation=["sigmoid", "tanh", "relu"])
+    runs = choose(frames.runs, activation=["sigmoid", "tanh", "relu"], depth=[SHALLOW, DEEP])
     layers = probed(frames, runs, "activation_grad_norm")
     shares = layer_factor(layers, "activation_grad_norm", backward=True, whole=True)
-    is_relu = shares["activation"] == "relu"
-    effect = (0.5 / shares["effect"]).where(is_relu, shares["effect"] / 0.5)
+    arms = shares.pivot(index=["activation", "seed"], columns="depth", values="effect")
+    ratio = (arms[DEEP] / arms[SHALLOW] / LEFT).rename("effect").reset_index()
+    effect = (1 / ratio["effect"]).where(ratio["activation"] == "relu", ratio["effect"])
     logs = shares.assign(_log=np.log(shares["effect"]))
     means = np.exp(logs.groupby(["activation", "depth"])["_log"].mean())
     phrases = "; ".join(
@@ -124,16 +137,17 @@ def gradients_vanish_with_depth(evidence: Evidence) -> Effects:
     )
     note = (
         f"Share of the gradient that arrives (depth): {phrases}. Theory, with Xavier: "
-        "tanh loses as a power of the depth, sigmoid about a factor of 4 a layer."
+        "tanh's falls as one over the root of the depth, sigmoid's about fourfold a layer."
     )
-    return measured(shares.assign(effect=effect), runs, notes=(note,))
+    return measured(ratio.assign(effect=effect), runs, notes=(note,))
 
 
 BALANCE = Rule(
     measure="factor, up or down, by which a variance changes from one layer to the next",
     says=(
-        "with Xavier, the variance of outputs from layer to layer, and that of gradients on their "
-        "way back, change by less than a tenth on average, in ten layers of equal width"
+        "with Xavier, a unit's variance over the samples from layer to layer, and the mean square "
+        "of the gradients on their way back, change by less than a tenth on average, in ten layers "
+        "of equal width: in whichever direction the mean over seeds has changed"
     ),
     threshold=1.1,
     claimed_side="below",
@@ -141,6 +155,12 @@ BALANCE = Rule(
     unit="×",
     grid=("activation", "direction"),
     need="every",
+    version=2,
+    since=date(2026, 11, 26),
+    reason=(
+        "the variance of all of a layer's outputs is mostly that of the units' means: what the "
+        "derivation speaks of is a unit's variance over the samples"
+    ),
 )
 
 
@@ -158,7 +178,7 @@ BALANCE = Rule(
     sources={"D2": "4.3.1"},
     experiments="signals",
     rule=BALANCE,
-    figure="activation_std_by_layer",
+    figure="activation_sample_std_by_layer",
     literature=(
         Literature(
             "Glorot, Bengio 2010, AISTATS, section 4.2.1",
@@ -172,10 +192,10 @@ def xavier_balances_variance(evidence: Evidence) -> Effects:
     """Decide for the linear units of its derivation and for those it is recommended for."""
     frames = evidence["signals"]
     runs = started(frames, ["identity", "tanh", "sigmoid"], [XAVIER], [10])
-    layers = probed(frames, runs, "activation_std", "activation_grad_norm")
+    layers = probed(frames, runs, "activation_sample_std", "activation_grad_norm")
     ways = []
     for direction, quantity in (
-        ("forward", "activation_std"),
+        ("forward", "activation_sample_std"),
         ("backward", "activation_grad_norm"),
     ):
         # the square: the norm is over as many values in every layer
@@ -183,9 +203,11 @@ def xavier_balances_variance(evidence: Evidence) -> Effects:
         factors = layer_factor(squares, "square", backward=direction == "backward")
         ways.append(factors.assign(direction=direction))
     found = pd.concat(ways, ignore_index=True)
-    either = found["effect"].where(found["effect"] > 1, 1 / found["effect"])
+    # the mean is folded, not each seed: seeds on both sides of 1 are no change
+    logs = np.log(found["effect"])
+    sides = np.sign(logs.groupby([found[key] for key in BALANCE.grid]).transform("mean"))
     note = (
         "Xavier's derivation assumes units that are linear around 0 with slope 1. Sigmoid has "
         "slope 1/4 there, so that a layer takes 1/16 of the variance."
     )
-    return measured(found.assign(effect=either), runs, notes=(note,))
+    return measured(found.assign(effect=np.exp(logs * sides)), runs, notes=(note,))

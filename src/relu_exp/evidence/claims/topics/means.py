@@ -1,49 +1,107 @@
-"""Claims about where outputs are centered, and what a shift does to the layers above."""
+"""Claims about where units' means lie, before training and after it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
 import pandas as pd
 
 from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words
-from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, layer_factor, probed, started
-from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, probed, started, with_start
+from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
-GLOROT = "Glorot, Bengio 2010, AISTATS, Understanding the difficulty of training deep networks"
+SINCE = date(2026, 11, 26)
+TRAINED = "five-activations"
+GAIN = "initializer.gain"
+MEANS = ("activation_mean", "activation_unit_mean_rms", "activation_sample_std")
 
 SIGMOID_MEAN = Rule(
-    measure="distance of the outputs' mean from 0.5",
-    says="the mean output of sigmoid over the hidden layers lies within 0.05 of 0.5",
-    threshold=0.05,
+    measure="distance of sigmoid units' means from 0.5 (root mean square over units)",
+    says=(
+        "a unit's mean over the samples lies on average over layers less than 0.25 from 0.5, where "
+        "it would be as near to 0 or 1: before training, from all four starts, and after it"
+    ),
+    threshold=0.25,
     claimed_side="below",
-    grid=("start", "depth"),
+    grid=("moment", "start", "depth"),
     need="every",
+    version=2,
+    since=SINCE,
+    reason=(
+        "before training symmetry makes the mean over all units 0.5 whatever single units do: each "
+        "unit's own mean is judged, and after training too"
+    ),
 )
 TANH_MEAN = Rule(
-    measure="distance of the outputs' mean from 0",
-    says="the mean output of tanh over the hidden layers lies within 0.05 of 0",
-    threshold=0.05,
+    measure="units' means over their spread over the samples (root mean squares)",
+    says=(
+        "the means of tanh units, by which the next layer's inputs are shifted, are on average "
+        "over layers less than half of the units' spread over the samples: before training, from "
+        "all four starts, on images and on centered noise, and after it on images"
+    ),
+    threshold=0.5,
     claimed_side="below",
-    grid=("start", "depth"),
+    ratio=True,
+    unit="×",
+    grid=("moment", "inputs", "start", "depth"),
     need="every",
+    version=2,
+    since=SINCE,
+    reason=(
+        "means of opposite signs cancel over units, yet shift the next layer: their root mean "
+        "square against the spread is judged, and after training too"
+    ),
 )
 
 
-def _centred(evidence: Evidence, activation: str, center: float) -> Effects:
-    """Return how far an activation's mean output lies from a center, with all four starts."""
-    frames = evidence["signals"]
-    runs = started(frames, [activation], [SMALL, UNIT, XAVIER, HE])
-    layers = probed(frames, runs, "activation_mean")
-    means = layers.groupby(["start", "depth", "seed"])["activation_mean"].mean()
-    effects = (means - center).abs().rename("effect").reset_index()
-    low, high = layers["activation_mean"].min(), layers["activation_mean"].max()
-    note = (
-        f"Single layers' means lie between {low:.3f} and {high:.3f}. A mean is over all units and "
-        "samples of a layer; a single unit's own mean may be elsewhere."
-    )
-    return measured(effects, runs, notes=(note,))
+def _by_layer(
+    evidence: Evidence, name: str, activation: str, inputs: str = "images"
+) -> pd.DataFrame:
+    """Return the layers of the four starts before training, with `moment` and `inputs`."""
+    runs = started(evidence[name], [activation], [SMALL, UNIT, XAVIER, HE])
+    layers = probed(evidence[name], runs, *MEANS)
+    return layers.assign(moment="start", inputs=inputs)
+
+
+def _after_training(evidence: Evidence, activation: str) -> tuple[pd.DataFrame, str]:
+    """Return the layers after training at the best rate, and the rates in words.
+
+    Raises:
+        MissingRunsError: no run was probed after training.
+    """
+    frames = evidence[TRAINED]
+    tuned = at_best_rate(with_start(choose(frames.runs, activation=activation)), ["depth"])
+    layers = probed(frames, tuned, *MEANS, steps="last")
+    layers = layers[layers["step"] == layers["num_steps"]]
+    if layers.empty:
+        raise MissingRunsError(f"{TRAINED} was not probed after training")
+    layers = layers.assign(moment="trained", inputs="images")
+    return layers, rates_in_words(tuned, ["depth"])
+
+
+def _mean_over_layers(
+    layers: pd.DataFrame, value: Callable[[pd.DataFrame], pd.Series], grid: tuple[str, ...]
+) -> pd.DataFrame:
+    """Return the mean over layers of what `value` makes of them, per seed and setting."""
+    means = layers.assign(effect=value(layers)).groupby([*grid, "seed"])["effect"].mean()
+    return means.reset_index()
+
+
+def _from_half(layers: pd.DataFrame) -> pd.Series:
+    """Return the root mean square distance of the units' means from 0.5."""
+    squares = layers["activation_unit_mean_rms"] ** 2 - layers["activation_mean"] + 0.25
+    return squares.clip(lower=0) ** 0.5
+
+
+def _in_spreads(layers: pd.DataFrame) -> pd.Series:
+    """Return the units' means in units of their spread; where nothing varies, none is known."""
+    spread = layers["activation_sample_std"]
+    return layers["activation_unit_mean_rms"] / spread.where(spread > 0)
 
 
 @claim(
@@ -52,13 +110,21 @@ def _centred(evidence: Evidence, activation: str, center: float) -> Effects:
     statement="Sigmoid's outputs center on 0.5, not on 0.",
     statement_ko="시그모이드의 출력은 0이 아니라 0.5를 중심으로 분포한다.",
     sources={"D2": "2.1"},
-    experiments="signals",
+    experiments=("signals", TRAINED),
     rule=SIGMOID_MEAN,
-    figure="activation_histograms-sigmoid",
+    figure="activation_unit_mean_by_layer",
 )
 def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
-    """Measure the mean output, with four starts."""
-    return _centred(evidence, "sigmoid", 0.5)
+    """Measure each unit's mean, from four starts and after training."""
+    after, rates = _after_training(evidence, "sigmoid")
+    layers = pd.concat([_by_layer(evidence, "signals", "sigmoid"), after], ignore_index=True)
+    whole = layers.groupby("moment")["activation_mean"].agg(["min", "max"])
+    phrases = "; ".join(
+        f"{moment} {row['min']:.2f} to {row['max']:.2f}" for moment, row in whole.iterrows()
+    )
+    notes = (f"Means over all units of a layer: {phrases}.", f"After training. {rates}")
+    effects = _mean_over_layers(layers, _from_half, SIGMOID_MEAN.grid)
+    return measured(effects, layers.drop_duplicates("run_id"), notes=notes)
 
 
 @claim(
@@ -67,27 +133,50 @@ def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
     statement="Tanh's outputs center on 0, so that the next layer's inputs are not shifted.",
     statement_ko="tanh의 출력은 0을 중심으로 분포하므로 다음 층의 입력이 한쪽으로 치우치지 않는다.",
     sources={"D2": "2.2"},
-    experiments="signals",
+    experiments=("signals", "activation-histograms", TRAINED),
     rule=TANH_MEAN,
-    figure="activation_histograms-tanh",
+    figure="activation_unit_mean_by_layer",
 )
 def tanh_outputs_centred(evidence: Evidence) -> Effects:
-    """Measure the mean output, with four starts."""
-    return _centred(evidence, "tanh", 0.0)
+    """Measure the units' means in spreads, from four starts and after training."""
+    after, rates = _after_training(evidence, "tanh")
+    every = [
+        _by_layer(evidence, "signals", "tanh"),
+        _by_layer(evidence, "activation-histograms", "tanh", "noise"),
+        after,
+    ]
+    layers = pd.concat(every, ignore_index=True)
+    sigmoid = _by_layer(evidence, "signals", "sigmoid")
+    shift = _in_spreads(sigmoid[sigmoid["layer"] == 1]).groupby(sigmoid["start"]).median()[XAVIER]
+    notes = (
+        f"Sigmoid's in the first layer, with Xavier on images: {shift:.1f} spreads (median).",
+        "Noise is centered, so an odd function's outputs are. Images are not: each pixel has a "
+        "mean of its own, and the first layer passes it on.",
+        f"After training. {rates}",
+    )
+    effects = _mean_over_layers(layers, _in_spreads, TANH_MEAN.grid)
+    return measured(effects, layers.drop_duplicates("run_id"), notes=notes)
 
 
 ELU_NEARER = Rule(
-    measure="ELU's mean output over ReLU's, from the same weights",
+    measure="ELU units' means over ReLU units' means (root mean squares)",
     says=(
-        "ELU's mean output, as it is and in units of its own standard deviation, is at least a "
-        "tenth nearer 0 than ReLU's, both with He's initialization"
+        "the means of ELU's units, as they are and in units of their own spread over the samples, "
+        "are at least a tenth nearer 0 than those of ReLU's, before and after training, each with "
+        "the initialization that keeps its own signal"
     ),
     threshold=0.9,
     claimed_side="below",
     ratio=True,
     unit="×",
-    grid=("taken", "depth"),
+    grid=("taken", "moment", "depth"),
     need="every",
+    version=2,
+    since=SINCE,
+    reason=(
+        "with ReLU's gain ELU's signal grows from layer to layer, and its mean with it: it now has "
+        "its own gain, and units' means do not cancel"
+    ),
 )
 
 
@@ -97,9 +186,9 @@ ELU_NEARER = Rule(
     statement="ELU's mean output is nearer 0 than ReLU's.",
     statement_ko="ELU 출력의 평균은 ReLU 출력의 평균보다 0에 가깝다.",
     sources={"D2": "3.2"},
-    experiments="signals",
+    experiments=TRAINED,
     rule=ELU_NEARER,
-    figure="activation_histograms-ELU",
+    figure="activation_unit_mean_by_layer",
     literature=(
         Literature(
             "Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289",
@@ -110,84 +199,30 @@ ELU_NEARER = Rule(
     ),
 )
 def elu_outputs_nearer_zero(evidence: Evidence) -> Effects:
-    """Measure the ratio of mean outputs, as they are and in spreads."""
-    frames = evidence["signals"]
-    runs = started(frames, ["elu", "relu"], [HE])
-    layers = probed(frames, runs, "activation_mean", "activation_std")
-    layers["in spreads"] = layers["activation_mean"].abs() / layers["activation_std"]
-    layers["as it is"] = layers["activation_mean"].abs()
+    """Measure the ratio of units' means, as they are and in spreads, before and after training."""
+    frames = evidence[TRAINED]
+    runs = choose(frames.runs, activation=["elu", "relu"])
+    tuned = at_best_rate(runs, ["activation", "depth"])
+    layers = probed(frames, tuned, *MEANS, steps=None)
+    layers = layers[layers["step"].isin([0]) | (layers["step"] == layers["num_steps"])]
+    layers = layers.assign(moment=np.where(layers["step"] == 0, "start", "trained"))
+    layers["in spreads"] = _in_spreads(layers)
+    layers["as it is"] = layers["activation_unit_mean_rms"]
     parts = []
     for taken in ("as it is", "in spreads"):
-        means = layers.groupby(["activation", "depth", "seed"])[taken].mean().unstack("activation")
+        keys = ["activation", "moment", "depth", "seed"]
+        means = layers.groupby(keys)[taken].mean().unstack("activation")
         ratio = (means["elu"] / means["relu"]).rename("effect").reset_index()
         parts.append(ratio.assign(taken=taken))
-    effects = pd.concat(parts, ignore_index=True)
-    deepest = layers[layers["depth"] == layers["depth"].max()]
-    std = deepest.groupby(["activation", "layer"])["activation_std"].mean()
-    last = int(deepest["layer"].max())
-    note = (
-        f"He's scale is made for ReLU: over {last} layers ELU's spread goes from "
-        f"{std['elu'][1]:.2f} to {std['elu'][last]:.2f}, ReLU's from {std['relu'][1]:.2f} to "
-        f"{std['relu'][last]:.2f}, and the mean with it."
-    )
-    return measured(effects, runs, notes=(note,))
-
-
-GROWS = Rule(
-    measure="factor of the outputs' variance from one sigmoid layer to the next",
-    says=(
-        "from layer to layer the variance of sigmoid's outputs grows by at least a tenth on "
-        "average: at the start, and at the probe during training where it grows most"
-    ),
-    threshold=1.1,
-    ratio=True,
-    unit="×",
-    grid=("moment", "initializer"),
-    need="every",
-)
-
-
-@claim(
-    "sigmoid-variance-grows",
-    group="B",
-    statement=(
-        "Because sigmoid's outputs are all positive, their variance grows from layer to layer "
-        "until the top layer saturates."
-    ),
-    statement_ko=(
-        "시그모이드의 출력은 항상 양수이므로 층을 지날수록 분산이 커지고, 결국 맨 위층이 포화된다."
-    ),
-    sources={"D2": "2.1"},
-    experiments="sigmoid-layers",
-    rule=GROWS,
-    figure="activation_std_by_layer",
-    literature=(
-        Literature(
-            GLOROT,
-            "the top of four sigmoid layers saturates at 0 within the first epochs and may leave "
-            "it much later; lower layers do not (300×300 images, uniform initialization)",
-            "second-hand",
-        ),
-    ),
-)
-def sigmoid_variance_grows(evidence: Evidence) -> Effects:
-    """Decide at the start and during training at each start's best rate."""
-    frames = evidence["sigmoid-layers"]
-    runs = choose(frames.runs, activation="sigmoid")
-    tuned = at_best_rate(runs, ["initializer"])
-    layers = probed(frames, tuned, "activation_std", "saturated_fraction", steps=None)
-    layers["variance"] = layers["activation_std"] ** 2
-    factors = layer_factor(layers, "variance")
-    factors["moment"] = factors["step"].map(lambda step: "training" if step else "start")
-    most = factors.groupby(["moment", "initializer", "seed"])["effect"].max().reset_index()
-    top = layers[layers["layer"] == layers["depth"]]
-    saturated = top.groupby(["initializer", "step"])["saturated_fraction"].mean()
-    worst = "; ".join(
-        f"{name}: at most {of_it.max():.1%}" for name, of_it in saturated.groupby("initializer")
+    whole = layers.groupby(["moment", "activation"])["activation_mean"].mean().reset_index()
+    phrases = ", ".join(
+        f"{row['activation']} {row['activation_mean']:.2f} ({row['moment']})"
+        for row in whole.to_dict("records")
     )
     notes = (
-        f"Saturated outputs of the top layer (derivative below 5% of its largest), at the worst "
-        f"probe: {worst}.",
-        rates_in_words(tuned, ["initializer"]),
+        f"Means over all units, where signs cancel: {phrases}.",
+        f"ELU's gain is {float(runs.loc[runs['activation'] == 'elu', GAIN].iloc[0]):.3g}, "
+        "1 / √E[ELU(z)²] for z of N(0, 1); ReLU's is √2.",
+        rates_in_words(tuned, ["activation", "depth"]),
     )
-    return measured(most, tuned, notes=notes)
+    return measured(pd.concat(parts, ignore_index=True), tuned, notes=notes)
