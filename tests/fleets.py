@@ -16,6 +16,8 @@ FLEETS: dict[str, dict[str, Any]] = {
     "plain": {},
     "momentum": {"optimizer": ("sgd", {"momentum": 0.9, "weight_decay": 1e-3})},
     "adam": {"optimizer": "adam"},
+    "adamw": {"optimizer": "adamw"},
+    "rmsprop": {"optimizer": ("rmsprop", {"momentum": 0.9})},
     "learned slopes": {"activation": ("prelu", {"per": "unit"}), "optimizer": "adam"},
     "noise": {"activation": "rrelu", "optimizer": ("sgd", {"momentum": 0.5})},
     "settings of their own": {"activation": "leaky_relu", "network": "residual_mlp"},

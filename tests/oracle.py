@@ -194,9 +194,13 @@ def train(
     optimizer: torch.optim.Optimizer
     if run.optimizer.name == "sgd":
         optimizer = torch.optim.SGD(groups, lr=run.learning_rate, momentum=settings["momentum"])
+    elif run.optimizer.name == "rmsprop":
+        alpha, momentum = settings["alpha"], settings["momentum"]
+        optimizer = torch.optim.RMSprop(groups, run.learning_rate, alpha, momentum=momentum)
     else:
         betas = (settings["beta1"], settings["beta2"])
-        optimizer = torch.optim.Adam(groups, lr=run.learning_rate, betas=betas)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[run.optimizer.name]
+        optimizer = kind(groups, lr=run.learning_rate, betas=betas)
     data, own = load(run.dataset), own_training_set(run)
     size = min(run.batch_size, len(own))
     losses = []

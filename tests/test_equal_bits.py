@@ -22,6 +22,8 @@ OPTIMIZERS = [
     "sgd",
     ("sgd", {"momentum": 0.9, "weight_decay": 1e-3}),
     ("adam", {"weight_decay": 1e-3}),
+    "adamw",
+    ("rmsprop", {"momentum": 0.9}),
 ]
 NETWORKS = ["mlp", ("residual_mlp", {"block_size": 1}), "residual_mlp"]
 DATA = st.one_of(
