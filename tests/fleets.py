@@ -18,6 +18,8 @@ FLEETS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": "adam"},
     "adamw": {"optimizer": "adamw"},
     "rmsprop": {"optimizer": ("rmsprop", {"momentum": 0.9})},
+    "a schedule": {"schedule": "warm_up_cosine"},
+    "a schedule with momentum": {"schedule": "step", "optimizer": ("sgd", {"momentum": 0.9})},
     "learned slopes": {"activation": ("prelu", {"per": "unit"}), "optimizer": "adam"},
     "noise": {"activation": "rrelu", "optimizer": ("sgd", {"momentum": 0.5})},
     "settings of their own": {"activation": "leaky_relu", "network": "residual_mlp"},

@@ -201,6 +201,7 @@ def train(
         betas = (settings["beta1"], settings["beta2"])
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[run.optimizer.name]
         optimizer = kind(groups, lr=run.learning_rate, betas=betas)
+    scheduler = scheduler_of(run, optimizer)
     data, own = load(run.dataset), own_training_set(run)
     size = min(run.batch_size, len(own))
     losses = []
@@ -215,8 +216,31 @@ def train(
         if run.gradient_clip:
             nn.utils.clip_grad_norm_(network.parameters(), run.gradient_clip)
         optimizer.step()
+        scheduler.step()
         losses.append(loss.item())
     return losses, network
+
+
+def scheduler_of(
+    run: RunConfig, optimizer: torch.optim.Optimizer
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Return the schedule of a run, from PyTorch's own."""
+    schedulers, steps = torch.optim.lr_scheduler, run.num_steps
+    begin = -(-steps // 10)
+
+    def warm_up() -> torch.optim.lr_scheduler.LRScheduler:
+        return schedulers.LinearLR(optimizer, 1 / begin, total_iters=max(1, begin - 1))
+
+    if run.schedule == "step":
+        return schedulers.MultiStepLR(optimizer, [-(-steps // 2), -(-3 * steps // 4)])
+    if run.schedule == "cosine":
+        return schedulers.CosineAnnealingLR(optimizer, steps)
+    if run.schedule == "warm_up":
+        return warm_up()
+    if run.schedule == "warm_up_cosine":
+        rest = schedulers.CosineAnnealingLR(optimizer, steps - begin)
+        return schedulers.SequentialLR(optimizer, [warm_up(), rest], [begin])
+    return schedulers.ConstantLR(optimizer, 1.0)
 
 
 def own_training_set(run: RunConfig) -> Tensor:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from relu_exp.core.run_keys import SCHEDULES
 from relu_exp.core.schema import TABLES, Choice, UsageError
 from relu_exp.engine import optimizers, training
 from relu_exp.engine.activations import ACTIVATIONS
@@ -69,6 +70,9 @@ VARIANTS: list[dict[str, Any]] = [
     {"gradient_clip": 0.3},
     {"gradient_clip": 0.3, "optimizer__momentum": 0.9, "optimizer__weight_decay": 0.01},
     {"gradient_clip": 0.3, "optimizer": "adam", "learning_rate": 1e-3},
+    *({"schedule": name, "learning_rate": 0.3} for name in SCHEDULES),
+    {"schedule": "warm_up_cosine", "optimizer": "adamw", "learning_rate": 1e-3},
+    {"schedule": "step", "optimizer__momentum": 0.9},
     {"depth": 0},
     {"depth": 1, "width": 7, "batch_size": 5},
     {"network": "residual_mlp", "depth": 5},
@@ -180,6 +184,8 @@ FLEETS: list[list[dict[str, Any]]] = [
     [{"activation": "leaky_relu", "seed": s, "width": 50, "batch_size": 10} for s in (0, 1, 2)],
     [{"gradient_clip": 0.5, "activation": "prelu", "width": 13, "seed": s} for s in (0, 0, 1, 2)],
     [{"gradient_clip": 0.1, "optimizer": "adam", "seed": seed} for seed in range(17)],
+    [{"schedule": "cosine", "learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
+    [{"schedule": "warm_up", "optimizer": "adamw", "seed": seed} for seed in (0, 1, 2)],
     [BINARY | {"network__output": "sigmoid", "batch_size": 20, "seed": s} for s in (0, 1, 2, 3)],
     [BINARY | {"network__output": "tanh", "batch_size": 100, "seed": s} for s in (0, 1, 2, 3)],
     [{"activation": "identity", "width": 13, "seed": s, "probe_samples": 1} for s in (0, 1, 2)],

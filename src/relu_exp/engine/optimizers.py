@@ -42,8 +42,11 @@ class Optimizer(Protocol):
 
     Its attributes are its whole state: tensors, lists of tensors and numbers, which a checkpoint
     stores. Whatever changes from step to step is a tensor that is updated in place, so that a step
-    can be recorded and replayed (see `replay`).
+    can be recorded and replayed (see `replay`). `learning_rates` (runs,) are among it: a schedule
+    overwrites them before each step (see `rates`).
     """
+
+    learning_rates: Tensor
 
     @property
     def fused_update(self) -> bool:
@@ -167,7 +170,7 @@ class Sgd:
 class Adam:
     """Adam: first and second moments of the gradient, with bias correction.
 
-    A decoupled decay shrinks the parameters themselves, w ← w − η λ w, and leaves the moments alone.
+    A decoupled decay shrinks the parameters themselves, w ← w − η λ w, and not by the moments.
     """
 
     learning_rates: Tensor
@@ -220,7 +223,7 @@ class Adam:
         self.second = [kept(moment, index) for moment in self.second]
 
 
-def adamw(learning_rates: Tensor, **settings: float) -> Adam:
+def adamw(learning_rates: Tensor, **settings: Any) -> Adam:
     """AdamW: Adam whose weight decay is decoupled from the gradient's moments."""
     return Adam(learning_rates, decay_is_decoupled=True, **settings)
 
