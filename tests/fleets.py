@@ -20,6 +20,7 @@ FLEETS: dict[str, dict[str, Any]] = {
     "rmsprop": {"optimizer": ("rmsprop", {"momentum": 0.9})},
     "a schedule": {"schedule": "warm_up_cosine"},
     "a schedule with momentum": {"schedule": "step", "optimizer": ("sgd", {"momentum": 0.9})},
+    "listed widths": {"network": ("mlp", {"widths": [9, 6, 3]}), "depth": 3, "width": None},
     "learned slopes": {"activation": ("prelu", {"per": "unit"}), "optimizer": "adam"},
     "noise": {"activation": "rrelu", "optimizer": ("sgd", {"momentum": 0.5})},
     "settings of their own": {"activation": "leaky_relu", "network": "residual_mlp"},

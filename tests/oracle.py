@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import torch
@@ -48,8 +49,9 @@ def initial_weights(layer: nn.Linear | nn.Conv2d, run: RunConfig, index: int) ->
 class Mlp(nn.Module):
     def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
         super().__init__()
-        assert run.width is not None
-        widths = [num_features, *[run.width] * run.depth, num_outputs]
+        listed = json.loads(str(run.network.as_dict().get("widths", "[]")))
+        hidden = [int(width) for width in listed] or [run.width] * run.depth
+        widths = [num_features, *hidden, num_outputs]
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         make = MODULES[run.activation.name]
         shared = make(run.activation.as_dict())
@@ -59,7 +61,7 @@ class Mlp(nn.Module):
         )
         if run.activation.as_dict().get("per") == "unit":
             first = run.activation["init"]
-            self.activations = nn.ModuleList(nn.PReLU(run.width, first) for _ in range(run.depth))
+            self.activations = nn.ModuleList(nn.PReLU(width, first) for width in hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         for linear, phi in zip(self.linears, self.activations, strict=False):
