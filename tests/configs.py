@@ -37,6 +37,7 @@ PLAIN: dict[str, Any] = {
     "evaluation_steps": (4,),
     "precision": "float32",
     "gradient_clip": 0.0,
+    "schedule": "constant",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import torch
@@ -48,8 +49,9 @@ def initial_weights(layer: nn.Linear | nn.Conv2d, run: RunConfig, index: int) ->
 class Mlp(nn.Module):
     def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
         super().__init__()
-        assert run.width is not None
-        widths = [num_features, *[run.width] * run.depth, num_outputs]
+        listed = json.loads(str(run.network.as_dict().get("widths", "[]")))
+        hidden = [int(width) for width in listed] or [run.width] * run.depth
+        widths = [num_features, *hidden, num_outputs]
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         make = MODULES[run.activation.name]
         shared = make(run.activation.as_dict())
@@ -59,7 +61,7 @@ class Mlp(nn.Module):
         )
         if run.activation.as_dict().get("per") == "unit":
             first = run.activation["init"]
-            self.activations = nn.ModuleList(nn.PReLU(run.width, first) for _ in range(run.depth))
+            self.activations = nn.ModuleList(nn.PReLU(width, first) for width in hidden)
 
     def forward(self, x: Tensor) -> Tensor:
         for linear, phi in zip(self.linears, self.activations, strict=False):
@@ -202,9 +204,14 @@ def train(
     optimizer: torch.optim.Optimizer
     if run.optimizer.name == "sgd":
         optimizer = torch.optim.SGD(groups, lr=run.learning_rate, momentum=settings["momentum"])
+    elif run.optimizer.name == "rmsprop":
+        alpha, momentum = settings["alpha"], settings["momentum"]
+        optimizer = torch.optim.RMSprop(groups, run.learning_rate, alpha, momentum=momentum)
     else:
         betas = (settings["beta1"], settings["beta2"])
-        optimizer = torch.optim.Adam(groups, lr=run.learning_rate, betas=betas)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[run.optimizer.name]
+        optimizer = kind(groups, lr=run.learning_rate, betas=betas)
+    scheduler = scheduler_of(run, optimizer)
     data, own = load(run.dataset), own_training_set(run)
     size = min(run.batch_size, len(own))
     losses = []
@@ -219,8 +226,31 @@ def train(
         if run.gradient_clip:
             nn.utils.clip_grad_norm_(network.parameters(), run.gradient_clip)
         optimizer.step()
+        scheduler.step()
         losses.append(loss.item())
     return losses, network
+
+
+def scheduler_of(
+    run: RunConfig, optimizer: torch.optim.Optimizer
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Return the schedule of a run, from PyTorch's own."""
+    schedulers, steps = torch.optim.lr_scheduler, run.num_steps
+    begin = -(-steps // 10)
+
+    def warm_up() -> torch.optim.lr_scheduler.LRScheduler:
+        return schedulers.LinearLR(optimizer, 1 / begin, total_iters=max(1, begin - 1))
+
+    if run.schedule == "step":
+        return schedulers.MultiStepLR(optimizer, [-(-steps // 2), -(-3 * steps // 4)])
+    if run.schedule == "cosine":
+        return schedulers.CosineAnnealingLR(optimizer, steps)
+    if run.schedule == "warm_up":
+        return warm_up()
+    if run.schedule == "warm_up_cosine":
+        rest = schedulers.CosineAnnealingLR(optimizer, steps - begin)
+        return schedulers.SequentialLR(optimizer, [warm_up(), rest], [begin])
+    return schedulers.ConstantLR(optimizer, 1.0)
 
 
 def own_training_set(run: RunConfig) -> Tensor:

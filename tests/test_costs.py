@@ -140,6 +140,7 @@ def test_a_network_is_predicted_once_however_many_learning_rates_it_has():
         {"depth": 0},
         {"activation": "gelu"},
         {"optimizer": "adam"},
+        {"optimizer": "rmsprop"},
         {"optimizer__momentum": 0.9},
         {"optimizer__weight_decay": 0.1},
         {"network": "residual_mlp"},

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relu_exp.core.run_keys import SCHEDULES
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.training import train_fleet
@@ -22,6 +23,8 @@ OPTIMIZERS = [
     "sgd",
     ("sgd", {"momentum": 0.9, "weight_decay": 1e-3}),
     ("adam", {"weight_decay": 1e-3}),
+    "adamw",
+    ("rmsprop", {"momentum": 0.9}),
 ]
 NETWORKS = [
     "mlp",
@@ -51,6 +54,7 @@ def fleets(draw: st.DrawFn) -> list[RunConfig]:
         "network": (name, {**own, "output": output}),
         "activation": draw(st.sampled_from(sorted(ACTIVATIONS))),
         "optimizer": draw(st.sampled_from(OPTIMIZERS)),
+        "schedule": draw(st.sampled_from(SCHEDULES)),
         "initializer": draw(st.sampled_from(["he_normal", "torch_default"])),
         "depth": draw(st.integers(0, 3)),
         "width": draw(st.integers(1, 130)),

@@ -76,6 +76,8 @@ def test_runs_of_float32_are_named_as_before_there_was_another_precision():
     assert len({*named.values()}) == len(PRECISIONS)
     assert replace(RUN, gradient_clip=0.0).run_id == RUN.run_id
     assert replace(RUN, gradient_clip=1.0).run_id != RUN.run_id
+    assert replace(RUN, schedule="constant").run_id == RUN.run_id
+    assert replace(RUN, schedule="cosine").run_id != RUN.run_id
 
 
 @pytest.mark.parametrize("column", list(RUN.as_row()))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from relu_exp.core.run_keys import SCHEDULES
 from relu_exp.core.schema import TABLES, Choice, UsageError
 from relu_exp.engine import optimizers, training
 from relu_exp.engine.activations import ACTIVATIONS
@@ -61,9 +62,25 @@ VARIANTS: list[dict[str, Any]] = [
     {"optimizer__weight_decay": 0.01, "optimizer__momentum": 0.5},
     {"optimizer": "adam", "learning_rate": 1e-3},
     {"optimizer": "adam", "optimizer__weight_decay": 0.01, "learning_rate": 1e-3},
+    {"optimizer": "adamw", "learning_rate": 1e-3},
+    {"optimizer": "adamw", "optimizer__weight_decay": 0.5, "activation": "prelu"},
+    {"optimizer": "rmsprop", "learning_rate": 1e-3},
+    {"optimizer": "rmsprop", "learning_rate": 1e-3, "optimizer__momentum": 0.9},
+    {"optimizer": "rmsprop", "learning_rate": 1e-3, "optimizer__weight_decay": 0.1},
     {"gradient_clip": 0.3},
     {"gradient_clip": 0.3, "optimizer__momentum": 0.9, "optimizer__weight_decay": 0.01},
     {"gradient_clip": 0.3, "optimizer": "adam", "learning_rate": 1e-3},
+    *({"schedule": name, "learning_rate": 0.3} for name in SCHEDULES),
+    {"schedule": "warm_up_cosine", "optimizer": "adamw", "learning_rate": 1e-3},
+    {"schedule": "step", "optimizer__momentum": 0.9},
+    {"network": ("mlp", {"widths": [40, 20, 10]}), "depth": 3, "width": None},
+    {
+        "network": ("mlp", {"widths": [9, 30]}),
+        "depth": 2,
+        "width": None,
+        "activation": ("prelu", {"per": "unit"}),
+        "optimizer": "adamw",
+    },
     {"depth": 0},
     {"depth": 1, "width": 7, "batch_size": 5},
     {"network": "residual_mlp", "depth": 5},
@@ -170,11 +187,16 @@ FLEETS: list[list[dict[str, Any]]] = [
     [{"activation": "tanh", "seed": s, "width": 5, "depth": 1} for s in (0, 1, 2)],
     [{"seed": seed, "dataset__num_train": 50} for seed in (0, 1, 2)],
     [{"optimizer": "adam", "learning_rate": rate} for rate in (1e-4, 1e-3, 1e-2)],
+    [{"optimizer": "adamw", "learning_rate": rate} for rate in (1e-4, 1e-3, 1e-2)],
+    [{"optimizer": "rmsprop", "width": 13, "learning_rate": rate} for rate in (1e-3, 1e-2)],
     [{"optimizer__momentum": 0.9, "learning_rate": rate} for rate in (0.001, 0.01, 0.02)],
     [{"optimizer__momentum": 0.9, "width": 13, "seed": seed} for seed in (0, 1, 2)],
     [{"activation": "leaky_relu", "seed": s, "width": 50, "batch_size": 10} for s in (0, 1, 2)],
     [{"gradient_clip": 0.5, "activation": "prelu", "width": 13, "seed": s} for s in (0, 0, 1, 2)],
     [{"gradient_clip": 0.1, "optimizer": "adam", "seed": seed} for seed in range(17)],
+    [{"schedule": "cosine", "learning_rate": rate} for rate in (0.01, 0.1, 0.5)],
+    [{"schedule": "warm_up", "optimizer": "adamw", "seed": seed} for seed in (0, 1, 2)],
+    [{"network": ("mlp", {"widths": [13, 7]}), "width": None, "seed": s} for s in (0, 1, 2)],
     [BINARY | {"network__output": "sigmoid", "batch_size": 20, "seed": s} for s in (0, 1, 2, 3)],
     [BINARY | {"network__output": "tanh", "batch_size": 100, "seed": s} for s in (0, 1, 2, 3)],
     [{"activation": "identity", "width": 13, "seed": s, "probe_samples": 1} for s in (0, 1, 2)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from relu_exp.config.groups import Option, registries
 from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import PARTS, UsageError
 
-__all__ = ["Dimension", "dimensions", "group_of", "resolve"]
+__all__ = ["Dimension", "dimensions", "group_of", "resolve", "widths_in_words"]
 
 Axes = Mapping[str, Values]
 """Key → its values."""
@@ -127,7 +128,8 @@ def resolve(
     """Return dimensions with each group's option names and settings resolved to choices.
 
     A setting applies to those choices of its group that have it; duplicates are then dropped. A
-    network with a fixed architecture has its own depth and no width.
+    network with a fixed architecture has its own depth and no width; one whose layers' widths are
+    listed, width=[128,64,32], has them as a setting, and as many layers.
 
     Args:
         found: dimensions of keys as configured.
@@ -151,15 +153,43 @@ def resolve(
             group = group_of(key)
             if group and (key in given or (key in file_keys and group not in given)):
                 _check_applies(key, group, chosen[group])
-    has_fixed = any(depth is not None for depth in fixed)
-    return [_combine(parts, options) for parts in _tied(found, has_fixed)]
+    keys = {key for dimension in found for key in dimension.keys}
+    widths = [] if "width" not in keys else _values_of("width", found)
+    lists = [value for value in widths if isinstance(value, tuple)]
+    if lists:
+        _check_lists(chosen["network"], widths, given)
+    has_own = bool(lists) or "network.widths" in keys
+    has_own = has_own or any(depth is not None for depth in fixed)
+    return [_combine(parts, options) for parts in _tied(found, has_own)]
 
 
-def _tied(found: Sequence[Dimension], has_fixed: bool) -> list[list[Dimension]]:
+def _check_lists(chosen: Sequence[Option], widths: Values, given: Axes) -> None:
+    """Raise a UsageError if listed widths fit no network, or a given depth fits no list."""
+    names = [option.name for option in chosen]
+    taking = [name for name, e in registries()["network"].items() if "widths" in e.settings]
+    if unfit := [name for name in names if name not in taking]:
+        raise UsageError(
+            f"a list of widths does not fit network={unfit[0]}, whose layers are equally wide; "
+            f"it fits {', '.join(taking)}"
+        )
+    depths = [len(each) for each in widths if isinstance(each, tuple)]
+    if "depth" in given and len(depths) == len(widths) and not {*given["depth"]} <= {*depths}:
+        raise UsageError(
+            f"depth={_listed(given['depth'])} does not fit a list of widths, which has a layer for "
+            f"each item: {_listed(list(dict.fromkeys(depths)))}"
+        )
+
+
+def widths_in_words(widths: Sequence[object]) -> str:
+    """Return listed widths as the setting `network.widths` holds them."""
+    return json.dumps([str(width) for width in widths])
+
+
+def _tied(found: Sequence[Dimension], has_own: bool) -> list[list[Dimension]]:
     """Return the dimensions in groups that must be resolved together."""
     tied: list[tuple[set[str], list[Dimension]]] = []
     for dimension in found:
-        needs = {_resolved_with(key, has_fixed) for key in dimension.keys}
+        needs = {_resolved_with(key, has_own) for key in dimension.keys}
         parts = [dimension]
         for other in [other for other in tied if other[0] & needs]:
             tied.remove(other)
@@ -178,9 +208,9 @@ def _values_of(key: str, found: Sequence[Dimension]) -> list[object]:
     return list(dict.fromkeys(next(columns)))
 
 
-def _resolved_with(key: str, has_fixed: bool) -> str:
+def _resolved_with(key: str, has_own: bool) -> str:
     """Return the group with which a key must be resolved."""
-    if key in ("depth", "width") and has_fixed:
+    if key in ("depth", "width") and has_own:
         return "network"
     return group_of(key) or key
 
@@ -252,7 +282,19 @@ def _point(values: Mapping[str, Any], options: Options) -> dict[str, Any]:
             for setting in registry[option.name].settings
             if f"{group}.{setting}" in values
         }
+        if group == "network" and isinstance(point.get("width"), tuple):
+            stated["widths"] = list(point["width"])
         point[group] = registry.resolve(option.name, {**option.settings, **stated})
+        if group == "network" and (listed := point[group].as_dict().get("widths")):
+            point |= {"depth": _num_listed(str(listed)), "width": None}
         if group == "network" and registry[option.name].fixed_depth is not None:
             point |= {"depth": registry[option.name].fixed_depth, "width": None}
     return point
+
+
+def _num_listed(widths: str) -> int:
+    """Return the number of listed widths; that they are numbers is for the network to check."""
+    try:
+        return len(json.loads(widths))
+    except (ValueError, TypeError):
+        return 0

@@ -50,6 +50,9 @@ LIST_KEYS = (
 )
 """Keys whose value may be a list, of numbers or of names."""
 
+LAYER_KEYS = ("width", "network.widths")
+"""Keys that take a list with an item for each layer as one value; a list of values is an axis."""
+
 
 @dataclass(frozen=True)
 class Range(Sequence[int | float]):
@@ -199,7 +202,7 @@ def _plain(key: str, value: Any) -> object:
         value = value.text
     if isinstance(value, str) and "${" in value:
         raise UsageError(f"{key}={shown(value)}: interpolations are not supported; write the value")
-    if isinstance(value, list) and key in LIST_KEYS:
+    if isinstance(value, list) and key in (*LIST_KEYS, *LAYER_KEYS):
         return [_plain(f"an item of {key}", item) for item in value]
     if isinstance(value, (Sweep, dict)) or not (
         value is None or isinstance(value, (str, int, float))

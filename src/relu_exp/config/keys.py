@@ -119,7 +119,18 @@ def checked(key: str, values: Values) -> Values:
     if isinstance(values, Range):
         ends = [values[place] for place in (0, min(1, values.size - 1), values.size - 1)]
         return replace(values, is_whole={type(check(key, end)) for end in ends} == {int})
+    if key == "width":
+        return [
+            _checked_widths(value) if _is_list(value) else check(key, value) for value in values
+        ]
     return [check(key, value) for value in values]
+
+
+def _checked_widths(values: list[object]) -> tuple[object, ...]:
+    """Return the units of each hidden layer, one value of the axis `width`."""
+    if not values:
+        raise UsageError("width=[] is not valid: a network without hidden layers is depth=0")
+    return tuple(PLAIN_KEYS["width"].check("an item of width", value) for value in values)
 
 
 def _matching(key: str, values: Values) -> list[object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from relu_exp.config.expansion import Dimension, group_of
+from relu_exp.config.expansion import Dimension, group_of, widths_in_words
 from relu_exp.config.groups import registries
 from relu_exp.config.schedules import resolve_schedule
 from relu_exp.core.run_keys import RUN_KEYS
@@ -103,6 +103,8 @@ def _meets(values: Mapping[str, Any], condition: Condition) -> bool:
 
 
 def _is(values: Mapping[str, Any], key: str, wanted: Any) -> bool:
+    if key == "width" and isinstance(wanted, tuple):
+        return bool(values["network"].as_dict().get("widths") == widths_in_words(wanted))
     group = group_of(key)
     if group is not None:
         setting = key.partition(".")[2]

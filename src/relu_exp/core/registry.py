@@ -67,7 +67,7 @@ _SYNONYMS = {
     "default": ("torch_default",),
     "cnn": ("small_cnn",),
     "resnet": ("residual_mlp",),
-    "adamw": ("adam",),
+    "rms": ("rmsprop",),
 }
 """What people type → the names that it may have here."""
 

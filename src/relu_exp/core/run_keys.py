@@ -10,6 +10,7 @@ __all__ = [
     "DEFAULT_PRECISION",
     "PRECISIONS",
     "RUN_KEYS",
+    "SCHEDULES",
     "RunKey",
     "RunKeys",
     "Topic",
@@ -20,6 +21,9 @@ PRECISIONS = ("float32", "tf32", "bfloat16")
 """What the operands of matrix products and convolutions are rounded to."""
 DEFAULT_PRECISION = "float32"
 """What every run before there was a choice had, and the only one that verdicts rest on."""
+
+SCHEDULES = ("constant", "step", "cosine", "warm_up", "warm_up_cosine")
+"""How the learning rate changes during training (`engine.rates`)."""
 
 Topic = Literal["network", "training", "computing", "measuring", "seed"]
 
@@ -205,6 +209,19 @@ class RunKeys:
             shows_default=False,
         ),
     ] = 0.0
+    schedule: Annotated[
+        str,
+        RunKey(
+            "constant",
+            "how the learning rate changes during training",
+            "schedule of the learning rate",
+            "학습률 스케줄",
+            "training",
+            choices=SCHEDULES,
+            also_called=("scheduler", "lr_schedule", "lr_scheduler", "learning_rate_schedule"),
+            shows_default=False,
+        ),
+    ] = "constant"
     probe_samples: Annotated[
         int,
         RunKey(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, summary_of
+from relu_exp.core.registry import Label, Registry, Setting, label_of, shown, summary_of
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.data import datasets
@@ -166,10 +167,47 @@ def _mlp_layers(
     return _dense_layers([num_features, *[width] * depth, num_outputs])
 
 
+def _plain_mlp_layers(
+    num_features: int, num_outputs: int, depth: int, width: int | None, settings: Mapping[str, Any]
+) -> list[Layer]:
+    stated = settings.get("widths")
+    if stated is None:
+        return _mlp_layers(num_features, num_outputs, depth, width, settings)
+    return _dense_layers([num_features, *_widths(str(stated)), num_outputs])
+
+
+def _widths(stated: str) -> list[int]:
+    """Return the units of each hidden layer, from the setting's JSON.
+
+    Raises:
+        UsageError: it is no list of positive whole numbers.
+    """
+    try:
+        found = json.loads(stated)
+        widths = [int(str(item)) for item in found] if isinstance(found, list) else []
+    except ValueError:
+        widths = []
+    if not widths or not all(1 <= width <= 100_000 for width in widths):
+        raise UsageError(
+            f"network.widths={shown(stated)} is not valid: it must be a list of whole numbers from "
+            "1 to 100,000, as in width=[128,64,32]"
+        )
+    return widths
+
+
 @register(
-    _mlp_layers,
+    _plain_mlp_layers,
     reference="Rumelhart, Hinton, Williams 1986, Nature 323",
     permutes_inputs=True,
+    settings={
+        "widths": Setting(
+            None,
+            "units of each hidden layer, where width=[128,64,32] gives them one by one",
+            kind=str,
+            is_list=True,
+            came_later=True,
+        ),
+    },
 )
 def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     """Multilayer perceptron: `depth` hidden layers of `width` units (depth 0 is linear)."""

@@ -17,7 +17,8 @@ The fused update
     first computes the gradient for the layer below, which needs the weights from before the update.
     `kernels.dense` does this for one layer and `fused_mlp.FusedMlp` for a whole network. Parameters
     that other operations use (convolutions, learned slopes) get an ordinary gradient, which `Sgd`
-    subtracts. Momentum, weight decay and Adam need the gradients themselves and are never fused.
+    subtracts. Momentum, weight decay, Adam and RMSprop need the gradients themselves and are never
+    fused.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ class Optimizer(Protocol):
 
     Its attributes are its whole state: tensors, lists of tensors and numbers, which a checkpoint
     stores. Whatever changes from step to step is a tensor that is updated in place, so that a step
-    can be recorded and replayed (see `replay`).
+    can be recorded and replayed (see `replay`). `learning_rates` (runs,) are among it: a schedule
+    overwrites them before each step (see `rates`).
     """
+
+    learning_rates: Tensor
 
     @property
     def fused_update(self) -> bool:
@@ -164,7 +168,10 @@ class Sgd:
 
 @dataclass
 class Adam:
-    """Adam: first and second moments of the gradient, with bias correction."""
+    """Adam: first and second moments of the gradient, with bias correction.
+
+    A decoupled decay shrinks the parameters themselves, w ← w − η λ w, and not by the moments.
+    """
 
     learning_rates: Tensor
     beta1: float = 0.9
@@ -172,6 +179,7 @@ class Adam:
     epsilon: float = 1e-8
     weight_decay: float = 0.0
     gradient_clip: float = 0.0
+    decay_is_decoupled: bool = False
     num_steps: Tensor = field(init=False)
     first: list[Tensor] = field(default_factory=list)
     second: list[Tensor] = field(default_factory=list)
@@ -197,7 +205,11 @@ class Adam:
         correction1 = 1 - self.beta1**self.num_steps
         correction2 = 1 - self.beta2**self.num_steps
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            g = _decayed(parameter, gradient, self.weight_decay if index < num_decaying else 0.0)
+            decay = self.weight_decay if index < num_decaying else 0.0
+            if decay and self.decay_is_decoupled:
+                parameter *= _per_run(1 - self.learning_rates * decay, parameter)
+                decay = 0.0
+            g = _decayed(parameter, gradient, decay)
             m = self.first[index].mul_(self.beta1).add_(g * (1 - self.beta1))
             v = self.second[index].mul_(self.beta2).add_(g.square() * (1 - self.beta2))
             direction = m / (v.sqrt() / correction2**0.5 + self.epsilon)
@@ -211,9 +223,61 @@ class Adam:
         self.second = [kept(moment, index) for moment in self.second]
 
 
+def adamw(learning_rates: Tensor, **settings: Any) -> Adam:
+    """AdamW: Adam whose weight decay is decoupled from the gradient's moments."""
+    return Adam(learning_rates, decay_is_decoupled=True, **settings)
+
+
+@dataclass
+class RmsProp:
+    """RMSprop: the gradient by the root of its mean square, v ← αv + (1 − α)g², w ← w − ηg / √v."""
+
+    learning_rates: Tensor
+    alpha: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    gradient_clip: float = 0.0
+    squares: list[Tensor] = field(default_factory=list)
+    velocities: list[Tensor] = field(default_factory=list)
+
+    @property
+    def fused_update(self) -> bool:
+        """Never: an update depends on all earlier gradients."""
+        return False
+
+    @torch.no_grad()
+    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
+        """Update the parameters in place."""
+        gradients = _gradients(loss, parameters, self.gradient_clip)
+        if not self.squares:
+            self.squares = [_zeros_like(parameter) for parameter in parameters]
+            if self.momentum:
+                self.velocities = [_zeros_like(parameter) for parameter in parameters]
+        for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+            g = _decayed(parameter, gradient, self.weight_decay if index < num_decaying else 0.0)
+            v = self.squares[index].mul_(self.alpha).add_(g.square() * (1 - self.alpha))
+            direction = g / (v.sqrt() + self.epsilon)
+            if self.momentum:
+                direction = self.velocities[index].mul_(self.momentum).add_(direction)
+            parameter -= _per_run(self.learning_rates, parameter) * direction
+
+    def keep(self, index: Tensor) -> None:
+        """Keep the state of these runs only."""
+        self.learning_rates = self.learning_rates[index]
+        self.squares = [kept(square, index) for square in self.squares]
+        self.velocities = [kept(velocity, index) for velocity in self.velocities]
+
+
 def _register(name: str, make: Callable[..., Optimizer], reference: str, **settings: Any) -> None:
     OPTIMIZERS.add(OptimizerEntry(name, make, summary_of(make), reference, settings))
 
+
+_BETAS = {
+    "beta1": Setting(0.9, "decay of the first moment", at_least=0, below=1),
+    "beta2": Setting(0.999, "decay of the second moment", at_least=0, below=1),
+}
+_EPSILON = Setting(1e-8, "added to the denominator", at_least=0)
 
 _register(
     "sgd",
@@ -226,8 +290,24 @@ _register(
     "adam",
     Adam,
     "Kingma, Ba 2015, arXiv:1412.6980",
-    beta1=Setting(0.9, "decay of the first moment", at_least=0, below=1),
-    beta2=Setting(0.999, "decay of the second moment", at_least=0, below=1),
-    epsilon=Setting(1e-8, "added to the denominator", at_least=0),
+    **_BETAS,
+    epsilon=_EPSILON,
+    weight_decay=_WEIGHT_DECAY,
+)
+_register(
+    "adamw",
+    adamw,
+    "Loshchilov, Hutter 2019, arXiv:1711.05101; as in torch.optim.AdamW",
+    **_BETAS,
+    epsilon=_EPSILON,
+    weight_decay=Setting(0.01, "share of a weight lost a step, by the rate", at_least=0),
+)
+_register(
+    "rmsprop",
+    RmsProp,
+    "Tieleman, Hinton 2012, Coursera lecture 6.5; as in torch.optim.RMSprop",
+    alpha=Setting(0.99, "decay of the mean square", at_least=0, below=1),
+    epsilon=_EPSILON,
+    momentum=Setting(0.0, "share of the last update kept", at_least=0, below=1),
     weight_decay=_WEIGHT_DECAY,
 )

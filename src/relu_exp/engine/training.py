@@ -19,6 +19,7 @@ from relu_exp.engine.ops import precision
 from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.engine.probes.observing import Observer
 from relu_exp.engine.probes.records import Records
+from relu_exp.engine.rates import set_rates
 
 __all__ = ["train_fleet"]
 
@@ -96,13 +97,13 @@ class _FleetTrainer:
         # a multiple of what a vectorized loop takes at once, see `layout`
         chunk = min(1024, max(8, _CHUNK_VALUES // values // 64 * 64))
         self.batches = Batches(self.run, device, chunk)
-        learning_rates = torch.tensor([run.learning_rate for run in runs], device=device)
+        self.alive = list(range(len(runs)))
+        self.rates = self._configured_rates()
         entry = OPTIMIZERS[self.run.optimizer.name]
         settings = self.run.optimizer.as_dict()
         if self.run.gradient_clip:
             settings["gradient_clip"] = self.run.gradient_clip
-        self.optimizer = entry.make(learning_rates, **settings)
-        self.alive = list(range(len(runs)))
+        self.optimizer = entry.make(self.rates.clone(), **settings)
         self.diverged_at: dict[int, int] = {}
         self.records = Records()
         self.observer = Observer(self.run, self.batches, self.records, device)
@@ -187,6 +188,7 @@ class _FleetTrainer:
             loss, _ = self._losses(self._indices(step), self._noise(step))
         self.observer.observe(step, self.stack, self.runs)
         before = self.observer.weights(step, self.stack)
+        set_rates(self.optimizer, self.rates, self.run, step)
         self._update(loss)
         self.observer.compare(step, self.stack, self.runs, before)
         self.step = step + 1
@@ -196,6 +198,7 @@ class _FleetTrainer:
         steps = self._steps_until_next_read()
         minibatches = self.batches.sample_indices(self.seeds, steps)
         for step, indices in zip(steps, minibatches, strict=True):
+            set_rates(self.optimizer, self.rates, self.run, step)
             if self.replay:
                 numbers = self.replay.take(self._take_step, indices)
             else:
@@ -222,6 +225,9 @@ class _FleetTrainer:
     def _indices(self, step: int) -> Tensor:
         """Return the samples of one step's minibatch in the training set: (seeds, samples)."""
         return self.batches.sample_indices(self.seeds, range(step, step + 1))[0]
+
+    def _configured_rates(self) -> Tensor:
+        return torch.tensor([run.learning_rate for run in self.runs], device=self.device)
 
     def _noise(self, step: int) -> Noise:
         return training_noise(self.seeds, step, self.device)
@@ -272,6 +278,7 @@ class _FleetTrainer:
         if self.alive:
             self.stack = self.stack.keep(positions)
             self.optimizer.keep(index.to(self.device))
+            self.rates = self._configured_rates()
             self.replay = self._new_replay()
 
     def _record_batch(self, step: int, loss: Tensor, correct: Tensor) -> None:

@@ -47,6 +47,8 @@ NAMES: Mapping[str, str] = {
     "document_cnn": "document CNN",
     "sgd": "SGD",
     "adam": "Adam",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
 }
 """Registry name → what it is called in print, unless results say it themselves."""
 _KOREAN_NAMES: Mapping[str, str] = {
