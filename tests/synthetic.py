@@ -240,6 +240,8 @@ def _add_layers(
                 "preactivation_std": z.std(),
                 "activation_mean": h.mean(),
                 "activation_std": h.std(),
+                "activation_sample_std": np.sqrt(h.var(0).mean()),
+                "activation_unit_mean_rms": np.sqrt((h.mean(0) ** 2).mean()),
                 "zero_fraction": (h == 0).mean(),
                 "dead_fraction": here.mean(),
                 "weight_grad_norm": gradients[layer - 1][0] * shrink,

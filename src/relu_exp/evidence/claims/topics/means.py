@@ -146,9 +146,10 @@ def tanh_outputs_centred(evidence: Evidence) -> Effects:
         after,
     ]
     layers = pd.concat(every, ignore_index=True)
-    sigmoid = _in_spreads(_by_layer(evidence, "signals", "sigmoid")).median()
+    sigmoid = _by_layer(evidence, "signals", "sigmoid")
+    shift = _in_spreads(sigmoid[sigmoid["layer"] == 1]).groupby(sigmoid["start"]).median()[XAVIER]
     notes = (
-        f"Sigmoid's, before training on images: {sigmoid:.1f} spreads (median over layers).",
+        f"Sigmoid's in the first layer, with Xavier on images: {shift:.1f} spreads (median).",
         "Noise is centered, so an odd function's outputs are. Images are not: each pixel has a "
         "mean of its own, and the first layer passes it on.",
         f"After training. {rates}",
@@ -203,10 +204,8 @@ def elu_outputs_nearer_zero(evidence: Evidence) -> Effects:
     runs = choose(frames.runs, activation=["elu", "relu"])
     tuned = at_best_rate(runs, ["activation", "depth"])
     layers = probed(frames, tuned, *MEANS, steps=None)
-    is_end = layers["step"] == layers["num_steps"]
-    layers = layers[is_end | (layers["step"] == 0)].assign(
-        moment=np.where(is_end[is_end | (layers["step"] == 0)], "trained", "start")
-    )
+    layers = layers[layers["step"].isin([0]) | (layers["step"] == layers["num_steps"])]
+    layers = layers.assign(moment=np.where(layers["step"] == 0, "start", "trained"))
     layers["in spreads"] = _in_spreads(layers)
     layers["as it is"] = layers["activation_unit_mean_rms"]
     parts = []
@@ -215,9 +214,10 @@ def elu_outputs_nearer_zero(evidence: Evidence) -> Effects:
         means = layers.groupby(keys)[taken].mean().unstack("activation")
         ratio = (means["elu"] / means["relu"]).rename("effect").reset_index()
         parts.append(ratio.assign(taken=taken))
-    whole = layers.groupby(["moment", "activation"])["activation_mean"].mean()
+    whole = layers.groupby(["moment", "activation"])["activation_mean"].mean().reset_index()
     phrases = ", ".join(
-        f"{activation} {mean:.2f} ({moment})" for (moment, activation), mean in whole.items()
+        f"{row['activation']} {row['activation_mean']:.2f} ({row['moment']})"
+        for row in whole.to_dict("records")
     )
     notes = (
         f"Means over all units, where signs cancel: {phrases}.",

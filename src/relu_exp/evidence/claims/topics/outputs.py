@@ -93,7 +93,7 @@ def _better_output(tuned: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     means = validation.groupby(["activation", OUTPUT])["validation"].mean().unstack(OUTPUT)
     best = means[["sigmoid", "tanh"]].idxmax(axis=1)
     effects = [
-        _less(tuned[tuned["activation"] == activation], output, PLAIN)
+        _less(tuned[tuned["activation"] == activation], str(output), PLAIN)
         for activation, output in best.items()
     ]
     words = ", ".join(f"{output} after {activation}" for activation, output in best.items())
