@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from relu_exp.config import sweeps
 from relu_exp.config.grammar import parse_value
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.networks import layers_of
+from relu_exp.evidence.data.labels import label_choices
 from relu_exp.planning.memory import bytes_of
 
 
@@ -47,6 +50,12 @@ def test_a_plain_width_is_the_run_it_was():
 def test_a_network_takes_the_memory_of_its_layers():
     small, large = runs("width=[8,8]"), runs("width=[3000,3000]")
     assert bytes_of(large[0]) > 10 * bytes_of(small[0])
+
+
+def test_a_list_is_printed_as_it_is_written():
+    found = runs("width=[8,4],16", "depth=2")
+    choices = [(run.network.name, json.dumps(run.network.as_dict())) for run in found]
+    assert [*label_choices(choices).values()] == ["plain MLP (widths=[8, 4])", "plain MLP"]
 
 
 @pytest.mark.parametrize(
