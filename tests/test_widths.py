@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from relu_exp.config import sweeps
 from relu_exp.config.grammar import parse_value
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.networks import layers_of
+from relu_exp.evidence.data.labels import label_choices
 from relu_exp.planning.memory import bytes_of
 
 
@@ -47,6 +50,36 @@ def test_a_plain_width_is_the_run_it_was():
 def test_a_network_takes_the_memory_of_its_layers():
     small, large = runs("width=[8,8]"), runs("width=[3000,3000]")
     assert bytes_of(large[0]) > 10 * bytes_of(small[0])
+
+
+def test_an_experiment_file_lists_and_excludes_them(tmp_path):
+    path = tmp_path / "widths.yaml"
+    path.write_text(
+        "title: x\nquestion: y\n"
+        "overrides: {dataset: digits, width: '[8, 4]'}\n"
+        "sweep: {width: [[8, 4], [6, 3], 5], activation: [relu, tanh], depth: 2}\n"
+        "exclude:\n  - {activation: relu, width: [[8, 4]]}\n"
+    )
+    text = path.read_text()
+    path.write_text(text.replace(", width: '[8, 4]'", ""))
+    (sweep,) = sweeps([str(path)])
+    found = [(run.activation.name, hidden(run)) for run in sweep.runs()]
+    assert sorted(found) == [
+        ("relu", [5, 5]),
+        ("relu", [6, 3]),
+        ("tanh", [5, 5]),
+        ("tanh", [6, 3]),
+        ("tanh", [8, 4]),
+    ]
+    path.write_text(text.replace("width: [[8, 4], [6, 3], 5], ", ""))
+    (sweep,) = sweeps([str(path)])
+    assert {tuple(hidden(run)) for run in sweep.runs()} == {(8, 4)}
+
+
+def test_a_list_is_printed_as_it_is_written():
+    found = runs("width=[8,4],16", "depth=2")
+    choices = [(run.network.name, json.dumps(run.network.as_dict())) for run in found]
+    assert [*label_choices(choices).values()] == ["plain MLP (widths=[8, 4])", "plain MLP"]
 
 
 @pytest.mark.parametrize(

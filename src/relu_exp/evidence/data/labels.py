@@ -192,4 +192,8 @@ def _distribution(name: str, shown: str, settings: dict[str, Any]) -> tuple[str,
 
 
 def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    # a setting that is a list is stored as JSON of texts
+    return text.replace('"', "") if text.startswith('["') else text
