@@ -6,14 +6,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from relu_exp.api import contrast, draw, open, run
     from relu_exp.inspection.inspecting import inspect
     from relu_exp.inspection.watching import watch
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "inspect", "watch"]
+__all__ = ["__version__", "contrast", "draw", "inspect", "open", "run", "watch"]
 
-_PLACES = {"inspect": "inspection.inspecting", "watch": "inspection.watching"}
+_PLACES = {
+    # name: the module below relu_exp that it is imported from when it is first asked for
+    "contrast": "api",
+    "draw": "api",
+    "inspect": "inspection.inspecting",
+    "open": "api",
+    "run": "api",
+    "watch": "inspection.watching",
+}
 
 if not TYPE_CHECKING:  # else a type checker would take every name for one that is here
 
@@ -25,4 +34,4 @@ if not TYPE_CHECKING:  # else a type checker would take every name for one that 
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*globals(), *_PLACES})

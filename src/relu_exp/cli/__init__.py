@@ -16,7 +16,7 @@ from relu_exp.cli.errors import explain
 from relu_exp.cli.inspecting import inspect
 from relu_exp.cli.options import Debug
 from relu_exp.cli.output import open_output, output_error
-from relu_exp.cli.results import compare, export, report, verify
+from relu_exp.cli.results import compare, contrast, export, report, verify
 from relu_exp.cli.training import reproduce, run
 from relu_exp.core.registry import printable
 
@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "report": report,
     "verify": verify,
     "compare": compare,
+    "contrast": contrast,
     "list": list_,
     "claim": claim,
     "export": export,

@@ -1,4 +1,4 @@
-"""The commands that read results: `report`, `verify`, `compare` and `export`."""
+"""The commands that read results: `report`, `verify`, `compare`, `contrast` and `export`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from relu_exp.cli.options import (
 )
 from relu_exp.core.schema import UsageError
 
-__all__ = ["compare", "export", "report", "verify"]
+__all__ = ["compare", "contrast", "export", "report", "verify"]
 
 
 def report(
@@ -97,6 +97,47 @@ def compare(
     from relu_exp.evidence.compare.comparison import compare as compare_results
 
     print(compare_results(before, after, as_json=as_json), end="")
+
+
+def contrast(
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", parser=path, help="Folder of one experiment.")
+    ],
+    arm: Annotated[
+        str | None,
+        typer.Option("--arm", metavar="KEY,...", help="Keys whose values are the arms."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="VALUE,...", help="The arm to compare with, key by key."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="KEY,...", help="Keys whose values are compared apart."),
+    ] = None,
+    margin: Annotated[
+        str | None,
+        typer.Option("--margin", metavar="M", help="Smallest difference that matters."),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option("--metric", metavar="accuracy|loss|updates:train_loss<0.5"),
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", metavar="table|csv|markdown|latex", help="What to print.")
+    ] = "table",
+    language: Language = "en",
+    plugin: Plugins = None,
+    debug: Debug = False,
+) -> None:
+    """Compare every arm of a sweep with one of them, fairly: tuned, paired, with intervals."""
+    from relu_exp.core.registry import load_plugins
+    from relu_exp.evidence.contrasts.printing import printed
+
+    load_plugins(plugin or ())
+    stated = {"arm": arm, "against": against, "by": by, "margin": margin, "metric": metric}
+    given = {key: value for key, value in stated.items() if value is not None}
+    print(printed(results, given, format, language), end="")
 
 
 def export(

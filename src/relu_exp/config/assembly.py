@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from relu_exp.config.contrasts import stated_contrast
 from relu_exp.config.expansion import Axes, Dimension, Options, dimensions, group_of, resolve
 from relu_exp.config.files import (
     BUDGETS,
@@ -175,6 +176,7 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         studies=experiment.studies,
         title_ko=experiment.title_ko,
         question_ko=experiment.question_ko,
+        contrast=stated_contrast(experiment, resolved, given),
     )
 
 

@@ -38,6 +38,7 @@ _FIELDS = (
     "budgets",
     "figures",
     "studies",
+    "contrast",
 )
 _MAY_BE_EMPTY = ("question", "title_ko", "question_ko")
 _MOST_BYTES = 1_000_000
@@ -60,6 +61,8 @@ class Experiment:
     studies: tuple[str, ...] = ()
     title_ko: str = ""
     question_ko: str = ""
+    contrast: object = None
+    """As YAML gives it, unchecked."""
 
     @property
     def trains(self) -> bool:
@@ -259,6 +262,7 @@ def _experiment(path: Path, content: object) -> Experiment:
         studies=tuple(_text("studies", item) for item in _list("studies", content.get("studies"))),
         title_ko=_text("title_ko", content.get("title_ko", "")),
         question_ko=_text("question_ko", content.get("question_ko", "")),
+        contrast=content.get("contrast"),
     )
 
 

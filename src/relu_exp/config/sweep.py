@@ -12,6 +12,7 @@ from typing import Any
 from relu_exp.config.expansion import Dimension, group_of, widths_in_words
 from relu_exp.config.groups import registries
 from relu_exp.config.schedules import resolve_schedule
+from relu_exp.core.contrasts import Contrast
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, Choice, RunConfig, Scalar, UsageError
 
@@ -61,6 +62,8 @@ class Sweep:
     studies: tuple[str, ...] = ()
     title_ko: str = ""
     question_ko: str = ""
+    contrast: Contrast | None = None
+    """Which arms are compared with which, fixed before the runs."""
 
     @property
     def num_runs(self) -> int:

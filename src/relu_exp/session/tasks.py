@@ -171,6 +171,7 @@ class Task:
             "budget": sweep.budget,
             "run_ids": [run.run_id for run in self.runs],
             "studies": self.studies,
+            **({"contrast": sweep.contrast.as_json()} if sweep.contrast else {}),
             "labels": _labels(self.runs),
             "data_notes": list(self.data_notes),
             "class_names": self.class_names,

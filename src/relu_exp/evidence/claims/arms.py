@@ -109,13 +109,18 @@ def at_best_rate(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def at_fastest_rate(
-    frames: Frames, runs: pd.DataFrame, by: Sequence[str], threshold: float
+    frames: Frames,
+    runs: pd.DataFrame,
+    by: Sequence[str],
+    threshold: float,
+    *,
+    metric: str = "loss",
 ) -> pd.DataFrame:
-    """Return the runs of each arm at the rate that first brings validation loss to `threshold`.
+    """Return the runs of each arm at the rate that first brings validation data to `threshold`.
 
     The other way to tune, for claims about speed: least restricted mean of updates over seeds.
     """
-    times = timed(frames, runs, threshold, split="validation")
+    times = timed(frames, runs, threshold, split="validation", metric=metric)
     means = (
         times.groupby([*by, "learning_rate"], observed=True, dropna=False)["steps"]
         .mean()

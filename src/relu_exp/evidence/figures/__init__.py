@@ -3,6 +3,7 @@
 from relu_exp.evidence.figures import (
     accuracy,
     accuracy_map,
+    contrasts,
     dead,
     functions,
     histograms,
@@ -35,5 +36,5 @@ __all__ = [
     "looks",
 ]
 
-TOPICS = (functions, histograms, layers, accuracy, accuracy_map, loss, dead, learned)
+TOPICS = (functions, histograms, layers, accuracy, accuracy_map, loss, dead, learned, contrasts)
 """Imported so that their figures register; the order is that of a report."""

@@ -21,15 +21,17 @@ import matplotlib as mpl
 from relu_exp.core.lines import one_line
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import PARTS, UsageError
+from relu_exp.evidence.contrasts.table import Table, table_of
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.language import current_language
 from relu_exp.evidence.data.language import language as writing_in
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
+from relu_exp.evidence.figures.contrasts import contrast_of_results
 from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.limits import ALL_FIGURES
-from relu_exp.evidence.figures.slices import redraw_command
+from relu_exp.evidence.figures.slices import redraw_command, with_pairs
 from relu_exp.evidence.report import summary
 from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.words import text
@@ -42,6 +44,8 @@ MOST_RUN_IDS = 1000
 """Run ids listed below one figure; of a larger sweep the manifest lists them."""
 MOST_FIGURES = 100
 """Kinds of figures in one report; the package has about twenty."""
+CONTRAST = "contrast_forest"
+"""The figure that every report has whose runs have two arms and enough seeds."""
 SMALL_TABLE = 16
 """Rows that fit on a terminal."""
 MOST_LINES = 60
@@ -190,9 +194,13 @@ def _draw_all(
     skipped: list[tuple[str, str]] = []
     asked = frames.manifest.get("figures") or ([] if frames.runs.empty else list(FIGURES))
     names = list(dict.fromkeys(asked))
+    by_itself = frames.manifest.get("contrast") is None and CONTRAST not in (
+        frames.manifest.get("figures") or []
+    )
     if len(names) > MOST_FIGURES:
         skipped.append((f"{names[MOST_FIGURES]}, …", text("too_many_figures", n=MOST_FIGURES)))
-    for name in names[:MOST_FIGURES]:
+    compared = [] if frames.runs.empty else [CONTRAST]
+    for name in dict.fromkeys([*names[:MOST_FIGURES], *compared]):
         try:
             for drawing in draw(name, frames, everything=everything):
                 with _writing(frames.root):
@@ -200,7 +208,8 @@ def _draw_all(
                     # an old folder is deleted as left over from a killed command
                     os.utime(unfinished)
         except DoesNotApply as reason:
-            skipped.append((name, str(reason)))
+            if name != CONTRAST or not by_itself:
+                skipped.append((name, str(reason)))
         except UsageError as error:
             # the figure may belong to a plugin that is not loaded; damaged parts are real errors
             if name in FIGURES:
@@ -241,6 +250,7 @@ def _words(
         "remarks": remarks,
         "table": table,
         "studies": summary.studies(frames),
+        "contrast": _contrast(frames, shown),
         "ended": summary.run_counts(frames),
         "figures": shown,
         "skipped": skipped,
@@ -254,6 +264,13 @@ def _words(
         "num_parts": int(runs["part"].nunique()),
         "most_run_ids": MOST_RUN_IDS,
     }
+
+
+def _contrast(frames: Frames, shown: Sequence[_Shown]) -> Table | None:
+    """Return the table beside the figure of the arms, where that was drawn."""
+    if not any(one.kind == CONTRAST for one in shown):
+        return None
+    return table_of(*contrast_of_results(with_pairs(frames)))
 
 
 def _stated(manifest: Mapping[str, Any], name: str) -> str:

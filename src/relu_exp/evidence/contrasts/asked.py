@@ -1,0 +1,151 @@
+"""The contrast that results ask for, and the runs of its arms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from relu_exp.core.contrasts import Contrast, arm_keys, contrast_of
+from relu_exp.core.registry import nearest, shown
+from relu_exp.core.run_keys import keys_about
+from relu_exp.core.schema import FINISHED, PARTS, Scalar, UsageError
+from relu_exp.evidence.data.frames import Frames
+
+__all__ = [
+    "FEWEST_SEEDS",
+    "asked",
+    "by_default",
+    "column_of",
+    "compared",
+    "settings_of",
+    "varying",
+    "with_arms",
+]
+
+FEWEST_SEEDS = 3
+"""Seeds from which on a report compares arms by itself."""
+_BY = ("dataset", "network", *keys_about("network", "computing"), "num_steps")
+"""What is compared for itself where nothing is said: it is the task, not how it is trained."""
+
+
+def column_of(key: str) -> str:
+    """Return the column of `runs` whose values are those of a key; of a part its label."""
+    return f"{key}_label" if key in PARTS else key
+
+
+def compared(frames: Frames) -> pd.DataFrame:
+    """Return the runs that arms are compared by: they are finished, and made an update."""
+    runs = frames.runs
+    return runs[runs["status"].isin(FINISHED) & (runs["num_steps"] > 0)]
+
+
+def varying(runs: pd.DataFrame) -> list[str]:
+    """Return the keys in which runs differ, besides the seed and the learning rate."""
+    return [key for key in arm_keys() if runs[column_of(key)].nunique(dropna=False) > 1]
+
+
+def asked(frames: Frames) -> Contrast | None:
+    """Return the contrast that an experiment file stated before the runs; None if it did not.
+
+    Raises:
+        UsageError: the results state one that is not valid.
+    """
+    stated = frames.manifest.get("contrast")
+    return None if stated is None else contrast_of(stated, settings_of(frames.runs))
+
+
+def by_default(frames: Frames) -> Contrast | None:
+    """Return the contrast of a sweep that states none; None where there are no two arms.
+
+    Arms are the activations and initializers, or else what varies first. They are compared with
+    ReLU, or else with the first of the sweep.
+    """
+    runs = compared(frames)
+    differing = varying(runs) if len(runs) else []
+    arm = [key for key in differing if key in ("activation", "initializer")]
+    arm = arm or [key for key in differing if key != "dataset"][:1]
+    if not arm:
+        return None
+    keys = [key for key in arm if key in PARTS]
+    known = runs[runs["activation"] == "relu"] if "activation" in keys else runs
+    he = known[known["initializer"] == "he_normal"] if "initializer" in keys else known
+    first = next(part for part in (he, known, runs) if len(part)).iloc[0]
+    against = [_plain(first[column_of(key)]) for key in arm]
+    by = [key for key in _BY if key in differing and key not in arm]
+    return contrast_of({"arm": arm, "against": against, "by": by})
+
+
+def with_arms(frames: Frames, contrast: Contrast) -> tuple[pd.DataFrame, str]:
+    """Return the compared runs with their `arm` in words, and the one to compare with.
+
+    Raises:
+        UsageError: there are no two arms, or no single one to compare with.
+    """
+    runs = compared(frames)
+    if missing := [key for key in (*contrast.arm, *contrast.by) if column_of(key) not in runs]:
+        valid = [*arm_keys(), *settings_of(runs)]
+        raise UsageError(f"no run has {shown(missing[0])}{nearest(missing[0], valid)}")
+    if runs.empty:
+        raise UsageError(f"{frames.root} holds no finished run that was trained")
+    columns = [column_of(key) for key in contrast.arm]
+    # what all arms share says nothing, unless it is all there is
+    telling = [column for column in columns if runs[column].nunique(dropna=False) > 1] or columns
+    names = runs[telling].astype(str).agg(" · ".join, axis=1)
+    order = list(dict.fromkeys(names))
+    runs = runs.assign(arm=pd.Categorical(names, categories=order))
+    chosen = runs
+    for key, value in zip(contrast.arm, contrast.against, strict=True):
+        chosen = chosen[_meant(chosen, key, value)]
+    found = list(dict.fromkeys(chosen["arm"]))
+    if len(found) > 1:
+        raise UsageError(
+            f"against {_said(contrast.against)} is several arms: {'; '.join(map(str, found[:6]))}; "
+            "name one of them as it is written here, or give a setting as a further key"
+        )
+    if not found:
+        raise UsageError(
+            f"no arm is {_said(contrast.against)}: these runs have {'; '.join(order[:12])}"
+        )
+    if len(order) < 2:
+        raise UsageError(f"there is one arm only, {order[0]}: there is nothing to compare it with")
+    return runs, str(found[0])
+
+
+def _meant(runs: pd.DataFrame, key: str, value: Scalar) -> pd.Series[bool]:
+    """Return which runs have a value, as it is named or as it is labelled.
+
+    Raises:
+        UsageError: none has.
+    """
+    columns = [key, column_of(key)] if key in PARTS else [key]
+    for column in columns:
+        words = runs[column].map(_word)
+        if (found := words == _word(value)).any():
+            return found
+    names = list(dict.fromkeys(runs[key].map(_word)))
+    raise UsageError(
+        f"no run is compared with {key}={shown(value)}{nearest(str(value), names)}; "
+        f"these have {', '.join(names[:12])}"
+    )
+
+
+def _word(value: object) -> str:
+    """Return a value as it is compared: 5, 5.0 and `5` are one."""
+    try:
+        return f"{float(str(value)):.12g}"
+    except ValueError:
+        return str(value)
+
+
+def _said(against: Sequence[Scalar]) -> str:
+    return ", ".join(shown(value) for value in against)
+
+
+def _plain(value: object) -> object:
+    return value.item() if hasattr(value, "item") else value
+
+
+def settings_of(runs: pd.DataFrame) -> list[str]:
+    """Return the settings of parts that runs have a column for."""
+    return [name for name in map(str, runs) if name.partition(".")[0] in PARTS and "." in name]
