@@ -7,13 +7,20 @@ import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from relu_exp.evidence.claims.answers import answer
 from relu_exp.evidence.claims.answers.findings import measured
-from relu_exp.evidence.claims.answers.numbers import Measured, amount, digits, range_of, said
+from relu_exp.evidence.claims.answers.numbers import (
+    Measured,
+    amount,
+    digits,
+    range_of,
+    said,
+)
 from relu_exp.evidence.claims.answers.places import conditions_of, in_words
 from relu_exp.evidence.claims.answers.words_of import OWN, own_words
 from relu_exp.evidence.claims.judging import judge, judge_all
@@ -53,12 +60,21 @@ def away(rule: Rule, sizes: list[float]) -> list[float]:
     return [rule.threshold + way * step * size for size in sizes]
 
 
+def seeds_with(rule: Rule, where: dict[str, str], effects: list[float]) -> list[dict[str, Any]]:
+    """Return rows with one value for each unit of the intervals: a seed, or a set of seeds."""
+    return [
+        where | {"seed": number * rule.set_of + seed, "effect": effect}
+        for number, effect in enumerate(effects)
+        for seed in range(rule.set_of)
+    ]
+
+
 def planted(claim: Claim, sides: list[float], bound: str | None = None) -> Verdict:
     """Return the verdict of effects at distances from the threshold, one for each setting."""
     rows = []
     for where, side in zip(places(claim), sides, strict=True):
         effects = away(claim.rule, [side * noise for noise in NOISE])
-        rows += [where | {"seed": seed, "effect": e} for seed, e in enumerate(effects)]
+        rows += seeds_with(claim.rule, where, effects)
     found = pd.DataFrame(rows)
     return judge(Effects(found if bound is None else found.assign(bound=bound)), claim.rule)
 
@@ -139,11 +155,8 @@ def test_an_answer_names_where_a_claim_holds_and_where_not(claim: Claim) -> None
 @by_id(SAMPLED)
 @pytest.mark.parametrize("num_seeds", [1, SEEDS])
 def test_an_answer_says_why_a_claim_is_open(claim: Claim, num_seeds: int) -> None:
-    rows = [
-        where | {"seed": seed, "effect": away(claim.rule, [3 * (-1) ** seed])[0]}
-        for where in places(claim)
-        for seed in range(num_seeds)
-    ]
+    effects = away(claim.rule, [3.0 * (-1) ** number for number in range(num_seeds)])
+    rows = [row for where in places(claim) for row in seeds_with(claim.rule, where, effects)]
     verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
     found = answer(claim, verdict)
     assert verdict.name == "inconclusive"
@@ -184,9 +197,12 @@ def test_a_time_that_never_came_is_at_least_so_many_times(claim: Claim) -> None:
 
 @by_id([claim for claim in SAMPLED if claim.rule.margin])
 def test_no_difference_that_matters_is_an_answer(claim: Claim) -> None:
-    neutral = 1.0 if claim.rule.ratio else 0.0
+    rule = claim.rule
+    assert rule.margin is not None
+    neutral = 1.0 if rule.ratio else 0.0
+    # from none to a seventh of what matters, by seed
     rows = [
-        where | {"seed": seed, "effect": neutral + 0.001 * seed}
+        where | {"seed": seed, "effect": neutral + (rule.margin - neutral) * seed / 50}
         for where in places(claim)
         for seed in range(SEEDS)
     ]
