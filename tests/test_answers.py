@@ -16,6 +16,7 @@ from relu_exp.evidence.claims.answers import answer
 from relu_exp.evidence.claims.answers.findings import measured
 from relu_exp.evidence.claims.answers.numbers import (
     Measured,
+    Unit,
     amount,
     digits,
     range_of,
@@ -323,6 +324,37 @@ def test_a_share_below_a_whole_is_not_a_whole() -> None:
     assert amount(0.99996, "percent") == "99.9%"
     assert amount(1.0, "percent") == "100%"
     assert amount(0.00004, "percent") != "0%"
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "unit", "shown"),
+    [
+        (1.0996, 1.1, "times", "1.0996 times"),
+        (1.10004, 1.1, "times", "1.10004 times"),
+        (1.1, 1.1, "times", "1.1 times"),
+        (1.0996, 1.3, "times", "1.1 times"),
+        (0.2504, 0.25, "plain", "0.2504"),
+        (0.59996, 0.6, "percent", "59.996%"),
+        (-0.01996, -0.02, "points", "1.996 points lower"),
+        (0.01996, -0.02, "points", "2 points higher"),
+    ],
+)
+def test_a_number_that_misses_its_limit_is_not_printed_as_the_limit(
+    value: float, limit: float, unit: Unit, shown: str
+) -> None:
+    assert said(Measured(value, limit=limit), unit) == shown
+    assert range_of([Measured(value, limit=limit)] * 2, unit) == shown
+
+
+def test_an_answer_does_not_print_its_limit_for_what_misses_it() -> None:
+    claim = next(one for one in CLAIMS if one.id == "elu-converges-faster-than-relu")
+    verdict = planted(claim, [1.0] * len(places(claim)))
+    settings = tuple(replace(each, effect=1.0996) for each in verdict.settings)
+    near = replace(verdict, name="refuted", effect=1.0996, settings=settings)
+    found = answer(claim, near)
+    assert "1.0996 times as many" in found.en
+    assert "1.0996배" in found.ko
+    assert "more than 1.1 times" in found.en
 
 
 def test_a_range_with_a_bound_has_no_upper_end() -> None:

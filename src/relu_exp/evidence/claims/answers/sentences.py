@@ -85,7 +85,7 @@ def _either(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     assert rule.threshold is not None
     return WORDS(
         "either_found",
-        finding=_said(finding, amount(verdict.effect, finding.unit)),
+        finding=_said(finding, amount(verdict.effect, finding.unit, finding.limit)),
         limit=amount(rule.threshold, finding.unit),
         held=len(held),
         broken=len(broken),
@@ -112,7 +112,7 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
         low, high = sorted(finding.number(end) for end in (verdict.low, verdict.high))
         if finding.unit == "percent" and 0 <= verdict.effect <= 1:  # a share of a whole
             low, high = max(low, 0.0), min(high, 1.0)
-        ends = [Measured(low), Measured(high)]
+        ends = [Measured(end, limit=finding.limit) for end in (low, high)]
         extras.append(WORDS("extra_interval", range=signed(ends[0], ends[1], finding.unit)))
     extras += _asked(finding, rule, verdict)
     return _with_extras(_said(finding, found), extras)
