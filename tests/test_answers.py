@@ -357,6 +357,52 @@ def test_an_answer_does_not_print_its_limit_for_what_misses_it() -> None:
     assert "more than 1.1 times" in found.en
 
 
+def test_a_long_answer_names_the_best_and_the_worst_setting_only() -> None:
+    claim = next(one for one in CLAIMS if one.id == "relu-worse-on-simple-networks")
+    rule = replace(claim.rule, need="every", set_of=1, over="seed", grid=("rival", "width"))
+    rows = [
+        {"rival": rival, "width": str(width), "seed": seed, "effect": effect + 0.0001 * seed}
+        for (rival, width), effect in {
+            ("sigmoid", 2): 0.031,
+            ("sigmoid", 4): 0.052,
+            ("sigmoid", 8): -0.063,
+            ("tanh", 2): -0.044,
+            ("tanh", 4): 0.075,
+            ("tanh", 8): -0.086,
+        }.items()
+        for seed in range(SEEDS)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), rule)
+    found = answer(replace(claim, rule=rule), verdict)
+    check_plain(claim, found)
+    assert verdict.name == "conditional"
+    assert "7.5 points higher with rival tanh at width 4 (there the claim holds)" in found.en
+    assert "8.6 points lower with rival tanh at width 8 (there it does not)" in found.en
+    assert "best and worst of 6 settings" in found.en
+    assert "조건 6개 중 가장 좋은 것과 가장 나쁜 것" in found.ko
+    assert not re.search("3[.]1|5[.]2|6[.]3|4[.]4", found.en + found.ko)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("X was not run, because its data are not on the machine: y (`apt install z`).", "data"),
+        ("No run was given 4,000 updates, and fewer decide nothing.", "fewer than 4,000 updates"),
+        ("After 45 updates: fewer than 450 updates decide nothing.", "fewer than 450 updates"),
+        ("No run trained on 500 samples or fewer.", "on 500 samples or fewer"),
+        ("No run trained on 50,000 images or more.", "on 50,000 images or more"),
+        ("PReLU's slopes hardly moved (0.01): nothing was learned.", "slopes hardly moved"),
+        ("41 plain layers lost nothing that skips could bring back.", "lost nothing that skip"),
+    ],
+)
+def test_a_reason_is_told_in_words(text: str, reason: str) -> None:
+    claim = CLAIMS[0]
+    found = answer(claim, Verdict("not decided", text))
+    check_plain(claim, found)
+    assert reason in found.en
+    assert "필요한 실행이 없거나" not in found.ko
+
+
 def test_a_range_with_a_bound_has_no_upper_end() -> None:
     numbers = [Measured(1.5), Measured(9.21, "lower"), Measured(2.0, "both")]
     assert range_of(numbers, "times") == "1.5 to at least 9.21 times"
