@@ -383,6 +383,22 @@ def test_a_long_answer_names_the_best_and_the_worst_setting_only() -> None:
     assert not re.search("3[.]1|5[.]2|6[.]3|4[.]4", found.en + found.ko)
 
 
+def test_a_limit_is_told_unless_every_number_lies_on_the_other_side_of_none() -> None:
+    claim = next(one for one in CLAIMS if one.id == "tanh-outputs-centred")
+    found = {}
+    for name, least in (("some", 0.8), ("all", 1.2)):
+        rows = [
+            where | {"seed": seed, "effect": (least + 0.05 * number) * (1 + 0.001 * seed)}
+            for number, where in enumerate(places(claim))
+            for seed in range(SEEDS)
+        ]
+        verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
+        assert verdict.name == "refuted"
+        found[name] = answer(claim, verdict).en
+    assert "the claim needs less than 0.5 times" in found["some"]
+    assert "the claim needs" not in found["all"]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

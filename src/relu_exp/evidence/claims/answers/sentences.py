@@ -128,7 +128,7 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
             low, high = max(low, 0.0), min(high, 1.0)
         ends = [Measured(end, limit=finding.limit) for end in (low, high)]
         extras.append(WORDS("extra_interval", range=signed(ends[0], ends[1], finding.unit)))
-    extras += _asked(finding, rule, verdict)
+    extras += _asked(finding, rule, verdict, [verdict])
     return _with_extras(_said(finding, found), extras)
 
 
@@ -149,7 +149,8 @@ def _by_settings(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) ->
         else:
             extras = [WORDS("extra_ends", n=len(every))]
         if verdict.name != "conditional":
-            extras += _asked(finding, rule, verdict)
+            judged = [each for part in parts for each in part.settings]
+            extras += _asked(finding, rule, verdict, judged)
         clauses.append(_with_extras(_said(finding, found), extras))
     text = _joined(clauses)
     held, broken = _sides(verdict)
@@ -222,14 +223,17 @@ def _joined(clauses: Sequence[str]) -> str:
     return ", ".join([*("이고".join(each.rsplit("이다", 1)) for each in others), last])
 
 
-def _asked(finding: Finding, rule: Rule, verdict: Verdict) -> list[str]:
-    """Return what the claim needs, where the number alone does not show that it falls short."""
+def _asked(
+    finding: Finding, rule: Rule, verdict: Verdict, judged: Sequence[Verdict | SettingVerdict]
+) -> list[str]:
+    """Return what the claim needs, where the numbers alone do not show that they fall short."""
     if rule.threshold is None or verdict.equivalent or verdict.name == "supported":
         return []
     neutral = 1.0 if finding.unit in RATIOS else 0.0 if finding.unit in ("points", "size") else None
     threshold = finding.number(rule.threshold)
-    found = finding.number(verdict.effect)
-    opposite = neutral is not None and (found - neutral) * (threshold - neutral) < 0
+    opposite = neutral is not None and all(
+        (finding.number(each.effect) - neutral) * (threshold - neutral) < 0 for each in judged
+    )
     if verdict.name == "refuted" and opposite:
         return []
     is_above = (rule.claimed_side == "above") != finding.is_reversed
