@@ -7,13 +7,21 @@ import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from relu_exp.evidence.claims.answers import answer
 from relu_exp.evidence.claims.answers.findings import measured
-from relu_exp.evidence.claims.answers.numbers import Measured, amount, digits, range_of, said
+from relu_exp.evidence.claims.answers.numbers import (
+    Measured,
+    Unit,
+    amount,
+    digits,
+    range_of,
+    said,
+)
 from relu_exp.evidence.claims.answers.places import conditions_of, in_words
 from relu_exp.evidence.claims.answers.words_of import OWN, own_words
 from relu_exp.evidence.claims.judging import judge, judge_all
@@ -53,12 +61,21 @@ def away(rule: Rule, sizes: list[float]) -> list[float]:
     return [rule.threshold + way * step * size for size in sizes]
 
 
+def seeds_with(rule: Rule, where: dict[str, str], effects: list[float]) -> list[dict[str, Any]]:
+    """Return rows with one value for each unit of the intervals: a seed, or a set of seeds."""
+    return [
+        where | {"seed": number * rule.set_of + seed, "effect": effect}
+        for number, effect in enumerate(effects)
+        for seed in range(rule.set_of)
+    ]
+
+
 def planted(claim: Claim, sides: list[float], bound: str | None = None) -> Verdict:
     """Return the verdict of effects at distances from the threshold, one for each setting."""
     rows = []
     for where, side in zip(places(claim), sides, strict=True):
         effects = away(claim.rule, [side * noise for noise in NOISE])
-        rows += [where | {"seed": seed, "effect": e} for seed, e in enumerate(effects)]
+        rows += seeds_with(claim.rule, where, effects)
     found = pd.DataFrame(rows)
     return judge(Effects(found if bound is None else found.assign(bound=bound)), claim.rule)
 
@@ -139,11 +156,8 @@ def test_an_answer_names_where_a_claim_holds_and_where_not(claim: Claim) -> None
 @by_id(SAMPLED)
 @pytest.mark.parametrize("num_seeds", [1, SEEDS])
 def test_an_answer_says_why_a_claim_is_open(claim: Claim, num_seeds: int) -> None:
-    rows = [
-        where | {"seed": seed, "effect": away(claim.rule, [3 * (-1) ** seed])[0]}
-        for where in places(claim)
-        for seed in range(num_seeds)
-    ]
+    effects = away(claim.rule, [3.0 * (-1) ** number for number in range(num_seeds)])
+    rows = [row for where in places(claim) for row in seeds_with(claim.rule, where, effects)]
     verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
     found = answer(claim, verdict)
     assert verdict.name == "inconclusive"
@@ -184,9 +198,12 @@ def test_a_time_that_never_came_is_at_least_so_many_times(claim: Claim) -> None:
 
 @by_id([claim for claim in SAMPLED if claim.rule.margin])
 def test_no_difference_that_matters_is_an_answer(claim: Claim) -> None:
-    neutral = 1.0 if claim.rule.ratio else 0.0
+    rule = claim.rule
+    assert rule.margin is not None
+    neutral = 1.0 if rule.ratio else 0.0
+    # from none to a seventh of what matters, by seed
     rows = [
-        where | {"seed": seed, "effect": neutral + 0.001 * seed}
+        where | {"seed": seed, "effect": neutral + (rule.margin - neutral) * seed / 50}
         for where in places(claim)
         for seed in range(SEEDS)
     ]
@@ -307,6 +324,99 @@ def test_a_share_below_a_whole_is_not_a_whole() -> None:
     assert amount(0.99996, "percent") == "99.9%"
     assert amount(1.0, "percent") == "100%"
     assert amount(0.00004, "percent") != "0%"
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "unit", "shown"),
+    [
+        (1.0996, 1.1, "times", "1.0996 times"),
+        (1.10004, 1.1, "times", "1.10004 times"),
+        (1.1, 1.1, "times", "1.1 times"),
+        (1.0996, 1.3, "times", "1.1 times"),
+        (0.2504, 0.25, "plain", "0.2504"),
+        (0.59996, 0.6, "percent", "59.996%"),
+        (-0.01996, -0.02, "points", "1.996 points lower"),
+        (0.01996, -0.02, "points", "2 points higher"),
+    ],
+)
+def test_a_number_that_misses_its_limit_is_not_printed_as_the_limit(
+    value: float, limit: float, unit: Unit, shown: str
+) -> None:
+    assert said(Measured(value, limit=limit), unit) == shown
+    assert range_of([Measured(value, limit=limit)] * 2, unit) == shown
+
+
+def test_an_answer_does_not_print_its_limit_for_what_misses_it() -> None:
+    claim = next(one for one in CLAIMS if one.id == "elu-converges-faster-than-relu")
+    verdict = planted(claim, [1.0] * len(places(claim)))
+    settings = tuple(replace(each, effect=1.0996) for each in verdict.settings)
+    near = replace(verdict, name="refuted", effect=1.0996, settings=settings)
+    found = answer(claim, near)
+    assert "1.0996 times as many" in found.en
+    assert "1.0996배" in found.ko
+    assert "more than 1.1 times" in found.en
+
+
+def test_a_long_answer_names_the_best_and_the_worst_setting_only() -> None:
+    claim = next(one for one in CLAIMS if one.id == "relu-worse-on-simple-networks")
+    rule = replace(claim.rule, need="every", set_of=1, over="seed", grid=("rival", "width"))
+    rows = [
+        {"rival": rival, "width": str(width), "seed": seed, "effect": effect + 0.0001 * seed}
+        for (rival, width), effect in {
+            ("sigmoid", 2): 0.031,
+            ("sigmoid", 4): 0.052,
+            ("sigmoid", 8): -0.063,
+            ("tanh", 2): -0.044,
+            ("tanh", 4): 0.075,
+            ("tanh", 8): -0.086,
+        }.items()
+        for seed in range(SEEDS)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), rule)
+    found = answer(replace(claim, rule=rule), verdict)
+    check_plain(claim, found)
+    assert verdict.name == "conditional"
+    assert "7.5 points higher with rival tanh at width 4 (there the claim holds)" in found.en
+    assert "8.6 points lower with rival tanh at width 8 (there it does not)" in found.en
+    assert "best and worst of 6 settings" in found.en
+    assert "조건 6개 중 가장 좋은 것과 가장 나쁜 것" in found.ko
+    assert not re.search("3[.]1|5[.]2|6[.]3|4[.]4", found.en + found.ko)
+
+
+def test_a_limit_is_told_unless_every_number_lies_on_the_other_side_of_none() -> None:
+    claim = next(one for one in CLAIMS if one.id == "tanh-outputs-centred")
+    found = {}
+    for name, least in (("some", 0.8), ("all", 1.2)):
+        rows = [
+            where | {"seed": seed, "effect": (least + 0.05 * number) * (1 + 0.001 * seed)}
+            for number, where in enumerate(places(claim))
+            for seed in range(SEEDS)
+        ]
+        verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
+        assert verdict.name == "refuted"
+        found[name] = answer(claim, verdict).en
+    assert "the claim needs less than 0.5 times" in found["some"]
+    assert "the claim needs" not in found["all"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("X was not run, because its data are not on the machine: y (`apt install z`).", "data"),
+        ("No run was given 4,000 updates, and fewer decide nothing.", "fewer than 4,000 updates"),
+        ("After 45 updates: fewer than 450 updates decide nothing.", "fewer than 450 updates"),
+        ("No run trained on 500 samples or fewer.", "on 500 samples or fewer"),
+        ("No run trained on 50,000 images or more.", "on 50,000 images or more"),
+        ("PReLU's slopes hardly moved (0.01): nothing was learned.", "slopes hardly moved"),
+        ("41 plain layers lost nothing that skips could bring back.", "lost nothing that skip"),
+    ],
+)
+def test_a_reason_is_told_in_words(text: str, reason: str) -> None:
+    claim = CLAIMS[0]
+    found = answer(claim, Verdict("not decided", text))
+    check_plain(claim, found)
+    assert reason in found.en
+    assert "필요한 실행이 없거나" not in found.ko
 
 
 def test_a_range_with_a_bound_has_no_upper_end() -> None:

@@ -179,13 +179,13 @@ def test_a_huge_interval_is_cut_and_says_so() -> None:
 def test_parts_that_are_counted_are_drawn_by_what_each_is_measured_by() -> None:
     cells = tuple(
         SettingVerdict({"part": name}, mean, mean - 0.01, mean + 0.01, 8, "inconclusive")
-        for name, mean in (("a", 0.02), ("b", -0.02))
+        for name, mean in (("a", 0.08), ("b", -0.02))
     )
     verdict = Verdict("refuted", "", 0.5, 0.0, 0.8, 8, settings=cells)
     axis = interval_axis(verdict, NEARLY_ALWAYS)
     assert axis is not None
     assert [bar.where for bar in axis.bars] == [{"part": "a"}, {"part": "b"}]
-    assert axis.limit == NEARLY_ALWAYS.part_threshold == 0.005
+    assert axis.limit == NEARLY_ALWAYS.part_threshold == 0.05
     first, second = axis.bars
     # apart on a scale of their own, not side by side on one that reaches to 90%
     assert first.middle > axis.threshold + 10

@@ -31,7 +31,7 @@ def measured(finding: Finding, one: Verdict | SettingVerdict) -> Measured:
         effect = one.high
     if finding.is_reversed and bound in ("lower", "upper"):
         bound = "upper" if bound == "lower" else "lower"
-    return Measured(finding.number(effect), bound)
+    return Measured(finding.number(effect), bound, finding.limit)
 
 
 def told(groups: Sequence[Told], every: Sequence[SettingVerdict], finding: Finding) -> str:

@@ -1,4 +1,7 @@
-"""Numbers as a sentence says them: at most three digits, with a unit that a student knows."""
+"""Numbers as a sentence says them: at most three digits, with a unit that a student knows.
+
+Only a number that would be printed as the limit that it misses gets the digits that tell it apart.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ Unit = Literal["times", "many", "long", "large", "percent", "points", "size", "p
 of shares (higher or lower), a difference of gaps (larger or smaller), or a bare number."""
 RATIOS: tuple[Unit, ...] = ("times", "many", "long", "large")
 _WORDS = Words(__package__, "words.yaml")
+MOST_DIGITS = 7
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -37,10 +41,19 @@ class Measured:
 
     value: float
     bound: Bound = "none"
+    limit: float | None = None
+    """What it is judged by, which it is not printed as unless it is equal."""
 
 
-def digits(value: float, most: int = 3) -> str:
-    """Return a number with at most three significant digits, as people write it."""
+def digits(value: float, most: int = 3, limit: float | None = None) -> str:
+    """Return a number with at most three significant digits, as people write it.
+
+    One that is not `limit` is not printed as it is: it gets as many more digits as that takes.
+    """
+    while limit is not None and most < MOST_DIGITS and not math.isclose(value, limit):
+        if digits(value, most) != digits(limit, most):
+            break
+        most += 1
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "∞" if value > 0 else "−∞"
     rounded = float(f"{value:.{most}g}")
@@ -62,13 +75,13 @@ def said(found: Measured, unit: Unit, *, goes_on: bool = False) -> str:
     if found.bound == "both":
         return _WORDS("unknown")
     if found.bound != "none":
-        return _WORDS(f"{found.bound}_bound", n=amount(found.value, unit))
+        return _WORDS(f"{found.bound}_bound", n=_amount(found, unit))
     if unit not in ("points", "size"):
-        return amount(found.value, unit)
+        return _amount(found, unit)
     if _percent(found.value) == "0":
         return _WORDS("same_on" if goes_on else "same")
     way = f"{unit}_{'more' if found.value > 0 else 'less'}{'_on' if goes_on else ''}"
-    return _WORDS(way, n=amount(abs(found.value), unit))
+    return _WORDS(way, n=_amount(found, unit))
 
 
 def range_of(numbers: Sequence[Measured], unit: Unit, *, goes_on: bool = False) -> str:
@@ -82,27 +95,27 @@ def range_of(numbers: Sequence[Measured], unit: Unit, *, goes_on: bool = False) 
     if {"lower", "upper"} <= bounds:
         return range_of([each for each in known if each.bound == "none"], unit, goes_on=goes_on)
     if "upper" in bounds:
-        return said(Measured(last.value, "upper"), unit)
-    if first.bound == "lower" or amount(first.value, unit) == amount(last.value, unit):
+        return said(Measured(last.value, "upper", last.limit), unit)
+    if first.bound == "lower" or _amount(first, unit) == _amount(last, unit):
         return said(first, unit, goes_on=goes_on)
     if "lower" in bounds:
-        return _WORDS("open_range", low=_bare(first.value, unit), n=amount(last.value, unit))
+        return _WORDS("open_range", low=_bare(first, unit), n=_amount(last, unit))
     if unit in ("points", "size"):
         low, high = first.value, last.value
         if low < 0 < high and "0" not in (_percent(low), _percent(high)):
-            return _WORDS(f"{unit}_mixed", low=_bare(-low, unit), n=amount(high, unit))
-        near, far = sorted((abs(low), abs(high)))
+            return _WORDS(f"{unit}_mixed", low=_bare(first, unit), n=_amount(last, unit))
+        near, far = sorted((first, last), key=lambda end: abs(end.value))
         way = f"{unit}_{'more' if high > 0 and _percent(high) != '0' else 'less'}"
-        far_text = _WORDS("range", low=_bare(near, unit), n=amount(far, unit))
+        far_text = _WORDS("range", low=_bare(near, unit), n=_amount(far, unit))
         return _WORDS(f"{way}{'_on' if goes_on else ''}", n=far_text)
-    return _WORDS("range", low=_bare(first.value, unit), n=amount(last.value, unit))
+    return _WORDS("range", low=_bare(first, unit), n=_amount(last, unit))
 
 
 def signed(low: Measured, high: Measured, unit: Unit) -> str:
     """Return the range between two numbers for parentheses: differences carry their sign."""
     if unit not in ("points", "size"):
         return range_of([low, high], _shortly(unit))
-    ends = [_sign(end.value) + _percent(abs(end.value)) for end in (low, high)]
+    ends = [_sign(end.value) + _bare(end, unit) for end in (low, high)]
     return _WORDS("range", low=ends[0], n=_WORDS("points_only", n=ends[1]))
 
 
@@ -117,24 +130,40 @@ def limit(threshold: float, side: str, unit: Unit) -> str:
     return _WORDS(f"limit_{side}", n=amount(threshold, unit))
 
 
-def amount(value: float, unit: Unit) -> str:
-    """Return a number with its unit; a difference without its sign and without its way."""
+def amount(value: float, unit: Unit, limit: float | None = None) -> str:
+    """Return a number with its unit; a difference without its sign and without its way.
+
+    A number that is not `limit` is not printed as it is.
+    """
+    return _amount(Measured(value, limit=limit), unit)
+
+
+def _amount(found: Measured, unit: Unit) -> str:
+    number = _bare(found, unit)
     if unit in ("points", "size"):
-        number = _percent(abs(value))
         return _WORDS("points_one" if number == "1" else "points_only", n=number)
-    return _WORDS(f"{unit}_only", n=_bare(value, unit))
+    return _WORDS(f"{unit}_only", n=number)
 
 
-def _bare(value: float, unit: Unit) -> str:
+def _bare(found: Measured, unit: Unit) -> str:
     """Return a number as its unit counts it, without the unit."""
+    value, limit = found.value, found.limit
     if unit in ("points", "size"):
-        return _percent(abs(value))
-    return _percent(value) if unit == "percent" else digits(value, 2 if unit == "plain" else 3)
+        on_one_side = limit is not None and value * limit > 0
+        return _percent(abs(value), abs(limit) if limit is not None and on_one_side else None)
+    if unit == "percent":
+        return _percent(value, limit)
+    return digits(value, 2 if unit == "plain" else 3, limit)
 
 
-def _percent(share: float) -> str:
-    """Return a share in percent with one decimal at most; one below a whole does not become it."""
+def _percent(share: float, limit: float | None = None) -> str:
+    """Return a share in percent with one decimal at most; one below a whole does not become it.
+
+    One that is not `limit` does not become that, either.
+    """
     percent = 100 * share
+    if limit is not None and not math.isclose(share, limit) and _percent(share) == _percent(limit):
+        return digits(percent, 2, 100 * limit)
     shown = f"{percent:,.1f}" if abs(percent) < 99.95 else f"{percent:,.0f}"
     shown = shown.removesuffix(".0").removeprefix("-" if float(shown.replace(",", "")) == 0 else "")
     if shown == "0" and abs(percent) >= 1e-4:

@@ -26,17 +26,31 @@ from relu_exp.evidence.data.texts import Text
 
 __all__ = ["answer"]
 
+LONGEST = 240
+"""Characters of English from which a sentence is shortened."""
+
 
 def answer(claim: Claim, verdict: Verdict) -> Text:
-    """Return what was found about a claim, in one sentence of each language."""
+    """Return what was found about a claim, in one sentence of each language.
+
+    A long one names the best and the worst setting only, where that makes it shorter.
+    """
+    found = _sentences(claim, verdict)
+    if len(found.en) <= LONGEST:
+        return found
+    return min(found, _sentences(claim, verdict, is_short=True), key=lambda text: len(text.en))
+
+
+def _sentences(claim: Claim, verdict: Verdict, *, is_short: bool = False) -> Text:
     sentences = {}
     for name in LANGUAGES:
         with language(name):
-            sentences[name] = _capital(_sentence(own_words(claim), claim.rule, verdict))
+            words = own_words(claim)
+            sentences[name] = _capital(_sentence(words, claim.rule, verdict, is_short=is_short))
     return Text(**sentences)
 
 
-def _sentence(words: Own, rule: Rule, verdict: Verdict) -> str:
+def _sentence(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str:
     if verdict.name == "not decided":
         return WORDS("not_decided", because=reason(verdict.text))
     key = "equivalent" if verdict.equivalent else verdict.name
@@ -45,11 +59,11 @@ def _sentence(words: Own, rule: Rule, verdict: Verdict) -> str:
         holds=in_language(words.holds),
         fails=in_language(words.fails),
         because=_because(rule, verdict) if key == "inconclusive" else "",
-        finding=_finding(words, rule, verdict),
+        finding=_finding(words, rule, verdict, is_short=is_short),
     )
 
 
-def _finding(words: Own, rule: Rule, verdict: Verdict) -> str:
+def _finding(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str:
     """Return the clause that has the deciding numbers."""
     if rule.kind == "cases":
         return _cases(verdict)
@@ -61,7 +75,7 @@ def _finding(words: Own, rule: Rule, verdict: Verdict) -> str:
     is_mean = rule.kind == "effects" and rule.need == "mean"
     if not verdict.settings or (is_mean and not verdict.place):
         return _mean(first, rule, verdict)
-    return _by_settings(words, rule, verdict)
+    return _by_settings(words, rule, verdict, is_short=is_short)
 
 
 def _cases(verdict: Verdict) -> str:
@@ -85,7 +99,7 @@ def _either(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     assert rule.threshold is not None
     return WORDS(
         "either_found",
-        finding=_said(finding, amount(verdict.effect, finding.unit)),
+        finding=_said(finding, amount(verdict.effect, finding.unit, finding.limit)),
         limit=amount(rule.threshold, finding.unit),
         held=len(held),
         broken=len(broken),
@@ -112,13 +126,13 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
         low, high = sorted(finding.number(end) for end in (verdict.low, verdict.high))
         if finding.unit == "percent" and 0 <= verdict.effect <= 1:  # a share of a whole
             low, high = max(low, 0.0), min(high, 1.0)
-        ends = [Measured(low), Measured(high)]
+        ends = [Measured(end, limit=finding.limit) for end in (low, high)]
         extras.append(WORDS("extra_interval", range=signed(ends[0], ends[1], finding.unit)))
-    extras += _asked(finding, rule, verdict)
+    extras += _asked(finding, rule, verdict, [verdict])
     return _with_extras(_said(finding, found), extras)
 
 
-def _by_settings(words: Own, rule: Rule, verdict: Verdict) -> str:
+def _by_settings(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str:
     """Return what was found in the settings that decide, each kind of number in its own clause."""
     clauses = []
     for finding in words.findings:
@@ -128,10 +142,15 @@ def _by_settings(words: Own, rule: Rule, verdict: Verdict) -> str:
         parts = [part for part in _parts(every, rule, verdict) if part.settings]
         if not parts:
             continue
-        found = told(parts, every, finding)
-        extras = _counted(parts, every, rule, verdict)
+        shown = _best_and_worst(parts, every, rule) if is_short else parts
+        found = told(shown, every, finding)
+        if shown == parts:
+            extras = _counted(parts, every, rule, verdict)
+        else:
+            extras = [WORDS("extra_ends", n=len(every))]
         if verdict.name != "conditional":
-            extras += _asked(finding, rule, verdict)
+            judged = [each for part in parts for each in part.settings]
+            extras += _asked(finding, rule, verdict, judged)
         clauses.append(_with_extras(_said(finding, found), extras))
     text = _joined(clauses)
     held, broken = _sides(verdict)
@@ -158,6 +177,30 @@ def _parts(every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict) -> lis
     return [Told(list(every))]
 
 
+def _best_and_worst(
+    parts: Sequence[Told], every: Sequence[SettingVerdict], rule: Rule
+) -> list[Told]:
+    """Return the parts with the settings at their ends; a mere range has no places to leave out.
+
+    Of settings that hold the best one is kept, of those that fail the worst.
+    """
+    if len(every) > NUM_SHOWN and len(parts) == 1 and len(parts[0].settings) == len(every):
+        return list(parts)
+
+    def lean(setting: SettingVerdict) -> float:
+        if not math.isnan(setting.distance):
+            return setting.distance
+        return setting.effect if rule.claimed_side == "above" else -setting.effect
+
+    kept = []
+    for part in parts:
+        ends = [max(part.settings, key=lean), min(part.settings, key=lean)]
+        if part.words or len(parts) > 1:
+            ends = ends[:1] if part.settings[0].verdict == "supported" else ends[1:]
+        kept += [Told([one], part.words) for one in ends[: 1 if ends[0] is ends[-1] else 2]]
+    return list(parts) if sum(len(part.settings) for part in parts) == len(kept) else kept
+
+
 def _counted(
     parts: Sequence[Told], every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict
 ) -> list[str]:
@@ -180,14 +223,17 @@ def _joined(clauses: Sequence[str]) -> str:
     return ", ".join([*("이고".join(each.rsplit("이다", 1)) for each in others), last])
 
 
-def _asked(finding: Finding, rule: Rule, verdict: Verdict) -> list[str]:
-    """Return what the claim needs, where the number alone does not show that it falls short."""
+def _asked(
+    finding: Finding, rule: Rule, verdict: Verdict, judged: Sequence[Verdict | SettingVerdict]
+) -> list[str]:
+    """Return what the claim needs, where the numbers alone do not show that they fall short."""
     if rule.threshold is None or verdict.equivalent or verdict.name == "supported":
         return []
     neutral = 1.0 if finding.unit in RATIOS else 0.0 if finding.unit in ("points", "size") else None
     threshold = finding.number(rule.threshold)
-    found = finding.number(verdict.effect)
-    opposite = neutral is not None and (found - neutral) * (threshold - neutral) < 0
+    opposite = neutral is not None and all(
+        (finding.number(each.effect) - neutral) * (threshold - neutral) < 0 for each in judged
+    )
     if verdict.name == "refuted" and opposite:
         return []
     is_above = (rule.claimed_side == "above") != finding.is_reversed

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from relu_exp.evidence.claims.answers.numbers import Unit
 from relu_exp.evidence.claims.registry import Claim
+from relu_exp.evidence.claims.verdicts import Rule
 from relu_exp.evidence.data.language import Words
 from relu_exp.evidence.data.texts import Text, entry, read_texts
 
@@ -36,6 +37,8 @@ class Finding:
     where: Mapping[str, list[str]]
     becomes: str = ""
     amount: float = 1.0
+    limit: float | None = None
+    """The number that the rule asks for, as it is said."""
 
     def number(self, effect: float) -> float:
         """Return the number that is said of an effect."""
@@ -88,11 +91,19 @@ def own_words(claim: Claim) -> Own:
     found = OWN.get(claim.id)
     rule = claim.rule
     if found is not None and found.measure in ("", rule.measure):
-        return found
+        return replace(found, findings=tuple(_with_limit(each, rule) for each in found.findings))
     unit: Unit = "times" if rule.ratio or rule.unit == "×" else "plain"
     measure = rule.part_measure or rule.measure
     says = Text(*(text.replace("{measure}", _safe(measure)) for text in WORDS.texts["own_finding"]))
-    return Own(WORDS.texts["own_holds"], WORDS.texts["own_fails"], (Finding(says, unit, {}),))
+    general = _with_limit(Finding(says, unit, {}), rule)
+    return Own(WORDS.texts["own_holds"], WORDS.texts["own_fails"], (general,))
+
+
+def _with_limit(finding: Finding, rule: Rule) -> Finding:
+    """Return a finding with the limit that its numbers are judged by."""
+    if rule.threshold is None:
+        return finding
+    return replace(finding, limit=finding.number(rule.threshold))
 
 
 def _safe(measure: str) -> str:
