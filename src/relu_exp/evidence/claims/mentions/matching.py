@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,7 +22,8 @@ _KEYS = {"all", "about", "none", "denied"}
 class Mention:
     """A rule: a sentence makes the claim if all of `all` occur in it, and none of `none`.
 
-    `about` must occur in the sentence or in what it stands under. A sentence that denies something,
+    `about` must occur in the sentence or in what it stands under, where the nearest piece that names
+    a function decides what a pattern that names one is about. A sentence that denies something,
     as `names.yaml` says, matches only a rule whose own patterns see to that: one that is `denied`.
     """
 
@@ -31,13 +32,13 @@ class Mention:
     none: tuple[re.Pattern[str], ...] = ()
     denied: bool = False
 
-    def matches(self, text: str, context: str) -> bool:
-        """Return whether a sentence makes the claim; both texts are `plain`."""
+    def matches(self, text: str, context: Sequence[str]) -> bool:
+        """Return whether a sentence makes the claim; all texts are `plain`, the nearest one last."""
         return (
             all(each.search(text) for each in self.all)
-            and (self.denied or not _denial().search(text))
+            and (self.denied or not _common("denial").search(text))
             and not any(each.search(text) for each in self.none)
-            and all(each.search(text) or each.search(context) for each in self.about)
+            and all(each.search(text) or _is_about(each, context) for each in self.about)
         )
 
 
@@ -51,11 +52,21 @@ def errata_of(sentence: Sentence) -> list[Erratum]:
     return [each for each, rules in rules_of_errata() if _any_matches(rules, sentence)]
 
 
+def _is_about(pattern: re.Pattern[str], context: Sequence[str]) -> bool:
+    subject = _common("subject")
+    for piece in reversed(context):
+        if pattern.search(piece):
+            return True
+        if "@" in pattern.pattern and subject.search(piece):
+            return False
+    return False
+
+
 def _any_matches(rules: tuple[Mention, ...], sentence: Sentence) -> bool:
     text = plain(sentence.text)
     if text.endswith("?") or len(text) > 2000:
         return False
-    context = " \n ".join(plain(each) for each in sentence.context)
+    context = [plain(each) for each in sentence.context]
     return any(rule.matches(text, context) for rule in rules)
 
 
@@ -86,8 +97,9 @@ def _names() -> tuple[list[str], re.Pattern[str]]:
 
 
 @cache
-def _denial() -> re.Pattern[str]:
-    return _compiled(read_texts(__package__, "names.yaml")["denial"])
+def _common(name: str) -> re.Pattern[str]:
+    """Return a pattern that every rule obeys."""
+    return _compiled(read_texts(__package__, "names.yaml")[name])
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

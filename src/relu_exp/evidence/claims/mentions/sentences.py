@@ -90,7 +90,8 @@ def _blocks(text: str) -> Iterator[_Block]:
         elif block:
             block.lines.append((number, line.strip()))
         else:
-            block = _Block([(number, line.strip())], is_heading=True)
+            indent = len(line) - len(line.lstrip())
+            block = _Block([(number, line.strip())], indent or -1, is_heading=not indent)
     if block:
         yield _with_kind(block)
 
@@ -125,7 +126,7 @@ def _split(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 def _goes_on(before: str) -> bool:
     """Return whether a line was broken to fit, so that the next one goes on with it."""
     last = before.rsplit("\n", 1)[-1]
-    return _columns(last) >= _FULL and not re.search(r"[.!?:。][)\]\"'”’]*$", last)
+    return _columns(last) >= _FULL and not re.search(r"(?:[.!?:。][)\]\"'”’]*|[다임음됨함])$", last)
 
 
 def _ends(text: str) -> Iterator[int]:
