@@ -22,9 +22,9 @@ _KEYS = {"all", "about", "none", "denied"}
 class Mention:
     """A rule: a sentence makes the claim if all of `all` occur in it, and none of `none`.
 
-    `about` must occur in the sentence or in what it stands under, where the nearest piece that names
-    a function decides what a pattern that names one is about. A sentence that denies something,
-    as `names.yaml` says, matches only a rule whose own patterns see to that: one that is `denied`.
+    `about` must occur in the sentence or in what it stands under; of that, the nearest piece that
+    names a function decides for a pattern that names one. A sentence that denies something, as
+    `names.yaml` says, matches only a rule whose own patterns see to that: one that is `denied`.
     """
 
     all: tuple[re.Pattern[str], ...]
@@ -33,7 +33,7 @@ class Mention:
     denied: bool = False
 
     def matches(self, text: str, context: Sequence[str]) -> bool:
-        """Return whether a sentence makes the claim; all texts are `plain`, the nearest one last."""
+        """Return whether a sentence makes the claim; of its context the nearest is last."""
         return (
             all(each.search(text) for each in self.all)
             and (self.denied or not _common("denial").search(text))
