@@ -16,8 +16,9 @@ from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
 __all__ = ["COMMITTED", "Checked", "Mark", "check_text", "verdicts_for"]
 
-COMMITTED = Path(__file__).parents[4] / "results"
-"""The results that are committed beside the package's source, where it runs from a clone."""
+_PACKAGE = Path(__file__).parents[2]
+COMMITTED = (_PACKAGE / "committed", _PACKAGE.parents[1] / "results")
+"""Where the committed verdicts are: inside the wheel, or beside the sources."""
 
 
 _NONE = Text("", "")
@@ -66,7 +67,8 @@ def verdicts_for(results: Path) -> dict[str, dict[str, Any]]:
     Raises:
         UsageError: they are damaged.
     """
-    return read_verdicts(results) or read_verdicts(COMMITTED)
+    every = (read_verdicts(folder) for folder in (results, *COMMITTED))
+    return next(filter(None, every), {})
 
 
 def _marks(sentence: Sentence, verdicts: Mapping[str, Mapping[str, Any]]) -> list[Mark]:
