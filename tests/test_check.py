@@ -208,7 +208,7 @@ def test_json_has_both_languages(judged, capsys):
 
 
 def test_without_verdicts_a_mark_has_its_claim(here, capsys, monkeypatch):
-    monkeypatch.setattr("relu_exp.evidence.check.checking.COMMITTED", ())
+    monkeypatch.setattr("relu_exp.evidence.check.checking.COMMITTED", here / "none")
     assert main(["check", "post.md"]) == 0
     out, err = capsys.readouterr()
     assert "no verdict" in out

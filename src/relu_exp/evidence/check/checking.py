@@ -16,9 +16,8 @@ from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
 __all__ = ["COMMITTED", "Checked", "Mark", "check_text", "verdicts_for"]
 
-_PACKAGE = Path(__file__).parents[2]
-COMMITTED = (_PACKAGE / "committed", _PACKAGE.parents[1] / "results")
-"""Where the committed verdicts are: inside the wheel, or beside the sources."""
+COMMITTED = Path(__file__).parents[4] / "results"
+"""The results that are committed beside the package's source, where it runs from a clone."""
 
 
 _NONE = Text("", "")
@@ -67,8 +66,7 @@ def verdicts_for(results: Path) -> dict[str, dict[str, Any]]:
     Raises:
         UsageError: they are damaged.
     """
-    every = (read_verdicts(folder) for folder in (results, *COMMITTED))
-    return next(filter(None, every), {})
+    return read_verdicts(results) or read_verdicts(COMMITTED)
 
 
 def _marks(sentence: Sentence, verdicts: Mapping[str, Mapping[str, Any]]) -> list[Mark]:
