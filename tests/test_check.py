@@ -234,6 +234,20 @@ def test_a_file_in_the_old_encoding_of_korean_is_read(here, capsys):
     assert "relu-six-times-faster" in capsys.readouterr().out
 
 
+def test_a_mistake_that_is_no_claim_is_a_correction(here, capsys):
+    (here / "old.md").write_text("Use tf.contrib.xavier_initializer.", encoding="utf-8")
+    assert main(["check", "old.md"]) == 0
+    out = capsys.readouterr().out
+    assert "! correction" in out
+    assert "GlorotNormal" in out
+
+
+def test_damaged_verdicts_are_one_line(here, capsys):
+    (here / "results/verdicts.json").write_text("[1]", encoding="utf-8")
+    assert main(["check", "post.md"]) == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
 def test_a_text_without_claims_says_so(here, capsys):
     (here / "plain.txt").write_text("Hello.", encoding="utf-8")
     assert main(["check", "plain.txt"]) == 0

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from relu_exp.evidence.claims.mentions import Sentence, claims_of, sentences_of
+from relu_exp.evidence.claims.mentions import Sentence, claims_of, errata_of, sentences_of
+from relu_exp.evidence.claims.mentions.matching import rules_of_errata
 from relu_exp.evidence.claims.registry import all_claims
 
 ROOT = Path(__file__).parents[1]
@@ -60,3 +61,13 @@ def test_sentences_of_the_documents_are_found_and_few_marks_are_wrong(capsys):
         )
     assert recall >= 0.9, missed
     assert error <= 0.1, wrong
+
+
+@pytest.mark.skipif(not DOCUMENTS.is_dir(), reason=f"there is no {DOCUMENTS}")
+@pytest.mark.parametrize(("document", "key"), [*enumerate(LABELS)])
+def test_every_erratum_with_rules_is_found_in_its_document(document: int, key: str):
+    (path,) = DOCUMENTS.glob(f"*{key}.txt")
+    sentences = sentences_of(path.read_text(encoding="utf-8"))
+    found = [erratum for sentence in sentences for erratum in errata_of(sentence)]
+    own = [each for each, _ in rules_of_errata() if each.document == f"D{document}"]
+    assert [each.written.en for each in own if each not in found] == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ _NONE = Text("", "")
 class Mark:
     """A claim that a sentence makes, the verdict on it, and what is right instead.
 
-    `verdict` and `answer` are empty where no verdict is known. `corrections` are right statements,
-    each with its source.
+    `claim` is None for a mistake that is no claim tested here. `verdict` and `answer` are empty
+    where no verdict is known. `corrections` are right statements, each with its source.
     """
 
     claim: Claim | None
@@ -70,35 +70,30 @@ def verdicts_for(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def _marks(sentence: Sentence, verdicts: Mapping[str, Mapping[str, Any]]) -> list[Mark]:
+    """Return the marks of a sentence; mistakes apart from its claims are in one of their own."""
     claims = claims_of(sentence)
     errata = errata_of(sentence)
-    marks = [_mark(id, verdicts.get(id, {})) for id in claims]
-    for erratum in errata:
-        index = claims.index(erratum.claim) if erratum.claim in claims else None
-        if index is None:
-            claims.append(erratum.claim or "")
-            marks.append(_mark(erratum.claim, verdicts.get(erratum.claim or "", {}), own=False))
-            index = len(marks) - 1
-        correction = (erratum.right, erratum.source)
-        if correction not in marks[index].corrections:
-            before = marks[index].corrections
-            marks[index] = replace(marks[index], corrections=(*before, correction))
+    marks = []
+    for id in claims:
+        about = [*_always(id), *(each for each in errata if each.claim == id)]
+        marks.append(_mark(id, verdicts.get(id, {}), about))
+    if others := [each for each in errata if each.claim not in claims]:
+        marks.append(Mark(None, corrections=_corrections(others)))
     return marks
 
 
-def _mark(id: str | None, row: Mapping[str, Any], own: bool = True) -> Mark:
-    """Return the mark of a claim, with errata about it that have no rules of their own."""
+def _mark(id: str, row: Mapping[str, Any], errata: Sequence[Erratum]) -> Mark:
     answer = Text(row.get("answer") or row.get("says", ""), row.get("answer_ko") or "")
     if not answer.ko:
         answer = Text(answer.en, row.get("says_ko") or answer.en)
-    return Mark(
-        find_claim(id) if id else None,
-        row.get("verdict", ""),
-        answer,
-        tuple((each.right, each.source) for each in _always(id)) if own and id else (),
-    )
+    return Mark(find_claim(id), row.get("verdict", ""), answer, _corrections(errata))
+
+
+def _corrections(errata: Sequence[Erratum]) -> tuple[tuple[Text, str], ...]:
+    return tuple(dict.fromkeys((each.right, each.source) for each in errata))
 
 
 def _always(id: str) -> list[Erratum]:
+    """Return errata about a claim that have no rules of their own."""
     own = [each for each, _ in rules_of_errata()]
     return [each for each in ERRATA if each.claim == id and each not in own]

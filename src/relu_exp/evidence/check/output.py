@@ -29,9 +29,11 @@ def print_checked(found: Sequence[Checked], console: Console) -> None:
         where = _WORDS("line", line=each.sentence.line)
         console.print(Line(f"{where}: ", "dim") + Line(printable(each.sentence.text), "bold"))
         for mark in each.marks:
-            console.print(Padding(_heading(mark), (0, 0, 0, 2)))
+            console.print(Padding(_heading(mark), (0, 0, 0, 2), expand=False))
             for name, text in _lines(mark):
-                console.print(Padding(Line(f"{name}: ", "dim") + Line(text), (0, 0, 0, 4)))
+                console.print(
+                    Padding(Line(f"{name}: ", "dim") + Line(text), (0, 0, 0, 4), expand=False)
+                )
         console.print()
     console.print(Line(_summary(found)))
 

@@ -43,6 +43,8 @@ def read_document(name: str) -> str:
 
 def _content(name: str, what: str) -> bytes:
     if name == "-":
+        if sys.stdin is None:
+            raise UsageError("there is no standard input")
         return sys.stdin.buffer.read(MOST_BYTES + 1)
     path = Path(name)
     if path.is_dir():
@@ -92,6 +94,8 @@ class _Text(HTMLParser):
         self._hidden: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "body":
+            self._hidden.clear()  # of a head that nobody closed
         if tag in _HIDDEN:
             self._hidden.append(tag)
         elif tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
@@ -107,8 +111,6 @@ class _Text(HTMLParser):
                 pass
         elif _BLOCK.fullmatch(tag):
             self.pieces.append("\n\n")
-        if tag == "body":
-            self._hidden.clear()
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
