@@ -15,7 +15,7 @@ from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.results.store import Store, new_session
 
 PROGRAM = Path(sys.executable).with_name("relu-exp")
-COMMANDS = ("run", "reproduce", "report", "list", "claim", "export")
+COMMANDS = ("run", "reproduce", "report", "list", "claim", "export", "check")
 TINY = """
 title: Tiny
 question: Does it run?

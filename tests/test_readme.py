@@ -31,6 +31,8 @@ def test_a_command_of_the_readme_works(line, tmp_path, monkeypatch, capsys):
     _, command, *words = shlex.split(line, comments=True)
     for name in [word for word in words if word.endswith((".yaml", ".yml"))]:
         (tmp_path / name).write_text(re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[0])
+    if command == "check":
+        (tmp_path / words[0]).write_text(TEXT)
     if command in ("report", "export", "verify", "compare"):
         words = [*words, "--help"]
     elif command in ("run", "reproduce"):

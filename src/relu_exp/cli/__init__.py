@@ -12,6 +12,7 @@ import typer
 from relu_exp import __version__
 from relu_exp.cli.cancelling import cancelled_like_ctrl_c
 from relu_exp.cli.catalogue import claim, list_
+from relu_exp.cli.checking import check
 from relu_exp.cli.errors import explain
 from relu_exp.cli.inspecting import inspect
 from relu_exp.cli.options import Debug
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "claim": claim,
     "export": export,
     "inspect": inspect,
+    "check": check,
 }
 
 # plain help: rich would make --help noticeably slower

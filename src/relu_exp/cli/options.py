@@ -29,6 +29,7 @@ __all__ = [
     "Stale",
     "Workers",
     "Yes",
+    "choice",
     "path",
     "whole",
 ]
@@ -64,7 +65,7 @@ def path(text: str | Path) -> Path:
     return Path(text)
 
 
-def _choice(option: str, choices: Sequence[str], help: str) -> Any:
+def choice(option: str, choices: Sequence[str], help: str) -> Any:
     """Return an option with these values; its error names the nearest one."""
 
     def parse(text: str) -> str:
@@ -88,9 +89,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Plan = Annotated[
     bool, typer.Option("--plan", help="Show runs, fleets, time and disk; train nothing.")
 ]
-Budget = Annotated[str | None, _choice("--budget", BUDGETS, "How much of each experiment to run.")]
+Budget = Annotated[str | None, choice("--budget", BUDGETS, "How much of each experiment to run.")]
 Device = Annotated[
-    str, _choice("--device", DEVICES, "Where to train; auto is the GPU if there is one.")
+    str, choice("--device", DEVICES, "Where to train; auto is the GPU if there is one.")
 ]
 Results = Annotated[
     Path,
@@ -118,11 +119,11 @@ Plugins = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Train even a very large sweep.")]
 Retry = Annotated[
     str | None,
-    _choice("--retry", ("failed",), "Train failed runs again; by default they are kept."),
+    choice("--retry", ("failed",), "Train failed runs again; by default they are kept."),
 ]
 Stale = Annotated[
     str,
-    _choice(
+    choice(
         "--stale",
         ("keep", "rerun"),
         "Keep finished runs of other code or another PyTorch (default), or train them again.",
@@ -130,7 +131,7 @@ Stale = Annotated[
 ]
 Language = Annotated[
     str,
-    _choice(
+    choice(
         "--language",
         ("en", "ko"),
         "Language of the reports; the page about all claims holds both and begins with this one.",
