@@ -9,6 +9,7 @@ from relu_exp.evidence.figures import (
     layers,
     learned,
     loss,
+    pictures,
 )
 from relu_exp.evidence.figures.catalog import (
     FIGURES,
@@ -35,5 +36,5 @@ __all__ = [
     "looks",
 ]
 
-TOPICS = (functions, histograms, layers, accuracy, accuracy_map, loss, dead, learned)
+TOPICS = (functions, histograms, layers, accuracy, accuracy_map, loss, dead, learned, pictures)
 """Imported so that their figures register; the order is that of a report."""

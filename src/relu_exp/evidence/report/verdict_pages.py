@@ -23,6 +23,7 @@ from relu_exp.evidence.data.commands import about_results
 from relu_exp.evidence.report.forest import draw_forest
 from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
 from relu_exp.evidence.report.looks import LOOKS, conditions
+from relu_exp.evidence.report.overview import draw_overview
 from relu_exp.evidence.report.pages import render, replace_text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts, rule_as_json
 
@@ -61,8 +62,8 @@ class Judged:
 def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     """Decide every claim on the results below `root`, and write what came out beside them.
 
-    `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`. The same results give the
-    same bytes.
+    `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`, and the pictures of the
+    overview. The same results give the same bytes.
 
     Raises:
         UsageError: the files cannot be written.
@@ -89,6 +90,8 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     }
     try:
         pictures = _draw(root, {one.claim.id: one.claim.rule for one in judged}, verdicts)
+        overview = draw_overview(evidence, {one.claim.id: one for one in judged})
+        words["overview"] = words["summary"]["overview"] = overview
         texts["claims.md"] = render("claims.md", {**words, "has_forest": bool(pictures)})
         for name, text in texts.items():
             replace_text(root / name, text)
