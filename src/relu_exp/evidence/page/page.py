@@ -32,13 +32,14 @@ from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
+from relu_exp.evidence.report.overview import Picture as Drawn
 from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "claims.css", "explorer.css")
+STYLES = ("page.css", "overview.css", "claims.css", "explorer.css")
 SCRIPTS = (
     "state.js",
     "page.js",
@@ -63,7 +64,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     check_language(language)
     root: Path = judged.root
     claims = [one for _, _, part in judged.words["groups"] for one in part]
-    pictures = _pictures(root, claims)
+    pictures = _pictures(root, claims) | _overview_pictures(root, judged.words["overview"])
     explorer = explorer_data(root, opened=judged.evidence.at)
     explored = {experiment["id"] for experiment in explorer["experiments"]}
     words = {
@@ -83,6 +84,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "claim_ids": {one.claim.id for one in claims},
         "experiments": experiments(root, judged.evidence.at),
         "documents": sorted({source.document for one in claims for source in one.claim.sources}),
+        "num_runs": len({id for one in claims for id in one.verdict.run_ids}),
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
         "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
@@ -134,6 +136,17 @@ def _pictures(root: Path, claims: Sequence[JudgedClaim]) -> dict[str, Picture]:
     paths = sorted({path for one in claims for path in one.figures})
     vectors = {path: (root / path).with_suffix(".svg") for path in paths}
     return {path: Picture.read(svg) for path, svg in vectors.items() if svg.is_file()}
+
+
+def _overview_pictures(root: Path, overview: Sequence[Drawn]) -> dict[str, Picture]:
+    """Return every version of the overview's pictures, by the path of its PNG."""
+    paths = [
+        picture.path(language, is_dark=is_dark)
+        for picture in overview
+        for language in LANGUAGES
+        for is_dark in (False, True)
+    ]
+    return {path: Picture.read((root / path).with_suffix(".svg")) for path in paths}
 
 
 def _view(question: Question, explored: Collection[str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 
@@ -21,44 +22,36 @@ from relu_exp.evidence.figures.dark import darkened
 from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.report.judged_claims import JudgedClaim
 
-__all__ = ["FOLDER", "Overview", "Picture", "draw_overview"]
+__all__ = ["FOLDER", "Picture", "draw_overview"]
 
 FOLDER = "overview"
 """Of the pictures, below the results."""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A picture as the file lists it; the fields are explained there."""
+class _Entry(NamedTuple):
+    """A figure as the file lists it; the fields are explained there."""
 
     name: str
     figure: str
-    experiments: Sequence[str]
-    claim: str
-    title: Text
-    second: str = ""
+    experiment: str
+    claims: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: its place below the results without version and ending, and what it shows."""
+    """One picture: its place below the results, and the claim whose answer says what is seen.
+
+    `stem` is its path without version and ending.
+    """
 
     stem: str
     title: Text
     caption: Text
+    judged: JudgedClaim
 
-    def path(self, language: str, *, is_dark: bool = False, ending: str = ".png") -> str:
-        """Return the file of a version, as a path below the results."""
-        return f"{self.stem}{_version(language, is_dark)}{ending}"
-
-
-@dataclass(frozen=True)
-class Overview:
-    """Pictures that belong together, with the claims whose answers say what is seen."""
-
-    title: Text
-    pictures: tuple[Picture, ...]
-    claims: tuple[JudgedClaim, ...]
+    def path(self, language: str, *, is_dark: bool = False) -> str:
+        """Return the PNG of a version, as a path below the results; its SVG lies beside it."""
+        return f"{self.stem}{_version(language, is_dark)}.png"
 
 
 _ENTRIES: tuple[_Entry, ...] = tuple(
@@ -67,7 +60,7 @@ _ENTRIES: tuple[_Entry, ...] = tuple(
 )
 
 
-def draw_overview(evidence: Evidence, claims: Mapping[str, JudgedClaim]) -> list[Overview]:
+def draw_overview(evidence: Evidence, claims: Mapping[str, JudgedClaim]) -> list[Picture]:
     """Draw each picture below the results, in every language, light and dark, as PNG and SVG.
 
     Pictures whose results or claim are not there are left out.
@@ -75,38 +68,35 @@ def draw_overview(evidence: Evidence, claims: Mapping[str, JudgedClaim]) -> list
     Raises:
         OSError: a file cannot be written.
     """
-    found = []
-    for each in _ENTRIES:
-        judged = [claims[id] for id in (each.claim, each.second) if id in claims]
-        if judged and (pictures := _pictures(evidence, each)):
-            found.append(Overview(each.title, pictures, tuple(judged)))
-    return found
+    return [
+        picture
+        for each in _ENTRIES
+        if all(id in claims for id in each.claims)
+        for picture in _pictures(evidence, each, claims)
+    ]
 
 
-def _pictures(evidence: Evidence, of: _Entry) -> tuple[Picture, ...]:
-    """Return the pictures of an entry, drawn on the first experiment that has its runs."""
-    for experiment in of.experiments:
-        try:
-            frames = evidence[experiment]
-            drawn = {name: _drawings(of, frames, name) for name in LANGUAGES}
-        except (MissingRunsError, UsageError, DoesNotApply):
-            continue
-        folder = evidence.root / FOLDER
-        folder.mkdir(exist_ok=True)
-        stems = [f"{of.name}-{n}" if len(drawn["en"]) > 1 else of.name
-                 for n, _ in enumerate(drawn["en"], 1)]  # fmt: skip
-        for name, drawings in drawn.items():
-            for stem, drawing in zip(stems, drawings, strict=True):
-                _save(folder, stem, drawing, name)
-        return tuple(
-            Picture(
-                f"{FOLDER}/{stem}",
-                Text(english.title, korean.title),
-                Text(english.caption, korean.caption),
-            )
-            for stem, english, korean in zip(stems, drawn["en"], drawn["ko"], strict=True)
+def _pictures(
+    evidence: Evidence, of: _Entry, claims: Mapping[str, JudgedClaim]
+) -> Iterator[Picture]:
+    """Draw the pictures of an entry, one for each of its claims, if its runs are there."""
+    try:
+        frames = evidence[of.experiment]
+        english, korean = (_drawings(of, frames, language) for language in LANGUAGES)
+    except (MissingRunsError, UsageError, DoesNotApply):
+        return
+    folder = evidence.root / FOLDER
+    folder.mkdir(exist_ok=True)
+    for number, (id, en, ko) in enumerate(zip(of.claims, english, korean, strict=False), 1):
+        stem = of.name if len(of.claims) == 1 else f"{of.name}-{number}"
+        for language, drawing in zip(LANGUAGES, (en, ko), strict=True):
+            _save(folder, stem, drawing, language)
+        yield Picture(
+            f"{FOLDER}/{stem}",
+            Text(en.title, ko.title),
+            Text(en.caption, ko.caption),
+            claims[id],
         )
-    return ()
 
 
 def _drawings(of: _Entry, frames: Frames, language: str) -> list[Drawing]:
