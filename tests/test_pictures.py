@@ -11,10 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from relu_exp.core.schema import Choice
+from relu_exp.evidence.claims.registry import find_claim
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures import RC, draw
 from relu_exp.evidence.figures.dark import DARK_PAGE, darkened, on_dark
 from relu_exp.evidence.figures.pictures import LETTERS, WIDTH
+from relu_exp.evidence.page.page import build_page
+from relu_exp.evidence.report.report import build_index
+from relu_exp.evidence.report.verdict_pages import build
 
 import synthetic
 
@@ -92,6 +96,42 @@ def test_the_dark_version_leaves_nothing_dark_on_the_dark_page(frames: Frames, n
         for each in figure.findobj(Text):
             if each.get_text():
                 assert min(mpl.colors.to_rgb(each.get_color())) > 0.6, each
+
+
+CLAIMS = (
+    "xavier-spreads-tanh",
+    "he-preserves-relu",
+    "high-learning-rate-kills-half",
+    "relu-converges-faster-than-sigmoid",
+)
+
+
+def test_the_overview_stands_on_the_index_and_in_the_page_with_all_its_versions(
+    tmp_path: Path,
+) -> None:
+    runs = synthetic.configs(("tanh", "relu"), STARTS, (2, 5), (0.1,), (0, 1), width=100)
+    for name in ("activation-histograms", "dying-relu"):
+        synthetic.write(tmp_path / name, runs)
+    judged = build(tmp_path, [find_claim(id) for id in CLAIMS])
+    stems = [picture.stem for picture in judged.words["overview"]]
+    # convergence-speed was not run
+    assert stems == ["overview/layers-1", "overview/layers-2", "overview/dead-units"]
+    assert [each.judged.claim.id for each in judged.words["overview"]] == [*CLAIMS[:3]]
+    index = build_index(tmp_path, judged.summary).read_text()
+    page = build_page(judged).read_text()
+    for stem in stems:
+        assert f'srcset="{stem}-dark.png"' in index
+        for version in ("", "-dark", "-ko", "-ko-dark"):
+            assert (tmp_path / f"{stem}{version}.png").is_file()
+            assert f'"{stem}{version}.png":"' in page
+    for id in CLAIMS[:3]:
+        assert f"(claims.md#{id})" in index
+        assert f'<a href="#{id}">' in page.split("</header>")[1]
+    light, dark = ((tmp_path / f"{stems[0]}{end}.svg").read_text() for end in ("", "-dark"))
+    assert DARK_PAGE in dark
+    assert DARK_PAGE not in light
+    korean = {each.title.ko for each in judged.words["overview"]}
+    assert "학습 전 활성값: tanh, 은닉층 5개" in korean
 
 
 @pytest.mark.parametrize("color", ["#0072B2", "#8C2D5A", "#4B6A1E", "#1B3A6B"])

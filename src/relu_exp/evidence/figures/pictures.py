@@ -101,8 +101,8 @@ def _layers(frames: Frames, part: Slice, counts: pd.DataFrame, others: str) -> D
         axes.set(xlim=(low, high), ylim=(0, top), yticks=[])
         axes.tick_params(labelsize=LETTERS, labelbottom=axes in panels[-1], pad=2)
         # within the panel, so that no number meets that of the next
-        for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
-            label.set_ha(side)
+        for place, label in enumerate(axes.get_xticklabels()):
+            label.set_horizontalalignment("right" if place else "left")
         axes.grid(visible=False)
     where = f"{part.runs['activation_label'].iloc[0]}, " + text(
         "num_layers", n=part.runs["depth"].iloc[0]
