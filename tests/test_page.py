@@ -14,11 +14,13 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
 from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
+from relu_exp.evidence.page.korean import source_ko
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.pages import asset, hangul_font
@@ -54,7 +56,7 @@ def test_every_claim_has_a_section_and_a_row(page: str) -> None:
         assert f'<tr data-id="{claim.id}"' in page
     for word in (
         "렐루가 더 빠르다.",
-        "심층 신경망 학습 - 활성화 함수, 가중치 초기화</cite> (2.3), ",
+        '활성화 함수, 가중치 초기화</cite> (<span class="t" lang="en">2.3</span>',
         "a scope",
         "Somebody 2015",
         "second-hand",
@@ -129,6 +131,15 @@ def test_a_document_has_its_title_and_another_ones_its_short_name() -> None:
     assert title_of("P1") == "P1"
     for document in DOCUMENTS.values():
         assert all(document.kind)
+
+
+def test_sources_of_errata_have_no_english_words_in_korean() -> None:
+    common = re.compile(r"\b(here|the|of|and|but|its|read|section|for|spelling|paragraph)\b")
+    for erratum in ERRATA:
+        for text in (erratum.source, erratum.section):
+            if " and Randomized" not in text:  # a heading of the document
+                said = re.sub(r"relu-exp \w+ [\w-]+", "", source_ko(text))
+                assert not common.search(said), said
 
 
 def test_english_sentences_of_the_results_are_hidden_from_korean_readers(page: str) -> None:

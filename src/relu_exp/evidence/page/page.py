@@ -31,7 +31,7 @@ from relu_exp.evidence.page.answers import answer
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
-from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko
+from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
@@ -94,6 +94,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "place_ko": place_ko,
         "label_ko": label_ko,
         "holds_ko": holds_ko,
+        "source_ko": source_ko,
         "questions": [(each, answer(judged.evidence, each)) for each in QUESTIONS],
         "view": lambda question: _view(question, explored),
         "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
