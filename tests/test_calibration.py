@@ -78,3 +78,8 @@ def test_students_interval_alone_would_be_found_out(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(by_interval, "typical_interval", narrow)
     generator = np.random.default_rng(0)
     assert not calibration._shaped(generator, calibration._collapsing(0.25)).holds
+
+
+def test_what_every_check_says_is_known_in_korean(tmp_path):
+    for check in calibrate(tmp_path):
+        assert any("가" <= sign <= "힣" for sign in check.says_ko), check.says

@@ -14,10 +14,13 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
 from relu_exp.evidence.page import page as page_module
+from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
+from relu_exp.evidence.page.korean import source_ko
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.pages import asset, hangul_font
@@ -53,7 +56,7 @@ def test_every_claim_has_a_section_and_a_row(page: str) -> None:
         assert f'<tr data-id="{claim.id}"' in page
     for word in (
         "렐루가 더 빠르다.",
-        "D2 (2.3), D4 (2)",
+        '활성화 함수, 가중치 초기화</cite> (<span class="t" lang="en">2.3</span>',
         "a scope",
         "Somebody 2015",
         "second-hand",
@@ -73,11 +76,13 @@ def test_a_picture_is_embedded_once_with_its_size_and_what_it_shows(page: str) -
 
 
 def test_the_map_and_the_intervals_show_each_part(page: str) -> None:
-    assert re.search(r'depth 2</span></th><td class="supported">✓ 2\.07', page)
-    assert re.search(r'depth 9</span></th><td class="refuted">✗ 0\.51', page)
+    korean = '<span class="t" lang="ko">깊이'
+    assert re.search(rf'depth 2</span>{korean} 2</span></th><td class="supported">✓ 2\.07', page)
+    assert re.search(rf'depth 9</span>{korean} 9</span></th><td class="refuted">✗ 0\.51', page)
     section = page[page.index('<section class="claim" id="divided"') :].split("</section>")[0]
     assert section.count("<circle") == 1
-    assert "✗ 0.517× [" in section
+    assert '✗ <span class="t" lang="en">0.517× [' in section
+    assert "0.517배 [" in section
 
 
 def test_a_rule_says_in_both_languages_where_it_must_hold(page: str) -> None:
@@ -101,6 +106,48 @@ def test_the_page_needs_no_network(page: str) -> None:
     assert re.findall(r"""(?:src|href)=["']?(https?:|//)""", page) == []
     assert "url(http" not in page
     assert "default-src 'none'" in page
+
+
+def test_the_table_begins_with_what_surprises_and_says_it_in_words(page: str) -> None:
+    table = page[page.index('<table id="table">') :].split("</table>")[0]
+    found = re.findall(r'data-verdict="([^"]*)"', table)
+    assert found == sorted(found, key=page_module.SURPRISE.index)
+    assert found[0] == "refuted"
+    assert table.count('<td class="c-found"><span class="t" lang="en">') == len(CLAIMS)
+
+
+def test_every_claim_opens_with_its_answer_and_keeps_the_rest_closed(page: str) -> None:
+    for claim in CLAIMS:
+        section = page[page.index(f'<section class="claim" id="{claim.id}"') :]
+        before, _, rest = section.partition('<details class="evidence">')
+        assert '<p class="found"><strong>' in before
+        assert "</section>" not in before
+        assert "<dt>" not in before
+        assert "<dt>" in rest.split("</section>")[0]
+
+
+def test_a_document_has_its_title_and_another_ones_its_short_name() -> None:
+    assert title_of("D2").startswith("심층")
+    assert title_of("P1") == "P1"
+    for document in DOCUMENTS.values():
+        assert all(document.kind)
+
+
+def test_sources_of_errata_have_no_english_words_in_korean() -> None:
+    common = re.compile(r"\b(here|the|of|and|but|its|read|section|for|spelling|paragraph)\b")
+    for erratum in ERRATA:
+        for text in (erratum.source, erratum.section):
+            if " and Randomized" not in text:  # a heading of the document
+                said = re.sub(r"relu-exp \w+ [\w-]+", "", source_ko(text))
+                assert not common.search(said), said
+
+
+def test_english_sentences_of_the_results_are_hidden_from_korean_readers(page: str) -> None:
+    shown = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.S)
+    korean = re.sub(r'<(\w+) class="t" lang="en">.*?</\1>', "", shown, flags=re.S)
+    korean = re.sub(r'<dl lang="en">.*?</dl>', "", korean, flags=re.S)
+    for sentence in (RULE.says, "a ratio: 2.07", "is not decided", "a scope", "calls"):
+        assert sentence not in re.sub(r'alt="[^"]*"', "", korean)
 
 
 def test_every_word_is_in_both_languages_with_the_same_places() -> None:

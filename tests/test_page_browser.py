@@ -122,6 +122,12 @@ def hash_of(page: Any) -> str:
     return found
 
 
+def test_a_link_to_a_claim_opens_it_and_the_others_stay_closed(reader: Reader) -> None:
+    page = reader.open("#gradients-vanish-with-depth")
+    assert page.locator("#gradients-vanish-with-depth .command").is_visible()
+    assert page.locator("details.evidence[open]").count() == 1
+
+
 def test_titles_stay_text(reader: Reader) -> None:
     page = reader.open()
     assert "taken" not in page.title()
@@ -272,6 +278,7 @@ def test_language_and_theme_are_switched(reader: Reader) -> None:
 
 def test_a_command_is_copied(reader: Reader) -> None:
     page = reader.open(permissions=["clipboard-read", "clipboard-write"])
+    page.locator("#gradients-vanish-with-depth > details > summary").click()
     row = page.locator("#gradients-vanish-with-depth .command")
     row.locator("button").click()
     assert page.evaluate("navigator.clipboard.readText()") == row.locator("code").inner_text()
@@ -281,7 +288,7 @@ def test_a_command_is_copied(reader: Reader) -> None:
 def test_a_link_shows_the_same_view(reader: Reader) -> None:
     page = reader.open("#explorer?lang=ko")
     page.locator("#filters select[name=verdict]").select_option("not decided")
-    page.locator("#table th[data-key=topic] button").click()
+    page.locator("#table th[data-key=verdict] button").click()
     page.locator(".side select[data-axis=activation]").last.select_option("tanh")
     page.locator("#kind").select_option("preactivation")
     page.wait_for_timeout(300)

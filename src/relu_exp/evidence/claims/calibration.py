@@ -8,7 +8,7 @@ collapse in a few seeds, or belong to times that never came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.verdicts import ALPHA, Effects, Rule, Verdict
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.data.statistics import typical_interval
+from relu_exp.evidence.data.texts import read_texts
 
 __all__ = ["Check", "against_itself", "calibrate", "planted"]
 
@@ -47,6 +48,12 @@ class Check:
     nominal: float
     at_most: bool = False
     """Whether the nominal rate is a promise, which a cautious method may undercut."""
+
+    @property
+    def says_ko(self) -> str:
+        """What happened, in Korean; in English where that is not known."""
+        known: Mapping[str, str] = read_texts(__package__, "calibration.yaml")
+        return known.get(self.says, self.says)
 
     @property
     def rate(self) -> float:

@@ -14,7 +14,15 @@ from relu_exp.core.schema import PARTS, PLACES
 from relu_exp.evidence.data.language import Words, current_language, in_language
 from relu_exp.evidence.data.texts import Text
 
-__all__ = ["NAMES", "axis_name", "english_label", "label_choices", "stated", "with_labels"]
+__all__ = [
+    "NAMES",
+    "axis_name",
+    "english_label",
+    "korean_label",
+    "label_choices",
+    "stated",
+    "with_labels",
+]
 
 NAMES: Mapping[str, str] = {
     "identity": "identity",
@@ -80,6 +88,13 @@ def english_label(label: str) -> str:
     """Return a label with the names that it has in English, for what is named in all languages."""
     for name, korean in _KOREAN_NAMES.items():
         label = label.replace(korean, NAMES[name])
+    return label
+
+
+def korean_label(label: str) -> str:
+    """Return a label with the names that it has in Korean, the inverse of `english_label`."""
+    for name, korean in sorted(_KOREAN_NAMES.items(), key=lambda pair: -len(NAMES[pair[0]])):
+        label = label.replace(NAMES[name], korean)
     return label
 
 

@@ -70,6 +70,14 @@ class Words:
         """Return the text of a key with values filled in."""
         return self.template(key, **values).format(**values)
 
+    def both(self, key: str, /, **values: object) -> Text:
+        """Return the text of a key in both languages, with values filled in."""
+        found = []
+        for name in LANGUAGES:
+            with language(name):
+                found.append(self(key, **values))
+        return Text(*found)
+
     def template(self, key: str, /, **values: object) -> str:
         """Return the text of a key before values are filled in; they choose its number."""
         if values.get("n") == 1 and f"{key}_one" in self.texts:

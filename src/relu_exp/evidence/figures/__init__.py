@@ -10,6 +10,7 @@ from relu_exp.evidence.figures import (
     layers,
     learned,
     loss,
+    pictures,
 )
 from relu_exp.evidence.figures.catalog import (
     FIGURES,
@@ -36,5 +37,8 @@ __all__ = [
     "looks",
 ]
 
-TOPICS = (functions, histograms, layers, accuracy, accuracy_map, loss, dead, learned, contrasts)
+TOPICS = (
+    *(functions, histograms, layers, accuracy, accuracy_map, loss, dead, learned),
+    *(pictures, contrasts),
+)
 """Imported so that their figures register; the order is that of a report."""

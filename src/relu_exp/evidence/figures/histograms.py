@@ -25,7 +25,14 @@ from relu_exp.evidence.figures.slices import (
 from relu_exp.evidence.figures.style import GRAY, levels, looks
 from relu_exp.evidence.figures.words import text
 
-__all__ = ["histogram_grid", "preactivation_grid"]
+__all__ = [
+    "bars_shown",
+    "height",
+    "histogram_grid",
+    "peaks",
+    "pooled",
+    "preactivation_grid",
+]
 
 AT_MOST = 6
 """Drawings; each is a whole page."""
@@ -92,13 +99,13 @@ def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, other
     every = sorted(counts["layer"].unique())
     layers = spread(every, MOST_LAYERS)
     shares = {
-        key: _share(column)
+        key: pooled(column)
         for key, column in counts.groupby(["initializer_label", "layer"], observed=True)["counts"]
     }
     drawn = [shares[key] for key in shares if key[1] in layers]
     edges = np.array(histogram_edges(kind))
-    first_bin, last_bin = _range(drawn)
-    top = _top([share[1 + first_bin : 1 + last_bin] for share in drawn])
+    first_bin, last_bin = bars_shown(drawn)
+    top = height([share[1 + first_bin : 1 + last_bin] for share in drawn])
     color = looks(frames.runs)[first["activation_label"]].color
     sheet = Sheet(
         len(initializers),
@@ -110,7 +117,7 @@ def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, other
     def paint(axes: Axes, share: Array) -> None:
         inside = share[1 + first_bin : 1 + last_bin]
         axes.stairs(inside, edges[first_bin : last_bin + 1], fill=True, color=color)
-        for index in _peaks(inside, top):
+        for index in peaks(inside, top):
             middle = (edges[first_bin + index] + edges[first_bin + index + 1]) / 2
             right = middle > (edges[first_bin] + edges[last_bin]) / 2 + 1e-9
             axes.annotate(
@@ -169,13 +176,13 @@ def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, other
     )
 
 
-def _share(counts: pd.Series[Any]) -> Array:
+def pooled(counts: pd.Series[Any]) -> Array:
     """Pool histograms of several seeds into shares of all values, out-of-range bins included."""
     total: Array = np.stack(counts.to_list()).sum(axis=0, dtype=np.int64)
     return total / max(int(total.sum()), 1)
 
 
-def _range(shares: list[Array]) -> tuple[int, int]:
+def bars_shown(shares: list[Array]) -> tuple[int, int]:
     """Return the first and last bin (exclusive) of those holding 0.05% somewhere, and a margin."""
     inner = np.max(np.stack(shares), axis=0)[1:-1]
     used = np.flatnonzero(inner >= 5e-4)
@@ -184,7 +191,7 @@ def _range(shares: list[Array]) -> tuple[int, int]:
     return max(int(used[0]) - 1, 0), min(int(used[-1]) + 2, len(inner))
 
 
-def _top(shares: list[Array]) -> float:
+def height(shares: list[Array]) -> float:
     """Return the height of the axis: ordinary bars fit, spikes are clipped.
 
     A bar is a spike when it holds more than five times its share if all bars were equal.
@@ -194,7 +201,7 @@ def _top(shares: list[Array]) -> float:
     return float(1.15 * usual.max(initial=0.01))
 
 
-def _peaks(share: Array, top: float) -> list[int]:
+def peaks(share: Array, top: float) -> list[int]:
     """Return the tallest clipped bars, at most one in each half so that labels do not meet."""
     half = len(share) // 2
     found = []

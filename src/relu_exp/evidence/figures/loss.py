@@ -29,7 +29,7 @@ from relu_exp.evidence.figures.style import (
 )
 from relu_exp.evidence.figures.words import text
 
-__all__ = ["loss_curves", "steps_to_threshold_figure"]
+__all__ = ["arms", "curves_of", "loss_curves", "steps_to_threshold_figure"]
 
 ARMS = [axis for axis in AXES if axis != "learning_rate"]
 CROSS: dict[str, Any] = {"ms": 6, "mew": 1.8, "zorder": 4}
@@ -41,14 +41,14 @@ _RATES = ("-best_rate", "-shared_rate")
 def loss_curves(frames: Frames) -> Iterator[Drawing]:
     """Training loss against updates, at each arm's best learning rate and at a shared one."""
     runs = trained(frames.runs)
-    curves, split = _curves_of(frames, runs)
+    curves, split = curves_of(frames, runs)
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
     parts, left_out = slices(_recorded(runs, curves), drawn)
     for arm, words in _arms_of(parts):
         yield _curves(frames, arm, curves, split, words, left_out)
 
 
-def _curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def curves_of(frames: Frames, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Return the loss on the training set, or of each batch where that was rarely evaluated."""
     for split in ("train", "batch"):
         curves = frames.read("curves", run_ids=runs["run_id"], split=[split])

@@ -19,6 +19,8 @@ from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.evidence.data.derived import learned_quantities
 from relu_exp.evidence.data.frames import Frames, Open, find_results
+from relu_exp.evidence.data.labels import axis_name, korean_label
+from relu_exp.evidence.data.language import language
 from relu_exp.evidence.figures.style import levels, looks, plain
 from relu_exp.evidence.page.compression import CODES, Array, Stream, log_codes
 from relu_exp.evidence.page.grouped_rows import Positions, Rows, mean
@@ -117,7 +119,9 @@ def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, An
     return {
         "id": name,
         "title": str(frames.manifest.get("title") or name),
+        "title_ko": str(frames.manifest.get("title_ko") or frames.manifest.get("title") or name),
         "facts": _facts(runs, varying),
+        "facts_ko": _facts_ko(runs, varying),
         "axes": [axis.removesuffix("_label") for axis in axes],
         "values": [values[axis] for axis in axes],
         "colors": [colors[label] for label in values["activation_label"]],
@@ -255,14 +259,28 @@ def _variant(row: dict[Any, Any], columns: Sequence[str]) -> str:
 
 def _facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
     """Return what all runs share: data, network, width and so on."""
+    same = _shared(runs, varying)
+    return " · ".join(f"{SPOKEN[column]}{value}" for column, value in same.items())
+
+
+def _facts_ko(runs: pd.DataFrame, varying: Sequence[str]) -> str:
+    """Return the same in Korean."""
+    with language("ko"):
+        return " · ".join(
+            f"{axis_name(column)} {value}" if SPOKEN[column] else korean_label(value)
+            for column, value in _shared(runs, varying).items()
+        )
+
+
+def _shared(runs: pd.DataFrame, varying: Sequence[str]) -> dict[str, str]:
+    """Return what is the same in all runs and worth saying: column → value in words."""
     shown = [column for column in SPOKEN if column not in varying]
     same = [column for column in shown if runs[column].nunique() == 1]
-    same = [
-        column
+    return {
+        column: _text(runs[column].dropna().iloc[0])
         for column in same
         if column not in RUN_KEYS or not RUN_KEYS[column].is_hidden({*runs[column]})
-    ]
-    return " · ".join(f"{SPOKEN[column]}{_text(runs[column].dropna().iloc[0])}" for column in same)
+    }
 
 
 def _values(runs: pd.DataFrame, axis: str) -> list[str]:

@@ -24,21 +24,26 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.verdicts import VerdictName
 from relu_exp.evidence.data.language import LANGUAGES, check_language
 from relu_exp.evidence.figures import FIGURES
 from relu_exp.evidence.page.answers import answer
+from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
+from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
+from relu_exp.evidence.report.looks import standardized
+from relu_exp.evidence.report.overview import Picture as Drawn
 from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "claims.css", "explorer.css")
+STYLES = ("page.css", "overview.css", "claims.css", "explorer.css")
 SCRIPTS = (
     "state.js",
     "page.js",
@@ -52,6 +57,16 @@ SCRIPTS = (
 """Loaded in this order; the first lines of each name what it uses of the scripts before it."""
 
 
+SURPRISE: tuple[VerdictName, ...] = (
+    "refuted",
+    "conditional",
+    "supported",
+    "inconclusive",
+    "not decided",
+)
+"""The order of the table of verdicts before a reader sorts it."""
+
+
 def build_page(judged: Judged, language: str = "en") -> Path:
     """Write `report.html` beside the verdicts and return its path; it opens in `language`.
 
@@ -63,7 +78,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     check_language(language)
     root: Path = judged.root
     claims = [one for _, _, part in judged.words["groups"] for one in part]
-    pictures = _pictures(root, claims)
+    pictures = _pictures(root, claims) | _overview_pictures(root, judged.words["overview"])
     explorer = explorer_data(root, opened=judged.evidence.at)
     explored = {experiment["id"] for experiment in explorer["experiments"]}
     words = {
@@ -76,6 +91,10 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
         "alt": _alternative,
         "place": place_of,
+        "place_ko": place_ko,
+        "label_ko": label_ko,
+        "holds_ko": holds_ko,
+        "source_ko": source_ko,
         "questions": [(each, answer(judged.evidence, each)) for each in QUESTIONS],
         "view": lambda question: _view(question, explored),
         "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
@@ -83,6 +102,10 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "claim_ids": {one.claim.id for one in claims},
         "experiments": experiments(root, judged.evidence.at),
         "documents": sorted({source.document for one in claims for source in one.claim.sources}),
+        "by_surprise": _by_surprise(judged.words["groups"]),
+        "num_runs": len({id for one in claims for id in one.verdict.run_ids}),
+        "document_title": title_of,
+        "known_documents": DOCUMENTS,
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
         "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
@@ -134,6 +157,30 @@ def _pictures(root: Path, claims: Sequence[JudgedClaim]) -> dict[str, Picture]:
     paths = sorted({path for one in claims for path in one.figures})
     vectors = {path: (root / path).with_suffix(".svg") for path in paths}
     return {path: Picture.read(svg) for path, svg in vectors.items() if svg.is_file()}
+
+
+def _overview_pictures(root: Path, overview: Sequence[Drawn]) -> dict[str, Picture]:
+    """Return every version of the overview's pictures, by the path of its PNG."""
+    paths = [
+        picture.path(language, is_dark=is_dark)
+        for picture in overview
+        for language in LANGUAGES
+        for is_dark in (False, True)
+    ]
+    return {path: Picture.read((root / path).with_suffix(".svg")) for path in paths}
+
+
+def _by_surprise(
+    groups: Sequence[tuple[str, str, Sequence[JudgedClaim]]],
+) -> list[tuple[str, JudgedClaim]]:
+    """Return all claims with their topic: first those that fail, the most clearly decided first."""
+
+    def rank(pair: tuple[str, JudgedClaim]) -> tuple[int, float]:
+        verdict = pair[1].verdict
+        distances = standardized(verdict, pair[1].claim.rule)
+        return SURPRISE.index(verdict.name), -abs(distances.effect) if distances else 0.0
+
+    return sorted(((key, one) for key, _, part in groups for one in part), key=rank)
 
 
 def _view(question: Question, explored: Collection[str]) -> str:

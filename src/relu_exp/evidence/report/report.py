@@ -167,12 +167,23 @@ def experiments(root: Path, opened: Open = Frames.open) -> list[dict[str, str]]:
                 "title": str(manifest.get("title") or folder.name),
                 "question": str(manifest.get("question") or ""),
                 "endings": summary.endings(frames, brief=True),
+                **_in_korean(frames, folder.name),
                 "budget": str(manifest.get("budget") or ""),
                 "commit": str(manifest.get("commit") or "")[:10],
                 "dirty": "+" if manifest.get("dirty") else "",
             }
         )
     return entries
+
+
+def _in_korean(frames: Frames, name: str) -> dict[str, str]:
+    """Return what an entry says in Korean, in English where the experiment has no Korean."""
+    with writing_in("ko"):
+        return {
+            "title_ko": _stated(frames.manifest, "title") or name,
+            "question_ko": _stated(frames.manifest, "question"),
+            "endings_ko": summary.endings(frames, brief=True),
+        }
 
 
 @contextmanager

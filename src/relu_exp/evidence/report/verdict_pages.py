@@ -20,11 +20,14 @@ from relu_exp.evidence.claims.judging import ORDER, count
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.data.commands import about_results
+from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.report.forest import draw_forest
 from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
 from relu_exp.evidence.report.looks import LOOKS, conditions
+from relu_exp.evidence.report.overview import draw_overview
 from relu_exp.evidence.report.pages import render, replace_text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts, rule_as_json
+from relu_exp.evidence.report.words import text as report_text
 
 __all__ = ["Judged", "build", "read_verdicts"]
 
@@ -61,8 +64,8 @@ class Judged:
 def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     """Decide every claim on the results below `root`, and write what came out beside them.
 
-    `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`. The same results give the
-    same bytes.
+    `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`, and the pictures of the
+    overview. The same results give the same bytes.
 
     Raises:
         UsageError: the files cannot be written.
@@ -89,6 +92,8 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     }
     try:
         pictures = _draw(root, {one.claim.id: one.claim.rule for one in judged}, verdicts)
+        overview = draw_overview(evidence, {one.claim.id: one for one in judged})
+        words["overview"] = words["summary"]["overview"] = overview
         texts["claims.md"] = render("claims.md", {**words, "has_forest": bool(pictures)})
         for name, text in texts.items():
             replace_text(root / name, text)
@@ -112,7 +117,7 @@ def _summary(judged: Sequence[JudgedClaim]) -> dict[str, Any]:
 
 def _remarks(
     evidence: Evidence, judged: Sequence[JudgedClaim], checks: Sequence[Check]
-) -> list[str]:
+) -> list[Text]:
     """Return what a reader must know before trusting the verdicts."""
     phrases = []
     manifests, missing, stale = [], 0, []
@@ -124,30 +129,29 @@ def _remarks(
         except (MissingRunsError, UsageError):
             continue
     if missing:
-        phrases.append(f"{missing:,} of the runs asked for are missing: these results are partial.")
+        phrases.append(report_text.both("results_partial", n=missing))
     if stale:
-        phrases.append(
-            f"Some runs of {', '.join(stale)} are stale: code or data have changed since. Claims "
-            "that rest on them say so, and how to train them again."
-        )
+        phrases.append(report_text.both("results_stale", names=", ".join(stale)))
     budgets = sorted({str(manifest.get("budget") or "no") for manifest in manifests})
     if budgets == ["quick"]:
-        phrases.append(
-            "Made at the quick budget, with few seeds: many claims stay open that "
-            f"{about_results('reproduce', '--budget', 'standard', results=evidence.root)} decides."
-        )
+        larger = about_results("reproduce", "--budget", "standard", results=evidence.root)
+        phrases.append(report_text.both("results_quick", command=larger))
     elif len(budgets) > 1:
-        phrases.append(f"The experiments were made at different budgets: {', '.join(budgets)}.")
+        phrases.append(report_text.both("results_of_budgets", budgets=", ".join(budgets)))
     if any(manifest.get("dirty") for manifest in manifests):
-        phrases.append("Made with uncommitted changes: the commit alone does not reproduce it.")
+        phrases.append(report_text.both("results_dirty"))
     if lost := sum(one.verdict.name == "not decided" for one in judged):
-        phrases.append(f"{lost} of {len(judged)} claims are not decided; each says why.")
+        phrases.append(report_text.both("results_undecided", n=lost, total=len(judged)))
     phrases += [
-        f"Calibration: {check.says} {check.rate:.1%} of the time, and {check.nominal:.1%} "
-        "lies outside the interval."
+        Text(
+            report_text.both("results_calibration", says=check.says, rate=check.rate,
+                             nominal=check.nominal).en,
+            report_text.both("results_calibration", says=check.says_ko, rate=check.rate,
+                             nominal=check.nominal).ko,
+        )
         for check in checks
         if not check.holds
-    ]
+    ]  # fmt: skip
     return phrases
 
 

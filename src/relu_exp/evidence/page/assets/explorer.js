@@ -80,6 +80,10 @@
 
     /** Bring the controls up to date: what was not run with the rest is greyed and says so. */
     controls() {
+      for (const option of this.experimentInput.options) {
+        const { title, title_ko, id } = named(option.value);
+        option.textContent = `${root.lang === "ko" ? title_ko : title} (${id})`;
+      }
       this.experimentInput.value = this.choice.experiment;
       for (const axis of ["activation", "initializer", "variant"]) {
         const input = this[axis + "Input"], values = this.values(axis);

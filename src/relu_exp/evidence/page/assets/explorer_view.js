@@ -197,7 +197,7 @@ const View = (() => {
 
   /** The facts of a setting at a step, in one line. */
   const facts = (setting, step) => {
-    const found = [setting.experiment.facts, word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
+    const found = [setting.experiment[root.lang === "ko" ? "facts_ko" : "facts"], word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
     if (!setting.alive(step)) found.push(word("all_gone"));
     if (setting.diverged) found.push(word("diverged_of", { n: setting.diverged }));
     found.push(...overflowed(setting, step));

@@ -32,6 +32,9 @@ const State = (() => {
     requestAnimationFrame(keep);
   };
   const show = () => {
+    // who follows a link to a claim wants all of it
+    const closed = anchor && document.getElementById(anchor)?.querySelector(":scope > details.evidence");
+    if (closed) closed.open = true;
     until = performance.now() + 1000;
     keep();
   };

@@ -3,7 +3,7 @@
   const form = $("#filters"), rows = $$("#table tbody tr"), body = $("#table tbody");
   const names = ["q", "verdict", "topic", "document"];
   const searched = new Map(rows.map((row) =>
-    [row, (row.dataset.id + " " + $("th", row).textContent).toLowerCase()]));
+    [row, (row.dataset.id + " " + $("th", row).textContent + " " + $(".c-found", row).textContent).toLowerCase()]));
   const numbers = { effect: "effect", seeds: "seeds", distance: "distance", verdict: "rank" };
   let order = "";
 

@@ -1,0 +1,40 @@
+"""What the Korean page says where the results say something in English: places, values, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from relu_exp.evidence.claims.answers.places import in_words, plain
+from relu_exp.evidence.claims.answers.words_of import own_words
+from relu_exp.evidence.claims.registry import Claim
+from relu_exp.evidence.data.labels import korean_label
+from relu_exp.evidence.data.language import language
+from relu_exp.evidence.data.texts import as_text, read_texts
+
+__all__ = ["holds_ko", "label_ko", "place_ko", "source_ko"]
+
+_SOURCES = [as_text(each, "korean.yaml") for each in read_texts(__package__, "korean.yaml")]
+
+
+def place_ko(where: Mapping[str, str], besides: str = "") -> str:
+    """Return a setting of a grid, without the axis `besides`, in Korean."""
+    with language("ko"):
+        return in_words({axis: (value,) for axis, value in where.items() if axis != besides})
+
+
+def source_ko(text: str) -> str:
+    """Return a section of a document or a source with its words in Korean; names stay."""
+    for english, korean in _SOURCES:
+        text = text.replace(english, korean)
+    return text
+
+
+def label_ko(label: str) -> str:
+    """Return a value of a table's axis in Korean; a name that Korean writes alike stays."""
+    with language("ko"):
+        return plain(korean_label(label))
+
+
+def holds_ko(claim: Claim) -> str:
+    """Return in Korean what a claim's rule asks: the sentence that is true where it holds."""
+    return own_words(claim).holds.ko

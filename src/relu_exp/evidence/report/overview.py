@@ -1,0 +1,126 @@
+"""The overview: the pictures that the documents draw, each with its claim and its answer."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+
+from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
+from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.language import LANGUAGES
+from relu_exp.evidence.data.language import language as writing_in
+from relu_exp.evidence.data.texts import Text, entry, read_texts
+from relu_exp.evidence.figures import RC, DoesNotApply, Drawing, draw
+from relu_exp.evidence.figures.dark import darkened
+from relu_exp.evidence.figures.files import save_png, save_svg
+from relu_exp.evidence.report.judged_claims import JudgedClaim
+
+__all__ = ["FOLDER", "Picture", "draw_overview"]
+
+FOLDER = "overview"
+"""Of the pictures, below the results."""
+
+
+class _Entry(NamedTuple):
+    """A figure as the file lists it; the fields are explained there."""
+
+    name: str
+    figure: str
+    experiment: str
+    claims: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: its place below the results, and the claim whose answer says what is seen.
+
+    `stem` is its path without version and ending.
+    """
+
+    stem: str
+    title: Text
+    caption: Text
+    judged: JudgedClaim
+
+    def path(self, language: str, *, is_dark: bool = False) -> str:
+        """Return the PNG of a version, as a path below the results; its SVG lies beside it."""
+        return f"{self.stem}{_version(language, is_dark)}.png"
+
+
+_ENTRIES: tuple[_Entry, ...] = tuple(
+    entry(_Entry, values, f"overview.yaml: {number}")
+    for number, values in enumerate(read_texts(__package__, "overview.yaml"), 1)
+)
+
+
+def draw_overview(evidence: Evidence, claims: Mapping[str, JudgedClaim]) -> list[Picture]:
+    """Draw each picture below the results, in every language, light and dark, as PNG and SVG.
+
+    Pictures whose results or claim are not there are left out.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    return [
+        picture
+        for each in _ENTRIES
+        if all(id in claims for id in each.claims)
+        for picture in _pictures(evidence, each, claims)
+    ]
+
+
+def _pictures(
+    evidence: Evidence, of: _Entry, claims: Mapping[str, JudgedClaim]
+) -> Iterator[Picture]:
+    """Draw the pictures of an entry, one for each of its claims, if its runs are there."""
+    try:
+        frames = evidence[of.experiment]
+        english, korean = (_drawings(of, frames, language) for language in LANGUAGES)
+    except (MissingRunsError, UsageError, DoesNotApply):
+        return
+    folder = evidence.root / FOLDER
+    folder.mkdir(exist_ok=True)
+    for number, (id, en, ko) in enumerate(zip(of.claims, english, korean, strict=False), 1):
+        stem = of.name if len(of.claims) == 1 else f"{of.name}-{number}"
+        for language, drawing in zip(LANGUAGES, (en, ko), strict=True):
+            _save(folder, stem, drawing, language)
+        yield Picture(
+            f"{FOLDER}/{stem}",
+            Text(en.title, ko.title),
+            Text(en.caption, ko.caption),
+            claims[id],
+        )
+
+
+def _drawings(of: _Entry, frames: Frames, language: str) -> list[Drawing]:
+    """Return an entry's drawings in a language; labels are read in the language of writing."""
+    with writing_in(language):
+        if language != "en":
+            frames = Frames.open(frames.root).only(DEFAULT_PRECISION)
+        return list(draw(of.figure, frames))
+
+
+def _version(language: str, is_dark: bool) -> str:
+    return ("" if language == "en" else f"-{language}") + ("-dark" if is_dark else "")
+
+
+def _save(folder: Path, stem: str, drawing: Drawing, language: str) -> None:
+    """Save a drawing light and dark; each file appears whole."""
+    for is_dark in (False, True):
+        figure = darkened(drawing.figure) if is_dark else drawing.figure
+        for save, ending in ((save_png, ".png"), (save_svg, ".svg")):
+            target = folder / f"{stem}{_version(language, is_dark)}{ending}"
+            unfinished = folder / f".{secrets.token_hex(4)}-{target.name}"
+            try:
+                with mpl.rc_context(RC):
+                    save(figure, unfinished)
+                os.replace(unfinished, target)
+            finally:
+                unfinished.unlink(missing_ok=True)
