@@ -16,6 +16,7 @@ from relu_exp.config import sweeps
 from relu_exp.core.contrasts import contrast_of, metric_of
 from relu_exp.core.schema import Choice, RunConfig, UsageError
 from relu_exp.evidence.claims.arms import at_best_rate, ratios
+from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.registry import Evidence, find_claim
 from relu_exp.evidence.contrasts.contrast import Contrasted
 from relu_exp.evidence.contrasts.printing import contrast_in, printed
@@ -109,8 +110,10 @@ def test_a_claim_rewritten_as_a_contrast_gives_the_same_numbers(tmp_path: Path) 
         for run in runs(6, (0.03, 0.1, 0.3), activation=activation, width=width)
     ]
     plant(tmp_path / "simple-networks", made, lambda run: replace(truth(run), diverged_at=None))
-    verdict = verdict_of("relu-worse-on-simple-networks", Evidence(tmp_path))
-    assert find_claim("relu-worse-on-simple-networks").rule.threshold == 0.01
+    claim = find_claim("relu-worse-on-simple-networks")
+    assert claim.rule.threshold == 0.01
+    by_seed = replace(claim.rule, over="seed", set_of=1)
+    verdict = judge(claim.effects(Evidence(tmp_path)), by_seed)
     here = found(
         tmp_path / "simple-networks",
         arm="activation",

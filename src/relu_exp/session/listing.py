@@ -127,6 +127,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows.append(("verdict", found["verdict"]))
         rows += [("answer", found[key]) for key in ("answer", "answer_ko") if found[key]]
         rows.append(("evidence", found["says"]))
+        rows += [("", found["says_ko"])] if found["says_ko"] else []
         rows += [("part", _part(cell, claim.rule.unit)) for cell in found["cells"]]
         rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
         rows += [("note", note) for note in found["notes"]]

@@ -146,6 +146,7 @@ def _until_decided(
 ) -> int:
     """Judge, add seeds for open claims, and repeat; return the number of lost runs."""
     num_seeds = {task.sweep.name: len({run.seed for run in task.runs}) for task in tasks}
+    first = {task.sweep.name: min(run.seed for run in task.runs) for task in tasks if task.runs}
     num_lost = 0
     for _ in range(1, MAX_LOOKS):
         grown = more_seeds(judge(options.results), num_seeds, most)
@@ -156,13 +157,18 @@ def _until_decided(
         more = [
             task
             for name, seeds in grown.items()
-            for task in tasks_of([name], [*overrides, f"seed=range({seeds})"], options)
+            for task in tasks_of([name], [*overrides, _seeds(first[name], seeds)], options)
         ]
         more, _ = with_checked_data(more, may_skip=True)
         num_lost += _train_all(more, options, MAX_LOOKS)
         num_seeds.update(grown)
     judge(options.results)
     return num_lost
+
+
+def _seeds(first: int, count: int) -> str:
+    """Return the override for so many seeds, from the experiment's own first one on."""
+    return f"seed=range({first},{first + count})"
 
 
 def _train(task: Task, options: Options, looks: int = 1) -> int:
