@@ -53,6 +53,8 @@ def spread(weight_grad: Array) -> float:
 
 def rank(a: Array) -> float:
     centered = a - a.mean(1, keepdims=True)
+    if not centered.any():
+        return 0.0
     eigenvalues = np.linalg.eigvalsh(centered @ centered.T / np.abs(centered).max() ** 2)
     return float(eigenvalues.sum() ** 2 / (eigenvalues**2).sum())
 
