@@ -28,16 +28,33 @@ MOST_DEADLY = 2
 """How many activations get three drawings of their own."""
 
 
+def shares_of_layers(frames: Frames, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of dead units of each run, step and layer, as `value`.
+
+    Raises:
+        DoesNotApply: no run was probed for dead units.
+    """
+    dead = frames.read("layers", run_ids=runs["run_id"], quantity=["dead_fraction"])
+    if dead.empty:
+        raise DoesNotApply(text("dead_not_probed"))
+    return dead
+
+
+def shares_of_runs(dead: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the mean over the layers of each run at each step, and at its last one.
+
+    Intervals are over seeds, so a run's layers are averaged first.
+    """
+    over_time = dead.groupby(["run_id", "step"], observed=True)["value"].mean().reset_index()
+    return over_time, over_time.sort_values("step").drop_duplicates("run_id", keep="last")
+
+
 @figure("layers")
 def dead_fraction(frames: Frames) -> Iterator[Drawing]:
     """Share of dead units by learning rate, by layer and over time, and how many revive."""
     runs = trained(frames.runs)
-    dead = frames.read("layers", run_ids=runs["run_id"], quantity=["dead_fraction"])
-    if dead.empty:
-        raise DoesNotApply(text("dead_not_probed"))
-    # intervals are over seeds: a run's layers are averaged first
-    over_time = dead.groupby(["run_id", "step"], observed=True)["value"].mean().reset_index()
-    last = over_time.sort_values("step").drop_duplicates("run_id", keep="last")
+    dead = shares_of_layers(frames, runs)
+    over_time, last = shares_of_runs(dead)
     last_step = last.set_index("run_id")["step"]
     runs = runs[runs["run_id"].isin(last["run_id"])]
 

@@ -21,6 +21,7 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure
+from relu_exp.evidence.figures.dead import shares_of_layers, shares_of_runs
 from relu_exp.evidence.figures.histograms import bars_shown, height, peaks, pooled
 from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
 from relu_exp.evidence.figures.lines import interval_line
@@ -167,11 +168,7 @@ def _write(axes: Axes, words: str, line: int, *, is_right: bool) -> None:
 def dead_picture(frames: Frames) -> Iterator[Drawing]:
     """Share of dead units at the end by learning rate, a line for each depth."""
     runs = trained(frames.runs)
-    dead = frames.read("layers", run_ids=runs["run_id"], quantity=["dead_fraction"])
-    if dead.empty:
-        raise DoesNotApply(text("dead_not_probed"))
-    over_time = dead.groupby(["run_id", "step"], observed=True)["value"].mean().reset_index()
-    last = over_time.sort_values("step").drop_duplicates("run_id", keep="last")
+    _, last = shares_of_runs(shares_of_layers(frames, runs))
     values = last.merge(runs[["run_id", "depth", "learning_rate", "status"]], on="run_id")
     share = values.set_index(values["run_id"].astype(str))["value"]
     every = split(runs[runs["run_id"].isin(last["run_id"])], ["learning_rate", "depth"])

@@ -10,12 +10,12 @@ from relu_exp.evidence.claims.answers.places import NUM_SHOWN, conditions_of, ea
 from relu_exp.evidence.claims.answers.words_of import WORDS, Finding
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 
-__all__ = ["Told", "measured", "told"]
+__all__ = ["Group", "measured", "numbers_of"]
 
 
 @dataclass(frozen=True)
-class Told:
-    """Settings that are told of together, and the words around them."""
+class Group:
+    """Settings whose numbers are given together, and the words around them."""
 
     settings: list[SettingVerdict]
     words: str = ""
@@ -34,7 +34,7 @@ def measured(finding: Finding, one: Verdict | SettingVerdict) -> Measured:
     return Measured(finding.number(effect), bound, finding.limit)
 
 
-def told(groups: Sequence[Told], every: Sequence[SettingVerdict], finding: Finding) -> str:
+def numbers_of(groups: Sequence[Group], every: Sequence[SettingVerdict], finding: Finding) -> str:
     """Return the numbers of groups of settings, each with its place unless all are in one."""
     filled = [group for group in groups if group.settings]
     phrases = []
@@ -44,7 +44,7 @@ def told(groups: Sequence[Told], every: Sequence[SettingVerdict], finding: Findi
     return join(phrases)
 
 
-def _group(group: Told, every: Sequence[SettingVerdict], finding: Finding, goes_on: bool) -> str:
+def _group(group: Group, every: Sequence[SettingVerdict], finding: Finding, goes_on: bool) -> str:
     some = group.settings
     numbers = [measured(finding, each) for each in some]
     if len(every) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from relu_exp.evidence.claims.answers.findings import Told, measured, told
+from relu_exp.evidence.claims.answers.findings import Group, measured, numbers_of
 from relu_exp.evidence.claims.answers.numbers import (
     RATIOS,
     Measured,
@@ -143,7 +143,7 @@ def _by_settings(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) ->
         if not parts:
             continue
         shown = _best_and_worst(parts, every, rule) if is_short else parts
-        found = told(shown, every, finding)
+        found = numbers_of(shown, every, finding)
         if shown == parts:
             extras = _counted(parts, every, rule, verdict)
         else:
@@ -162,24 +162,24 @@ def _by_settings(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) ->
     return text
 
 
-def _parts(every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict) -> list[Told]:
+def _parts(every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict) -> list[Group]:
     """Return the settings that a sentence is about: those that decide, or all of them."""
     held = [each for each in every if each.verdict == "supported"]
     broken = [each for each in every if each.verdict == "refuted"]
     if verdict.name == "conditional":
-        return [Told(held, "holds_at"), Told(broken, "fails_at")]
+        return [Group(held, "holds_at"), Group(broken, "fails_at")]
     if rule.need == "mean" and held and broken:
-        return [Told(held), Told(broken)]
+        return [Group(held), Group(broken)]
     if verdict.name == "refuted" and rule.need == "every":
-        return [Told(broken)]
+        return [Group(broken)]
     if verdict.name == "supported" and rule.need == "some":
-        return [Told(held)]
-    return [Told(list(every))]
+        return [Group(held)]
+    return [Group(list(every))]
 
 
 def _best_and_worst(
-    parts: Sequence[Told], every: Sequence[SettingVerdict], rule: Rule
-) -> list[Told]:
+    parts: Sequence[Group], every: Sequence[SettingVerdict], rule: Rule
+) -> list[Group]:
     """Return the parts with the settings at their ends; a mere range has no places to leave out.
 
     Of settings that hold the best one is kept, of those that fail the worst.
@@ -197,12 +197,12 @@ def _best_and_worst(
         ends = [max(part.settings, key=lean), min(part.settings, key=lean)]
         if part.words or len(parts) > 1:
             ends = ends[:1] if part.settings[0].verdict == "supported" else ends[1:]
-        kept += [Told([one], part.words) for one in ends[: 1 if ends[0] is ends[-1] else 2]]
+        kept += [Group([one], part.words) for one in ends[: 1 if ends[0] is ends[-1] else 2]]
     return list(parts) if sum(len(part.settings) for part in parts) == len(kept) else kept
 
 
 def _counted(
-    parts: Sequence[Told], every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict
+    parts: Sequence[Group], every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict
 ) -> list[str]:
     """Return in how many settings it is so, where the numbers do not say it."""
     shown = sum(len(part.settings) for part in parts)
