@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as program
+from benchmarks import phases
 from benchmarks import work as reference
 from benchmarks.check import TOLERANCE, deviation
 from benchmarks.child import steady_rate
@@ -166,3 +167,14 @@ def test_a_million_runs_are_computed_for_every_gpu():
     rows = [line.split(" | ") for line in lines if "00 |" in line]
     assert len(rows) == 2
     assert all(float(one) > 50 * float(many.rstrip("| ")) for *_, one, many in rows)
+
+
+def test_the_phases_of_a_fleet_add_up_to_its_time(monkeypatch):
+    monkeypatch.setitem(WORKS, "W1", TINY)
+    before = [getattr(place, name) for _, place, name in phases.PHASES]
+    runs = phases.fleet("W1", "relu", 4, NUM_STEPS)
+    with phases.Watch("cpu") as watch:
+        total = phases.train(runs, "cpu")
+    assert all(seconds > 0 for seconds in watch.seconds.values())
+    assert sum(watch.seconds.values()) <= total
+    assert [getattr(place, name) for _, place, name in phases.PHASES] == before
