@@ -276,6 +276,16 @@ def test_language_and_theme_are_switched(reader: Reader) -> None:
     assert "claims" in page.locator("h1").inner_text()
 
 
+def test_a_korean_browser_gets_korean_unless_the_address_says_otherwise(reader: Reader) -> None:
+    page = reader.open(locale="ko-KR")
+    assert "가지" in page.locator("h1").inner_text()
+    page.locator("#language").select_option("en")
+    assert "claims" in page.locator("h1").inner_text()
+    assert "lang=en" in hash_of(page)
+    assert "claims" in reader.open("#?lang=en", locale="ko-KR").locator("h1").inner_text()
+    assert "claims" in reader.open(locale="fr-FR").locator("h1").inner_text()
+
+
 def test_a_command_is_copied(reader: Reader) -> None:
     page = reader.open(permissions=["clipboard-read", "clipboard-write"])
     page.locator("#gradients-vanish-with-depth > details > summary").click()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -30,6 +32,8 @@ PICTURES = ("layers_picture", "dead_picture", "loss_picture")
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory: pytest.TempPathFactory) -> Frames:
     runs = synthetic.configs(("tanh", "relu"), STARTS, (2, 5), (0.1, 1.0), (0, 1), width=100)
+    # the last tick of the losses is the end of their axis
+    runs = [replace(run, num_steps=400) for run in runs]
     return Frames.open(synthetic.write(tmp_path_factory.mktemp("pictures"), runs))
 
 
@@ -46,6 +50,30 @@ def test_letters_are_large_enough_on_a_phone(frames: Frames, name: str) -> None:
         # in a window of 300 pixels, the narrowest place on the page, they are 11 pixels high
         assert min(sizes) == LETTERS
         assert LETTERS * 300 / WIDTH >= 11
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_letter_is_cut_off_at_the_edge_of_a_picture(frames: Frames, name: str) -> None:
+    for drawing in draw(name, frames):
+        with mpl.rc_context(RC):
+            canvas = FigureCanvasAgg(drawing.figure)
+            canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+            assert (edge == edge[0]).all()
+
+
+def test_arms_that_train_longer_are_in_the_same_picture(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    runs = synthetic.configs(("tanh", "relu"), (HE,), (5,), (0.1, 1.0), (0, 1), width=100)
+    longer = [
+        replace(run, num_steps=2 * run.num_steps) if run.activation.name == "tanh" else run
+        for run in runs
+    ]
+    place = synthetic.write(tmp_path_factory.mktemp("longer"), longer)
+    (drawing,) = draw("loss_picture", Frames.open(place))
+    assert {"tanh", "ReLU"} <= set(written(drawing.figure))
 
 
 def test_histograms_have_a_row_for_each_start_and_say_which_are_too_small(frames: Frames) -> None:

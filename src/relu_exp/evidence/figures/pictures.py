@@ -236,7 +236,7 @@ def loss_picture(frames: Frames) -> Iterator[Drawing]:
     found = [chosen for chosen, stem, _ in arms(recorded) if stem != "-shared_rate"]
     if not found:
         raise DoesNotApply(text("no_validation"))
-    every = split(found[0], ["activation_label", "learning_rate"])
+    every = split(found[0], ["activation_label", "learning_rate", "num_steps"])
     kept = every
     if is_limited():
         kept = [max(every, key=lambda part: _told(part.runs, curves))]
@@ -260,7 +260,7 @@ def _loss(frames: Frames, part: Slice, curves: pd.DataFrame, of: str, others: st
     values = values[values["step"] <= last]
     shown = looks(runs)
     kept = spread(list(shown), 6)
-    drawn, [[axes]] = _sheet(1, 1, 190.0, 0.0, left=56.0, below=50.0, over=14.0)
+    drawn, [[axes]] = _sheet(1, 1, 190.0, 0.0, left=56.0, below=50.0, over=14.0, right=18.0)
     # a mark here and there, at other places on each line, so that color alone tells nothing
     apart = max(1, values["step"].nunique() // 5)
     for index, label in enumerate(kept):
@@ -306,9 +306,10 @@ def _sheet(
     left: float,
     below: float,
     over: float = 0.0,
+    right: float = 10.0,
 ) -> tuple[Figure, list[list[Axes]]]:
     """Return a picture of rows × columns of panels; all lengths are points."""
-    gap, right = 8.0, 10.0
+    gap = 8.0
     wide = (WIDTH - left - right - gap * (columns - 1)) / columns
     tall = rows * (high + between) + below + over
     drawn = Figure(figsize=(WIDTH / 72, tall / 72))
