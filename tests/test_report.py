@@ -347,3 +347,10 @@ def test_a_study_that_names_the_part_of_a_fleet_shows_no_rows_of_runs(tmp_path):
     root = synthetic.write(tmp_path / "default", studies={"formulas": "fleet000000"})
     page = build(root).markdown.read_text()
     assert "Histograms" not in page
+
+
+def test_more_seeds_go_on_from_the_first_that_was_run(tmp_path):
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (1000,))
+    synthetic.write(tmp_path, runs, figures=["loss_curves"], command="relu-exp run default")
+    (warning,) = build(tmp_path).warnings
+    assert "'seed=range(1000,1005)'" in warning

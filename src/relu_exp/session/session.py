@@ -13,6 +13,7 @@ from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.plugin_files import absolute
 from relu_exp.core.registry import load_plugins
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.commands import seeds as seeds_from
 from relu_exp.launchers.slurm_queue import cancel_left_behind
 from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
@@ -157,18 +158,13 @@ def _until_decided(
         more = [
             task
             for name, seeds in grown.items()
-            for task in tasks_of([name], [*overrides, _seeds(first[name], seeds)], options)
+            for task in tasks_of([name], [*overrides, seeds_from(first[name], seeds)], options)
         ]
         more, _ = with_checked_data(more, may_skip=True)
         num_lost += _train_all(more, options, MAX_LOOKS)
         num_seeds.update(grown)
     judge(options.results)
     return num_lost
-
-
-def _seeds(first: int, count: int) -> str:
-    """Return the override for so many seeds, from the experiment's own first one on."""
-    return f"seed=range({first},{first + count})"
 
 
 def _train(task: Task, options: Options, looks: int = 1) -> int:

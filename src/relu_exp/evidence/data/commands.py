@@ -22,6 +22,7 @@ __all__ = [
     "report_again",
     "run_again",
     "run_words",
+    "seeds",
 ]
 
 DEFAULT_RESULTS = "results"
@@ -134,3 +135,8 @@ def _reached_plugin(plugin: str, then: Path) -> str:
         if then != Path.cwd() and found.exists():
             return here(found) if is_path(here(found)) else f"./{here(found)}"
     return plugin
+
+
+def seeds(first: int, count: int) -> str:
+    """Return the override for so many seeds, from a sweep's own first one on."""
+    return f"seed=range({count})" if first == 0 else f"seed=range({first},{first + count})"

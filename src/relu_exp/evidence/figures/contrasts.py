@@ -13,7 +13,7 @@ from relu_exp.evidence.contrasts.asked import FEWEST_SEEDS, asked, by_default
 from relu_exp.evidence.contrasts.contrast import Contrasted, Name, Row, contrasted
 from relu_exp.evidence.contrasts.table import key_in_words, table_of
 from relu_exp.evidence.contrasts.words import text as words
-from relu_exp.evidence.data.commands import run_again
+from relu_exp.evidence.data.commands import run_again, seeds
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.sheet import Sheet
@@ -56,7 +56,10 @@ def contrast_of_results(frames: Frames) -> tuple[Contrasted, str]:
     if found.num_seeds < FEWEST_SEEDS:
         # what was tried has seeds; naming more of them keeps those
         command = run_again(
-            frames.root, frames.manifest, f"seed=range({FEWEST_SEEDS})", leave="seed="
+            frames.root,
+            frames.manifest,
+            seeds(int(frames.runs["seed"].min()), FEWEST_SEEDS),
+            leave="seed=",
         )
         raise DoesNotApply(words("few_seeds", n=FEWEST_SEEDS, command=command))
     return found, "stated" if stated else "by_itself"

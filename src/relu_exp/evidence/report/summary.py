@@ -13,7 +13,7 @@ import pandas as pd
 from relu_exp.core.lines import last_line
 from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import TABLES
-from relu_exp.evidence.data.commands import run_again
+from relu_exp.evidence.data.commands import run_again, seeds
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import Interval, best_learning_rates, mean_interval, score
@@ -144,7 +144,9 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
     """
     lines = []
     if num_seeds == 1:
-        again = run_again(frames.root, frames.manifest, "seed=range(5)", leave="seed=")
+        again = run_again(
+            frames.root, frames.manifest, seeds(int(frames.runs["seed"].min()), 5), leave="seed="
+        )
         lines.append(text("one_seed", command=again))
     if frames.num_missing:
         lines.append(text("missing", n=frames.num_missing))
