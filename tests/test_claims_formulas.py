@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from relu_exp.engine.studies import symmetry_checks
 from relu_exp.engine.studies.registry import STUDIES
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.judging import judge_claim
@@ -16,7 +18,7 @@ from relu_exp.results.store import Columns, Store
 
 import synthetic
 
-FORMULAS = [claim.id for claim in all_claims() if claim.group == "A"]
+FORMULAS = [claim.id for claim in all_claims() if claim.experiments == ("formulas",)]
 REFUTED = {"leaky-relu-derivative-is-max", "saturating-derivatives-below-one", "elu-definition"}
 """By hand: leaky ReLU's slope below 0 is α; tanh′(0) = 1; ELU tends to −α."""
 
@@ -36,7 +38,9 @@ def written(root: Path, checks: Columns) -> Evidence:
     store = Store(root / "formulas")
     store.open()
     store.write_part("study-formulas-0", {"checks": checks})
-    synthetic.write_manifest(store, [], studies={"formulas": "study-formulas-0"})
+    synthetic.write_manifest(
+        store, [], studies={"formulas": "study-formulas-0"}, started="2100-01-01T00:00:00+00:00"
+    )
     return Evidence(root)
 
 
@@ -81,6 +85,20 @@ def test_the_numbers_are_those_of_closed_forms(cases: dict[tuple[str, str], floa
     # valid convolutions of 5 leave 4 pixels fewer; pooling by 2 halves
     assert at("cnn-shapes", "stage 4, pixels wide") == 28 - 4
     assert at("cnn-shapes", "stage 6, pixels wide") == (28 - 3 * 4) // 2
+
+
+def test_units_that_do_not_start_equal_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unequal(value: float, num_units: int = symmetry_checks.NUM_UNITS) -> list[torch.Tensor]:
+        weights = equal(value, num_units)
+        weights[0][-1] += 1e-3
+        return weights
+
+    equal = symmetry_checks._start
+    monkeypatch.setattr(symmetry_checks, "_start", unequal)
+    symmetry_checks._equal.cache_clear()
+    found = list(symmetry_checks.identical_weights_stay_identical())
+    symmetry_checks._equal.cache_clear()
+    assert not any(case.holds for case in found if case.case.startswith("units apart"))
 
 
 def test_an_erratum_names_a_document_a_source_and_claims_that_exist() -> None:

@@ -10,7 +10,13 @@ import torch
 
 from relu_exp.core.registry import Registry, Setting
 from relu_exp.core.schema import SCHEMA_VERSION
-from relu_exp.engine.studies import checks, formula_checks, network_checks, timings
+from relu_exp.engine.studies import (
+    checks,
+    formula_checks,
+    network_checks,
+    symmetry_checks,
+    timings,
+)
 from relu_exp.results.provenance import engine_code
 from relu_exp.results.store import Columns
 
@@ -35,7 +41,9 @@ STUDIES: Registry[Study] = Registry("study")
 STUDIES.add(
     Study(
         "formulas",
-        lambda device, budget: checks.study(formula_checks.CHECKS | network_checks.CHECKS),
+        lambda device, budget: checks.study(
+            formula_checks.CHECKS | network_checks.CHECKS | symmetry_checks.CHECKS
+        ),
         "every formula of the documents, checked by computation",
     )
 )
