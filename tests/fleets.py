@@ -23,6 +23,9 @@ FLEETS: dict[str, dict[str, Any]] = {
     "listed widths": {"network": ("mlp", {"widths": [9, 6, 3]}), "depth": 3, "width": None},
     "learned slopes": {"activation": ("prelu", {"per": "unit"}), "optimizer": "adam"},
     "noise": {"activation": "rrelu", "optimizer": ("sgd", {"momentum": 0.5})},
+    "batch normalization": {"network": ("mlp", {"normalization": "batch"})},
+    "layer normalization": {"network": ("mlp", {"normalization": "layer"}), "optimizer": "adam"},
+    "dropout": {"network": ("mlp", {"normalization": "batch", "dropout": 0.3})},
     "settings of their own": {"activation": "leaky_relu", "network": "residual_mlp"},
 }
 

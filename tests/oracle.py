@@ -43,7 +43,8 @@ def initial_weights(layer: nn.Linear | nn.Conv2d, run: RunConfig, index: int) ->
     }[run.initializer.name](run.initializer.as_dict())
     with torch.no_grad():
         layer.weight.copy_(z * std)
-        layer.bias.zero_()
+        if layer.bias is not None:
+            layer.bias.zero_()
 
 
 class Mlp(nn.Module):
@@ -52,7 +53,12 @@ class Mlp(nn.Module):
         listed = json.loads(str(run.network.as_dict().get("widths", "[]")))
         hidden = [int(width) for width in listed] or [run.width] * run.depth
         widths = [num_features, *hidden, num_outputs]
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        kind = str(run.network.as_dict().get("normalization", "none"))
+        kind = kind if run.network.name == "mlp" else "none"
+        self.linears = nn.ModuleList(
+            nn.Linear(a, b, bias=kind != "batch" or layer == len(hidden))
+            for layer, (a, b) in enumerate(pairwise(widths))
+        )
         make = MODULES[run.activation.name]
         shared = make(run.activation.as_dict())
         per_network = run.activation.as_dict().get("per") == "network"
@@ -62,11 +68,24 @@ class Mlp(nn.Module):
         if run.activation.as_dict().get("per") == "unit":
             first = run.activation["init"]
             self.activations = nn.ModuleList(nn.PReLU(width, first) for width in hidden)
+        norm = {"none": nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[kind]
+        self.norms = nn.ModuleList(norm(width) for width in hidden)
+        self.dropped = float(run.network.as_dict().get("dropout", 0.0))
+        self.seed, self.step = run.seed, 0
 
     def forward(self, x: Tensor) -> Tensor:
-        for linear, phi in zip(self.linears, self.activations, strict=False):
-            x = phi(linear(x))
+        layers = zip(self.linears, self.norms, self.activations, strict=False)
+        for layer, (linear, norm, phi) in enumerate(layers):
+            x = self.drop(layer, phi(norm(linear(x))))
         return self.linears[-1](x)
+
+    def drop(self, layer: int, x: Tensor) -> Tensor:
+        """Dropout by the run's own random numbers: (units, samples) of each step and layer."""
+        if not (self.training and self.dropped):
+            return x
+        source = stream(self.seed, "noise", self.step, len(self.linears) + layer)
+        stays = self.dropped <= torch.rand(*reversed(x.shape), generator=source).T
+        return x * stays / (1 - self.dropped)
 
 
 class ResidualMlp(Mlp):
@@ -197,7 +216,8 @@ def train(
                 parameter *= 1 + torch.finfo(torch.float32).eps * noise
     settings = run.optimizer.as_dict()
     decay = settings["weight_decay"]
-    slopes = [p for m in network.modules() if isinstance(m, nn.PReLU) for p in m.parameters()]
+    undecayed = (nn.PReLU, nn.BatchNorm1d, nn.LayerNorm)
+    slopes = [p for m in network.modules() if isinstance(m, undecayed) for p in m.parameters()]
     slopes = list(dict.fromkeys(slopes))
     others = [p for p in network.parameters() if all(p is not slope for slope in slopes)]
     groups = [{"params": others, "weight_decay": decay}, {"params": slopes, "weight_decay": 0.0}]
@@ -216,6 +236,7 @@ def train(
     size = min(run.batch_size, len(own))
     losses = []
     for step in range(run.num_steps):
+        network.step = step  # type: ignore[assignment]
         epoch, place = divmod(step, len(own) // size)
         if place == 0:
             order = own[torch.randperm(len(own), generator=stream(run.seed, "batches", epoch))]
@@ -266,6 +287,7 @@ def evaluate(run: RunConfig, network: nn.Module, split: str) -> tuple[float, flo
     if split == "train":
         index = own_training_set(run)[:TRAIN_EVALUATION_SAMPLES]
         inputs, labels = inputs[index], labels[index]
+    network.eval()
     with torch.no_grad():
         outputs = network(inputs.to(next(network.parameters()).dtype))
         loss = loss_of(run, outputs, labels)

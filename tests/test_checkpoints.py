@@ -189,7 +189,7 @@ def test_a_damaged_checkpoint_is_ignored_and_executes_nothing(
 
 def test_a_single_wrong_byte_among_the_weights_is_noticed(begun, checkpointer):
     runs, path = begun
-    weights = torch.load(path, weights_only=True)["parameters"][0].numpy().tobytes()
+    weights = torch.load(path, weights_only=True)["tensors"][0].numpy().tobytes()
     data = bytearray(path.read_bytes())
     data[data.index(weights) + 100] ^= 1
     path.write_bytes(data)
@@ -199,8 +199,8 @@ def test_a_single_wrong_byte_among_the_weights_is_noticed(begun, checkpointer):
 @pytest.mark.parametrize(
     "change",
     [
-        {"parameters": []},
-        {"parameters": [torch.ones(1)] * 6},
+        {"tensors": []},
+        {"tensors": [torch.ones(1)] * 6},
         {"alive": [77]},
         {"records": {"curves": torch.zeros(10, dtype=torch.uint8)}},
         {"window": [1, 2]},

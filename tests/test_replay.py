@@ -138,7 +138,7 @@ SCHEDULE: dict[str, Any] = {
     "evaluation_steps": (0, 20, 40),
 }
 REPLAYED: dict[str, dict[str, Any]] = {
-    **{name: keys for name, keys in FLEETS.items() if name != "noise"},
+    **{name: keys for name, keys in FLEETS.items() if name not in ("noise", "dropout")},
     "slopes with gradients": {"activation": ("prelu", {"per": "layer"})},
     "no rule": {"activation": "gelu", "width": 13, "batch_size": 7},
     "images": {

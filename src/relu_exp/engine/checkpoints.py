@@ -151,11 +151,11 @@ def continue_from(trainer: FleetTrainer, state: State) -> None:
     if len(state["alive"]) < len(trainer.alive):
         trainer.retain(state["alive"])
     with torch.no_grad():
-        pairs = zip(trainer.stack.parameters(), state["parameters"], strict=True)
-        for parameter, saved in pairs:
-            if parameter.shape != saved.shape:
+        tensors = [*trainer.stack.parameters(), *trainer.stack.buffers()]
+        for tensor, saved in zip(tensors, state["tensors"], strict=True):
+            if tensor.shape != saved.shape:
                 raise ValueError("the saved parameters have other shapes")
-            parameter.copy_(saved)
+            tensor.copy_(saved)
     vars(trainer.optimizer).update(state["optimizer"])
     trainer.records.tables = {
         name: pa.ipc.open_stream(packed.numpy().tobytes()).read_all().to_pydict()
@@ -179,7 +179,9 @@ def _state(trainer: FleetTrainer) -> State:
         "alive": trainer.alive,
         "diverged_at": trainer.diverged_at,
         "window": trainer.window,
-        "parameters": [parameter.detach() for parameter in trainer.stack.parameters()],
+        "tensors": [
+            tensor.detach() for tensor in (*trainer.stack.parameters(), *trainer.stack.buffers())
+        ],
         "optimizer": dict(vars(trainer.optimizer)),
         "records": {name: _packed(name, trainer.records.tables[name]) for name in TABLES},
     }

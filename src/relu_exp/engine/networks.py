@@ -16,6 +16,7 @@ from relu_exp.core.registry import Label, Registry, Setting, label_of, shown, su
 from relu_exp.core.schema import RunConfig, UsageError
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.data import datasets
+from relu_exp.engine.fleet.normalization import Kind
 from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS
 
@@ -82,6 +83,12 @@ class Pass(Protocol):
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
         """Return W h + b, the output layer."""
 
+    def normalized(self, layer: int, h: Tensor | Samples) -> Tensor:
+        """Return φ(γ N(W h + b) + β), a hidden layer of a network that `normalizes`."""
+
+    def dropout(self, layer: int, h: Tensor, share: float) -> Tensor:
+        """Return h with this share of values set to 0, the others scaled up; as it is untrained."""
+
     def sequence(self, x: Samples) -> Tensor:
         """Return the outputs of all layers in sequence: `dense` layers, then a `linear` one."""
 
@@ -114,6 +121,18 @@ class Network:
     permutes_inputs: bool = False
     label: Label | None = None
     takes_images: bool = False
+    normalizes: bool = False
+    """Whether its setting `normalization` gives hidden layers a γ, a β and, of a batch, running
+    statistics."""
+
+    def normalization(self, settings: Mapping[str, Any]) -> Kind | None:
+        """Return how the pre-activations of all hidden layers are normalized, if they are."""
+        kinds: dict[Any, Kind] = {"batch": "batch", "layer": "layer"}
+        return kinds.get(settings.get("normalization")) if self.normalizes else None
+
+    def is_plain(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether it is dense layers in sequence, with nothing between them."""
+        return self.name == "mlp" and not (self.normalization(settings) or settings.get("dropout"))
 
 
 OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))
@@ -132,6 +151,7 @@ def register(
     label: str = "",
     label_ko: str = "",
     takes_images: bool = False,
+    normalizes: bool = False,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Register the decorated forward function `(net: Pass, x: Samples, settings) -> outputs`.
 
@@ -152,6 +172,7 @@ def register(
             permutes_inputs=permutes_inputs,
             label=label_of(forward, label, label_ko),
             takes_images=takes_images,
+            normalizes=normalizes,
         )
     )
 
@@ -207,11 +228,37 @@ def _widths(stated: str) -> list[int]:
             is_list=True,
             came_later=True,
         ),
+        "normalization": Setting(
+            "none",
+            "of hidden pre-activations, with a learned scale and shift: by `batch` or by `layer`",
+            choices=("none", "batch", "layer"),
+            came_later=True,
+        ),
+        "dropout": Setting(
+            0.0,
+            "share of a hidden layer's activations set to 0 in training",
+            at_least=0,
+            below=1,
+            came_later=True,
+        ),
     },
+    normalizes=True,
 )
 def mlp(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
-    """Multilayer perceptron: `depth` hidden layers of `width` units (depth 0 is linear)."""
-    return net.sequence(x)
+    """Multilayer perceptron: `depth` hidden layers of `width` units (depth 0 is linear).
+
+    A hidden layer is φ(W h + b), or φ(γ N(W h + b) + β) with a normalization N (Ioffe, Szegedy
+    2015; Ba, Kiros, Hinton 2016), then dropout (Srivastava et al. 2014, JMLR 15). Under a batch
+    normalization there is no b.
+    """
+    if NETWORKS["mlp"].is_plain(settings):
+        return net.sequence(x)
+    is_normalized = NETWORKS["mlp"].normalization(settings) is not None
+    h: Tensor | Samples = x
+    for layer in range(net.num_layers - 1):
+        h = net.normalized(layer, h) if is_normalized else net.dense(layer, h)
+        h = net.dropout(layer, h, float(settings.get("dropout", 0.0)))
+    return net.linear(net.num_layers - 1, h)
 
 
 @register(
@@ -384,6 +431,11 @@ def layers_of(config: RunConfig) -> list[Layer]:
             f"network.output={config.network['output']} needs two classes and "
             f"{config.dataset.name} has {shape.num_classes}: set dataset.task=parity"
         )
+    if network.normalization(config.network.as_dict()) == "batch" and config.batch_size < 2:
+        raise UsageError(
+            "network.normalization=batch needs the variance of a batch: set batch_size to at "
+            "least 2, or normalization=layer"
+        )
     return network.layers(
         shape.image_shape if network.takes_images else shape.num_features,
         num_outputs(config),
@@ -439,4 +491,8 @@ def num_parameters(config: RunConfig) -> int:
     """Return the number of weights and biases, unused layers included, and learned parameters."""
     layers = layers_of(config)
     num_weights = sum(math.prod(layer.shape) + layer.shape[0] for layer in layers)
+    kind = NETWORKS[config.network.name].normalization(config.network.as_dict())
+    if kind is not None:
+        # γ and β; of a batch, β takes the place of the bias
+        num_weights += {"layer": 2, "batch": 1}[kind] * sum(layer.shape[0] for layer in layers[:-1])
     return num_weights + sum(learned_sizes(config))

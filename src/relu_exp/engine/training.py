@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.schema import RunConfig
-from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.checkpoints import UNUSABLE_STATE, Checkpointer, continue_from
 from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.fleet.replay import RECORDERS, Replay
@@ -162,7 +161,9 @@ class _FleetTrainer:
             (2, runs).
         """
         x = self.batches.at(self.seeds, indices)
-        outputs = self.stack.forward(x, noise=noise, fused_update=self.optimizer.fused_update)
+        outputs = self.stack.forward(
+            x, noise=noise, fused_update=self.optimizer.fused_update, statistics="training"
+        )
         labels = x.run_labels()
         loss = self.stack.output.loss(outputs, labels).mean(1)
         correct = self.stack.output.correct(outputs.detach(), labels).float().mean(1)
@@ -170,9 +171,10 @@ class _FleetTrainer:
 
     def _update(self, loss: Tensor) -> None:
         """Compute the gradients of the losses and update the parameters: see `optimizers`."""
-        # weights and biases decay, the learned slopes of an activation do not (He et al. 2015)
-        num_decaying = len(self.stack.parameters()) - len(self.stack.slopes)
-        self.optimizer.step(loss, self.stack.parameters(), num_decaying)
+        # the learned slopes of an activation do not decay (He et al. 2015)
+        self.optimizer.step(loss, self.stack.parameters(), self.stack.num_decaying)
+        if self.stack.normalization:
+            self.stack.normalization.follow()
 
     # The schedule ---------------------------------------------------------------------------
 
@@ -233,13 +235,12 @@ class _FleetTrainer:
         return training_noise(self.seeds, step, self.device)
 
     def _new_replay(self) -> Replay | None:
-        """Return a replay for the current tensors; None if the device or the activation has none.
+        """Return a replay for the current tensors; None if the device has none.
 
-        A recorded step would repeat the random numbers of a random activation.
+        Nor has a random network: a recorded step would repeat its random numbers.
         """
         recorder = RECORDERS.get(self.device)
-        is_random = ACTIVATIONS[self.run.activation.name].is_random
-        return None if recorder is None or is_random else Replay(recorder())
+        return None if recorder is None or self.stack.is_random else Replay(recorder())
 
     # Losses and diverged runs ---------------------------------------------------------------
 

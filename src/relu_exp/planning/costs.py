@@ -13,7 +13,7 @@ from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.planning.fleets import FLEET_SIZES, Fleet, num_rows, shape
 
 if TYPE_CHECKING:
-    from relu_exp.engine.networks import Layer
+    from relu_exp.engine.networks import Layer, Network
 
 __all__ = ["PHASES", "TYPICAL", "Costs", "fleet_seconds", "sweep_seconds", "work"]
 
@@ -130,7 +130,7 @@ def work(fleet: Fleet) -> Amounts:
 
 def _start(fleet: Fleet) -> Amounts:
     run, size = fleet.runs[0], len(fleet.runs)
-    has_theory = run.network.name == "mlp"
+    has_theory = _network(run).is_plain(run.network.as_dict())
     return {
         "starts": 1,
         "weights drawn": size * _num_weights(run),
@@ -256,7 +256,14 @@ def _is_chained(run: RunConfig) -> bool:
 
     is_exact = run.precision != "bfloat16"
     fused_update = run.optimizer.name == "sgd" and _is_plain(run)
-    return run.network.name == "mlp" and fused_update and is_exact and run.activation.name in RULES
+    is_plain = _network(run).is_plain(run.network.as_dict())
+    return is_plain and fused_update and is_exact and run.activation.name in RULES
+
+
+def _network(run: RunConfig) -> Network:
+    from relu_exp.engine.networks import NETWORKS
+
+    return NETWORKS[run.network.name]
 
 
 def _layers(run: RunConfig) -> list[Layer]:

@@ -14,6 +14,7 @@ from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, gain
 from relu_exp.engine.data.datasets import load, shape_of
 from relu_exp.engine.fleet.fused_mlp import FusedMlp
+from relu_exp.engine.fleet.normalization import Normalization, Statistics, started
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of, learned_sizes
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
@@ -66,6 +67,7 @@ class Stack:
 
     `weights` are (runs, out, in, ...), `biases` (runs, out, 1); `slopes` are the learned
     parameters of the activation, (runs, 1 or units, 1): none, one in all, or one per layer.
+    `normalization` is of the hidden layers, None where nothing is normalized.
     """
 
     network: Network
@@ -77,6 +79,7 @@ class Stack:
     biases: list[Tensor]
     slopes: list[Tensor]
     image_shape: tuple[int, int, int] | None = None
+    normalization: Normalization | None = None
 
     def __post_init__(self) -> None:
         """Mark all parameters as requiring gradients."""
@@ -94,8 +97,25 @@ class Stack:
         return self.layers[:-1]
 
     def parameters(self) -> list[Tensor]:
-        """Return every tensor that is trained: weights, biases, then slopes."""
-        return [*self.weights, *self.biases, *self.slopes]
+        """Return every tensor that is trained: weights, biases, then those that never decay."""
+        norm = self.normalization
+        scales = [*norm.gains, *norm.shifts] if norm else []
+        return [*self.weights, *self.biases, *self.slopes, *scales]
+
+    @property
+    def num_decaying(self) -> int:
+        """How many of the parameters, from the first on, a weight decay shrinks."""
+        return len(self.weights) + len(self.biases)
+
+    def buffers(self) -> list[Tensor]:
+        """Return every tensor that training changes beside the parameters."""
+        norm = self.normalization
+        return [*norm.means, *norm.variances] if norm else []
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a step of training draws random numbers."""
+        return ACTIVATIONS[self.phi.name].is_random or bool(self.settings.get("dropout"))
 
     @property
     def is_dense(self) -> bool:
@@ -109,15 +129,17 @@ class Stack:
         tape: Tape | None = None,
         on_activation: Callable[[Tensor], None] | None = None,
         fused_update: bool = False,
+        statistics: Statistics = "running",
     ) -> Tensor:
-        """Return the outputs (runs, units, samples); with `noise`, as in training.
+        """Return the outputs (runs, units, samples); with `noise`, random as in training.
 
         With a tape, every hidden layer uses the plain formula, so that autograd gives its
         gradients. `on_activation` is called with the activations of each dense hidden layer, which
         still uses the fast rules. With `fused_update`, the backward pass must start from learning
-        rate × loss and updates the dense layers (see `optimizers`).
+        rate × loss and updates the dense layers (see `optimizers`). `statistics` says which a batch
+        normalization takes: those of x, in `training` to remember them, or the running ones.
         """
-        passing = _Pass(self, noise, tape, on_activation, fused_update)
+        passing = _Pass(self, noise, tape, on_activation, fused_update, statistics)
         return self.network.forward(passing, x, self.settings)
 
     @cached_property
@@ -147,6 +169,7 @@ class Stack:
             weights=[kept(W, index) for W in self.weights],
             biases=[kept(b, index) for b in self.biases],
             slopes=[kept(slope, index) for slope in self.slopes],
+            normalization=self.normalization.keep(index) if self.normalization else None,
         )
 
 
@@ -160,9 +183,10 @@ class _Pass:
         tape: Tape | None,
         on_activation: Callable[[Tensor], None] | None,
         fused_update: bool,
+        statistics: Statistics,
     ) -> None:
         self.stack, self.noise, self.tape, self.on_activation = stack, noise, tape, on_activation
-        self.fused_update = fused_update
+        self.fused_update, self.statistics = fused_update, statistics
         self.num_layers, self.image_shape = len(stack.layers), stack.image_shape
 
     def images(self, x: Samples) -> Tensor:
@@ -179,6 +203,25 @@ class _Pass:
             return a
         z = linear(h, W, b, self.fused_update)
         return self._activate(layer, z if skip is None else z + skip)
+
+    def normalized(self, layer: int, h: Tensor | Samples) -> Tensor:
+        norm, W, b = self.stack.normalization, self.stack.weights[layer], self.stack.biases[layer]
+        assert norm is not None
+        if norm.kind == "batch":
+            # β takes the bias's place: its gradient would be rounding, which Adam makes steps of
+            b = b * 0
+        z = linear(h, W, b, self.fused_update)
+        a = self._activate(layer, norm(layer, z, self.statistics))
+        if self.on_activation is not None:
+            self.on_activation(a)
+        return a
+
+    def dropout(self, layer: int, h: Tensor, share: float) -> Tensor:
+        if self.noise is None or not share:
+            return h
+        # layers' own numbers are for activations that use them
+        stays = self.noise(self.num_layers + layer, h.shape) >= share
+        return h * stays / (1 - share)
 
     def conv(self, layer: int, h: Tensor, padding: int = 0) -> Tensor:
         W, b = self.stack.weights[layer], self.stack.biases[layer]
@@ -248,7 +291,18 @@ def build(runs: Sequence[RunConfig], device: str = "cpu") -> Stack:
         biases=biases,
         slopes=[stacked(slope.to(device)) for slope in _slopes(runs)],
         image_shape=shape_of(first.dataset).image_shape,
+        normalization=_normalization(runs, layers[:-1], device),
     )
+
+
+def _normalization(
+    runs: Sequence[RunConfig], hidden: Sequence[Layer], device: str
+) -> Normalization | None:
+    """Return the normalization of the hidden layers before training, if they are normalized."""
+    kind = NETWORKS[runs[0].network.name].normalization(runs[0].network.as_dict())
+    if kind is None:
+        return None
+    return started(kind, [layer.shape[0] for layer in hidden], len(runs), device)
 
 
 def _draw_all(

@@ -199,7 +199,9 @@ def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]
         saturated_below: |φ′| under which a value counts as saturated (runs,).
     """
     tape = Tape()
-    loss = stack.output.loss(stack.forward(x, tape=tape), x.run_labels()).mean(1)
+    # a batch normalization as training sees it
+    outputs = stack.forward(x, tape=tape, statistics="batch")
+    loss = stack.output.loss(outputs, x.run_labels()).mean(1)
     num_hidden = len(tape.activations)
     wanted = [*tape.activations, *stack.weights[:num_hidden]]
     # a layer that the loss does not depend on has no gradient: its norm is zero

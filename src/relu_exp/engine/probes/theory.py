@@ -19,6 +19,7 @@ from torch import Tensor
 from relu_exp.core.schema import Choice, RunConfig
 from relu_exp.engine.activations import value_and_derivative
 from relu_exp.engine.initializers import INITIALIZERS, weight_variance
+from relu_exp.engine.networks import NETWORKS
 
 __all__ = ["gaussian_nodes", "predict", "propagate"]
 
@@ -87,8 +88,8 @@ def predict(
         input_mean_squares: mean over the features of x², (samples,).
 
     Returns:
-        An empty dictionary if the theory does not apply: networks other than `mlp`, no hidden
-        layers, weights that are not random, biases that are not normal around 0.
+        An empty dictionary if the theory does not apply: networks other than a plain `mlp`, no
+        hidden layers, weights that are not random, biases that are not normal around 0.
     """
     variances = [
         weight_variance(config.initializer, config.activation, fan_in, fan_out)
@@ -96,7 +97,8 @@ def predict(
     ]
     stated = tuple(variance for variance in variances if variance is not None)
     initializer = INITIALIZERS[config.initializer.name]
-    if config.network.name != "mlp" or not fans or len(stated) < len(variances):
+    is_plain = NETWORKS[config.network.name].is_plain(config.network.as_dict())
+    if not is_plain or not fans or len(stated) < len(variances):
         return {}
     if initializer.offsets_biases:
         return {}
