@@ -196,6 +196,19 @@ def test_every_other_setting_is_tuned_on_validation_and_named(tmp_path: Path) ->
     assert not any(row.tuned for row in apart.rows)
 
 
+def test_a_setting_that_runs_leave_out_is_an_arm_named_none(tmp_path: Path) -> None:
+    """A setting that came later is not in the rows of runs that have its default."""
+    plain, normed = (
+        Choice("mlp", (*settings, ("output", "logits")))
+        for settings in ((), (("normalization", "batch"),))
+    )
+    made = [run for network in (plain, normed) for run in runs(4, (0.1,), network=network)]
+    folder = plant(tmp_path / "norm", made, lambda run: Truth(accuracy=0.9))
+    key = "network.normalization"
+    rows = found(folder, arm=[key], against={key: "none"}).rows
+    assert [row.arm for row in rows] == ["none", "batch"]
+
+
 def test_csv_holds_the_numbers_and_the_others_are_escaped(planted: Path) -> None:
     frame = pd.read_csv(io.StringIO(printed(planted, {}, "csv", "ko")))
     expected = as_frame(found(planted))

@@ -28,6 +28,8 @@ FEWEST_SEEDS = 3
 _BY = ("dataset", "network", *keys_about("network", "computing"), "num_steps")
 """What is compared for itself where nothing is said: it is the task, not how it is trained."""
 
+ABSENT = "none"
+
 
 def column_of(key: str) -> str:
     """Return the column of `runs` whose values are those of a key; of a part its label."""
@@ -91,7 +93,8 @@ def with_arms(frames: Frames, contrast: Contrast) -> tuple[pd.DataFrame, str]:
     columns = [column_of(key) for key in contrast.arm]
     # what all arms share says nothing, unless it is all there is
     telling = [column for column in columns if runs[column].nunique(dropna=False) > 1] or columns
-    names = runs[telling].astype(str).agg(" · ".join, axis=1)
+    words = runs[telling].apply(lambda column: column.map(_shown))
+    names = words.agg(" · ".join, axis=1)
     order = list(dict.fromkeys(names))
     runs = runs.assign(arm=pd.Categorical(names, categories=order))
     chosen = runs
@@ -130,8 +133,18 @@ def _meant(runs: pd.DataFrame, key: str, value: Scalar) -> pd.Series[bool]:
     )
 
 
+def _shown(value: object) -> str:
+    """Return a value in an arm's name; a setting that a run does not have is `none`."""
+    return ABSENT if pd.isna(value) else str(value)
+
+
 def _word(value: object) -> str:
-    """Return a value as it is compared: 5, 5.0 and `5` are one."""
+    """Return a value as it is compared: 5, 5.0 and `5` are one, and so are an absent one and none.
+
+    A setting that came later, at its default, is not in the row of a run.
+    """
+    if value is None or pd.isna(value):
+        return ABSENT
     try:
         return f"{float(str(value)):.12g}"
     except ValueError:
