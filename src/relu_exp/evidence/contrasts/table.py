@@ -76,7 +76,8 @@ def _notes(found: Contrasted, origin: str) -> tuple[str, ...]:
     kind, margin = found.metric.kind, found.contrast.margin
     shown = f"{margin:g}×" if found.metric.is_ratio else f"{margin:g}"
     if kind == "accuracy":
-        shown = f"{100 * margin:g} {text('points')}"
+        points = f"{100 * margin:g}"
+        shown = f"{points} {text('point' if points == '1' else 'points')}"
     return (
         text(origin),
         text("how_tuned_updates" if kind == "updates" else "how_tuned_accuracy"),
