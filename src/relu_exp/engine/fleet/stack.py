@@ -14,11 +14,11 @@ from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, gain
 from relu_exp.engine.data.datasets import load, shape_of
 from relu_exp.engine.fleet.fused_mlp import FusedMlp
-from relu_exp.engine.fleet.normalization import Normalization, Statistics, started
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of, learned_sizes
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
 from relu_exp.engine.ops.layout import kept, stacked
+from relu_exp.engine.ops.normalization import Normalization, Statistics, started
 from relu_exp.engine.ops.precision import rounds
 from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS, Output
