@@ -9,6 +9,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from relu_exp.core.registry import Setting
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.networks.registry import ImageShape, Layer, Pass, register
 from relu_exp.engine.ops.samples import Samples
@@ -101,3 +102,59 @@ def small_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
         halved = F.max_pool2d(maps.flatten(0, 1), 2, 2)
         h = halved.reshape(*maps.shape[:2], *halved.shape[1:])
     return net.linear(3, net.dense(2, h.flatten(2).transpose(1, 2)))
+
+
+_STAGES = (8, 16, 32)
+"""Channels of the stages of `small_resnet`; each but the first halves the images."""
+
+
+def _small_resnet_layers(
+    image_shape: ImageShape,
+    num_outputs: int,
+    depth: int,
+    width: int | None,
+    settings: Mapping[str, Any],
+) -> list[Layer]:
+    channels, *sides = image_shape
+    first = _STAGES[0]
+    layers = [Layer((first, channels, 3, 3), positions=math.prod(sides))]
+    into = first
+    for out in _STAGES:
+        if out != into:
+            sides = [-(-side // 2) for side in sides]
+        positions = math.prod(sides)
+        layers += [Layer((out, size, 3, 3), positions=positions) for size in (into, out)]
+        into = out
+    return [*layers, Layer((num_outputs, into))]
+
+
+@register(
+    _small_resnet_layers,
+    reference="He, Zhang, Ren, Sun 2016, CVPR, arXiv:1512.03385: the network for CIFAR-10 of "
+    "section 4.2 with one block a stage, shortcuts A, and half the channels",
+    fixed_depth=7,
+    takes_images=True,
+    normalizes=True,
+    settings={
+        "normalization": Setting(
+            "batch",
+            "of hidden pre-activations, with a learned scale and shift",
+            choices=("none", "batch"),
+        ),
+    },
+    label="small ResNet",
+    label_ko="작은 ResNet",
+)
+def small_resnet(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
+    """A convolution, three blocks of two with a skip connection, and the mean of each channel.
+
+    A block is φ(N(W₂ ∗ φ(N(W₁ ∗ h))) + h). Where it halves the image, the skip takes every second
+    row and column, and zeros for the new channels.
+    """
+    h = net.conv(0, net.images(x), padding=1)
+    for block, out in enumerate(_STAGES):
+        stride = 1 if out == h.shape[2] else 2
+        inner = net.conv(1 + 2 * block, h, 1, stride)
+        skip = F.pad(h[..., ::stride, ::stride], (0, 0, 0, 0, 0, out - h.shape[2]))
+        h = net.conv(2 + 2 * block, inner, 1, skip=skip)
+    return net.linear(7, h.mean((-2, -1)).transpose(1, 2))

@@ -60,8 +60,10 @@ class Pass(Protocol):
     def dense(self, layer: int, h: Tensor | Samples, skip: Tensor | None = None) -> Tensor:
         """Return φ(W h + b + skip), a hidden layer."""
 
-    def conv(self, layer: int, h: Tensor, padding: int = 0) -> Tensor:
-        """Return φ(W ∗ h + b), a hidden layer."""
+    def conv(
+        self, layer: int, h: Tensor, padding: int = 0, stride: int = 1, skip: Tensor | None = None
+    ) -> Tensor:
+        """Return φ(N(W ∗ h + b) + skip), a hidden layer; N where the network `normalizes`."""
 
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
         """Return W h + b, the output layer."""
