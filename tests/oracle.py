@@ -169,11 +169,47 @@ class SmallCnn(nn.Module):
         return out
 
 
+class SmallResNet(nn.Module):
+    """A convolution, then three residual blocks, the last two of which halve the image."""
+
+    def __init__(self, run: RunConfig, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        shape = load(run.dataset).image_shape
+        assert shape is not None
+        self.unflatten = nn.Unflatten(1, shape)
+        is_normalized = run.network.as_dict()["normalization"] == "batch"
+        sizes = [(shape[0], 8, 1), (8, 8, 1), (8, 8, 1), (8, 16, 2), (16, 16, 1)]
+        sizes += [(16, 32, 2), (32, 32, 1)]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 3, stride, padding=1, bias=not is_normalized) for a, b, stride in sizes
+        )
+        norm = nn.BatchNorm2d if is_normalized else nn.Identity
+        self.norms = nn.ModuleList(norm(out) for _, out, _ in sizes)
+        self.phi = MODULES[run.activation.name](run.activation.as_dict())
+        self.last = nn.Linear(32, num_outputs)
+        self.linears = [*self.convs, self.last]
+
+    def forward(self, x: Tensor) -> Tensor:
+        def step(at: int, h: Tensor) -> Tensor:
+            out: Tensor = self.norms[at](self.convs[at](h))
+            return out
+
+        h = self.phi(step(0, self.unflatten(x)))
+        for block in range(3):
+            inner = step(2 + 2 * block, self.phi(step(1 + 2 * block, h)))
+            if block:
+                h = F.pad(h[:, :, ::2, ::2], (0, 0, 0, 0, 0, h.shape[1]))
+            h = self.phi(inner + h)
+        out: Tensor = self.last(h.mean((2, 3)))
+        return out
+
+
 NETWORKS = {
     "mlp": Mlp,
     "residual_mlp": ResidualMlp,
     "document_cnn": DocumentCnn,
     "small_cnn": SmallCnn,
+    "small_resnet": SmallResNet,
 }
 
 
@@ -216,7 +252,7 @@ def train(
                 parameter *= 1 + torch.finfo(torch.float32).eps * noise
     settings = run.optimizer.as_dict()
     decay = settings["weight_decay"]
-    undecayed = (nn.PReLU, nn.BatchNorm1d, nn.LayerNorm)
+    undecayed = (nn.PReLU, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)
     slopes = [p for m in network.modules() if isinstance(m, undecayed) for p in m.parameters()]
     slopes = list(dict.fromkeys(slopes))
     others = [p for p in network.parameters() if all(p is not slope for slope in slopes)]

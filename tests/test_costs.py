@@ -144,6 +144,8 @@ def test_a_network_is_predicted_once_however_many_learning_rates_it_has():
         {"optimizer__momentum": 0.9},
         {"optimizer__weight_decay": 0.1},
         {"network": "residual_mlp"},
+        {"network__normalization": "batch"},
+        {"network__dropout": 0.5},
         {"network": "small_cnn", "depth": 3, "width": None},
     ],
 )

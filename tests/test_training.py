@@ -172,6 +172,27 @@ def test_the_small_cnn_equals_a_lone_module(activation: str, dataset: str) -> No
     assert batch_losses(train_fleet([run]), run.run_id) == pytest.approx(expected, rel=1e-3)
 
 
+RESNET: dict[str, Any] = {
+    "network": "small_resnet",
+    "depth": 7,
+    "width": None,
+    "dataset__num_train": 30,
+    "probe_samples": 7,
+}
+
+
+@pytest.mark.parametrize("dataset", ["mnist5k", "digits"])
+@pytest.mark.parametrize("normalization", ["batch", "none"])
+def test_the_small_resnet_equals_a_lone_module(normalization: str, dataset: str) -> None:
+    keys = RESNET | {"network__normalization": normalization, "dataset": dataset, "batch_size": 4}
+    run = make_run(**keys, num_steps=4)
+    expected, network = oracle.train(run)
+    tables = train_fleet([run])
+    assert batch_losses(tables, run.run_id) == pytest.approx(expected, rel=1e-3)
+    loss, _ = oracle.evaluate(run, network, "test")
+    assert tables["runs"]["final_test_loss"] == [pytest.approx(loss, rel=1e-3)]
+
+
 BINARY: dict[str, Any] = {"dataset": "moons", "activation": "tanh", "num_steps": 30}
 
 CNN: dict[str, Any] = {
@@ -215,6 +236,7 @@ FLEETS: list[list[dict[str, Any]]] = [
     [{"network__dropout": 0.5, "width": 13, "seed": s} for s in (0, 0, 1)],
     [CNN | {"activation": "tanh", "batch_size": 3, "seed": seed} for seed in (0, 0, 1)],
     [CNN | {"dataset": "digits", "batch_size": 3, "seed": seed} for seed in (0, 0, 1)],
+    [RESNET | {"dataset": "digits", "batch_size": 3, "seed": seed} for seed in (0, 0, 1)],
 ]
 
 

@@ -66,7 +66,7 @@ _SYNONYMS = {
     "zero": ("zeros",),
     "default": ("torch_default",),
     "cnn": ("small_cnn",),
-    "resnet": ("residual_mlp",),
+    "resnet": ("small_resnet", "residual_mlp"),
     "rms": ("rmsprop",),
 }
 """What people type → the names that it may have here."""

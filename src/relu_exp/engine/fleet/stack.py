@@ -14,11 +14,11 @@ from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, gain
 from relu_exp.engine.data.datasets import load, shape_of
 from relu_exp.engine.fleet.fused_mlp import FusedMlp
-from relu_exp.engine.fleet.normalization import Normalization, Statistics, started
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of, learned_sizes
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
 from relu_exp.engine.ops.layout import kept, stacked
+from relu_exp.engine.ops.normalization import Normalization, Statistics, started
 from relu_exp.engine.ops.precision import rounds
 from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS, Output
@@ -205,12 +205,9 @@ class _Pass:
         return self._activate(layer, z if skip is None else z + skip)
 
     def normalized(self, layer: int, h: Tensor | Samples) -> Tensor:
-        norm, W, b = self.stack.normalization, self.stack.weights[layer], self.stack.biases[layer]
+        norm = self.stack.normalization
         assert norm is not None
-        if norm.kind == "batch":
-            # β takes the bias's place: its gradient would be rounding, which Adam makes steps of
-            b = b * 0
-        z = linear(h, W, b, self.fused_update)
+        z = linear(h, self.stack.weights[layer], self._bias(layer), self.fused_update)
         a = self._activate(layer, norm(layer, z, self.statistics))
         if self.on_activation is not None:
             self.on_activation(a)
@@ -223,11 +220,18 @@ class _Pass:
         stays = self.noise(self.num_layers + layer, h.shape) >= share
         return h * stays / (1 - share)
 
-    def conv(self, layer: int, h: Tensor, padding: int = 0) -> Tensor:
-        W, b = self.stack.weights[layer], self.stack.biases[layer]
-        z = conv2d(h, W, b, padding).transpose(1, 2)
+    def conv(
+        self, layer: int, h: Tensor, padding: int = 0, stride: int = 1, skip: Tensor | None = None
+    ) -> Tensor:
+        W, b, norm = self.stack.weights[layer], self._bias(layer), self.stack.normalization
+        z = conv2d(h, W, b, padding, stride).transpose(1, 2)
         runs, channels, *places = z.shape
-        a = self._activate(layer, z.reshape(runs, channels, -1))
+        z = z.reshape(runs, channels, -1)
+        if norm is not None:
+            z = norm(layer, z, self.statistics)
+        if skip is not None:
+            z = z + skip.transpose(1, 2).reshape(z.shape)
+        a = self._activate(layer, z)
         return a.reshape(runs, channels, *places).transpose(1, 2)
 
     def sequence(self, x: Samples) -> Tensor:
@@ -241,6 +245,15 @@ class _Pass:
 
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
         return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.fused_update)
+
+    def _bias(self, layer: int) -> Tensor:
+        """Return the bias of a hidden layer that may be normalized.
+
+        Under a batch normalization β takes its place: the bias's own gradient would be rounding,
+        which Adam makes steps of.
+        """
+        norm, b = self.stack.normalization, self.stack.biases[layer]
+        return b * 0 if norm is not None and norm.kind == "batch" else b
 
     def _activate(self, layer: int, z: Tensor) -> Tensor:
         learned = dict(self.stack.slope_of(layer))

@@ -223,7 +223,7 @@ def dense(
     return result
 
 
-def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int, stride: int = 1) -> Tensor:
     """Return the convolutions of a fleet: (runs, samples, out, height, width).
 
     Args:
@@ -231,16 +231,17 @@ def conv2d(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
         W: (runs, out, in, kernel, kernel).
         b: (runs, out, 1).
         padding: zeros added on each side.
+        stride: positions from one application of the kernel to the next.
     """
     convolve = grouped_convolution if h.is_cuda else convolutions
     if not rounds():
-        return convolve(h, W, b[:, :, 0], padding)
+        return convolve(h, W, b[:, :, 0], padding, stride)
     # biases are added in float32, and their gradients are sums in float32
-    z = convolve(rounded(h), rounded(W), torch.zeros_like(b[:, :, 0]), padding)
+    z = convolve(rounded(h), rounded(W), torch.zeros_like(b[:, :, 0]), padding, stride)
     return with_rounded_grad(z) + b[:, None, :, :, None]
 
 
-def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int, stride: int = 1) -> Tensor:
     """Return the convolutions of `conv2d` with biases (runs, out), computed run by run.
 
     On a CPU, a grouped convolution is faster for small maps and slower for large ones, and a run's
@@ -248,15 +249,18 @@ def convolutions(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
     """
     runs = zip(h, W, b, strict=True)
     return torch.stack(
-        [aligned(F.conv2d(aligned(x), aligned(w), bias, padding=padding)) for x, w, bias in runs]
+        [
+            aligned(F.conv2d(aligned(x), aligned(w), bias, stride=stride, padding=padding))
+            for x, w, bias in runs
+        ]
     )
 
 
-def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int) -> Tensor:
+def grouped_convolution(h: Tensor, W: Tensor, b: Tensor, padding: int, stride: int = 1) -> Tensor:
     """Return what `convolutions` returns, computed as one convolution with a group per run."""
     runs, samples, channels, *places = h.shape
     x = h.transpose(0, 1).reshape(samples, runs * channels, *places)
-    z = F.conv2d(x, W.flatten(0, 1), b.flatten(), padding=padding, groups=runs)
+    z = F.conv2d(x, W.flatten(0, 1), b.flatten(), stride, padding, groups=runs)
     return z.reshape(samples, runs, -1, *z.shape[2:]).transpose(0, 1)
 
 
