@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from planted_layers import write_learning
 
 from relu_exp.core.schema import HISTOGRAM_BINS, Choice
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.page import explorer
-from relu_exp.evidence.page.compression import (
+from relu_exp.evidence.explorer import packing
+from relu_exp.evidence.explorer.compression import (
     MISSING,
     OVERFLOW,
     ZERO,
@@ -22,7 +23,9 @@ from relu_exp.evidence.page.compression import (
     real_codes,
     share_codes,
 )
-from relu_exp.evidence.page.explorer import QUANTITIES, explorer_data
+from relu_exp.evidence.explorer.packing import QUANTITIES, explorer_data
+from relu_exp.evidence.report import explorer_section as section
+from relu_exp.evidence.report.pages import asset
 
 import synthetic
 
@@ -58,6 +61,12 @@ def place(packed: dict[str, Any], *choice: str) -> tuple[list[int], list[int]]:
     wanted = [values.index(each) for values, each in zip(packed["values"], choice, strict=True)]
     (row,) = [row for row in packed["settings"] if row[: len(wanted)] == wanted]
     return row[len(wanted) :], packed["steps"][row[len(wanted) + 3]]
+
+
+def test_every_word_that_the_explorer_asks_for_is_its_own() -> None:
+    for name in (*section.BASE, *section.SCRIPTS):
+        for key in re.findall(r'\bword\("(\w+)"[,)]', asset(name, section.PACKAGE)):
+            assert key in section.EXPLORER_WORDS, f"{name}: {key}"
 
 
 def test_only_what_was_run_has_an_entry(packed: dict[str, Any]) -> None:
@@ -149,10 +158,10 @@ def test_what_activations_learn_is_a_quantity_of_those_that_learn(tmp_path: Path
 def test_what_does_not_fit_goes_without_histograms_and_then_is_named(
     root: Path, packed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explorer, "MOST_BYTES", len(packed["data"]) - 1)
+    monkeypatch.setattr(packing, "MOST_BYTES", len(packed["data"]) - 1)
     (smaller,) = explorer_data(root)["experiments"]
     assert smaller["kinds"] == ["activation"]
-    monkeypatch.setattr(explorer, "MOST_BYTES", 10)
+    monkeypatch.setattr(packing, "MOST_BYTES", 10)
     assert explorer_data(root)["left_out"] == ["default"]
 
 

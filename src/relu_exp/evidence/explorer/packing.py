@@ -21,9 +21,9 @@ from relu_exp.evidence.data.derived import learned_quantities
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.data.labels import axis_name, korean_label
 from relu_exp.evidence.data.language import language
+from relu_exp.evidence.explorer.compression import CODES, Array, Stream, log_codes
+from relu_exp.evidence.explorer.grouped_rows import Positions, Rows, mean
 from relu_exp.evidence.figures.style import levels, looks, plain
-from relu_exp.evidence.page.compression import CODES, Array, Stream, log_codes
-from relu_exp.evidence.page.grouped_rows import Positions, Rows, mean
 
 __all__ = ["CURVES", "QUANTITIES", "explorer_data"]
 

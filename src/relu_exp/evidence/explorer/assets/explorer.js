@@ -218,6 +218,3 @@
   }).observe($("#sides"));
   restore();
 })();
-
-setLanguage(root.lang);
-State.show();
