@@ -98,7 +98,7 @@ def test_text_from_outside_stays_text(page: str) -> None:
     assert "<script>alert" not in page
     assert "<img src=x" not in page
     assert "<b>fails" not in page
-    titles = [experiment["title"] for experiment in embedded(page, "runs")["experiments"]]
+    titles = [experiment["title"] for experiment in embedded(page, "explored")["experiments"]]
     assert HOSTILE in titles
 
 

@@ -23,7 +23,14 @@ EXPLORER_WORDS: Mapping[str, Text] = texts_of(PACKAGE, "words.yaml")
 STYLES = ("explorer.css",)
 BASE = ("base.js", "state.js")
 """What the scripts of a page use too."""
-SCRIPTS = ("chart.js", "explorer_data.js", "explorer_view.js", "explorer.js")
+SCRIPTS = (
+    "chart.js",
+    "explorer_data.js",
+    "explorer_histograms.js",
+    "explorer_view.js",
+    "explorer_save.js",
+    "explorer.js",
+)
 """Loaded in this order; the first lines of each name what it uses of the scripts before it."""
 
 
