@@ -123,13 +123,11 @@ def _fitted(
     axes = [*MAIN, *(["variant"] if varying else [])]
     groups = runs.groupby(axes, observed=True, sort=False, dropna=False)
     runs = runs.assign(setting=groups.ngroup())
-    probes = frames.read(
-        "layers", run_ids=runs["run_id"], columns=["run_id", "step", "layer"],
-        quantity=["activation_std"],
-    )  # fmt: skip
-    probes = probes.drop_duplicates(["run_id", "step"])[["run_id", "step"]]
+    where = {"run_ids": runs["run_id"], "columns": ["run_id", "step"]}
+    probes = frames.read("layers", **where, quantity=["activation_std"]).drop_duplicates()
+    histograms = frames.read("histograms", **where, kind=["activation"])
     for choice in choices(runs, axes, probes, every_setting=every_setting):
-        if expected_bytes(choice, runs, probes) > FAR_TOO_LARGE * most_bytes:
+        if expected_bytes(choice, runs, histograms) > FAR_TOO_LARGE * most_bytes:
             continue
         found = _experiment(frames, name, runs, axes, varying, choice)
         if len(found["data"]) <= most_bytes:

@@ -70,14 +70,16 @@ def choices(
         yield choice
 
 
-def expected_bytes(choice: Choice, runs: pd.DataFrame, probes: pd.DataFrame) -> int:
-    """Return about how many bytes a choice takes, before its tables are read; see `choices`."""
-    rows = probes if choice.steps is None else probes[probes["step"].isin(choice.steps)]
-    counted = rows["run_id"].astype(str).value_counts()
+def expected_bytes(choice: Choice, runs: pd.DataFrame, histograms: pd.DataFrame) -> int:
+    """Return about how many bytes a choice takes, before its tables are read; see `choices`.
+
+    `histograms` has a row (`run_id`, `step`) for each histogram of activations.
+    """
+    is_kept = histograms["step"].isin(choice.steps) if choice.steps is not None else slice(None)
+    counts = histograms.loc[is_kept, "run_id"].astype(str).value_counts()
     kept = runs[runs["setting"].isin(choice.settings)]
-    layers = kept["run_id"].map(counted).fillna(0) * kept["depth"]
-    num_layers = layers.groupby(kept["setting"]).max().sum()
-    return int(BYTES * max(1, len(choice.kinds)) * num_layers)
+    largest = kept["run_id"].map(counts).fillna(0).groupby(kept["setting"]).max().sum()
+    return int(BYTES * len(choice.kinds) * largest)
 
 
 def evenly(values: Sequence[Any], at_most: int) -> list[Any]:
