@@ -43,7 +43,8 @@ EVERY_LABEL = "() => [...document.querySelectorAll('.side .panels text, .side .c
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the results of a sweep of one's own, with its report."""
     folder = tmp_path_factory.mktemp("results") / "own"
-    synthetic.write(folder, RUNS, title="My <b>sweep</b>", title_ko="내 실험")
+    titles = {"title": "My <b>sweep</b>", "title_ko": "내 실험"}
+    synthetic.write(folder, RUNS, figures=["loss_curves"], **titles)
     build(folder)
     return folder
 
@@ -379,7 +380,7 @@ def test_a_report_says_what_it_left_out(
 
 def test_a_report_without_histograms_has_no_explorer(tmp_path: Path) -> None:
     runs = synthetic.configs(("relu",), (HE,), (2,), (0.1,), (0, 1), probe_steps=())
-    synthetic.write(tmp_path / "bare", runs)
+    synthetic.write(tmp_path / "bare", runs, figures=["loss_curves"])
     built = build(tmp_path / "bare")
     assert "explorer" not in built.html.read_text()
     assert "explorer" not in built.markdown.read_text()

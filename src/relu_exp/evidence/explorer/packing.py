@@ -123,9 +123,10 @@ def _fitted(
     axes = [*MAIN, *(["variant"] if varying else [])]
     groups = runs.groupby(axes, observed=True, sort=False, dropna=False)
     runs = runs.assign(setting=groups.ngroup())
-    where = {"run_ids": runs["run_id"], "columns": ["run_id", "step"]}
-    probes = frames.read("layers", **where, quantity=["activation_std"]).drop_duplicates()
-    histograms = frames.read("histograms", **where, kind=["activation"])
+    ids, columns = runs["run_id"].tolist(), ["run_id", "step"]
+    probes = frames.read("layers", run_ids=ids, columns=columns, quantity=["activation_std"])
+    probes = probes.drop_duplicates()
+    histograms = frames.read("histograms", run_ids=ids, columns=columns, kind=["activation"])
     for choice in choices(runs, axes, probes, every_setting=every_setting):
         if expected_bytes(choice, runs, histograms) > FAR_TOO_LARGE * most_bytes:
             continue

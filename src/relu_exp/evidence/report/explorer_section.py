@@ -1,7 +1,7 @@
 """The explorer as a part of a page: its HTML, its data, and the scripts and styles it needs.
 
-A page puts `html` where it stands, `words` and `runs` in script elements of these ids, `base`
-before its own scripts and `script` after them.
+A page puts `html` where it stands, its words and `runs` in script elements with the ids `words` and
+`explored`, `base` before its own scripts and `script` after them.
 """
 
 from __future__ import annotations
