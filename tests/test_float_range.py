@@ -31,9 +31,9 @@ from relu_exp.engine.probes.measurements import (
 )
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.explorer.compression import log_codes
 from relu_exp.evidence.export import export
 from relu_exp.evidence.figures import draw
-from relu_exp.evidence.page.compression import log_codes
 from relu_exp.results.store import Store
 
 import synthetic

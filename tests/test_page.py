@@ -98,7 +98,7 @@ def test_text_from_outside_stays_text(page: str) -> None:
     assert "<script>alert" not in page
     assert "<img src=x" not in page
     assert "<b>fails" not in page
-    titles = [experiment["title"] for experiment in embedded(page, "runs")["experiments"]]
+    titles = [experiment["title"] for experiment in embedded(page, "explored")["experiments"]]
     assert HOSTILE in titles
 
 
@@ -160,7 +160,7 @@ def test_every_word_is_in_both_languages_with_the_same_places() -> None:
 
 
 def test_every_word_that_the_scripts_ask_for_exists() -> None:
-    for name in page_module.SCRIPTS:
+    for name in (*page_module.SCRIPTS, page_module.LAST_SCRIPT):
         script = asset(name, page_module.__package__)
         for key in re.findall(r'\bword\("(\w+)"[,)]', script):
             assert key in WORDS, f"{name}: {key}"

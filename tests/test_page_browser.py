@@ -9,6 +9,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from planted_layers import write_learning
 
 from relu_exp.cli import main
-from relu_exp.evidence.page import explorer
+from relu_exp.evidence.explorer import packing
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.report.verdict_pages import build
 
@@ -243,13 +244,15 @@ def test_what_was_not_run_is_greyed_and_the_nearest_is_offered(reader: Reader) -
 def test_histograms_that_do_not_fit_are_not_called_unmeasured(
     browser: Any, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = explorer._experiment
-    monkeypatch.setattr(explorer, "_experiment", lambda frames, name, _: whole(frames, name, ()))
+    whole = packing.choices
+    monkeypatch.setattr(
+        packing, "choices", lambda *args, **more: [replace(next(whole(*args, **more)), kinds=())]
+    )
     root = Path(shutil.copytree(results, tmp_path / "results"))
     assert main(["report", str(root)]) == 0
     page = Reader(browser, root).open()
     panel = page.locator(".side .panel").first
-    assert panel.locator(".outside").inner_text().startswith("left out to keep the page small")
+    assert panel.locator(".outside").text_content().startswith("left out to keep the page small")
     page.context.close()
 
 

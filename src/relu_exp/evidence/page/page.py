@@ -12,13 +12,11 @@ system has no Korean font; a test keeps all Korean words within these syllables.
 from __future__ import annotations
 
 import base64
-import json
 import re
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -26,14 +24,15 @@ from markupsafe import Markup
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.verdicts import VerdictName
 from relu_exp.evidence.data.language import LANGUAGES, check_language
+from relu_exp.evidence.explorer.packing import explorer_data
 from relu_exp.evidence.figures import FIGURES
 from relu_exp.evidence.page.answers import answer
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
-from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.words import WORDS
+from relu_exp.evidence.report.explorer_section import ExplorerSection, as_json
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
 from relu_exp.evidence.report.looks import standardized
 from relu_exp.evidence.report.overview import Picture as Drawn
@@ -43,18 +42,10 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css", "explorer.css")
-SCRIPTS = (
-    "state.js",
-    "page.js",
-    "table.js",
-    "pictures.js",
-    "chart.js",
-    "explorer_data.js",
-    "explorer_view.js",
-    "explorer.js",
-)
-"""Loaded in this order; the first lines of each name what it uses of the scripts before it."""
+STYLES = ("page.css", "overview.css", "claims.css")
+SCRIPTS = ("page.js", "table.js", "pictures.js")
+"""Loaded in this order, after the base and before the explorer's."""
+LAST_SCRIPT = "start.js"
 
 
 SURPRISE: tuple[VerdictName, ...] = (
@@ -80,6 +71,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     claims = [one for _, _, part in judged.words["groups"] for one in part]
     pictures = _pictures(root, claims) | _overview_pictures(root, judged.words["overview"])
     explorer = explorer_data(root, opened=judged.evidence.at)
+    section = ExplorerSection.of(explorer, language)
     explored = {experiment["id"] for experiment in explorer["experiments"]}
     words = {
         **judged.words,
@@ -107,13 +99,18 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "document_title": title_of,
         "known_documents": DOCUMENTS,
         "most_run_ids": MOST_RUN_IDS,
-        "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
-        "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
+        "style": _joined([asset(name, __package__) for name in STYLES], section.style),
+        "script": _joined(
+            [section.base, *(asset(name, __package__) for name in SCRIPTS)],
+            section.script,
+            asset(LAST_SCRIPT, __package__),
+        ),
+        "explorer": section.html,
         "font": hangul_font(),
         "data": {
-            "words": _json(WORDS),
-            "pictures": _json({path: picture.compressed for path, picture in pictures.items()}),
-            "explorer": _json(explorer),
+            "words": as_json(WORDS),
+            "pictures": as_json({path: picture.compressed for path, picture in pictures.items()}),
+            "explorer": section.runs,
         },
     }
     target = root / "report.html"
@@ -126,12 +123,8 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     return target
 
 
-def _json(value: Any) -> Markup:
-    """Return JSON that is safe in a script element: no text in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # noqa: S704 - escaped above
+def _joined(first: Sequence[Markup], *rest: Markup) -> Markup:
+    return Markup("\n").join([*first, *rest])
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,16 @@ from relu_exp.evidence.contrasts.table import Table, table_of
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.frames import Frames, Open, find_results
 from relu_exp.evidence.data.labels import axis_name
-from relu_exp.evidence.data.language import current_language
+from relu_exp.evidence.data.language import current_language, in_language
 from relu_exp.evidence.data.language import language as writing_in
+from relu_exp.evidence.explorer.packing import experiment_data
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.contrasts import contrast_of_results
 from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.limits import ALL_FIGURES
 from relu_exp.evidence.figures.slices import redraw_command, with_pairs
 from relu_exp.evidence.report import summary
+from relu_exp.evidence.report.explorer_section import EXPLORER_WORDS, ExplorerSection, as_json
 from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.words import text
 from relu_exp.results.atomic import put_folder
@@ -46,6 +48,10 @@ MOST_FIGURES = 100
 """Kinds of figures in one report; the package has about twenty."""
 CONTRAST = "contrast_forest"
 """The figure that every report has whose runs have two arms and enough seeds."""
+MOST_BYTES = 5_400_000
+"""Of figures and explorer in a page of six megabytes."""
+MOST_EXPLORED = 2_500_000
+"""Of the explorer's data."""
 SMALL_TABLE = 16
 """Rows that fit on a terminal."""
 MOST_LINES = 60
@@ -112,6 +118,7 @@ def _build(results: Path, reload_seconds: int, all_figures: bool) -> Built:
             words = _words(frames, shown, skipped)
             words["redraw"] += f" {ALL_FIGURES}" if all_figures else ""
             words |= {"reload_seconds": reload_seconds, "reload_script": asset("reload.js")}
+            words |= _explorer(frames, shown, goes_on=reload_seconds > 0)
             for name in ("report.html", "report.md"):
                 (unfinished / name).write_text(render(name, words), encoding="utf-8")
             _move(unfinished, results)
@@ -274,6 +281,29 @@ def _words(
         "num_seeds": int(runs["seed"].nunique()),
         "num_parts": int(runs["part"].nunique()),
         "most_run_ids": MOST_RUN_IDS,
+    }
+
+
+def _explorer(frames: Frames, shown: Sequence[_Shown], *, goes_on: bool) -> dict[str, Any]:
+    """Return the explorer of the layers for the templates, where histograms were measured.
+
+    It takes the room that the figures leave. While training goes on the page is written often, and
+    goes without.
+    """
+    room = min(MOST_BYTES - sum(len(one.svg) for one in shown), MOST_EXPLORED)
+    data = None if goes_on else experiment_data(frames, room)
+    note = ""
+    if goes_on and not frames.runs.empty and frames.has("histograms"):
+        note = in_language(EXPLORER_WORDS["at_the_end"])
+    elif data and data["left_out"]:
+        note = in_language(EXPLORER_WORDS["no_room"])
+    has_it = data is not None and not note
+    return {
+        "explorer": ExplorerSection.of(data, current_language()) if data and has_it else None,
+        "explorer_words": as_json(EXPLORER_WORDS) if has_it else "",
+        "explorer_style": asset("explorer_report.css"),
+        "explorer_note": note,
+        "explorer_link": in_language(EXPLORER_WORDS["in_report"]) if has_it else "",
     }
 
 

@@ -1,15 +1,4 @@
-// Language, theme, words and copied commands.
-const $ = (selector, within = document) => within.querySelector(selector);
-const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
-const root = document.documentElement;
-const WORDS = JSON.parse($("#words").textContent);
-const language = () => (root.lang === "ko" ? 1 : 0);
-
-/** A word of the page in its language, with {n} and the like filled in. */
-const word = (key, fill = {}) =>
-  WORDS[key][language()].replace(/\{(\w+)\}/g, (whole, name) => fill[name] ?? whole);
-
-const onLanguage = [];
+// Language, theme and copied commands.
 const setLanguage = (name) => {
   root.lang = name;
   $("#language").value = name;
@@ -36,22 +25,6 @@ const setTheme = (name) => {
 $("#theme").value = root.dataset.theme || "auto";
 $("#theme").addEventListener("change", (event) => setTheme(event.target.value));
 
-const announce = (text) => { $("#announce").textContent = text; };
-
-const copy = async (text) => {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
-};
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button.copy");
   if (!button) return;

@@ -1,10 +1,4 @@
 // Pictures are embedded once and deflated: they are unpacked when they come near the window.
-const inflate = async (base64) => {
-  const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
-};
-
 (() => {
   const packed = JSON.parse($("#pictures").textContent), unpacked = new Map();
   const address = (path) => {

@@ -44,10 +44,10 @@ const Chart = (() => {
     triangle: "M0-3.6 3.4 2.6H-3.4z", diamond: "M0-4 4 0 0 4-4 0z",
   };
 
-  /** Draw series over x into a box. `y` and `x` are [low, high]; with `log` y is a decade.
+  /** Series over x, as an SVG of a width. `y` and `x` are [low, high]; with `log` y is a decade.
    *  A point without a value breaks the line: nothing is drawn where nothing was measured. */
-  const lines = (box, { series, x, y, log, share, xLabel, label, cursor }) => {
-    const width = Math.max(200, box.clientWidth), svg = make("svg", { width, height: HEIGHT, role: "img", "aria-label": label });
+  const lines = (width, { series, x, y, log, share, xLabel, label, cursor }) => {
+    const svg = make("svg", { width, height: HEIGHT, role: "img", "aria-label": label });
     const across = (value) => LEFT + (value - x[0]) / ((x[1] - x[0]) || 1) * (width - LEFT - RIGHT);
     const up = (value) => {
       const place = ((log ? Math.log10(value) : value) - y[0]) / ((y[1] - y[0]) || 1);
@@ -64,7 +64,7 @@ const Chart = (() => {
     }
     svg.append(make("text", { class: "tick", x: width - RIGHT, y: HEIGHT - 5, "text-anchor": "end" }, xLabel));
     if (cursor !== undefined) svg.append(make("line", { class: "cursor", x1: across(cursor), x2: across(cursor), y1: TOP - 4, y2: HEIGHT - BOTTOM }));
-    let legend = LEFT;
+    let legend = 4;
     for (const { name, points, look, mark } of series) {
       const known = points.map(([place, value]) => [place, value, value !== null && (!log || value > 0)]);
       let path = "", pen = "M";
@@ -83,9 +83,9 @@ const Chart = (() => {
       if (mark) svg.append(make("path", { class: "mark " + look, d: MARKS[mark], transform: `translate(${legend + 10} 10)` }));
       const text = make("text", { class: "legend", x: legend + 25, y: 14 }, name);
       svg.append(text);
-      legend += 40 + [...name].reduce((sum, sign) => sum + (sign > "\u1100" ? 11 : 6), 0);
+      legend += 36 + [...name].reduce((sum, sign) => sum + (sign > "\u1100" ? 11 : 5.8), 0);
     }
-    box.replaceChildren(svg);
+    return svg;
   };
-  return { lines, plain, percent, make };
+  return { lines, plain, percent, make, linearTicks, HEIGHT };
 })();

@@ -1,8 +1,8 @@
 """The explorer's data: what real runs measured, averaged over seeds and compressed for a browser.
 
 Nothing is interpolated: a setting that was not run has no entry. Numbers are 16-bit integers
-(thousandths of a decade, ten-thousandths for shares, float16 for what is learned), histograms 8-bit
-square roots of shares; `explorer_data.js` reads them back.
+(thousandths of a decade, ten-thousandths for shares, float16 for what is learned) or float32, for
+means; the ten-thousandths of a histogram sum to 10,000. `explorer_data.js` reads them back.
 """
 
 from __future__ import annotations
@@ -15,20 +15,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from relu_exp.core.run_keys import RUN_KEYS, keys_about
 from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.evidence.data.derived import learned_quantities
 from relu_exp.evidence.data.frames import Frames, Open, find_results
-from relu_exp.evidence.data.labels import axis_name, korean_label
-from relu_exp.evidence.data.language import language
-from relu_exp.evidence.figures.style import levels, looks, plain
-from relu_exp.evidence.page.compression import CODES, Array, Stream, log_codes
-from relu_exp.evidence.page.grouped_rows import Positions, Rows, mean
+from relu_exp.evidence.explorer.bounds import bounds_by_label
+from relu_exp.evidence.explorer.compression import CODES, Array, Stream, log_codes, whole_codes
+from relu_exp.evidence.explorer.grouped_rows import Positions, Rows, mean
+from relu_exp.evidence.explorer.settings import (
+    MAIN,
+    facts,
+    facts_ko,
+    plain_text,
+    seed_ranges,
+    values_of,
+    variant_words,
+    variants_ko,
+    varying_columns,
+)
+from relu_exp.evidence.explorer.thinning import Choice, choices, expected_bytes
+from relu_exp.evidence.figures.style import looks
 
-__all__ = ["CURVES", "QUANTITIES", "explorer_data"]
+__all__ = ["CURVES", "QUANTITIES", "experiment_data", "explorer_data"]
 
 QUANTITIES = {
+    "activation_mean": "float",
     "activation_std": "log",
+    "preactivation_mean": "float",
+    "preactivation_std": "log",
     "activation_grad_norm": "log",
     "dead_fraction": "share",
     "zero_fraction": "share",
@@ -44,27 +57,17 @@ CURVES = {
     ("validation", "loss"): "log",
     ("validation", "accuracy"): "share",
 }
-MAIN = ("activation_label", "initializer_label", "depth", "learning_rate")
-SPOKEN = {
-    "network_label": "",
-    "dataset_label": "",
-    "optimizer_label": "",
-    **{
-        name: RUN_KEYS[name].phrase
-        for name in keys_about("network", "training", "measuring", "computing")
-        if name not in MAIN and not RUN_KEYS[name].is_schedule
-    },
-}
-"""What may tell settings apart that agree in all main axes, and how it is said."""
-MOST_BYTES = 5_500_000
-"""Limit of all compressed data: a page of ten megabytes also holds its pictures and its text."""
+MOST_BYTES = 4_000_000
+"""Limit of all compressed data: a page of six megabytes also holds its pictures and its text."""
+FAR_TOO_LARGE = 4
+"""Nothing is read of what is expected to be so many times larger than there is room for."""
 
 
 def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open) -> dict[str, Any]:
     """Return what the explorer embeds of every experiment below `root` that probed its layers.
 
     An experiment that does not fit beside the others goes without histograms of pre-activations,
-    then without any, and is at last left out and named.
+    then without some steps, then without any histogram, and is at last left out and named.
     """
     folders = sorted(find_results(root), key=lambda folder: (folder.name != first, folder.name))
     experiments: list[dict[str, Any]] = []
@@ -74,15 +77,31 @@ def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open
         frames = opened(folder)
         if frames.runs.empty or not frames.has("layers"):
             continue
-        for kinds in (tuple(HISTOGRAM_BINS), ("activation",), ()):
-            found = _experiment(frames, folder.name, kinds)
-            if len(found["data"]) <= bytes_left:
-                break
-        else:
+        found = _fitted(frames, folder.name, bytes_left, every_setting=True)
+        if found is None:
             left_out.append(folder.name)
             continue
         bytes_left -= len(found["data"])
         experiments.append(found)
+    return _embedded(experiments, left_out)
+
+
+def experiment_data(frames: Frames, most_bytes: int) -> dict[str, Any] | None:
+    """Return what the explorer embeds of one experiment, or None where it has no histograms.
+
+    What does not fit is left out: histograms of pre-activations, then some steps, then settings; at
+    last the experiment itself, which is then named in `left_out`.
+    """
+    if frames.runs.empty or not frames.has("layers") or not frames.has("histograms"):
+        return None
+    name = frames.root.name
+    found = _fitted(frames, name, most_bytes, every_setting=False)
+    if found is None:
+        return _embedded([], [name])
+    return _embedded([found], []) if found["settings"] else None
+
+
+def _embedded(experiments: list[dict[str, Any]], left_out: list[str]) -> dict[str, Any]:
     return {
         "experiments": experiments,
         "left_out": left_out,
@@ -94,41 +113,89 @@ def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open
     }
 
 
-def _experiment(frames: Frames, name: str, kinds: Sequence[str]) -> dict[str, Any]:
+def _fitted(
+    frames: Frames, name: str, most_bytes: int, *, every_setting: bool
+) -> dict[str, Any] | None:
+    """Return as much of an experiment as fits into so many bytes, or None."""
     runs = frames.runs[frames.runs["status"] != "failed"].reset_index(drop=True)
-    varying = _varying(runs)
-    runs = runs.assign(variant=[_variant(row, varying) for row in runs.to_dict("records")])
+    varying = varying_columns(runs)
+    runs = runs.assign(variant=[variant_words(row, varying) for row in runs.to_dict("records")])
     axes = [*MAIN, *(["variant"] if varying else [])]
+    groups = runs.groupby(axes, observed=True, sort=False, dropna=False)
+    runs = runs.assign(setting=groups.ngroup())
+    ids, columns = runs["run_id"].tolist(), ["run_id", "step"]
+    probes = frames.read("layers", run_ids=ids, columns=columns, quantity=["activation_std"])
+    probes = probes.drop_duplicates()
+    histograms = frames.read("histograms", run_ids=ids, columns=columns, kind=["activation"])
+    for choice in choices(runs, axes, probes, every_setting=every_setting):
+        if expected_bytes(choice, runs, histograms) > FAR_TOO_LARGE * most_bytes:
+            continue
+        found = _experiment(frames, name, runs, axes, varying, choice)
+        if len(found["data"]) <= most_bytes:
+            return {**found, "omitted": _omitted(runs, axes, probes, choice)}
+    return None
+
+
+def _omitted(
+    runs: pd.DataFrame, axes: Sequence[str], probes: pd.DataFrame, choice: Choice
+) -> dict[str, list[str]]:
+    """Return what a choice leaves out, in words: kinds of histograms, steps, values of axes."""
+    kept = runs[runs["setting"].isin(choice.settings)]
+    steps = sorted({*probes["step"]} - {*(choice.steps or probes["step"])})
+    gone = {
+        axis.removesuffix("_label"): [
+            value for value in values_of(runs, axis) if value not in values_of(kept, axis)
+        ]
+        for axis in axes
+    }
+    kinds = [kind for kind in HISTOGRAM_BINS if kind not in choice.kinds]
+    found = {"kind": kinds, "step": [f"{step}" for step in steps], **gone}
+    return {name: values for name, values in found.items() if values}
+
+
+def _experiment(
+    frames: Frames,
+    name: str,
+    every: pd.DataFrame,
+    axes: Sequence[str],
+    varying: Sequence[str],
+    choice: Choice,
+) -> dict[str, Any]:
+    runs = every[every["setting"].isin(choice.settings)].reset_index(drop=True)
     learned = learned_quantities(frames, runs["run_id"])[:MOST_LEARNED]
     codes = {**QUANTITIES, **dict.fromkeys(learned, "real")}
-    values = {axis: _values(runs, axis) for axis in axes}
+    values = {axis: values_of(runs, axis) for axis in axes}
     steps: list[list[int]] = []
+    seeds: list[str] = []
     stream, settings = Stream(), []
     # one activation at a time: all histograms at once would need much memory
     for _, part in runs.groupby("activation_label", observed=True, sort=False):
-        found = list(part.groupby(axes, observed=True, sort=False, dropna=False))
-        tables = _Tables.read(frames, [group for _, group in found], kinds, codes)
+        found = list(part.groupby(list(axes), observed=True, sort=False, dropna=False))
+        tables = _Tables.read(frames, [group for _, group in found], choice, codes)
         for number, (key, group) in enumerate(found):
             indices = [
-                values[axis].index(_text(value)) for axis, value in zip(axes, key, strict=True)
+                values[axis].index(plain_text(value)) for axis, value in zip(axes, key, strict=True)
             ]
             # networks that diverged before their first probe, or had none, show nothing
             if len(tables.layers.at(number)["step"]):
-                settings.append([*indices, *_pack(stream, steps, tables, number, group, codes)])
+                packed = _pack(stream, steps, tables, number, group, codes)
+                settings.append([*indices, *packed, _index(seeds, seed_ranges(group["seed"]))])
     colors = {str(label): look.color for label, look in looks(runs).items()}
     return {
         "id": name,
         "title": str(frames.manifest.get("title") or name),
         "title_ko": str(frames.manifest.get("title_ko") or frames.manifest.get("title") or name),
-        "facts": _facts(runs, varying),
-        "facts_ko": _facts_ko(runs, varying),
+        "facts": facts(runs, varying),
+        "facts_ko": facts_ko(runs, varying),
         "axes": [axis.removesuffix("_label") for axis in axes],
         "values": [values[axis] for axis in axes],
         "colors": [colors[label] for label in values["activation_label"]],
-        "korean": frames.korean,
-        "kinds": list(kinds),
+        "bounds": bounds_by_label(frames.functions, values["activation_label"]),
+        "korean": frames.korean | variants_ko(runs, varying),
+        "kinds": list(choice.kinds),
         "learned": learned,
         "steps": steps,
+        "seeds": seeds,
         "num_numbers": stream.num_numbers,
         "settings": settings,
         "data": stream.compressed(),
@@ -149,15 +216,16 @@ class _Tables:
         cls,
         frames: Frames,
         settings: Sequence[pd.DataFrame],
-        kinds: Sequence[str],
+        choice: Choice,
         quantities: Collection[str],
     ) -> _Tables:
         positions = Positions.of(settings)
         ids = list(positions.setting)
-        layers = frames.read("layers", run_ids=ids, quantity=list(quantities))
+        steps, kinds = choice.steps, choice.kinds
+        layers = frames.read("layers", run_ids=ids, steps=steps, quantity=list(quantities))
         predictions = frames.read("predictions", run_ids=ids, quantity=list(PREDICTED))
         curves = frames.read("curves", run_ids=ids, split=["train", "validation"])
-        counted = frames.read("histograms", run_ids=ids, kind=kinds) if kinds else None
+        counted = frames.read("histograms", run_ids=ids, steps=steps, kind=kinds) if kinds else None
         return cls(
             Rows.of(_coded(layers, quantities), positions, ("step", "layer", "code", "value")),
             Rows.of(_coded(predictions, PREDICTED), positions, ("layer", "code", "value")),
@@ -227,7 +295,7 @@ def _theory(rows: Mapping[str, Array], num_runs: int, num_layers: int) -> Array:
 
 
 def _shares(rows: Mapping[str, Array], kind: str, probed: Array, num_layers: int) -> Array:
-    """Return (steps, layers, bins): the mean share of values in each bin, as 8-bit square roots."""
+    """Return (steps, layers, bins): the mean share of values in each bin, coded."""
     bins = HISTOGRAM_BINS[kind][2] + 2
     total = np.zeros((len(probed), num_layers, bins))
     if len(rows["counts"]):
@@ -238,58 +306,10 @@ def _shares(rows: Mapping[str, Array], kind: str, probed: Array, num_layers: int
         np.add.at(total, where, shares)
         np.add.at(seeds, where, 1)
         total /= np.maximum(seeds, 1)[..., None]
-    return np.round(255 * np.sqrt(total)).astype(np.uint8)
+    return whole_codes(total)
 
 
-def _index(lists: list[list[int]], wanted: list[int]) -> int:
-    if wanted not in lists:
-        lists.append(wanted)
-    return lists.index(wanted)
-
-
-def _varying(runs: pd.DataFrame) -> list[str]:
-    """Return what tells settings apart that agree in all main axes."""
-    groups = runs.groupby(list(MAIN), observed=True, dropna=False)
-    return [column for column in SPOKEN if groups[column].nunique(dropna=False).max() > 1]
-
-
-def _variant(row: dict[Any, Any], columns: Sequence[str]) -> str:
-    return " · ".join(f"{SPOKEN[column]}{_text(row[column])}" for column in columns)
-
-
-def _facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
-    """Return what all runs share: data, network, width and so on."""
-    same = _shared(runs, varying)
-    return " · ".join(f"{SPOKEN[column]}{value}" for column, value in same.items())
-
-
-def _facts_ko(runs: pd.DataFrame, varying: Sequence[str]) -> str:
-    """Return the same in Korean."""
-    with language("ko"):
-        return " · ".join(
-            f"{axis_name(column)} {value}" if SPOKEN[column] else korean_label(value)
-            for column, value in _shared(runs, varying).items()
-        )
-
-
-def _shared(runs: pd.DataFrame, varying: Sequence[str]) -> dict[str, str]:
-    """Return what is the same in all runs and worth saying: column → value in words."""
-    shown = [column for column in SPOKEN if column not in varying]
-    same = [column for column in shown if runs[column].nunique() == 1]
-    return {
-        column: _text(runs[column].dropna().iloc[0])
-        for column in same
-        if column not in RUN_KEYS or not RUN_KEYS[column].is_hidden({*runs[column]})
-    }
-
-
-def _values(runs: pd.DataFrame, axis: str) -> list[str]:
-    if axis == "variant":
-        return list(dict.fromkeys(runs["variant"]))
-    return [_text(value) for value in levels(runs, axis)]
-
-
-def _text(value: Any) -> str:
-    if pd.isna(value):
-        return "—"
-    return plain(float(value)) if isinstance(value, int | float | np.number) else str(value)
+def _index(known: list[Any], wanted: Any) -> int:
+    if wanted not in known:
+        known.append(wanted)
+    return known.index(wanted)

@@ -1,4 +1,5 @@
 // The explorer: two sides, each an experiment's setting and a step; what was not run is greyed.
+// Uses base.js, state.js, explorer_data.js, explorer_histograms.js, explorer_view.js, explorer_save.js.
 (() => {
   const { experiments } = Runs;
   if (!experiments.length) { $("#explorer-empty").hidden = false; return; }
@@ -15,6 +16,10 @@
     he: (labels) => labels.find((label) => /^He\b/.test(label)),
   };
 
+  /** What was left out of an axis for its size, in words. */
+  const omittedWords = (axis, values, side) => (axis === "kind" ? values.map((kind) => word(kind + "_kind")).join(", ")
+    : `${word(axis)} ${values.map((value) => side.shown(value)).join(", ")}`);
+
   class Side {
     constructor(key, wish) {
       this.key = key;
@@ -27,15 +32,17 @@
       }
       const picker = this.experimentInput;
       picker.append(...experiments.map(({ id, title }) => new Option(`${title} (${id})`, id)));
+      picker.parentElement.hidden = experiments.length < 2;
       $(".presets", this.node).addEventListener("click", ({ target }) => {
         const button = target.closest("button");
         if (button) this.preset(button.dataset.preset);
       });
       $(".absent button", this.node).addEventListener("click", () => { this.take(this.near); update(this); });
-      $("details.numbers", this.node).addEventListener("toggle", () => update(this, false));
+      $("details.numbers", this.node).addEventListener("toggle", () => redraw());
       $("details.numbers .scroll", this.node).ariaLabel = word("numbers");
       this.choice = { experiment: experiments[0].id, step: "0" };
-      this.take(experiments[0].nearest(wish));
+      this.take(wish);
+      this.first = { ...this.choice };
       this.restore();
       $("#sides").append(this.node);
     }
@@ -53,7 +60,7 @@
     }
     restore() {
       const kept = State.get(this.key).split("~");
-      if (kept.length !== FIELDS.length || !named(kept[0])) return;
+      if (kept.length !== FIELDS.length || !named(kept[0])) { this.choice = { ...this.first }; return; }
       this.choice = Object.fromEntries(FIELDS.map((field, place) => [field, kept[place]]));
       // a link may name what this sweep does not have
       const { axes, values } = this.experiment;
@@ -65,7 +72,7 @@
       else if (axis === "step") this.choice.step = String(this.setting.steps[input.value]);
       else if (SLIDERS.includes(axis)) this.choice[axis] = this.values(axis)[input.value];
       else this.choice[axis] = input.value;
-      update(this);
+      update(this, axis);
     }
     preset(name) {
       const initializer = PRESETS[name](this.values("initializer"));
@@ -125,10 +132,20 @@
       return axes.filter((axis, place) => values[place].length > 1)
         .map((axis) => (axis === "depth" || axis === "learning_rate" ? `${word(axis)} ${choice[axis]}` : this.shown(choice[axis]))).join(" · ");
     }
-    show(range, kind) {
+    show(range, scale) {
       const { setting } = this, absent = $(".absent", this.node);
       absent.hidden = Boolean(setting);
       $(".charts", this.node).classList.toggle("off", !setting);
+      const { omitted } = this.experiment, left = Object.entries(omitted).map(([axis, values]) => omittedWords(axis, values, this));
+      $(".omitted", this.node).textContent = left.length ? word("omitted", { name: left.join("; ") }) : "";
+      const now = setting ? View.now(setting, this.place) : [];
+      $(".now", this.node).replaceChildren(...now.map(([name, value]) => {
+        const pair = document.createElement("div"), term = document.createElement("dt"), said = document.createElement("dd");
+        term.textContent = name;
+        said.textContent = value;
+        pair.append(term, said);
+        return pair;
+      }));
       if (!setting) {
         this.near = this.experiment.nearest(this.choice);
         const { axes, values } = this.experiment;
@@ -137,11 +154,11 @@
         $(".facts", this.node).textContent = "";
         return;
       }
-      const color = this.experiment.colors[setting.place[this.experiment.axes.indexOf("activation")]];
-      this.node.style.setProperty("--series", color);
+      this.node.style.setProperty("--series", this.color);
       $(".facts", this.node).textContent = View.facts(setting, this.place);
-      View.draw(this.node, setting, this.place, kind, range);
+      View.draw(this.node, setting, this.place, range, scale);
     }
+    get color() { return this.experiment.colors[this.setting.place[this.experiment.axes.indexOf("activation")]]; }
   }
 
   const sides = [];
@@ -153,22 +170,38 @@
     const loading = shown.map((side) => side.experiment).filter((experiment) => !experiment.numbers);
     if (loading.length) await Promise.all(loading.map((experiment) => experiment.load()));
     if (number !== drawn) return;
-    const known = shown.map((side) => side.setting).filter(Boolean).map((setting) => (setting.ranges ||= View.ranges(setting)));
-    const range = known.length ? known.reduce(View.together) : null;
-    for (const side of shown) {
+    const { range, scales } = scaled(shown);
+    for (const [place, side] of shown.entries()) {
       // the other side changes only where its scale does
-      const state = JSON.stringify([side.choice, range, $("#kind").value, root.lang, width, $("details.numbers", side.node).open]);
+      const state = JSON.stringify([side.choice, range, scales[place], root.lang, width, $("details.numbers", side.node).open]);
       if (state === side.drawn) continue;
       side.drawn = state;
       side.controls();
-      side.show(range, $("#kind").value);
+      side.show(range, scales[place]);
     }
   };
+  /** The scales of the sides that are shown: of the charts one for all, of histograms one for equal bounds. */
+  const scaled = (shown) => {
+    const kind = $("#kind").value, known = shown.map((side) => side.setting).filter(Boolean);
+    for (const setting of known) {
+      setting.ranges ||= View.ranges(setting);
+      setting.scales ||= {};
+      setting.scales[kind] ||= Histograms.scale(setting, kind);
+    }
+    const alike = (setting) => known.map((each) => each.scales[kind]).filter(({ key }) => key === setting.scales[kind].key);
+    return {
+      range: known.length ? known.map((setting) => setting.ranges).reduce(View.together) : null,
+      scales: shown.map(({ setting }) => (setting ? alike(setting).reduce(Histograms.together) : null)),
+    };
+  };
   let saying = 0;
-  const update = (side, keep = true) => {
+  let last = "", since = 0;
+  /** Show a change of a side; Back undoes what a reader did. A slider that is drawn along is one deed. */
+  const update = (side, axis = "") => {
+    const goesOn = SLIDERS.includes(axis) && last === side.key + axis && performance.now() - since < 1500;
+    [last, since] = [side.key + axis, performance.now()];
     redraw();
-    if (!keep) return;
-    State.set({ [side.key]: FIELDS.map((field) => side.choice[field] ?? "").join("~") });
+    State.set({ [side.key]: FIELDS.map((field) => side.choice[field] ?? "").join("~") }, axis !== "played" && !goesOn);
     clearTimeout(saying);
     saying = setTimeout(() => announce(`${word("setting_" + side.key)}: ${side.describe()}. ${$(".facts", side.node).textContent}`), 900);
   };
@@ -183,7 +216,7 @@
     let moved = false;
     for (const side of compared()) {
       const next = side.setting?.steps[side.place + 1];
-      if (next !== undefined) { side.choice.step = String(next); moved = true; update(side); }
+      if (next !== undefined) { side.choice.step = String(next); moved = true; update(side, "played"); }
     }
     if (!moved) still();
   };
@@ -200,14 +233,41 @@
     sides[1].node.hidden = !$("#compare").checked;
     redraw();
   };
-  $("#compare").addEventListener("change", () => { State.set({ compare: $("#compare").checked ? "" : "no" }); arrange(); });
-  $("#kind").addEventListener("change", () => { State.set({ kind: $("#kind").value === "activation" ? "" : $("#kind").value }); redraw(); });
+  $("#compare").addEventListener("change", () => { State.set({ compare: $("#compare").checked ? "" : "no" }, true); arrange(); });
+  $("#kind").addEventListener("change", () => { State.set({ kind: $("#kind").value === "activation" ? "" : $("#kind").value }, true); redraw(); });
 
-  const wish = { activation: "ReLU", depth: experiments[0].values[2].at(-1), learning_rate: "0.1" };
-  sides.push(new Side("a", { ...wish, initializer: "Xavier" }), new Side("b", { ...wish, initializer: "He" }));
+  /** What is shown at first: the two initializers that everybody compares, or two settings that differ. */
+  const first = experiments[0], wish = { activation: "ReLU", depth: first.values[2].at(-1), learning_rate: "0.1" };
+  const one = first.nearest({ ...wish, initializer: "Xavier" }), two = first.nearest({ ...wish, initializer: "He" });
+  const other = two === one ? first.settings.find((setting) => setting !== one) || one : two;
+  sides.push(new Side("a", one), new Side("b", other));
+  if (experiments.length === 1 && first.settings.length === 1) {
+    $("#compare").checked = false;
+    $("#compare").parentElement.hidden = true;
+  }
+
+  const views = () => {
+    const shown = compared(), { range, scales } = scaled(shown);
+    return shown.flatMap((side, place) => (side.setting ? [{
+      letter: side.key.toUpperCase(), name: word("setting_" + side.key), about: side.describe(), setting: side.setting, step: side.place,
+      range, scale: scales[place], color: side.color,
+    }] : []));
+  };
+  for (const button of $$("[data-save]")) {
+    button.addEventListener("click", async () => {
+      const shown = views();
+      if (shown.length) await Save.save(button.dataset.save, $("#drawing"), shown);
+      announce(word(shown.length ? "saved" : "nothing_to_save"));
+    });
+  }
+  $("#copy-link").addEventListener("click", async () => {
+    State.now();
+    announce(word((await copy(location.href)) ? "copied" : "not_copied"));
+  });
+
   const restore = () => {
-    $("#compare").checked = State.get("compare") !== "no";
-    if (State.get("kind") in Runs.bins) $("#kind").value = State.get("kind");
+    if (!$("#compare").parentElement.hidden) $("#compare").checked = State.get("compare") !== "no";
+    $("#kind").value = State.get("kind") in Runs.bins ? State.get("kind") : "activation";
     for (const side of sides) side.restore();
     arrange();
   };
@@ -218,6 +278,3 @@
   }).observe($("#sides"));
   restore();
 })();
-
-setLanguage(root.lang);
-State.show();

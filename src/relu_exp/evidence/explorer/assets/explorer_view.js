@@ -1,6 +1,6 @@
-// What one side of the explorer shows of one setting at one step.
+// What one side of the explorer shows of one setting at one step. Uses base.js, chart.js, explorer_histograms.js.
 const View = (() => {
-  const { lines, plain, percent, make } = Chart;
+  const { lines, plain, percent } = Chart;
   const between = (values) => values.reduce(([low, high], each) => [Math.min(low, each), Math.max(high, each)], [Infinity, -Infinity]);
   const extent = (values) => {
     const logs = values.filter((value) => value > 0 && value < Infinity).map(Math.log10);
@@ -55,64 +55,6 @@ const View = (() => {
     return word("from_to", { name, first: write(values[0] ?? known[0]), last: write(values.at(-1) ?? known.at(-1)), n: values.length });
   };
 
-  const panels = (box, setting, kind, step) => {
-    const shape = [setting.layers, kind, root.lang].join();
-    const [low, high] = Runs.bins[kind];
-    if (box.dataset.shape !== shape) {
-      box.dataset.shape = shape;
-      const marks = kind === "activation" ? [-1, 0, 1, 2, 3, 4] : [-6, -3, 0, 3, 6];
-      const place = (value) => 100 * (value - low) / (high - low);
-      box.replaceChildren(...Array.from({ length: setting.layers }, (_, layer) => {
-        const panel = document.createElement("div"), head = document.createElement("b"), outside = document.createElement("span");
-        const svg = make("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" });
-        for (const mark of marks) svg.append(make("line", { class: mark ? "grid" : "grid zero", x1: place(mark), x2: place(mark), y2: 100 }));
-        svg.append(make("path", { class: "bars" }));
-        const ticks = document.createElement("span");
-        ticks.className = "ticks";
-        ticks.ariaHidden = "true";
-        for (const mark of marks) {
-          const tick = document.createElement("i");
-          tick.style.left = place(mark) + "%";
-          tick.textContent = String(mark).replace("-", "−");
-          ticks.append(tick);
-        }
-        outside.className = "outside";
-        head.textContent = word("layer") + " " + (layer + 1);
-        panel.className = "panel";
-        panel.append(head, svg, ticks, outside);
-        return panel;
-      }));
-    }
-    // rows of equal length, not one long and a rest
-    const most = Math.max(1, Math.floor((box.clientWidth + 10) / 116)), rows = Math.ceil(setting.layers / most);
-    box.style.gridTemplateColumns = `repeat(${Math.ceil(setting.layers / rows)}, minmax(0, 1fr))`;
-    const available = setting.experiment.kinds.includes(kind);
-    [...box.children].forEach((panel, layer) => {
-      const roots = available ? setting.histogram(kind, step, layer) : null;
-      const bars = $(".bars", panel), outside = $(".outside", panel), svg = $("svg", panel);
-      if (!roots || !roots.some(Boolean)) {
-        bars.setAttribute("d", "");
-        const why = word(available ? "not_probed" : "not_embedded");
-        outside.textContent = why;
-        svg.setAttribute("aria-label", why);
-        return;
-      }
-      const bins = roots.length - 2, wide = 100 / bins;
-      let path = "", top = 0;
-      for (let bin = 0; bin < bins; bin++) {
-        const code = roots[bin + 1];
-        if (roots[top + 1] < code) top = bin;
-        if (code) path += `M${(bin * wide).toFixed(2)} 100v${(-code / 2.55).toFixed(1)}h${wide.toFixed(2)}V100z`;
-      }
-      bars.setAttribute("d", path);
-      const share = (code) => (code / 255) ** 2;
-      const parts = [[`◂ ${percent(share(roots[0]))}`, roots[0]], [`${percent(share(roots.at(-1)))} ▸`, roots.at(-1)]];
-      outside.textContent = parts.filter((part) => part[1]).map((part) => part[0]).join("  ");
-      const middle = low + (top + 0.5) * (high - low) / bins;
-      svg.setAttribute("aria-label", `${word("layer")} ${layer + 1}: ${plain(Number(middle.toFixed(3)))} ${percent(share(roots[top + 1]))} ${outside.textContent}`);
-    });
-  };
-
   const table = (node, setting, step) => {
     const columns = [
       ["signal", setting.byLayer("activation_std", step), plain], ["theory", setting.theory(0), plain],
@@ -137,50 +79,75 @@ const View = (() => {
     node.replaceChildren(head, ...rows);
   };
 
-  const draw = (side, setting, step, kind, range) => {
-    const canvas = (name) => $(`[data-chart=${name}] .canvas`, side);
-    const across = { x: [1, Math.max(2, setting.layers)], xLabel: word("layer") };
-    panels($(".panels", side), setting, kind, step);
+  /** The charts of a setting at a step: name → what `Chart.lines` draws. */
+  const charts = (setting, step, range) => {
+    const across = { x: [1, Math.max(2, setting.layers)], xLabel: word("layer") }, found = {};
     for (const [name, quantity, expected] of [
       ["signal", "activation_std", setting.theory(0)], ["gradient", "activation_grad_norm", gradientTheory(setting)],
     ]) {
       const values = setting.byLayer(quantity, step);
-      lines(canvas(name), {
+      found[name] = {
         ...across, log: true, y: roomy(range[name]), label: `${word(name + "_axis")}. ${summary(word(name), values)}`,
         series: [
           { name: word("theory"), points: layered(expected), look: "theory" },
           { name: word("measured"), points: layered(values), look: "series", mark: "circle" },
         ],
-      });
+      };
     }
     const shares = [["dead_now", "dead_fraction", "series", "square"], ["zero_now", "zero_fraction", "second", "triangle"], ["saturated_now", "saturated_fraction", "third", "diamond"]]
       .map(([key, quantity, look, mark]) => ({ name: word(key), points: layered(setting.byLayer(quantity, step)), look, mark }));
     // ReLU is saturated where it is zero: one line, not two on top of each other
     if (String(shares[1].points) === String(shares[2].points)) shares.pop();
-    lines(canvas("dead"), {
+    found.dead = {
       ...across, share: true, y: [0, 1], series: shares,
       label: shares.map(({ name, points }) => summary(name, points.map((point) => point[1]), percent)).join(". "),
-    });
+    };
     const names = learned(setting);
-    $("[data-chart=learned]", side).hidden = !names.length;
     if (names.length) {
-      const found = names.map((name, place) => ({
+      const series = names.map((name, place) => ({
         name: learnedName(name), points: layered(setting.byLayer(name, step)),
         look: ["series", "second", "third"][place], mark: ["circle", "triangle", "diamond"][place],
       }));
-      lines(canvas("learned"), {
-        ...across, y: padded(range.learned), series: found,
-        label: found.map(({ name, points }) => summary(name, points.map((point) => point[1]), real)).join(". "),
-      });
+      found.learned = {
+        ...across, y: padded(range.learned), series,
+        label: series.map(({ name, points }) => summary(name, points.map((point) => point[1]), real)).join(". "),
+      };
     }
     const curves = [["train", "train loss", "series", "circle"], ["validation", "validation loss", "second", "triangle"]]
       .map(([key, name, look, mark]) => ({ name: word(key), points: setting.curve(name), look, mark }));
     const [first, last] = [curves[0].points[0], curves[0].points.filter((point) => point[1] !== null).at(-1)];
-    lines(canvas("loss"), {
+    found.loss = {
       log: true, y: roomy(range.loss), x: [0, range.updates], xLabel: word("update"), cursor: setting.steps[step], series: curves,
       label: first && last ? `${word("loss")}: ${plain(first[1] ?? 0)} → ${plain(last[1])} (${word("num_updates", { n: last[0] })})` : word("not_probed"),
-    });
+    };
+    return found;
+  };
+
+  const draw = (side, setting, step, range, scale) => {
+    const box = $(".panels", side);
+    box.replaceChildren(Histograms.draw(Math.max(150, box.clientWidth), setting, step, scale));
+    const drawn = charts(setting, step, range);
+    for (const figure of $$("[data-chart]", side)) {
+      const chart = drawn[figure.dataset.chart], canvas = $(".canvas", figure);
+      if (!canvas) continue;
+      figure.hidden = !chart;
+      if (chart) canvas.replaceChildren(lines(Math.max(200, canvas.clientWidth), chart));
+    }
     if ($("details.numbers", side).open) table($("table", side), setting, step);
+  };
+
+  /** What was last evaluated at a step or before it: [step, value]. */
+  const latest = (setting, curve, step) => setting.curve(curve).filter(([at, value]) => at <= step && value !== null).at(-1);
+  /** The facts of the step that is shown, as pairs of words; where nothing was measured they are not there. */
+  const now = (setting, place) => {
+    const step = setting.steps[place], found = [[word("update"), step.toLocaleString("en")]];
+    for (const [key, curve, write] of [["loss_now", "train loss", plain], ["accuracy_now", "validation accuracy", percent]]) {
+      const at = latest(setting, curve, step);
+      if (at && setting.alive(place)) found.push([word(key), write(at[1]) + (at[0] === step ? "" : ` (${word("num_updates", { n: at[0] })})`)]);
+    }
+    const dead = setting.byLayer("dead_fraction", place).filter((share) => share !== null);
+    if (dead.length) found.push([word("dead_units"), percent(dead.reduce((sum, share) => sum + share, 0) / dead.length)]);
+    return found;
   };
 
   /** Where values at a step are too large for the page, in words. */
@@ -197,13 +164,11 @@ const View = (() => {
 
   /** The facts of a setting at a step, in one line. */
   const facts = (setting, step) => {
-    const found = [setting.experiment[root.lang === "ko" ? "facts_ko" : "facts"], word("seeds_alive", { n: setting.alive(step), total: setting.seeds })];
+    const found = [setting.experiment[root.lang === "ko" ? "facts_ko" : "facts"], word("seeds_alive", { n: setting.alive(step), total: setting.seeds, name: setting.seedNames })];
     if (!setting.alive(step)) found.push(word("all_gone"));
     if (setting.diverged) found.push(word("diverged_of", { n: setting.diverged }));
     found.push(...overflowed(setting, step));
-    const accuracy = setting.curve("validation accuracy").filter((point) => point[1] !== null).at(-1);
-    if (accuracy) found.push(`${word("accuracy_now")} ${percent(accuracy[1])} (${word("num_updates", { n: accuracy[0] })})`);
     return found.filter(Boolean).join(" · ");
   };
-  return { draw, facts, ranges, together };
+  return { charts, draw, facts, gradientTheory, learned, now, ranges, together };
 })();

@@ -1,20 +1,28 @@
 // What a link keeps: the place on the page, and after "?" language, filter and the explorer's settings.
 const State = (() => {
+  const KEPT = { kept: true };
   let anchor = "", params = new URLSearchParams();
   const listeners = [];
-  const read = () => {
+  const read = (again = false) => {
     const [place, query] = location.hash.slice(1).split("?");
     anchor = decodeURIComponent(place);
+    if (again) params = new URLSearchParams();
     // a plain link within the page changes the place and nothing else
     for (const [key, value] of new URLSearchParams(query || "")) params.set(key, value);
   };
   const write = () => {
     const query = params.toString();
     const hash = "#" + encodeURIComponent(anchor) + (query ? "?" + query : "");
-    if (hash !== location.hash && hash !== "#") history.replaceState(null, "", hash);
+    if (hash === location.hash || (hash === "#" && !location.hash)) { undoable = false; return; }
+    if (undoable) history.pushState(KEPT, "", hash); else history.replaceState(KEPT, "", hash);
+    undoable = false;
   };
-  let due = 0;
-  const set = (changes) => {
+  let due = 0, undoable = false, again = false;
+  /** Change the state; with `deed` it is something that Back undoes. */
+  const set = (changes, deed = false) => {
+    // what waits to be written is a deed of its own
+    if (deed && undoable) now();
+    undoable ||= deed;
     for (const [key, value] of Object.entries(changes)) {
       if (value === "" || value === null) params.delete(key); else params.set(key, value);
     }
@@ -22,6 +30,8 @@ const State = (() => {
     clearTimeout(due);
     due = setTimeout(write, 150);
   };
+  /** Write what waits into the address. */
+  const now = () => { clearTimeout(due); write(); };
   /** Bring the place into view, and keep it there while what is above it is still being laid out:
    *  for a second, or until the reader does something. */
   let until = 0;
@@ -42,12 +52,19 @@ const State = (() => {
     addEventListener(deed, () => { until = 0; }, { passive: true });
   }
   const changed = () => {
-    read();
+    const before = anchor, undone = again;
+    clearTimeout(due);
+    undoable = again = false;
+    read(undone);
     for (const listen of listeners) listen();
-    show();
+    // what is undone stays in view
+    if (!undone || anchor !== before) show();
     write();
   };
   read();
+  // an entry of the history that this page wrote has the whole state; a plain link has only a place
+  history.replaceState(KEPT, "");
+  addEventListener("popstate", ({ state }) => { again = Boolean(state?.kept); });
   addEventListener("hashchange", changed);
-  return { get: (key) => params.get(key) || "", set, show, listen: (call) => listeners.push(call) };
+  return { get: (key) => params.get(key) || "", set, now, show, listen: (call) => listeners.push(call) };
 })();

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.page.compression import Array
+from relu_exp.evidence.explorer.compression import Array
 
 __all__ = ["Positions", "Rows", "mean"]
 

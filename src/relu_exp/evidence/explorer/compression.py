@@ -17,9 +17,11 @@ __all__ = [
     "ZERO",
     "Array",
     "Stream",
+    "float_codes",
     "log_codes",
     "real_codes",
     "share_codes",
+    "whole_codes",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -57,16 +59,39 @@ def real_codes(values: Array) -> Array:
     return np.where(np.isnan(values), MISSING, bits).astype("<i2")
 
 
+def whole_codes(shares: Array) -> Array:
+    """Return shares (..., parts) of a whole as ten-thousandths whose sum is 10,000 exactly.
+
+    What rounding down leaves goes to the parts with the largest remainders. A whole of which
+    nothing was measured, all zeros, stays so.
+    """
+    scaled = 10_000 * np.asarray(shares, dtype=float)
+    codes = np.floor(scaled)
+    missing = np.where(scaled.any(axis=-1), 10_000 - codes.sum(axis=-1), 0)
+    order = np.argsort(codes - scaled, axis=-1, kind="stable")
+    rank = np.argsort(order, axis=-1, kind="stable")
+    whole: Array = codes + (rank < missing[..., None])
+    return whole.astype("<u2")
+
+
+def float_codes(values: Array) -> Array:
+    """Return numbers as float32, two integers each, the lower half first; missing ones are NaN."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype="<f4").view("<i2")
+
+
 CODES: Mapping[str, Callable[[Array], Array]] = {
     "log": log_codes,
     "share": share_codes,
     "real": real_codes,
+    "float": float_codes,
 }
+"""`float` takes two integers a number, the others one."""
 
 
 @dataclass
 class Stream:
-    """Numbers to be compressed: all integers of 16 bits first, then all histograms."""
+    """Numbers to be compressed: all signed integers first, then all histograms."""
 
     numbers: list[Array] = field(default_factory=list)
     counts: list[Array] = field(default_factory=list)
@@ -74,16 +99,21 @@ class Stream:
     num_counts: int = 0
 
     def add(self, codes: Array) -> None:
-        """Append integers of 16 bits."""
+        """Append signed integers of 16 bits."""
         self.numbers.append(codes.ravel())
         self.num_numbers += codes.size
 
     def add_counts(self, codes: Array) -> None:
-        """Append integers of 8 bits, which come after those of 16."""
+        """Append unsigned integers of 16 bits, which come after the signed ones."""
         self.counts.append(codes.ravel())
         self.num_counts += codes.size
 
     def compressed(self) -> str:
-        """Return everything, deflated, in base64."""
-        pieces = [each.tobytes() for each in (*self.numbers, *self.counts)]
+        """Return everything, deflated, in base64.
+
+        Of the histograms the lower bytes come before the upper ones, most of which are zero.
+        """
+        counts = np.concatenate([np.zeros(0, "<u2"), *self.counts])
+        planes = [(counts & 255).astype(np.uint8), (counts >> 8).astype(np.uint8)]
+        pieces = [each.tobytes() for each in (*self.numbers, *planes)]
         return base64.b64encode(zlib.compress(b"".join(pieces), 9)).decode()

@@ -1,0 +1,1 @@
+"""The explorer: what real runs measured, layer by layer, for a page to show."""
