@@ -32,7 +32,7 @@ NEVER_RECOVER = Rule(
     "dead-units-never-recover",
     group="D",
     statement="Once a ReLU unit is dead its weights are never updated again: it stays dead.",
-    statement_ko="한 번 죽은 ReLU 유닛은 가중치가 다시는 갱신되지 않으므로 되살아나지 않는다.",
+    statement_ko="한 번 죽은 ReLU 유닛은 가중치가 다시는 업데이트되지 않으므로 되살아나지 않는다.",
     sources={"D0": "렐루, note 1", "D2": "3", "D4": "ReLU"},
     experiments=("revivals", "dying-relu"),
     rule=NEVER_RECOVER,
