@@ -36,8 +36,8 @@ OTHER_WORDS = (
     "습니다",
     "세요",
 )
-"""Korean texts use 기울기, 학습, 유닛, ReLU, Leaky ReLU, 업데이트, 샘플 and 경사하강법, write the names
-of libraries in Latin letters, and end their sentences in -다."""
+"""Korean texts use 기울기, 학습, 유닛, ReLU, Leaky ReLU, 업데이트, 샘플 and 경사하강법, write the
+names of libraries in Latin letters, and end their sentences in -다."""
 CLAIMS = [one for one in all_claims() if one.effects.__module__.startswith("relu_exp.")]
 FILES = sorted((ROOT / "evidence").rglob("*.yaml"))
 

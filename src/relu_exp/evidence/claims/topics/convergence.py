@@ -18,6 +18,7 @@ from relu_exp.evidence.claims.arms import (
     ratios,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -123,6 +124,16 @@ def _at(frames: Frames, runs: pd.DataFrame, slow: str, fast: str) -> pd.DataFram
     return ratios(frames, runs, "activation", slow, fast, THRESHOLDS, grid=["depth"])
 
 
+UPDATES = Shown(
+    "updates",
+    x="learning_rate",
+    columns="threshold",
+    rows="depth",
+    thresholds=THRESHOLDS,
+    words="updates_loss",
+    log=True,
+)
+"""Every rate that was tried, the fastest among them."""
 RELU_SIGMOID = _faster("sigmoid", "ReLU")
 
 
@@ -136,7 +147,7 @@ RELU_SIGMOID = _faster("sigmoid", "ReLU")
     sources={"D0": "본문 2, 8", "D2": "2.3", "D4": "2"},
     experiments="convergence-speed",
     rule=RELU_SIGMOID,
-    figure="steps_to_threshold",
+    figure=UPDATES,
 )
 def relu_converges_faster_than_sigmoid(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -154,7 +165,7 @@ RELU_TANH = _faster("tanh", "ReLU")
     sources={"D2": "2.3"},
     experiments="convergence-speed",
     rule=RELU_TANH,
-    figure="steps_to_threshold",
+    figure=UPDATES,
 )
 def relu_converges_faster_than_tanh(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -172,7 +183,7 @@ TANH_SIGMOID = _faster("sigmoid", "tanh")
     sources={"D3": "하이퍼볼릭 탄젠트 함수"},
     experiments="convergence-speed",
     rule=TANH_SIGMOID,
-    figure="steps_to_threshold",
+    figure=UPDATES,
 )
 def tanh_converges_faster_than_sigmoid(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -190,7 +201,7 @@ ELU_RELU = _faster("ReLU", "ELU")
     sources={"D1": "ReLU 의 단점", "D2": "3.2"},
     experiments="convergence-speed",
     rule=ELU_RELU,
-    figure="steps_to_threshold",
+    figure=UPDATES,
     literature=(
         Literature(
             "Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289",
