@@ -84,7 +84,7 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
             left_out,
         ],
         leave=("initializer_label",),
-        x="",
+        x=text("map_edge_short") if means["edge"].any() else "",
         y="",
         column_titles=[axis_words("depth", depth) for depth in depths],
         tick_width=0.066 * longest - 0.1,

@@ -131,17 +131,17 @@ def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, other
                 weight="bold",
                 bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.6},
             )
-        outside = 1 - inside.sum()
-        axes.text(
-            1.0,
-            1.02,
-            text("outside", share=_percent(outside)),
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            size=6.5,
-            color=GRAY if outside < 0.005 else "#B00020",
-        )
+        if (outside := 1 - inside.sum()) >= 5e-4:
+            axes.text(
+                1.0,
+                1.02,
+                text("outside", share=_percent(outside)),
+                transform=axes.transAxes,
+                ha="right",
+                va="bottom",
+                size=6.5,
+                color=GRAY if outside < 0.005 else "#B00020",
+            )
         axes.set_ylim(0, top)
         axes.set_xlim(edges[first_bin], edges[last_bin])
         axes.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
@@ -215,6 +215,4 @@ def peaks(share: Array, top: float) -> list[int]:
 
 
 def _percent(share: float) -> str:
-    if share < 5e-4:
-        return "0%"
     return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,17 @@ from relu_exp.evidence.figures.slices import axis_words
 from relu_exp.evidence.figures.style import Look, levels
 from relu_exp.evidence.figures.words import text
 
-__all__ = ["Grid", "dodge", "handles", "interval_line", "interval_words", "only", "shift"]
+__all__ = [
+    "Grid",
+    "crossed",
+    "dodge",
+    "handles",
+    "interval_line",
+    "interval_words",
+    "lost_most",
+    "only",
+    "shift",
+]
 
 DODGE = 1.05
 """Largest factor along x between neighboring series, so that they do not hide each other."""
@@ -118,6 +128,27 @@ def interval_line(
             )
         else:
             axes.vlines(line[x], line["low"], line["high"], color=look.color, lw=0.9, alpha=0.8)
+
+
+def lost_most(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return `keys` of the points at which half or more of the runs diverged: no line leads there.
+
+    What such a run was last seen with is no end of a training.
+    """
+    is_lost = runs.assign(lost=runs["status"].eq("diverged"))
+    shares = is_lost.groupby(list(keys), observed=True, dropna=False)["lost"].mean().reset_index()
+    return shares.loc[shares["lost"] >= 0.5, list(keys)]
+
+
+def crossed(summary: pd.DataFrame, lost: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return a summary whose points in `lost` have no mean to be joined, but a `height`.
+
+    `is_lost` says which they are.
+    """
+    found = summary.merge(lost.assign(is_lost=True), on=list(keys), how="left")
+    is_lost = found["is_lost"].notna()
+    mean = found["mean"]
+    return found.assign(is_lost=is_lost, height=mean.where(is_lost), mean=mean.mask(is_lost))
 
 
 def shift(index: int, count: int) -> float:
