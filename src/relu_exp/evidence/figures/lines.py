@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from relu_exp.evidence.figures.limits import left_out_words, spread
+from relu_exp.evidence.figures.limits import left_out_words, most_across, most_down, spread
 from relu_exp.evidence.figures.slices import axis_words
 from relu_exp.evidence.figures.style import Look, levels
 from relu_exp.evidence.figures.words import text
@@ -51,7 +51,7 @@ class Grid:
         if runs[column_axis].nunique(dropna=False) == 1:
             row_axis, column_axis = column_axis, row_axis
         rows, columns = levels(runs, row_axis), levels(runs, column_axis)
-        kept = spread(rows, at_most), spread(columns, at_most)
+        kept = spread(rows, most_down(at_most)), spread(columns, most_across(at_most))
         num_kept = len(kept[0]) * len(kept[1])
         note = left_out_words(num_kept, len(rows) * len(columns), text("all_panels"))
         return cls(row_axis, column_axis, *kept, note)

@@ -14,7 +14,7 @@ from relu_exp.evidence.data.derived import steps_to_threshold
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, median_steps, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.limits import left_out_words, spread
+from relu_exp.evidence.figures.limits import left_out_words, most_across, most_down, spread
 from relu_exp.evidence.figures.lines import (
     Grid,
     crossed,
@@ -230,9 +230,9 @@ def _thresholds(
     words: str,
     left_out: str,
 ) -> Drawing:
-    kept = spread(pairs, 5)
+    kept = spread(pairs, most_across(5))
     every = levels(part.runs, "depth")
-    depths = spread(every, 5)
+    depths = spread(every, most_down(5))
     shown = looks(part.runs)
     sheet = Sheet(
         len(depths),
