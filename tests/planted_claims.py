@@ -6,11 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.text import Text as DrawnText
 
 from relu_exp.core.schema import Choice
 from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.registry import Claim, Evidence, Literature, Source, find_claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule, Verdict
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.figures.pictures import LETTERS
+from relu_exp.evidence.report.claim_pictures import draw_claim
 from relu_exp.evidence.report.verdict_pages import Judged, build
 
 import synthetic
@@ -40,7 +45,42 @@ def exact(holds: bool, text: str = "") -> Effects:
 def verdict_of(name: str, evidence: Evidence) -> Verdict:
     """Return the verdict of a claim, before any correction; what is missing is raised."""
     claim = find_claim(name)
-    return judge(claim.effects(evidence), claim.rule)
+    effects = claim.effects(evidence)
+    if name not in PICTURED:
+        PICTURED.add(name)
+        check_picture(claim, evidence, effects)
+    return judge(effects, claim.rule)
+
+
+PICTURED: set[str] = set()
+"""The claims whose picture was checked already."""
+
+
+def check_picture(claim: Claim, evidence: Evidence, effects: Effects) -> None:
+    """Check that a claim's picture draws the runs that were judged, all of those it says."""
+    drawing = draw_claim(claim, evidence, effects)
+    assert (drawing is None) == (claim.figure is None), claim.id
+    if drawing is None:
+        return
+    assert isinstance(claim.figure, Shown)
+    judged = pd.concat([frames.runs.assign(experiment=name) for name, frames in opened(evidence)])
+    judged = judged[judged["run_id"].isin(effects.run_ids)]
+    for column, value in claim.figure.only.items():
+        judged = judged[judged[column] == value]
+    stated = {*judged["run_id"]}
+    if effects.values is not None:
+        # a run that never got there has no value to draw
+        stated &= {*effects.values.loc[effects.values["own"].notna(), "run_id"]}
+    assert {*drawing.run_ids} == stated, claim.id
+    assert bool(stated) == bool(effects.run_ids)
+    assert ("no others" in drawing.caption) == (stated == {*effects.run_ids} != set())
+    for artist in drawing.figure.findobj(DrawnText):
+        if artist.get_text() and artist.get_visible():
+            assert artist.get_size() == LETTERS, (claim.id, artist.get_text())
+
+
+def opened(evidence: Evidence) -> list[tuple[str, Frames]]:
+    return [(folder.name, frames.only("float32")) for folder, frames in evidence._opened.items()]
 
 
 def missing(evidence: Evidence) -> Effects:
@@ -80,8 +120,4 @@ CLAIMS = [
 def write_planted(root: Path) -> Judged:
     """Write one experiment that the claims speak of below `root`, and hear them all."""
     synthetic.write(root / "planted", RUNS, budget="quick")
-    picture = root / "planted" / "figures" / "loss_curves-best_rate.png"
-    picture.parent.mkdir()
-    picture.write_bytes(b"")
-    picture.with_suffix(".svg").write_text('<svg viewBox="0 0 300 200"></svg>')
     return build(root, CLAIMS)

@@ -68,11 +68,12 @@ def test_every_claim_has_a_section_and_a_row(page: str) -> None:
 
 
 def test_a_picture_is_embedded_once_with_its_size_and_what_it_shows(page: str) -> None:
-    path = "planted/figures/loss_curves-best_rate.png"
-    assert list(embedded(page, "pictures")) == [path]
+    path = "claims/true.png"
+    assert list(embedded(page, "pictures")["packed"]) == [path, "claims/true-ko.png"]
     (image,) = re.findall(rf'<img data-picture="{path}"[^>]*>', page)
-    assert 'width="300" height="200"' in image
-    assert "experiment planted. a ratio: 2.07" in image
+    assert re.search(r'width="[1-9]\d+" height="[1-9]\d+"', image)
+    assert 'alt="Training loss, ' in image
+    assert 'data-ko="학습 손실, ' in image
 
 
 def test_the_map_and_the_intervals_show_each_part(page: str) -> None:

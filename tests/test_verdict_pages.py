@@ -42,7 +42,7 @@ def test_every_claim_has_a_section_with_all_that_is_asked_for(judged: Judged) ->
         "above &lt;1.1&gt;; in the mean over settings; measured as a ratio",
         "Somebody 2015",
         "second-hand",
-        "planted/figures/loss_curves-best_rate.png",
+        "claims/true.png",
         "2 runs",
         "relu-exp run planted --budget quick",
         "owhere has not been run",

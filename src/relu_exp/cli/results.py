@@ -34,13 +34,62 @@ def report(
             help="Draw every combination, layer, rate and threshold, however many.",
         ),
     ] = False,
+    figures: Annotated[
+        str | None,
+        typer.Option(
+            "--figures",
+            metavar="pdf|png|svg",
+            help="Only write figures for slides and papers, to RESULTS/print.",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size",
+            metavar="slide|column|page",
+            help="Their place: letters of at least 14 points on a slide, 8 in a paper.  "
+            "[default: page]",
+        ),
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option(
+            "--step",
+            metavar="N",
+            parser=whole("--step", 0, 1_000_000_000),
+            help="Of those figures only histograms of activations, after N updates.",
+        ),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option("--layers", metavar="N,...", help="The same, of these layers."),
+    ] = None,
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Rebuild figures, reports, verdicts and the page from the results; trains nothing."""
-    from relu_exp.session.reporting import report_all
+    from relu_exp.session.reporting import print_figures, report_all
 
+    if figures is not None:
+        place = size or "page"
+        print_figures(results, figures, place, language, step, _numbers(layers), plugin or ())
+        return
+    for option, value in (("--size", size), ("--step", step), ("--layers", layers)):
+        if value is not None:
+            raise UsageError(f"{option} is about files of figures: add --figures pdf, png or svg")
     report_all(results, plugin or (), language, all_figures=all_figures)
+
+
+def _numbers(layers: str | None) -> list[int]:
+    """Return the layers of `--layers 1,3,5`.
+
+    Raises:
+        UsageError: they are no whole numbers from 1.
+    """
+    words = [] if layers is None else layers.split(",")
+    if any(not word.strip().isdecimal() or int(word) < 1 for word in words):
+        raise UsageError(f"--layers {layers} is not valid: name layers as in --layers 1,3,5")
+    return [int(word) for word in words]
 
 
 def verify(

@@ -161,7 +161,7 @@ class RunKeys:
             200,
             "updates of the weights",
             "updates",
-            "갱신 횟수",
+            "업데이트 횟수",
             "training",
             at_least=0,
             at_most=100_000_000,

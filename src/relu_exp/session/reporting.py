@@ -31,6 +31,7 @@ __all__ = [
     "has_results",
     "index",
     "judge",
+    "print_figures",
     "report",
     "report_all",
     "show_verdicts",
@@ -90,6 +91,45 @@ def report_all(
         report(root, all_figures=all_figures, language=language)
     if roots != [results]:
         judge(results, language)
+
+
+def print_figures(
+    results: Path,
+    kind: str,
+    size: str,
+    language: str = "en",
+    step: int | None = None,
+    layers: Sequence[int] = (),
+    plugins: Sequence[str] = (),
+) -> None:
+    """Write figures of one experiment, or of all in a folder and their claims, for print.
+
+    With `step` or `layers` only histograms of activations are written.
+
+    Raises:
+        UsageError: there are no results, they cannot be read, there is no such format, size,
+            language, step or layer, or no figure can be drawn.
+        Interrupted: Ctrl-C.
+    """
+    from relu_exp.evidence.data.language import check_language
+    from relu_exp.evidence.figures.printing import check_format, size_named
+    from relu_exp.evidence.report.figure_files import FOLDER, write_claims, write_figures
+    from relu_exp.evidence.report.report import find_results
+
+    check_language(language)
+    check_format(kind)
+    size_named(size)
+    load_plugins(plugins)
+    roots = find_results(results)
+    try:
+        for root in roots:
+            paths = write_figures(root, kind, size, language, step=step, layers=layers)
+            print(f"{root.name}: {len(paths)} figures in {root / FOLDER}")
+        if roots != [results] and step is None and not layers:
+            paths = write_claims(results, kind, size, language)
+            print(f"claims: {len(paths)} figures in {results / FOLDER}")
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: the figures written so far are kept") from None
 
 
 def export(results: Path, kind: str, out: Path | None) -> None:

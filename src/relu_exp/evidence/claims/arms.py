@@ -31,6 +31,7 @@ __all__ = [
     "in_words",
     "means_in_words",
     "measured",
+    "own_values",
     "pairs",
     "rates_in_words",
     "ratios",
@@ -66,11 +67,25 @@ def choose(runs: pd.DataFrame, **wanted: object) -> pd.DataFrame:
 
 
 def measured(
-    rows: pd.DataFrame, runs: pd.DataFrame, *, notes: Sequence[str] = (), scope: str | None = None
+    rows: pd.DataFrame,
+    runs: pd.DataFrame,
+    *,
+    notes: Sequence[str] = (),
+    scope: str | None = None,
+    values: pd.DataFrame | None = None,
 ) -> Effects:
-    """Return effects that were measured on `runs`, whose setting is their scope unless stated."""
+    """Return effects that were measured on `runs`, whose setting is their scope unless stated.
+
+    `values` are what was measured per run, for the claim's picture.
+    """
     scope = described(runs) if scope is None else scope
-    return Effects(rows, scope=scope, run_ids=runs["run_id"].tolist(), notes=notes)
+    run_ids = runs["run_id"].tolist()
+    return Effects(rows, scope=scope, run_ids=run_ids, notes=notes, values=values)
+
+
+def own_values(runs: pd.DataFrame, value: str, *axes: str) -> pd.DataFrame:
+    """Return a column of the runs as what a claim measured itself, with axes it is drawn by."""
+    return runs[["run_id", value, *axes]].rename(columns={value: "own"})
 
 
 def scored(runs: pd.DataFrame, split: str = "test") -> pd.DataFrame:

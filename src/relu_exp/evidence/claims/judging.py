@@ -78,7 +78,8 @@ def judge_all(
 def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:
     """Return the verdict of one claim, before the correction for the number of claims."""
     try:
-        verdict = judge(claim.effects(evidence), claim.rule)
+        evidence.effects[claim.id] = effects = claim.effects(evidence)
+        verdict = judge(effects, claim.rule)
         if older := older_than_rule(claim, evidence):
             return _undecided(f"{older}.", claim, evidence)
     except MissingRunsError as missing:

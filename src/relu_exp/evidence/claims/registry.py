@@ -15,6 +15,7 @@ from relu_exp.core.absent_data import absent_data_in
 from relu_exp.core.registry import nearest, shown
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.evidence.claims.absent import why_not_run
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.commands import (
     DEFAULT_RESULTS,
@@ -70,7 +71,7 @@ class Claim:
     experiments: tuple[str, ...]
     rule: Rule
     effects: Callable[[Evidence], Effects]
-    figure: str | None = None
+    figure: str | Shown | None = None
     literature: tuple[Literature, ...] = ()
     disagrees_with: str | None = None
 
@@ -106,6 +107,8 @@ class Evidence:
     root: Path
     _opened: dict[Path, Frames] = field(default_factory=dict)
     _judged: dict[str, Frames] = field(default_factory=dict)
+    effects: dict[str, Effects] = field(default_factory=dict)
+    """What was measured for each claim that was judged, by its id."""
 
     def __getitem__(self, experiment: str) -> Frames:
         """Return the frames of an experiment, without runs that verdicts do not rest on.
@@ -167,7 +170,7 @@ def claim(
     sources: Mapping[str, str],
     experiments: tuple[str, ...] | str,
     rule: Rule,
-    figure: str | None = None,
+    figure: str | Shown | None = None,
     literature: tuple[Literature, ...] = (),
     disagrees_with: str | None = None,
 ) -> Callable[[Callable[[Evidence], Effects]], Callable[[Evidence], Effects]]:
@@ -181,7 +184,8 @@ def claim(
         sources: document (`D0` … `D4`, or a name) → section in it.
         experiments: those whose runs it rests on.
         rule: fixed before the runs.
-        figure: the figure that shows it, by name, drawn from the first experiment.
+        figure: what its picture shows of the runs that were judged, or the name of a figure, which
+            is drawn of those of the first experiment.
         literature: what papers found.
         disagrees_with: the claim that says otherwise, judged on the same evidence.
 

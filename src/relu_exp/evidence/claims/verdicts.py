@@ -121,6 +121,9 @@ class Effects:
     """What a reader should know besides."""
     text: str = ""
     """The evidence in a line, for rules of cases and counts; the others write their own."""
+    values: pd.DataFrame | None = None
+    """What the claim measured per run, for its picture: `run_id`, `own`, and axes that the runs do
+    not have."""
     elsewhere: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Rows from other machines, by their name: judged by the same rule, for a note."""
 

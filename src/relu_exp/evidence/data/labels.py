@@ -74,6 +74,14 @@ _KOREAN_NAMES: Mapping[str, str] = {
 }
 """The same in Korean, where it is not a name that Korean writes in Latin letters."""
 
+_PUBLISHED_GAINS: Mapping[str, float] = {
+    "he_normal": 2**0.5,
+    "he_uniform": 2**0.5,
+    "xavier_normal": 1.0,
+    "xavier_uniform": 1.0,
+}
+"""The gains that initializers were published with: twice that is 2 × He."""
+
 _PARTS = Words(__package__, "parts.yaml")
 
 
@@ -104,7 +112,8 @@ def label_choices(
     """Return a label for each distinct (name, settings as JSON) of one configuration group.
 
     A setting is shown only where choices of the same name differ in it; the parameter of a
-    distribution always is, because `N(0, 0.01²)` is its name.
+    distribution always is, because `N(0, 0.01²)` is its name. Weights twice as large as He's are
+    `2 × He`.
 
     Args:
         choices: name and settings of each choice.
@@ -181,6 +190,8 @@ def _varying(siblings: list[dict[str, Any]]) -> set[str]:
 
 def _label(name: str, shown: str, settings: dict[str, Any], varying: set[str]) -> str:
     base, spoken = _distribution(name, shown, settings)
+    if "gain" in varying and (times := _times_usual(name, settings)):
+        base, spoken = base if times == "1" else f"{times} × {base}", {*spoken, "gain"}
     phrases = [
         f"{key}={'all' if value is None and key.startswith('num_') else _plain(value)}"
         for key, value in settings.items()
@@ -189,6 +200,16 @@ def _label(name: str, shown: str, settings: dict[str, Any], varying: set[str]) -
     label = f"{base} ({', '.join(phrases)})" if phrases else base
     # between two dollar signs a figure would read a formula
     return label.replace("$", r"\$")
+
+
+def _times_usual(name: str, settings: Mapping[str, Any]) -> str:
+    """Return a gain in multiples of the published one, where they are plain numbers."""
+    gain = settings.get("gain")
+    if name not in _PUBLISHED_GAINS or not isinstance(gain, float | int):
+        return ""
+    times = gain / _PUBLISHED_GAINS[name]
+    words = f"{times:.2g}"
+    return words if abs(float(words) - times) < 1e-4 * times else ""
 
 
 def _distribution(name: str, shown: str, settings: dict[str, Any]) -> tuple[str, set[str]]:

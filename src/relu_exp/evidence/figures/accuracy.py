@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,13 @@ from relu_exp.evidence.data.statistics import best_learning_rates, score, summar
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import (
     Grid,
+    crossed,
     dodge,
     handles,
     interval_line,
     interval_words,
+    lost_most,
+    only,
     shift,
 )
 from relu_exp.evidence.figures.sheet import Sheet
@@ -77,6 +80,7 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
     is_loss = metric == "loss"
     scored = part.runs.assign(value=score(part.runs, f"final_validation_{metric}"))
     values = summarize(scored, keys, "value", log=is_loss)
+    values = crossed(values, lost_most(scored, keys), keys)
     lost = scored[scored["status"] == "diverged"].drop_duplicates(keys)
     shown = looks(part.runs)
     grid = Grid.of(part.runs, "depth", "initializer_label")
@@ -94,8 +98,9 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
         rate_axis(axes, part.runs["learning_rate"].tolist())
         if not panel.empty:
             here = lost[(lost[keys[1:3]] == panel.iloc[0][keys[1:3]]).all(axis=1)]
-            height = high * 1.15 if is_loss else 0.0
-            for label, rate in zip(here["activation_label"], here["learning_rate"], strict=True):
+            for _, point in here.iterrows():
+                label, rate = point["activation_label"], point["learning_rate"]
+                height = high * 1.15 if is_loss else _height(values, point, keys)
                 moved = rate * shift(list(shown).index(label), len(shown))
                 color = shown[label].color
                 axes.plot(moved, height, "x", color=color, clip_on=False, **CROSS)
@@ -136,6 +141,12 @@ def _sensitivity(frames: Frames, part: Slice, metric: str, left_out: str) -> Dra
     )
 
 
+def _height(values: pd.DataFrame, point: pd.Series[Any], keys: Sequence[str]) -> float:
+    """Return the mean at a point, at which some runs diverged."""
+    here = values[(values[list(keys)] == point[list(keys)]).all(axis=1)]
+    return float(here["mean"].fillna(here["height"]).iloc[0])
+
+
 @figure()
 def accuracy_by_depth(frames: Frames) -> Iterator[Drawing]:
     """Test accuracy against depth at the best learning rate, with and without skip connections."""
@@ -167,6 +178,8 @@ def _by_depth(frames: Frames, part: Slice, left_out: str) -> Drawing:
     chosen = at_best_rate(part.runs)
     keys = ["activation_label", "initializer_label", "network_label", "depth"]
     values = summarize(chosen, keys, "value")
+    # the line ends before a depth at which most runs diverged
+    values = crossed(values, lost_most(chosen, keys), keys)
     shown = looks(part.runs)
     grid = Grid.of(part.runs, "network_label", "initializer_label")
     sheet = Sheet(
@@ -180,6 +193,8 @@ def _by_depth(frames: Frames, part: Slice, left_out: str) -> Drawing:
             interval_line(
                 axes, panel[panel["activation_label"] == label], "depth", look, share=True
             )
+            lost = only(panel[panel["activation_label"] == label], "is_lost", True)
+            axes.plot(lost["depth"], lost["height"], "x", color=look.color, **CROSS)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(depths))
         axes.xaxis.set_minor_locator(NullLocator())
@@ -188,6 +203,9 @@ def _by_depth(frames: Frames, part: Slice, left_out: str) -> Drawing:
         _accuracy_axis(axes)
 
     grid.fill(sheet.axes, values, paint)
+    entries = handles(shown)
+    if values["is_lost"].any():
+        entries.append(_most_diverged())
     edge = chosen.loc[chosen["at_edge"], ["activation_label", "initializer_label", "depth"]]
     return finished(
         frames,
@@ -207,8 +225,14 @@ def _by_depth(frames: Frames, part: Slice, left_out: str) -> Drawing:
         y=text("test_accuracy"),
         column_titles=grid.column_titles,
         row_titles=grid.row_titles,
-        handles=handles(shown),
+        handles=entries,
         tick_width=0.46,
+    )
+
+
+def _most_diverged() -> Line2D:
+    return Line2D(
+        [], [], color=INK, marker="x", ls="", ms=7, mew=1.8, label=text("picture_most_diverged")
     )
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.accuracy import at_best_rate, with_accuracy
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.limits import left_out_words, spread
+from relu_exp.evidence.figures.limits import left_out_words, most_across, spread
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import Slice, axis_words, slices
 from relu_exp.evidence.figures.style import levels, plain
@@ -46,7 +46,7 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
     activations = levels(part.runs, "activation_label")
     initializers = levels(part.runs, "initializer_label")
     every = levels(part.runs, "depth")
-    depths = spread(every, 4)
+    depths = spread(every, most_across(4))
     sheet = Sheet(
         1,
         len(depths),
@@ -84,7 +84,7 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
             left_out,
         ],
         leave=("initializer_label",),
-        x="",
+        x=text("map_edge_short") if means["edge"].any() else "",
         y="",
         column_titles=[axis_words("depth", depth) for depth in depths],
         tick_width=0.066 * longest - 0.1,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -13,7 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 
-__all__ = ["DARK_PAGE", "darkened", "on_dark"]
+__all__ = ["DARK_PAGE", "dark_colors", "dark_svg", "darkened", "on_dark"]
+
+_HEX = re.compile(r"(?<=: )#[0-9a-f]{6}\b")
 
 DARK_PAGE = "#0d1117"
 """What dark figures are drawn on: the page's own ground."""
@@ -77,6 +80,20 @@ def darkened(figure: Figure) -> Figure:
             axis.set_tick_params(color=on_dark("#444444"), labelcolor=on_dark("#444444"),
                                  grid_color=on_dark("#e6e6e6"))  # fmt: skip
     return figure
+
+
+def dark_colors(svgs: Iterable[str]) -> dict[str, str]:
+    """Return each color of SVGs that matplotlib drew → the same on a dark page."""
+    found = {color for svg in svgs for color in _HEX.findall(svg)}
+    return {color: to_hex(on_dark(color)) for color in sorted(found)}
+
+
+def dark_svg(svg: str) -> str:
+    """Return an SVG that matplotlib drew for a light page in the colors of a dark one.
+
+    The same colors as `darkened` gives, without drawing it again.
+    """
+    return _HEX.sub(lambda found: to_hex(on_dark(found[0])), svg)
 
 
 def _recolor(artist: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from relu_exp.evidence.data.derived import revivals
@@ -15,10 +16,19 @@ from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
-from relu_exp.evidence.figures.lines import Grid, dodge, handles, interval_line, interval_words
+from relu_exp.evidence.figures.lines import (
+    Grid,
+    crossed,
+    dodge,
+    handles,
+    interval_line,
+    interval_words,
+    lost_most,
+    only,
+)
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, trained
-from relu_exp.evidence.figures.style import levels, looks, plain, rate_axis, steps_axis
+from relu_exp.evidence.figures.style import INK, levels, looks, plain, rate_axis, steps_axis
 from relu_exp.evidence.figures.words import text
 
 __all__ = ["dead_fraction"]
@@ -117,6 +127,8 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
     columns = ["activation_label", "learning_rate", *PANELS]
     joined = last.merge(part.runs[["run_id", "status", *columns]], on="run_id")
     values = summarize(joined, columns, "value")
+    # what a run that diverged was last seen with is no end of training
+    values = crossed(values, lost_most(joined, columns), columns)
     shown = looks(part.runs)
     alive = [
         label for label in shown if not (joined["value"][joined["activation_label"] == label]).any()
@@ -130,10 +142,16 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
             line = panel[panel["activation_label"] == label]
             line = dodge(line, "learning_rate", list(shown).index(label), len(shown))
             interval_line(axes, line, "learning_rate", look, band=False, share=True)
+            lost = only(line, "is_lost", True)
+            axes.plot(lost["learning_rate"], lost["height"], "x", color=look.color, ms=6, mew=1.8)
         rate_axis(axes, part.runs["learning_rate"].tolist())
-        _share_axis(axes, values["mean"].max())
+        _share_axis(axes, values["mean"].fillna(values["height"]).max())
 
     grid.fill(sheet.axes, values, paint)
+    entries = handles(drawn or shown)
+    if values["is_lost"].any():
+        entries.append(Line2D([], [], color=INK, marker="x", ls="", ms=6, mew=1.8,
+                              label=text("picture_most_diverged")))  # fmt: skip
     diverged = int((joined["status"] == "diverged").sum())
     return finished(
         frames,
@@ -153,7 +171,7 @@ def _by_rate(frames: Frames, part: Slice, last: pd.DataFrame, others: str) -> Dr
         ],
         x=axis_name("learning_rate"),
         y=text("dead_share"),
-        **_labels(grid, handles(drawn or shown)),
+        **_labels(grid, entries),
     )
 
 
@@ -176,7 +194,10 @@ REVIVALS = View("revivals_by_layer", "layer", "revived_share", as_points=True)
 
 def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, others: str) -> Drawing:
     columns = ["learning_rate", *PANELS]
-    joined = measured.merge(part.runs[["run_id", *columns]], on="run_id")
+    joined = measured.merge(part.runs[["run_id", "status", *columns]], on="run_id")
+    # over time a line ends where its runs diverged; at the end they have no share
+    is_lost = (joined["status"] == "diverged") & (view.x != "step")
+    num_lost, joined = joined.loc[is_lost, "run_id"].nunique(), joined[~is_lost]
     values = summarize(joined, [*columns, view.x], "value")
     rates = levels(part.runs, "learning_rate")
     kept = spread(rates, 6)
@@ -216,6 +237,7 @@ def _view(frames: Frames, part: Slice, measured: pd.DataFrame, view: View, other
         caption=[
             text("dead_means"),
             text(f"{view.stem}_means"),
+            text("diverged_left_out", n=num_lost) if num_lost else "",
             counts,
             interval_words(values, band=not view.as_points),
             left_out_words(len(kept), len(rates), text("all_rates")),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from relu_exp.core.schema import histogram_edges
+from relu_exp.core.schema import UsageError, histogram_edges
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.limits import is_limited, left_out_words, spread
+from relu_exp.evidence.figures.limits import is_limited, left_out_words, most_across, spread
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import (
     TRAINING_AXES,
@@ -22,13 +23,14 @@ from relu_exp.evidence.figures.slices import (
     left_out,
     split,
 )
-from relu_exp.evidence.figures.style import GRAY, levels, looks
+from relu_exp.evidence.figures.style import GRAY, RC, levels, looks
 from relu_exp.evidence.figures.words import text
 
 __all__ = [
     "bars_shown",
     "height",
     "histogram_grid",
+    "histograms_at",
     "peaks",
     "pooled",
     "preactivation_grid",
@@ -52,28 +54,51 @@ def preactivation_grid(frames: Frames) -> Iterator[Drawing]:
     yield from _grids(frames, "preactivation")
 
 
-def _grids(frames: Frames, kind: str) -> Iterator[Drawing]:
-    runs = before_training(frames.runs)
+def _grids(
+    frames: Frames, kind: str, step: int = 0, layers: Sequence[int] = ()
+) -> Iterator[Drawing]:
+    runs = before_training(frames.runs) if step == 0 else frames.runs
     counted = frames.read(
-        "histograms", run_ids=runs["run_id"], steps=(0,), columns=["run_id"], kind=[kind]
+        "histograms", run_ids=runs["run_id"], steps=(step,), columns=["run_id"], kind=[kind]
     )
     if counted.empty:
         raise DoesNotApply(text(f"no_{kind}_histogram"))
     runs = runs[runs["run_id"].isin(counted["run_id"])]
-    chosen, others = _chosen(runs)
+    chosen, others = _chosen(runs, TRAINING_AXES if step == 0 else ())
     for part in chosen:
         counts = frames.read(
-            "histograms", run_ids=part.runs["run_id"], steps=(0,), kind=[kind]
+            "histograms", run_ids=part.runs["run_id"], steps=(step,), kind=[kind]
         ).merge(part.runs[["run_id", "initializer_label"]], on="run_id")
-        yield _drawing(frames, part, counts, kind, others)
+        yield _drawing(frames, part, counts, kind, others, step=step, shown_layers=layers)
 
 
-def _chosen(runs: pd.DataFrame) -> tuple[list[Slice], str]:
+def histograms_at(frames: Frames, step: int, layers: Sequence[int]) -> Iterator[Drawing]:
+    """Yield the histograms of activations at a step, of some layers or of all.
+
+    Raises:
+        UsageError: no histogram was probed at this step, or there is no such layer.
+    """
+    probed = frames.read("histograms", columns=["run_id", "step", "layer"], kind=["activation"])
+    for name, asked, there in (
+        ("--step", [step], sorted(probed["step"].unique())),
+        ("--layers", list(layers), sorted(probed["layer"].unique())),
+    ):
+        if wrong := [each for each in asked if each not in there]:
+            shown = ", ".join(f"{each:,}" for each in there) or "none"
+            raise UsageError(
+                f"{name} {wrong[0]}: {frames.root.name} has no histogram there; probed: {shown}"
+            )
+    with mpl.rc_context(RC):
+        yield from _grids(frames, "activation", step, layers)
+
+
+def _chosen(runs: pd.DataFrame, free: Sequence[str]) -> tuple[list[Slice], str]:
     """Choose the slices to draw: as many of every activation as there is room for.
 
-    Networks of about the documents' five layers come first: their panels are large.
+    Networks of about the documents' five layers come first: their panels are large. Axes that are
+    `free` do not matter.
     """
-    every = split(runs, ["initializer_label", *TRAINING_AXES])
+    every = split(runs, ["initializer_label", *free])
     if not is_limited():
         return every, ""
     by_activation: dict[str, list[Slice]] = {}
@@ -93,11 +118,21 @@ def _distance_from_depth_5(part: Slice) -> int:
     return abs(int(part.runs["depth"].iloc[0]) - 5)
 
 
-def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, others: str) -> Drawing:
+def _drawing(
+    frames: Frames,
+    part: Slice,
+    counts: pd.DataFrame,
+    kind: str,
+    others: str,
+    *,
+    step: int,
+    shown_layers: Sequence[int],
+) -> Drawing:
     first = part.runs.iloc[0]
     initializers = levels(part.runs, "initializer_label")
     every = sorted(counts["layer"].unique())
-    layers = spread(every, MOST_LAYERS)
+    shown_layers = [layer for layer in every if layer in shown_layers]
+    layers = shown_layers or spread(every, most_across(MOST_LAYERS))
     shares = {
         key: pooled(column)
         for key, column in counts.groupby(["initializer_label", "layer"], observed=True)["counts"]
@@ -131,17 +166,17 @@ def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, other
                 weight="bold",
                 bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.6},
             )
-        outside = 1 - inside.sum()
-        axes.text(
-            1.0,
-            1.02,
-            text("outside", share=_percent(outside)),
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            size=6.5,
-            color=GRAY if outside < 0.005 else "#B00020",
-        )
+        if (outside := 1 - inside.sum()) >= 5e-4:
+            axes.text(
+                1.0,
+                1.02,
+                text("outside", share=_percent(outside)),
+                transform=axes.transAxes,
+                ha="right",
+                va="bottom",
+                size=6.5,
+                color=GRAY if outside < 0.005 else "#B00020",
+            )
         axes.set_ylim(0, top)
         axes.set_xlim(edges[first_bin], edges[last_bin])
         axes.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10]))
@@ -160,14 +195,16 @@ def _drawing(frames: Frames, part: Slice, counts: pd.DataFrame, kind: str, other
         frames,
         sheet,
         part.runs,
-        name=f"{kind}_histograms" + (part.stem or ""),
-        title=text(f"histograms_{kind}", where=", ".join(where)),
+        name=f"{kind}_histograms" + (f"-step{step}" if step else "") + (part.stem or ""),
+        title=text(f"histograms_{kind}", where=", ".join(where))
+        if step == 0
+        else text("histograms_at", where=", ".join(where), n=step),
         caption=[
             text("histogram_means", seeds=text("seeds", n=int(part.runs["seed"].nunique()))),
             layers_left,
             others,
         ],
-        leave=("initializer_label", *TRAINING_AXES),
+        leave=("initializer_label", *(TRAINING_AXES if step == 0 else ())),
         x=text(f"value_{kind}"),
         y=text("share_per_bin"),
         column_titles=[text("layer", n=layer) for layer in layers],
@@ -215,6 +252,4 @@ def peaks(share: Array, top: float) -> list[int]:
 
 
 def _percent(share: float) -> str:
-    if share < 5e-4:
-        return "0%"
     return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"

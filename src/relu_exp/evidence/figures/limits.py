@@ -8,9 +8,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from relu_exp.evidence.figures.printing import current_size
 from relu_exp.evidence.figures.words import text
 
-__all__ = ["ALL_FIGURES", "is_limited", "left_out_words", "limits", "spread"]
+__all__ = [
+    "ALL_FIGURES",
+    "is_limited",
+    "left_out_words",
+    "limits",
+    "most_across",
+    "most_down",
+    "spread",
+]
 
 ALL_FIGURES = "--all-figures"
 """The option of `relu-exp report` that lifts every limit."""
@@ -56,6 +65,18 @@ def spread(items: Sequence[Any], at_most: int) -> list[Any]:
     if at_most == 1:
         return [items[-1]]
     return [items[round(n * (len(items) - 1) / (at_most - 1))] for n in range(at_most)]
+
+
+def most_across(at_most: int) -> int:
+    """Return how many panels stand side by side: fewer where there is room for fewer in print."""
+    size = current_size()
+    return min(at_most, size.columns) if size else at_most
+
+
+def most_down(at_most: int) -> int:
+    """Return how many rows of panels there are, likewise."""
+    size = current_size()
+    return min(at_most, size.rows) if size else at_most
 
 
 def left_out_words(num_kept: int, num_items: int, what: str, which: str = "") -> str:

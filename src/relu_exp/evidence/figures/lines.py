@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from relu_exp.evidence.figures.limits import left_out_words, spread
+from relu_exp.evidence.figures.limits import left_out_words, most_across, most_down, spread
 from relu_exp.evidence.figures.slices import axis_words
 from relu_exp.evidence.figures.style import Look, levels
 from relu_exp.evidence.figures.words import text
 
-__all__ = ["Grid", "dodge", "handles", "interval_line", "interval_words", "only", "shift"]
+__all__ = [
+    "Grid",
+    "crossed",
+    "dodge",
+    "handles",
+    "interval_line",
+    "interval_words",
+    "lost_most",
+    "only",
+    "shift",
+]
 
 DODGE = 1.05
 """Largest factor along x between neighboring series, so that they do not hide each other."""
@@ -41,7 +51,7 @@ class Grid:
         if runs[column_axis].nunique(dropna=False) == 1:
             row_axis, column_axis = column_axis, row_axis
         rows, columns = levels(runs, row_axis), levels(runs, column_axis)
-        kept = spread(rows, at_most), spread(columns, at_most)
+        kept = spread(rows, most_down(at_most)), spread(columns, most_across(at_most))
         num_kept = len(kept[0]) * len(kept[1])
         note = left_out_words(num_kept, len(rows) * len(columns), text("all_panels"))
         return cls(row_axis, column_axis, *kept, note)
@@ -118,6 +128,27 @@ def interval_line(
             )
         else:
             axes.vlines(line[x], line["low"], line["high"], color=look.color, lw=0.9, alpha=0.8)
+
+
+def lost_most(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return `keys` of the points at which half or more of the runs diverged: no line leads there.
+
+    What such a run was last seen with is no end of a training.
+    """
+    is_lost = runs.assign(lost=runs["status"].eq("diverged"))
+    shares = is_lost.groupby(list(keys), observed=True, dropna=False)["lost"].mean().reset_index()
+    return shares.loc[shares["lost"] >= 0.5, list(keys)]
+
+
+def crossed(summary: pd.DataFrame, lost: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Return a summary whose points in `lost` have no mean to be joined, but a `height`.
+
+    `is_lost` says which they are.
+    """
+    found = summary.merge(lost.assign(is_lost=True), on=list(keys), how="left")
+    is_lost = found["is_lost"].notna()
+    mean = found["mean"]
+    return found.assign(is_lost=is_lost, height=mean.where(is_lost), mean=mean.mask(is_lost))
 
 
 def shift(index: int, count: int) -> float:

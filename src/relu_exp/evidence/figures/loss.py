@@ -14,8 +14,15 @@ from relu_exp.evidence.data.derived import steps_to_threshold
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import best_learning_rates, median_steps, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
-from relu_exp.evidence.figures.limits import left_out_words, spread
-from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interval_words
+from relu_exp.evidence.figures.limits import left_out_words, most_across, most_down, spread
+from relu_exp.evidence.figures.lines import (
+    Grid,
+    crossed,
+    handles,
+    interval_line,
+    interval_words,
+    lost_most,
+)
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import AXES, Slice, axis_words, slices, trained
 from relu_exp.evidence.figures.style import (
@@ -119,19 +126,30 @@ def _curves(
     stopped = part.runs[part.runs["status"] == "diverged"]
     ends = joined[joined["run_id"].isin(stopped["run_id"])]
     ends = ends.sort_values("step").drop_duplicates("run_id", keep="last")
-    low, high = _loss_limits(values)
+    ended = crossed(values, lost_most(part.runs, keys), keys)
+    low, high = _loss_limits(values, ended[~ended["is_lost"]])
     few = values["step"].nunique() <= 25
 
+    # between 0 and the first evaluation there is nothing to see
+    later = values.loc[values["step"] > 0, "step"]
+    begin = int(later.min()) if len(later) else 1
+    # marks here and there, at other places on each line: of lines that coincide each is seen
+    apart = max(1, values["step"].nunique() // 8)
+
     def paint(axes: Axes, panel: pd.DataFrame) -> None:
-        for label, look in shown.items():
+        for index, (label, look) in enumerate(shown.items()):
             line = panel[panel["activation_label"] == label]
-            interval_line(axes, line, "step", look, markersize=2.8 if few else 0, lw=1.2)
+            marks: dict[str, Any] = {"markersize": 2.8}
+            if not few:
+                start = index * apart // len(shown)
+                marks = {"markersize": 4.0, "markevery": (start, apart)}
+            interval_line(axes, line, "step", look, lw=1.2, **marks)
         if not panel.empty:
             here = ends[(ends[keys[1:]] == panel.iloc[0][keys[1:]]).all(axis=1)]
             for label, last in here.groupby("activation_label", observed=True):
                 heights, color = last["loss"].clip(upper=high / 1.08), shown[label].color
                 axes.plot(last["step"], heights, "x", color=color, clip_on=False, **CROSS)
-        steps_axis(axes, int(part.runs["num_steps"].max()))
+        steps_axis(axes, int(part.runs["num_steps"].max()), begin)
         log_axis(axes.yaxis, np.log10(high / low))
         axes.set_ylim(low, high)
 
@@ -172,12 +190,14 @@ def _curves(
     )
 
 
-def _loss_limits(values: pd.DataFrame) -> tuple[float, float]:
-    """Return the range of the means; a loss far above where training began is cut off."""
+def _loss_limits(values: pd.DataFrame, ended: pd.DataFrame) -> tuple[float, float]:
+    """Return the range of the means; a loss far above where arms that `ended` began is cut off."""
     means = values["mean"].dropna()
     if means.empty:
         return EMPTY_LIMITS
-    begin = values.loc[values["step"] == values["step"].min(), "mean"].median()
+    first = values[values["step"] == values["step"].min()]
+    begins = ended.loc[ended["step"] == values["step"].min(), "mean"]
+    begin = begins.max() if begins.notna().any() else first["mean"].median()
     high = min(float(means.max()), 5 * float(begin))
     return max(float(means.min()), 1e-6) / 1.25, high * 1.25
 
@@ -210,9 +230,9 @@ def _thresholds(
     words: str,
     left_out: str,
 ) -> Drawing:
-    kept = spread(pairs, 5)
+    kept = spread(pairs, most_across(5))
     every = levels(part.runs, "depth")
-    depths = spread(every, 5)
+    depths = spread(every, most_down(5))
     shown = looks(part.runs)
     sheet = Sheet(
         len(depths),

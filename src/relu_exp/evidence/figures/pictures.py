@@ -39,7 +39,15 @@ from relu_exp.evidence.figures.slices import (
 from relu_exp.evidence.figures.style import GRAY, INK, levels, log_axis, looks, plain
 from relu_exp.evidence.figures.words import text
 
-__all__ = ["LETTERS", "WIDTH", "dead_picture", "layers_picture", "loss_picture"]
+__all__ = [
+    "LETTERS",
+    "WIDTH",
+    "dead_picture",
+    "draw_bars",
+    "layers_picture",
+    "loss_picture",
+    "panels_of",
+]
 
 WIDTH = 340.0
 LETTERS = 13.0
@@ -83,7 +91,7 @@ def _layers(frames: Frames, part: Slice, counts: pd.DataFrame, others: str) -> D
     rows = levels(part.runs, "initializer_label")
     color = looks(frames.runs)[part.runs["activation_label"].iloc[0]].color
     high, between = 44.0, 24.0
-    drawn, panels = _sheet(len(rows), len(layers), high, between, left=6.0, below=40.0)
+    drawn, panels = panels_of(len(rows), len(layers), high, between, left=6.0, below=40.0)
     for r, row in enumerate(rows):
         panels[r][0].annotate(
             _named(part.runs[part.runs["initializer_label"] == row]),
@@ -91,7 +99,7 @@ def _layers(frames: Frames, part: Slice, counts: pd.DataFrame, others: str) -> D
         )  # fmt: skip
         for axes, layer in zip(panels[r], layers, strict=True):
             if (row, layer) in shares:
-                _bars(axes, shares[row, layer], edges, first, last, top, color)
+                draw_bars(axes, shares[row, layer], edges, first, last, top, color)
     for axes, layer in zip(panels[-1], layers, strict=True):
         axes.set_xlabel(text("layer", n=layer), size=LETTERS, labelpad=2)
     for axes in drawn.axes:
@@ -139,9 +147,10 @@ def _named(runs: pd.DataFrame) -> str:
     return text("picture_too_large" if scale > FAR else "picture_too_small", name=name)
 
 
-def _bars(
+def draw_bars(
     axes: Axes, share: Array, edges: Array, first: int, last: int, top: float, color: str
 ) -> None:
+    """Draw a histogram between two bins, with the shares of bars that are taller than the axis."""
     inside = share[1 + first : 1 + last]
     axes.stairs(inside, edges, fill=True, color=color)
     tall = peaks(inside, top)
@@ -188,7 +197,7 @@ def _dead(frames: Frames, part: Slice, values: pd.DataFrame, others: str) -> Dra
     every = levels(part.runs, "depth")
     depths = spread(every, 4)
     shown = looks(part.runs[part.runs["depth"].isin(depths)], "depth")
-    drawn, [[axes]] = _sheet(1, 1, 190.0, 0.0, left=66.0, below=50.0, over=14.0)
+    drawn, [[axes]] = panels_of(1, 1, 190.0, 0.0, left=66.0, below=50.0, over=14.0)
     axes.axhline(0.5, color=GRAY, lw=1, ls=(0, (4, 3)), zorder=0)
     for depth, look in shown.items():
         line = summary[summary["depth"] == depth]
@@ -260,7 +269,7 @@ def _loss(frames: Frames, part: Slice, curves: pd.DataFrame, of: str, others: st
     values = values[values["step"] <= last]
     shown = looks(runs)
     kept = spread(list(shown), 6)
-    drawn, [[axes]] = _sheet(1, 1, 190.0, 0.0, left=56.0, below=50.0, over=14.0, right=18.0)
+    drawn, [[axes]] = panels_of(1, 1, 190.0, 0.0, left=56.0, below=50.0, over=14.0, right=18.0)
     # a mark here and there, at other places on each line, so that color alone tells nothing
     apart = max(1, values["step"].nunique() // 5)
     for index, label in enumerate(kept):
@@ -297,7 +306,7 @@ def _titled(heading: str, part: Slice) -> str:
     return f"{heading}: {part.words}" if part.words else heading
 
 
-def _sheet(
+def panels_of(
     rows: int,
     columns: int,
     high: float,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from relu_exp.evidence.figures.fonts import width_of, wrapped
+from relu_exp.evidence.figures.printing import current_size
 from relu_exp.evidence.figures.style import GRAY
 from relu_exp.evidence.figures.words import text as figure_text
 
@@ -53,6 +54,18 @@ class _Panels:
     def bottom_of(self, row: int, corner: tuple[float, float]) -> float:
         """Return where a row ends, if the upper left corner of all panels is there."""
         return corner[1] - self.height - row * (self.height + self.gap_y)
+
+
+def _as_wide(panels: _Panels, width: float) -> _Panels:
+    """Return panels that are so wide in all; their shape stays between a square and 3 : 2."""
+    wide = (width - (panels.columns - 1) * panels.gap_x) / panels.columns
+    shape = min(1.0, max(2 / 3, panels.height / panels.width))
+    return replace(panels, width=wide, height=max(0.8, wide * shape))
+
+
+def _at_most_as_high(panels: _Panels, height: float) -> _Panels:
+    high = (height - (panels.rows - 1) * panels.gap_y) / panels.rows
+    return replace(panels, height=min(panels.height, max(high, 0.5)))
 
 
 @dataclass
@@ -117,12 +130,16 @@ class Sheet:
         if len(handles) > _MOST_HANDLES:
             more = figure_text("and_more", n=len(handles) - _MOST_HANDLES)
             handles = [*handles[:_MOST_HANDLES], Line2D([], [], ls="", label=more)]
+        size = current_size()
+        small_print = "" if size else small_print
         names = [str(handle.get_label()) for handle in handles]
         entry = 0.62 + 0.069 * max(map(width_of, [*names, legend_title or ""])) if handles else 0.0
         panels, is_below = self._measured(len(handles) + (legend_title is not None), tick_width)
         row_label = 0.3 if row_titles else 0.0
         left, right = 0.34 + tick_width, 0.12 + row_label + (0.0 if is_below else entry)
-        total = max(left + panels.all_wide + right, 5.0, 0.24 + entry)
+        if size:
+            panels = _as_wide(panels, size.sheet[0] - left - right)
+        total = size.sheet[0] if size else max(left + panels.all_wide + right, 5.0, 0.24 + entry)
         heading = wrapped(title, int(total * 11.2))
         notes = [
             row for line in small_print.splitlines() for row in wrapped(line, int(total * 21.5))
@@ -133,6 +150,8 @@ class Sheet:
         legend_high = _ENTRY * num_rows + 0.1
         labels_high = (0.52 if x else 0.3) + under
         bottom = labels_high + (legend_high if is_below else 0.0) + 0.135 * len(notes) + 0.06
+        if size:
+            panels = _at_most_as_high(panels, size.sheet[1] - top - bottom)
         # a legend beside the panels may be a little taller than they are
         beside_high = 0.0 if is_below else top + legend_high + 0.1
         tall = max(top + panels.all_high + bottom, beside_high)
@@ -158,8 +177,9 @@ class Sheet:
         gap_y += 0 if self.share_x else 0.1
         panels = _Panels(self.rows, self.columns, width, height, gap_x, gap_y)
         # beside the panels a long legend would leave a mostly white page
-        is_below = _ENTRY * num_entries > _TALLEST * panels.all_high
-        if is_below and self._may_grow:
+        is_long = _ENTRY * num_entries > _TALLEST * panels.all_high
+        is_below = is_long or (num_entries > 0 and current_size() is not None)
+        if is_below and self._may_grow and current_size() is None:
             least = _PANELS_OF_MANY.get(self.columns, (width, height))
             panels = replace(panels, width=max(width, least[0]), height=max(height, least[1]))
         return panels, is_below

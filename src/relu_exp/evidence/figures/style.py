@@ -90,6 +90,8 @@ _COLORS: Mapping[str, tuple[str, str]] = {
     "identity": ("#000000", "x"),
     "step": ("#7F7F7F", "+"),
 }
+_INITIALIZERS = ("normal", "uniform", "xavier_normal", "xavier_uniform", "he_normal", "he_uniform")
+"""In the order in which figures have them."""
 _SPARE = [("#1B3A6B", "*"), ("#5E8C31", "8"), ("#94346E", "H"), ("#6F4070", "1")]
 _LINES = ["-", (0, (4, 1.4)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2))]
 _SERIES = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#7A5195"]
@@ -171,8 +173,27 @@ def levels(runs: pd.DataFrame, by: str) -> list[Any]:
     column = runs[by]
     if isinstance(column.dtype, pd.CategoricalDtype):
         present = set(column.unique())
-        return [value for value in column.cat.categories if value in present]
+        found = [value for value in column.cat.categories if value in present]
+        return (
+            _by_scale(runs, found) if by == "initializer_label" and "initializer" in runs else found
+        )
     return sorted(column.dropna().unique().tolist()) + ([pd.NA] if column.isna().any() else [])
+
+
+def _by_scale(runs: pd.DataFrame, labels: list[Any]) -> list[Any]:
+    """Return labels of initializers in one order for all figures: normals by scale, Xavier, He."""
+    names = dict(zip(runs["initializer_label"], runs["initializer"].astype(str), strict=True))
+    std = runs["initializer.std"] if "initializer.std" in runs else pd.Series(0.0, runs.index)
+    scales = dict(zip(runs["initializer_label"], std.astype(float), strict=True))
+
+    def rank(label: Any) -> tuple[int, float]:
+        name = names[label]
+        if name not in _INITIALIZERS:
+            return len(_INITIALIZERS), 0.0
+        return _INITIALIZERS.index(name), scales[label] if name == "normal" else 0.0
+
+    # others, and those of one name, stay in the order of the sweep
+    return sorted(labels, key=rank)
 
 
 def plain(value: float, _: object = None) -> str:
@@ -210,10 +231,10 @@ def rate_axis(axes: Axes, rates: Sequence[float]) -> None:
     axes.set_xlim(tried[0] / pad, tried[-1] * pad)
 
 
-def steps_axis(axes: Axes, last: int) -> None:
-    """Make x the number of updates: 0, then logarithmic from 1."""
-    axes.set_xscale("symlog", linthresh=1.0, linscale=0.5)
-    ticks = [0, *(10**power for power in range(12) if 10**power <= last)]
+def steps_axis(axes: Axes, last: int, first: int = 1) -> None:
+    """Make x the number of updates: 0, then logarithmic from the `first` with a value."""
+    axes.set_xscale("symlog", linthresh=float(first), linscale=0.3 if first > 1 else 0.5)
+    ticks = [0, *(10**power for power in range(12) if first <= 10**power <= last)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_count))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import re
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -25,13 +25,14 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.verdicts import VerdictName
 from relu_exp.evidence.data.language import LANGUAGES, check_language
 from relu_exp.evidence.explorer.packing import explorer_data
-from relu_exp.evidence.figures import FIGURES
+from relu_exp.evidence.figures.dark import dark_colors
 from relu_exp.evidence.page.answers import answer
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.words import WORDS
+from relu_exp.evidence.report.claim_pictures import ClaimPicture
 from relu_exp.evidence.report.explorer_section import ExplorerSection, as_json
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
 from relu_exp.evidence.report.looks import standardized
@@ -42,7 +43,7 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css")
+STYLES = ("page.css", "overview.css", "claims.css", "claim_pictures.css")
 SCRIPTS = ("page.js", "table.js", "pictures.js")
 """Loaded in this order, after the base and before the explorer's."""
 LAST_SCRIPT = "start.js"
@@ -69,7 +70,8 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     check_language(language)
     root: Path = judged.root
     claims = [one for _, _, part in judged.words["groups"] for one in part]
-    pictures = _pictures(root, claims) | _overview_pictures(root, judged.words["overview"])
+    of_claims = [one.picture for one in claims if one.picture]
+    pictures = _pictures(root, [*of_claims, *judged.words["overview"]])
     explorer = explorer_data(root, opened=judged.evidence.at)
     section = ExplorerSection.of(explorer, language)
     explored = {experiment["id"] for experiment in explorer["experiments"]}
@@ -81,7 +83,6 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "w": WORDS,
         "interval_axis": lambda one: interval_axis(one.verdict, one.claim.rule),
         "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
-        "alt": _alternative,
         "place": place_of,
         "place_ko": place_ko,
         "label_ko": label_ko,
@@ -109,7 +110,12 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "font": hangul_font(),
         "data": {
             "words": as_json(WORDS),
-            "pictures": as_json({path: picture.compressed for path, picture in pictures.items()}),
+            "pictures": as_json(
+                {
+                    "packed": {path: picture.compressed for path, picture in pictures.items()},
+                    "dark": dark_colors([picture.svg for picture in pictures.values()]),
+                }
+            ),
             "explorer": section.runs,
         },
     }
@@ -129,8 +135,9 @@ def _joined(first: Sequence[Markup], *rest: Markup) -> Markup:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as the page embeds it: its SVG, compressed, in base64; its size in pixels."""
+    """A picture as the page embeds it: its SVG, and compressed in base64; its size in pixels."""
 
+    svg: str
     compressed: str
     width: int
     height: int
@@ -142,24 +149,12 @@ class Picture:
         box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg[:2000])
         width, height = map(float, box.groups()) if box else (640.0, 420.0)
         compressed = base64.b64encode(zlib.compress(svg, 9)).decode()
-        return cls(compressed, round(width), round(height))
+        return cls(svg.decode(), compressed, round(width), round(height))
 
 
-def _pictures(root: Path, claims: Sequence[JudgedClaim]) -> dict[str, Picture]:
-    """Return each picture that a claim shows, once, by its path."""
-    paths = sorted({path for one in claims for path in one.figures})
-    vectors = {path: (root / path).with_suffix(".svg") for path in paths}
-    return {path: Picture.read(svg) for path, svg in vectors.items() if svg.is_file()}
-
-
-def _overview_pictures(root: Path, overview: Sequence[Drawn]) -> dict[str, Picture]:
-    """Return every version of the overview's pictures, by the path of its PNG."""
-    paths = [
-        picture.path(language, is_dark=is_dark)
-        for picture in overview
-        for language in LANGUAGES
-        for is_dark in (False, True)
-    ]
+def _pictures(root: Path, drawn: Iterable[Drawn | ClaimPicture]) -> dict[str, Picture]:
+    """Return pictures in every language, by the path of their PNG; the page makes them dark."""
+    paths = [picture.path(language) for picture in drawn for language in LANGUAGES]
     return {path: Picture.read((root / path).with_suffix(".svg")) for path in paths}
 
 
@@ -182,10 +177,3 @@ def _view(question: Question, explored: Collection[str]) -> str:
         return ""
     sides = {key: view.address for key, view in zip("ab", question.views, strict=True)}
     return f"#explorer?{urlencode({**sides, 'compare': 'yes'})}"
-
-
-def _alternative(one: JudgedClaim) -> str:
-    """Return the alternative text of a claim's picture: what is drawn, and what was found."""
-    name = one.claim.figure or ""
-    shown = FIGURES[name].summary if name in FIGURES else name.replace("_", " ").capitalize()
-    return f"{shown}; experiment {one.claim.experiments[0]}. {one.text}"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from relu_exp.core.schema import DEFAULT_PRECISION
 from relu_exp.evidence.claims.answers import answer
 from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
@@ -16,6 +13,7 @@ from relu_exp.evidence.claims.runs import command, origin
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 from relu_exp.evidence.data.statistics import bounded_in_words, interval_in_words
 from relu_exp.evidence.data.texts import Text
+from relu_exp.evidence.report.claim_pictures import ClaimPicture
 from relu_exp.evidence.report.looks import LOOKS
 
 __all__ = ["JudgedClaim", "Map", "judge_claims", "place_of", "shown_effect"]
@@ -38,13 +36,14 @@ class JudgedClaim:
     verdict: Verdict
     command: str
     map: Map | None
-    figures: list[str]
     reports: list[str]
     origin: tuple[str, str]
     """The budget and the commit of its results; empty where they are unknown or not one."""
     answer: Text
     """What was found, in one sentence of each language."""
     other: JudgedClaim | None = None
+    picture: ClaimPicture | None = None
+    """Of the runs that were judged; a claim that was not decided has none."""
 
     @property
     def mark(self) -> str:
@@ -93,7 +92,6 @@ def judge_claims(evidence: Evidence, claims: Sequence[Claim]) -> list[JudgedClai
             verdict=verdicts[claim.id],
             command=command(claim, evidence),
             map=_map(verdicts[claim.id], claim.rule.grid),
-            figures=_figures(root, claim),
             origin=origin(claim, evidence),
             answer=answer(claim, verdicts[claim.id]),
             reports=[name for name in claim.experiments if (root / name / "report.md").exists()],
@@ -126,27 +124,6 @@ def _map(verdict: Verdict, grid: Sequence[str]) -> Map | None:
         columns,
         [(name, [settings.get(column) for column in columns]) for name, settings in rows.items()],
     )
-
-
-def _figures(root: Path, claim: Claim) -> list[str]:
-    """Return the picture of the claim's figure, as a path below the results, if there is any.
-
-    Of several drawings one named for what the statement speaks of (`...-ReLU`) goes first, and of
-    several precisions the one that verdicts rest on.
-    """
-    if claim.figure is None or not claim.experiments:
-        return []
-    folder = root / claim.experiments[0] / "figures"
-    words = set(re.findall(r"\w+", claim.statement))
-
-    def rank(path: Path) -> tuple[bool, bool, str]:
-        named = set(re.split(r"[-_]", path.stem.removeprefix(claim.figure or "")))
-        precisions = {word for word in named if word.startswith("precision")}
-        is_other = bool(precisions) and f"precision{DEFAULT_PRECISION}" not in precisions
-        return (is_other, not named & words, path.name)
-
-    found = sorted(folder.glob(f"{claim.figure}*.png"), key=rank)
-    return [path.relative_to(root).as_posix() for path in found[:1]]
 
 
 def place_of(setting: SettingVerdict) -> str:

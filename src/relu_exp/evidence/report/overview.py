@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
-
-import matplotlib as mpl
 
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
@@ -17,10 +12,9 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.language import LANGUAGES
 from relu_exp.evidence.data.language import language as writing_in
 from relu_exp.evidence.data.texts import Text, entry, read_texts
-from relu_exp.evidence.figures import RC, DoesNotApply, Drawing, draw
-from relu_exp.evidence.figures.dark import darkened
-from relu_exp.evidence.figures.files import save_png, save_svg
+from relu_exp.evidence.figures import DoesNotApply, Drawing, draw
 from relu_exp.evidence.report.judged_claims import JudgedClaim
+from relu_exp.evidence.report.versions import save_versions, version
 
 __all__ = ["FOLDER", "Picture", "draw_overview"]
 
@@ -51,7 +45,7 @@ class Picture:
 
     def path(self, language: str, *, is_dark: bool = False) -> str:
         """Return the PNG of a version, as a path below the results; its SVG lies beside it."""
-        return f"{self.stem}{_version(language, is_dark)}.png"
+        return f"{self.stem}{version(language, is_dark=is_dark)}.png"
 
 
 _ENTRIES: tuple[_Entry, ...] = tuple(
@@ -90,7 +84,7 @@ def _pictures(
     for number, (id, en, ko) in enumerate(zip(of.claims, english, korean, strict=False), 1):
         stem = of.name if len(of.claims) == 1 else f"{of.name}-{number}"
         for language, drawing in zip(LANGUAGES, (en, ko), strict=True):
-            _save(folder, stem, drawing, language)
+            save_versions(folder, stem, drawing, language)
         yield Picture(
             f"{FOLDER}/{stem}",
             Text(en.title, ko.title),
@@ -105,22 +99,3 @@ def _drawings(of: _Entry, frames: Frames, language: str) -> list[Drawing]:
         if language != "en":
             frames = Frames.open(frames.root).only(DEFAULT_PRECISION)
         return list(draw(of.figure, frames))
-
-
-def _version(language: str, is_dark: bool) -> str:
-    return ("" if language == "en" else f"-{language}") + ("-dark" if is_dark else "")
-
-
-def _save(folder: Path, stem: str, drawing: Drawing, language: str) -> None:
-    """Save a drawing light and dark; each file appears whole."""
-    for is_dark in (False, True):
-        figure = darkened(drawing.figure) if is_dark else drawing.figure
-        for save, ending in ((save_png, ".png"), (save_svg, ".svg")):
-            target = folder / f"{stem}{_version(language, is_dark)}{ending}"
-            unfinished = folder / f".{secrets.token_hex(4)}-{target.name}"
-            try:
-                with mpl.rc_context(RC):
-                    save(figure, unfinished)
-                os.replace(unfinished, target)
-            finally:
-                unfinished.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRu
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.evidence.data.texts import Text
+from relu_exp.evidence.report.claim_pictures import draw_claims
 from relu_exp.evidence.report.forest import draw_forest
 from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
 from relu_exp.evidence.report.looks import LOOKS, conditions
@@ -65,13 +66,14 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     """Decide every claim on the results below `root`, and write what came out beside them.
 
     `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`, and the pictures of the
-    overview. The same results give the same bytes.
+    claims and of the overview. The same results give the same bytes.
 
     Raises:
         UsageError: the files cannot be written.
     """
     evidence = Evidence(root)
     judged = judge_claims(evidence, list(all_claims() if claims is None else claims))
+    judged = _with_pictures(root, evidence, judged)
     verdicts = {one.claim.id: one.verdict for one in judged}
     checks = calibrate(root, evidence.at)
     words: dict[str, Any] = {
@@ -103,6 +105,20 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
         ) from error
     paths = (*(root / name for name in texts), *pictures)
     return Judged(root, paths, words["summary"], words, evidence)
+
+
+def _with_pictures(
+    root: Path, evidence: Evidence, judged: Sequence[JudgedClaim]
+) -> list[JudgedClaim]:
+    """Draw the pictures of the claims that were decided, and return all with them."""
+    decided = {one.claim.id: one.claim for one in judged if one.verdict.name != "not decided"}
+    try:
+        pictures = draw_claims(root, evidence, decided)
+    except OSError as error:
+        raise UsageError(
+            f"the pictures cannot be written to {root}: {error.strerror or error}"
+        ) from error
+    return [replace(one, picture=pictures.get(one.claim.id)) for one in judged]
 
 
 def _summary(judged: Sequence[JudgedClaim]) -> dict[str, Any]:

@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import choose, described, differences, measured, scored
+from relu_exp.evidence.claims.arms import (
+    choose,
+    described,
+    differences,
+    measured,
+    own_values,
+    scored,
+)
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
@@ -48,7 +56,7 @@ ROUNDING = 1e-9
     sources={"D1": "ReLU 의 단점"},
     experiments="bounce",
     rule=BOUNCE,
-    figure="loss_curves",
+    figure=Shown(OWN, x="learning_rate", words="rises", share=True),
 )
 def relu_bounces_near_optimum(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -85,6 +93,7 @@ def relu_bounces_near_optimum(evidence: Evidence) -> Effects:
         runs,
         scope=f"{described(runs)}; full batches, squared error, an exact fit exists (loss 0)",
         notes=notes,
+        values=own_values(runs, "rises"),
     )
 
 

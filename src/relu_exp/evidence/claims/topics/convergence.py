@@ -18,6 +18,7 @@ from relu_exp.evidence.claims.arms import (
     ratios,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -123,6 +124,16 @@ def _at(frames: Frames, runs: pd.DataFrame, slow: str, fast: str) -> pd.DataFram
     return ratios(frames, runs, "activation", slow, fast, THRESHOLDS, grid=["depth"])
 
 
+UPDATES = Shown(
+    "updates",
+    x="learning_rate",
+    columns="threshold",
+    rows="depth",
+    thresholds=THRESHOLDS,
+    words="updates_loss",
+    log=True,
+)
+"""Every rate that was tried, the fastest among them."""
 RELU_SIGMOID = _faster("sigmoid", "ReLU")
 
 
@@ -130,11 +141,13 @@ RELU_SIGMOID = _faster("sigmoid", "ReLU")
     "relu-converges-faster-than-sigmoid",
     group="C",
     statement="A ReLU network needs fewer updates than a sigmoid network to the same loss.",
-    statement_ko="ReLU 신경망은 시그모이드 신경망보다 더 적은 갱신 횟수로 같은 손실에 도달한다.",
+    statement_ko=(
+        "ReLU 신경망은 시그모이드 신경망보다 더 적은 업데이트 횟수로 같은 손실에 도달한다."
+    ),
     sources={"D0": "본문 2, 8", "D2": "2.3", "D4": "2"},
     experiments="convergence-speed",
     rule=RELU_SIGMOID,
-    figure="steps_to_threshold",
+    figure=UPDATES,
 )
 def relu_converges_faster_than_sigmoid(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -148,11 +161,11 @@ RELU_TANH = _faster("tanh", "ReLU")
     "relu-converges-faster-than-tanh",
     group="C",
     statement="A ReLU network needs fewer updates than a tanh network to the same loss.",
-    statement_ko="ReLU 신경망은 tanh 신경망보다 더 적은 갱신 횟수로 같은 손실에 도달한다.",
+    statement_ko="ReLU 신경망은 tanh 신경망보다 더 적은 업데이트 횟수로 같은 손실에 도달한다.",
     sources={"D2": "2.3"},
     experiments="convergence-speed",
     rule=RELU_TANH,
-    figure="steps_to_threshold",
+    figure=UPDATES,
 )
 def relu_converges_faster_than_tanh(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -166,11 +179,11 @@ TANH_SIGMOID = _faster("sigmoid", "tanh")
     "tanh-converges-faster-than-sigmoid",
     group="C",
     statement="tanh reaches a low loss in fewer updates than sigmoid.",
-    statement_ko="tanh는 시그모이드보다 더 적은 갱신 횟수로 낮은 손실에 도달한다.",
+    statement_ko="tanh는 시그모이드보다 더 적은 업데이트 횟수로 낮은 손실에 도달한다.",
     sources={"D3": "하이퍼볼릭 탄젠트 함수"},
     experiments="convergence-speed",
     rule=TANH_SIGMOID,
-    figure="steps_to_threshold",
+    figure=UPDATES,
 )
 def tanh_converges_faster_than_sigmoid(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -184,11 +197,11 @@ ELU_RELU = _faster("ReLU", "ELU")
     "elu-converges-faster-than-relu",
     group="C",
     statement="Because it is smooth, ELU reaches the same loss in fewer updates than ReLU.",
-    statement_ko="ELU는 매끄럽기 때문에 ReLU보다 더 적은 갱신 횟수로 같은 손실에 도달한다.",
+    statement_ko="ELU는 매끄럽기 때문에 ReLU보다 더 적은 업데이트 횟수로 같은 손실에 도달한다.",
     sources={"D1": "ReLU 의 단점", "D2": "3.2"},
     experiments="convergence-speed",
     rule=ELU_RELU,
-    figure="steps_to_threshold",
+    figure=UPDATES,
     literature=(
         Literature(
             "Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289",

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import EFFECT, Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.labels import NAMES
 
@@ -52,6 +53,15 @@ FASTER = Rule(
     },
     experiments=EXPERIMENT,
     rule=FASTER,
+    figure=Shown(
+        EFFECT,
+        x="numbers",
+        series=("function",),
+        columns="direction",
+        words="time_ratio",
+        line=1.1,
+        log=True,
+    ),
     literature=(
         Literature(
             "Krizhevsky, Sutskever, Hinton 2012, NIPS 25, section 3.1",
@@ -99,6 +109,7 @@ LIGHTER = Rule(
     sources={"D3": "ReLU(Rectified Linear Unit)"},
     experiments=EXPERIMENT,
     rule=LIGHTER,
+    figure=Shown(EFFECT, x="zeroed", series=("direction",), words="time_ratio", line=1.1),
 )
 def relu_zeros_lighten_network(evidence: Evidence) -> Effects:
     """Compare one architecture with and without units that are silent on every sample."""
@@ -141,6 +152,14 @@ MORE = Rule(
     sources={"D3": "Pytorch 코드 실습"},
     experiments=EXPERIMENT,
     rule=MORE,
+    figure=Shown(
+        EFFECT,
+        x="width",
+        series=("function",),
+        columns="direction",
+        words="time_ratio",
+        line=1.05,
+    ),
 )
 def more_activations_cost_more(evidence: Evidence) -> Effects:
     """Compare one architecture with all of its activations and with none."""

@@ -19,6 +19,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__ = ["AMENDED", "DEEP", "SHALLOW", "able", "depth_limit"]
@@ -69,7 +70,15 @@ SIGMOID_FAILS = Rule(
     sources={"D4": "1"},
     experiments="deep-sigmoid",
     rule=SIGMOID_FAILS,
-    figure="accuracy_map",
+    figure=Shown(
+        "test_accuracy",
+        x="learning_rate",
+        series=("initializer_label",),
+        columns="depth",
+        rows="optimizer_label",
+        line=LEARNS,
+        share=True,
+    ),
 )
 def sigmoid_fails_beyond_nine_layers(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -142,7 +151,7 @@ def _neither_learns(runs: pd.DataFrame, rival: str) -> pd.DataFrame:
     sources={"D0": "본문 8", "D1": "ReLU 의 장점", "D3": "ReLU"},
     experiments="depth-limit",
     rule=TRAINS_DEEPER,
-    figure="accuracy_by_depth",
+    figure=Shown("train_accuracy", x="learning_rate", columns="depth", share=True),
 )
 def relu_trains_deeper(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -200,7 +209,13 @@ DOZENS = Rule(
     sources={"D0": "본문 9"},
     experiments="depth-limit",
     rule=DOZENS,
-    figure="accuracy_by_depth",
+    figure=Shown(
+        "train_accuracy",
+        x="learning_rate",
+        series=("activation_label", "initializer_label"),
+        columns="depth",
+        share=True,
+    ),
 )
 def relu_fails_at_dozens_of_layers(evidence: Evidence) -> Effects:
     """Measure it."""

@@ -13,11 +13,13 @@ from relu_exp.evidence.claims.arms import (
     at_best_rate,
     choose,
     measured,
+    own_values,
     rates_in_words,
     scope_of,
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.survival import below_limit, with_learning
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -102,7 +104,9 @@ KILLS_HALF = Rule(
     sources={"D2": "3"},
     experiments="dying-relu",
     rule=KILLS_HALF,
-    figure="dead_fraction",
+    figure=Shown(
+        "dead_fraction", x="depth", series=("width",), line=KILLS_HALF.threshold, share=True
+    ),
     literature=(CS231N,),
 )
 def high_learning_rate_kills_half(evidence: Evidence) -> Effects:
@@ -158,7 +162,14 @@ ONE_NEGATIVE = Rule(
     sources={"D2": "3", "D4": "ReLU", "D1": "ReLU 의 단점"},
     experiments="dying-relu",
     rule=ONE_NEGATIVE,
-    figure="dead_fraction",
+    figure=Shown(
+        OWN,
+        x="depth",
+        series=("width",),
+        words="dead_of_zero",
+        line=ONE_NEGATIVE.threshold,
+        share=True,
+    ),
     literature=(CS231N,),
 )
 def one_negative_input_kills(evidence: Evidence) -> Effects:
@@ -177,4 +188,10 @@ def one_negative_input_kills(evidence: Evidence) -> Effects:
         rates_in_words(tuned, KEYS),
         f"Bound by matched rate, all networks: {by_rate(runs, 'effect')}.",
     ]
-    return measured(tuned[["seed", *KEYS, "effect"]], tuned, scope=scope_of(tuned), notes=notes)
+    return measured(
+        tuned[["seed", *KEYS, "effect"]],
+        tuned,
+        scope=scope_of(tuned),
+        notes=notes,
+        values=own_values(tuned, "effect"),
+    )

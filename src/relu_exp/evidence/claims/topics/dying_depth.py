@@ -7,8 +7,15 @@ from datetime import date
 
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import at_best_rate, in_words, rates_in_words, scope_of
+from relu_exp.evidence.claims.arms import (
+    at_best_rate,
+    in_words,
+    own_values,
+    rates_in_words,
+    scope_of,
+)
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.survival import below_limit, limits, with_learning
 from relu_exp.evidence.claims.topics.dying import KEYS, by_rate, dying_runs, layer_means, percent
 from relu_exp.evidence.claims.verdicts import Effects, Rule
@@ -43,7 +50,7 @@ GROWS_WITH_DEPTH = Rule(
     sources={"D1": "ReLU 의 단점"},
     experiments="dying-relu",
     rule=GROWS_WITH_DEPTH,
-    figure="dead_fraction",
+    figure=Shown(OWN, x="depth", series=("width",), columns="when", words="dead_share", share=True),
     literature=(
         Literature(
             "Lu, Shin, Su, Karniadakis 2020, Commun. Comput. Phys. 28(5), arXiv:1903.06733",
@@ -93,6 +100,7 @@ def dying_grows_with_depth(evidence: Evidence) -> Effects:
         scope=scope_of(ends),
         run_ids=sides["run_id"].unique().tolist(),
         notes=notes,
+        values=own_values(sides, "dead", "when"),
     )
 
 

@@ -12,6 +12,7 @@ from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_
 from relu_exp.evidence.claims.cases import cases_of, computed
 from relu_exp.evidence.claims.probes import HE, UNIT, layer_factor, probed, with_start
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
@@ -75,7 +76,13 @@ def _large(evidence: Evidence) -> tuple[Frames, pd.DataFrame]:
     sources={"D2": "4.2"},
     experiments="large-weights",
     rule=KILL,
-    figure="dead_fraction_by_learning_rate",
+    figure=Shown(
+        "dead_fraction",
+        x="learning_rate",
+        series=("initializer_label",),
+        columns="depth",
+        share=True,
+    ),
 )
 def large_weights_kill_or_explode_relu(evidence: Evidence) -> Effects:
     """Compare living units at the end at two kinds of rates, and gradients at the start."""
@@ -177,7 +184,7 @@ EXPLODE = Rule(
     sources={"D2": "1"},
     experiments="large-weights",
     rule=EXPLODE,
-    figure="activation_gradient_by_layer",
+    figure=Shown("activation_grad_norm", x="layer", series=("initializer_label",), log=True),
     literature=(
         Literature(
             "Pascanu, Mikolov, Bengio 2013, arXiv:1211.5063",

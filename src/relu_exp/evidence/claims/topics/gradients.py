@@ -10,6 +10,7 @@ import pandas as pd
 from relu_exp.evidence.claims.arms import choose, measured
 from relu_exp.evidence.claims.probes import SMALL, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -41,7 +42,13 @@ SAME = Rule(
     sources={"D2": "4.2, 4.3"},
     experiments=("signals", "activation-histograms"),
     rule=SAME,
-    figure="weight_gradient_by_layer",
+    figure=Shown(
+        "weight_grad_spread",
+        x="layer",
+        series=("dataset_label",),
+        columns="depth",
+        line=SAME.threshold,
+    ),
 )
 def small_normal_gradients_identical(evidence: Evidence) -> Effects:
     """Measure how far the gradients of a layer's units are from their mean."""
@@ -109,7 +116,7 @@ VANISH = Rule(
     },
     experiments="vanishing-gradients",
     rule=VANISH,
-    figure="activation_gradient_by_layer",
+    figure=Shown("activation_grad_norm", x="layer", columns="depth", log=True),
     literature=(
         Literature(
             "Glorot, Bengio 2010, AISTATS",
@@ -178,7 +185,7 @@ BALANCE = Rule(
     sources={"D2": "4.3.1"},
     experiments="signals",
     rule=BALANCE,
-    figure="activation_sample_std_by_layer",
+    figure=Shown("activation_sample_std", x="layer", log=True),
     literature=(
         Literature(
             "Glorot, Bengio 2010, AISTATS, section 4.2.1",

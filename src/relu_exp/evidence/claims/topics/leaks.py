@@ -14,10 +14,12 @@ from relu_exp.evidence.claims.arms import (
     differences,
     in_words,
     measured,
+    own_values,
     pairs,
     scope_of,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.variants import MARGIN, XU, described, points_in_words
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
@@ -117,7 +119,14 @@ NEARLY_ALWAYS = Rule(
     sources={"D1": "The variants of ReLU, Leaky ReLU"},
     experiments=("leaks", "small-data"),
     rule=NEARLY_ALWAYS,
-    figure="accuracy_map",
+    figure=Shown(
+        OWN,
+        x="leak",
+        series=("initializer_label",),
+        columns="dataset_label",
+        rows="depth",
+        words="test_loss",
+    ),
     literature=(
         Literature(
             XU,
@@ -139,7 +148,13 @@ def leaky_beats_relu_almost_always(evidence: Evidence) -> Effects:
         best_rates(runs, ["leak", *KEYS]),
         SAME_RUNS,
     )
-    return measured(effects, runs, scope=scope_of(runs), notes=notes)
+    return measured(
+        effects,
+        runs,
+        scope=scope_of(runs),
+        notes=notes,
+        values=own_values(runs, "loss", "leak"),
+    )
 
 
 SAME_RUNS = (
@@ -178,7 +193,15 @@ DEPENDS = Rule(
     sources={"D0": "렐루, 리키렐루"},
     experiments=("leaks", "small-data"),
     rule=DEPENDS,
-    figure="accuracy_map",
+    figure=Shown(
+        OWN,
+        x="leak",
+        series=("initializer_label",),
+        columns="dataset_label",
+        rows="depth",
+        words="test_accuracy",
+        share=True,
+    ),
     disagrees_with="leaky-beats-relu-almost-always",
 )
 def leaky_or_relu_depends(evidence: Evidence) -> Effects:
@@ -190,7 +213,13 @@ def leaky_or_relu_depends(evidence: Evidence) -> Effects:
         best_rates(runs, ["leak", *KEYS]),
         SAME_RUNS,
     )
-    return measured(effects, runs, scope=scope_of(runs), notes=notes)
+    return measured(
+        effects,
+        runs,
+        scope=scope_of(runs),
+        notes=notes,
+        values=own_values(runs, "accuracy", "leak"),
+    )
 
 
 def _percent(effects: pd.DataFrame) -> str:
@@ -230,7 +259,14 @@ LARGER = Rule(
     sources={"D1": "The variants of ReLU, Leaky ReLU"},
     experiments="leaks",
     rule=LARGER,
-    figure="accuracy_map",
+    figure=Shown(
+        OWN,
+        x="leak",
+        series=("initializer_label",),
+        columns="depth",
+        words="test_accuracy",
+        share=True,
+    ),
     literature=(
         Literature(
             XU,
@@ -251,6 +287,7 @@ def leak_02_beats_001(evidence: Evidence) -> Effects:
             f"At one shared rate per setting: {points_in_words(matched)}.",
             best_rates(runs, ["leak", *KEYS]),
         ],
+        values=own_values(runs, "accuracy", "leak"),
     )
 
 
@@ -273,7 +310,14 @@ NOT_ALWAYS = Rule(
     sources={"D1": "The variants of ReLU, Leaky ReLU"},
     experiments="leaks",
     rule=NOT_ALWAYS,
-    figure="accuracy_map",
+    figure=Shown(
+        OWN,
+        x="leak",
+        series=("initializer_label",),
+        columns="depth",
+        words="test_accuracy",
+        share=True,
+    ),
 )
 def larger_leak_not_always_better(evidence: Evidence) -> Effects:
     """One part in which the largest leak loses is enough to deny 'always'."""
@@ -290,4 +334,5 @@ def larger_leak_not_always_better(evidence: Evidence) -> Effects:
             f"At one shared rate per setting: {points_in_words(matched)}.",
             best_rates(runs, ["leak", *KEYS]),
         ],
+        values=own_values(runs, "accuracy", "leak"),
     )

@@ -16,11 +16,13 @@ from relu_exp.evidence.claims.arms import (
     differences,
     in_words,
     measured,
+    own_values,
     pairs,
     scope_of,
 )
 from relu_exp.evidence.claims.matched import FITTED, with_matched_gap
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.variants import MARGIN, XU, described, points_in_words
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -125,7 +127,7 @@ OVERFITS = Rule(
     sources={"D1": "PReLU and RReLU", "D2": "3.1"},
     experiments="small-data",
     rule=OVERFITS,
-    figure="loss_curves",
+    figure=Shown(OWN, x="dataset_label", words="gap"),
     literature=(
         Literature(
             XU,
@@ -159,6 +161,7 @@ def prelu_overfits_small_data(evidence: Evidence) -> Effects:
             f"{never} of {len(tuned)} runs never fit so well, and have no gap.",
             best_rates(tuned, ["arm", "data"]),
         ],
+        values=own_values(tuned, "gap"),
     )
 
 
@@ -189,7 +192,7 @@ WINS_ON_MANY = Rule(
     sources={"D2": "3.1"},
     experiments="large-data",
     rule=WINS_ON_MANY,
-    figure="learning_rate_sensitivity",
+    figure=Shown("test_accuracy", x="dataset_label", share=True),
     literature=(
         Literature(
             "He, Zhang, Ren, Sun 2015, arXiv:1502.01852",
@@ -247,7 +250,7 @@ RANDOM_WINS = Rule(
     sources={"D1": "PReLU and RReLU"},
     experiments="small-data",
     rule=RANDOM_WINS,
-    figure="learning_rate_sensitivity",
+    figure=Shown("test_accuracy", x="dataset_label", share=True),
     literature=(
         Literature(
             XU,

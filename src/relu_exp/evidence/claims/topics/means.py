@@ -11,6 +11,7 @@ import pandas as pd
 from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words
 from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, probed, started, with_start
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -112,7 +113,14 @@ def _in_spreads(layers: pd.DataFrame) -> pd.Series:
     sources={"D2": "2.1"},
     experiments=("signals", TRAINED),
     rule=SIGMOID_MEAN,
-    figure="activation_unit_mean_by_layer",
+    figure=Shown(
+        "activation_mean",
+        x="layer",
+        series=("initializer_label",),
+        columns="depth",
+        only={"experiment": "signals"},
+        line=0.5,
+    ),
 )
 def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
     """Measure each unit's mean, from four starts and after training."""
@@ -135,7 +143,13 @@ def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
     sources={"D2": "2.2"},
     experiments=("signals", "activation-histograms", TRAINED),
     rule=TANH_MEAN,
-    figure="activation_unit_mean_by_layer",
+    figure=Shown(
+        "unit_mean_in_spreads",
+        x="layer",
+        series=("initializer_label",),
+        columns="depth",
+        only={"experiment": "signals"},
+    ),
 )
 def tanh_outputs_centred(evidence: Evidence) -> Effects:
     """Measure the units' means in spreads, from four starts and after training."""
@@ -188,7 +202,7 @@ ELU_NEARER = Rule(
     sources={"D2": "3.2"},
     experiments=TRAINED,
     rule=ELU_NEARER,
-    figure="activation_unit_mean_by_layer",
+    figure=Shown("activation_unit_mean_rms", x="layer", columns="moment", rows="depth"),
     literature=(
         Literature(
             "Clevert, Unterthiner, Hochreiter 2016, arXiv:1511.07289",

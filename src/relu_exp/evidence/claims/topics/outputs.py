@@ -19,6 +19,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.statistics import score
 
@@ -59,7 +60,13 @@ PLAIN = "logits"
     sources={"D4": "4"},
     experiments="binary-output",
     rule=BINARY,
-    figure="learning_rate_sensitivity",
+    figure=Shown(
+        "test_accuracy",
+        x="learning_rate",
+        series=("network_label",),
+        columns="activation_label",
+        share=True,
+    ),
 )
 def sigmoid_output_for_binary(evidence: Evidence) -> Effects:
     """Measure it against the plain outputs; tell what squared error makes of one."""

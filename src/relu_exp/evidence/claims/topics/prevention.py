@@ -8,6 +8,7 @@ import pandas as pd
 
 from relu_exp.evidence.claims.arms import at_best_rate, rates_in_words, scope_of
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.survival import limits, with_learning
 from relu_exp.evidence.claims.topics.dying import KEYS, dying_runs, percent
 from relu_exp.evidence.claims.verdicts import Effects, Rule
@@ -44,7 +45,7 @@ KEPT = Rule(
     sources={"D0": "리키렐루", "D1": "ReLU 의 단점", "D2": "3.1"},
     experiments="dying-relu",
     rule=KEPT,
-    figure="learning_rate_sensitivity",
+    figure=Shown("test_accuracy", x="learning_rate", columns="depth", rows="width", share=True),
 )
 def leaky_relu_prevents_dying(evidence: Evidence) -> Effects:
     """Compare with ReLU's best where ReLU loses a tenth of its units, and four tenths."""
@@ -115,7 +116,7 @@ LOST = 0.01
     sources={"D2": "3.2"},
     experiments="dying-relu",
     rule=NO_DEAD_ELU,
-    figure="dead_fraction",
+    figure=Shown("dead_fraction", x="learning_rate", columns="depth", rows="width", share=True),
 )
 def elu_prevents_dying(evidence: Evidence) -> Effects:
     """Look for a dead unit where ReLU loses some and ELU learns."""

@@ -17,6 +17,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -53,7 +54,7 @@ RANKING = Rule(
     sources={"D2": "TLDR"},
     experiments=EXPERIMENT,
     rule=RANKING,
-    figure="learning_rate_sensitivity",
+    figure=Shown("test_accuracy", x="learning_rate", columns="depth", share=True),
 )
 def activation_ranking(evidence: Evidence) -> Effects:
     """Measure it."""

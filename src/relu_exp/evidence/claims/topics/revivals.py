@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import choose, scope_of
+from relu_exp.evidence.claims.arms import choose, own_values, scope_of
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.topics.dying import percent
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.derived import revivals
@@ -32,11 +33,13 @@ NEVER_RECOVER = Rule(
     "dead-units-never-recover",
     group="D",
     statement="Once a ReLU unit is dead its weights are never updated again: it stays dead.",
-    statement_ko="한 번 죽은 ReLU 유닛은 가중치가 다시는 갱신되지 않으므로 되살아나지 않는다.",
+    statement_ko="한 번 죽은 ReLU 유닛은 가중치가 다시는 업데이트되지 않으므로 되살아나지 않는다.",
     sources={"D0": "렐루, note 1", "D2": "3", "D4": "ReLU"},
     experiments=("revivals", "dying-relu"),
     rule=NEVER_RECOVER,
-    figure="dead_fraction",
+    figure=Shown(
+        OWN, x="layer", series=("optimizer_label",), rows="experiment", words="revived", share=True
+    ),
 )
 def dead_units_never_recover(evidence: Evidence) -> Effects:
     """Count, unit by unit, which units were dead at one probe and alive at a later one."""
@@ -44,6 +47,8 @@ def dead_units_never_recover(evidence: Evidence) -> Effects:
     found = pd.concat([part for part in counted if not part.empty] or counted[:1])
     if found.empty:
         raise MissingRunsError("no unit died in any run: there is nothing that could come back")
+    shares = found.assign(share=found["revived"] / found["ever"])
+    values = own_values(shares, "share", "layer")
     found = found.assign(layer=found["place"], found=found["revived"], of=found["ever"])
     phrases = [
         f"{layer}, {optimizer}: {percent(part['found'].sum() / part['of'].sum())}"
@@ -63,6 +68,7 @@ def dead_units_never_recover(evidence: Evidence) -> Effects:
             "Runs that diverged are left out.",
         ),
         run_ids=tuple(found["run_id"].unique()),
+        values=values,
     )
 
 

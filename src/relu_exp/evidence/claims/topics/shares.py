@@ -16,11 +16,16 @@ from relu_exp.evidence.claims.probes import (
     started,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
 
 GLOROT = "Glorot, Bengio 2010, AISTATS, Understanding the difficulty of training deep networks"
+
+
+PICTURED = Shown("activation", x="layer", rows="dataset_label", only={"depth": 10})
+"""What the documents draw: the histograms of one network, on noise and on images."""
 
 
 def _pictures(evidence: Evidence, start: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -81,7 +86,7 @@ COLLAPSE = Rule(
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
     rule=COLLAPSE,
-    figure="activation_histograms-tanh",
+    figure=PICTURED,
 )
 def small_normal_collapses_tanh(evidence: Evidence) -> Effects:
     """Measure the share of outputs near 0, from the second layer on."""
@@ -117,7 +122,7 @@ PILE_UP = Rule(
     sources={"D2": "4.2"},
     experiments=("activation-histograms", "signals"),
     rule=PILE_UP,
-    figure="activation_histograms-tanh",
+    figure=PICTURED,
 )
 def unit_normal_saturates_tanh(evidence: Evidence) -> Effects:
     """Measure the share of outputs at the ends; tell what the gradients do meanwhile."""
@@ -157,7 +162,7 @@ SPREAD = Rule(
     sources={"D2": "4.3.1"},
     experiments=("activation-histograms", "signals"),
     rule=SPREAD,
-    figure="activation_histograms-tanh",
+    figure=PICTURED,
     literature=(
         Literature(
             GLOROT,

@@ -9,6 +9,7 @@ import pandas as pd
 from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words
 from relu_exp.evidence.claims.probes import layer_factor, probed
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -51,7 +52,13 @@ GROWS = Rule(
     sources={"D2": "2.1"},
     experiments="sigmoid-layers",
     rule=GROWS,
-    figure="activation_sample_std_by_layer",
+    figure=Shown(
+        "activation_sample_std",
+        x="layer",
+        series=("initializer_label",),
+        columns="moment",
+        log=True,
+    ),
     literature=(
         Literature(
             GLOROT,

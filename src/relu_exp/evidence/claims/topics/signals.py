@@ -13,6 +13,7 @@ from relu_exp.evidence.claims.arms import (
 )
 from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import score
@@ -59,7 +60,7 @@ def _relu_layers(evidence: Evidence, start: str) -> tuple[pd.DataFrame, pd.DataF
     sources={"D1": "ReLU, advantages", "D2": "4.3.2"},
     experiments="signals",
     rule=STARVE,
-    figure="activation_std_by_layer",
+    figure=Shown("activation_std", x="layer", columns="depth", log=True),
     literature=(
         Literature(
             "He et al. 2015, arXiv:1502.01852, section 2.2",
@@ -84,7 +85,7 @@ def xavier_starves_relu(evidence: Evidence) -> Effects:
     sources={"D1": "ReLU, advantages", "D2": "4.3.2"},
     experiments="signals",
     rule=PRESERVE,
-    figure="activation_std_by_layer",
+    figure=Shown("activation_std", x="layer", columns="depth", log=True),
 )
 def he_preserves_relu(evidence: Evidence) -> Effects:
     """Measure the factor of the spread per layer; tell what becomes alike in spite of it."""
@@ -122,7 +123,7 @@ SUITS = Rule(
     sources={"D2": "4.3.1, 5"},
     experiments=("sigmoid-starts", "signals"),
     rule=SUITS,
-    figure="learning_rate_sensitivity",
+    figure=Shown("test_accuracy", x="depth", series=("initializer_label",), share=True),
 )
 def xavier_suits_sigmoid(evidence: Evidence) -> Effects:
     """Measure test accuracy against the best other start; tell what gradients say of it."""

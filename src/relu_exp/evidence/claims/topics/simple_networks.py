@@ -18,6 +18,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -52,7 +53,7 @@ SIMPLE = Rule(
     sources={"D4": "2"},
     experiments="simple-networks",
     rule=SIMPLE,
-    figure="learning_rate_sensitivity",
+    figure=Shown("test_accuracy", x="learning_rate", columns="width", share=True),
 )
 def relu_worse_on_simple_networks(evidence: Evidence) -> Effects:
     """Measure it."""

@@ -16,6 +16,7 @@ from relu_exp.evidence.claims.arms import (
     ratios,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -60,7 +61,15 @@ SIX = Rule(
     sources={"D2": "2.3"},
     experiments=("convergence-cnn", "convergence-fashion", "convergence-speed"),
     rule=SIX,
-    figure="steps_to_threshold",
+    figure=Shown(
+        "updates",
+        x="learning_rate",
+        rows="dataset_label",
+        thresholds=(CITED,),
+        metric="accuracy",
+        words="updates_error",
+        log=True,
+    ),
     literature=(
         Literature(
             "Krizhevsky, Sutskever, Hinton 2012, NIPS 25, figure 1",

@@ -18,6 +18,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -59,7 +60,14 @@ LARGER = Rule(
     sources={"D2": "서두"},
     experiments="model-size",
     rule=LARGER,
-    figure="loss_curves",
+    figure=Shown(
+        "updates",
+        x="learning_rate",
+        series=("depth", "width"),
+        thresholds=(MATCHED_LOSS,),
+        words="updates_to_fit",
+        log=True,
+    ),
 )
 def deeper_is_slower_and_overfits(evidence: Evidence) -> Effects:
     """Measure it."""

@@ -14,6 +14,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.topics.depth import AMENDED, DEEP, SHALLOW, able, depth_limit
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
@@ -52,7 +53,14 @@ SKIPS = Rule(
     sources={"D0": "각주 3"},
     experiments="depth-limit",
     rule=SKIPS,
-    figure="accuracy_by_depth",
+    figure=Shown(
+        "train_accuracy",
+        x="learning_rate",
+        series=("activation_label", "initializer_label"),
+        columns="depth",
+        rows="network_label",
+        share=True,
+    ),
 )
 def skip_connections_restore_depth(evidence: Evidence) -> Effects:
     """Measure it."""

@@ -12,6 +12,7 @@ from relu_exp.evidence.claims.arms import (
     choose,
     in_words,
     measured,
+    own_values,
     pairs,
     rates_in_words,
     scope_of,
@@ -19,6 +20,7 @@ from relu_exp.evidence.claims.arms import (
 )
 from relu_exp.evidence.claims.matched import FITTED, with_matched_gap
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.topics.dying import KEYS, layer_means
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
@@ -43,7 +45,7 @@ SPARSE = Rule(
     sources={"D1": "ReLU 의 장점", "D3": "ReLU"},
     experiments="dying-relu",
     rule=SPARSE,
-    figure="dead_fraction",
+    figure=Shown("zero_fraction", x="depth", series=("width",), line=SPARSE.threshold, share=True),
     literature=(
         Literature(
             "Glorot, Bordes, Bengio 2011, Deep Sparse Rectifier Neural Networks, AISTATS",
@@ -104,7 +106,7 @@ OVERFITS_LESS = Rule(
     sources={"D1": "ReLU 의 장점"},
     experiments="sparsity",
     rule=OVERFITS_LESS,
-    figure="loss_curves",
+    figure=Shown(OWN, x="width", columns="images", words="gap"),
     literature=(
         Literature(
             "Xu, Wang, Chen, Li 2015, arXiv:1505.00853",
@@ -145,6 +147,7 @@ def sparsity_reduces_overfitting(evidence: Evidence) -> Effects:
             f"{never} of {len(tuned)} runs never fit so well, and have no gap.",
             rates_in_words(tuned, ["activation", *keys]),
         ],
+        values=own_values(tuned, "gap", "images"),
     )
 
 

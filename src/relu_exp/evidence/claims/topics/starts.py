@@ -20,6 +20,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.topics.convergence import compare_speed
 from relu_exp.evidence.claims.verdicts import Effects, Rule
@@ -48,7 +49,14 @@ SMALL_INIT = Rule(
     sources={"D2": "4.2"},
     experiments="small-init-depth",
     rule=SMALL_INIT,
-    figure="accuracy_by_depth",
+    figure=Shown(
+        "test_accuracy",
+        x="learning_rate",
+        series=("initializer_label",),
+        columns="depth",
+        rows="activation_label",
+        share=True,
+    ),
 )
 def small_init_fails_deep(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -89,7 +97,16 @@ HE_XAVIER = Rule(
     sources={"D2": "4.3.2"},
     experiments="small-init-depth",
     rule=HE_XAVIER,
-    figure="loss_curves",
+    figure=Shown(
+        "updates",
+        x="learning_rate",
+        series=("initializer_label",),
+        columns="threshold",
+        rows="depth",
+        thresholds=(1.0, 0.5, 0.2),
+        words="updates_loss",
+        log=True,
+    ),
     literature=(
         Literature(
             "He, Zhang, Ren, Sun 2015, arXiv:1502.01852, figures 2 and 3",
@@ -141,7 +158,16 @@ SATURATION = Rule(
     sources={"D0": "본문 2"},
     experiments="saturation",
     rule=SATURATION,
-    figure="loss_curves",
+    figure=Shown(
+        "updates",
+        x="learning_rate",
+        series=("initializer_label",),
+        columns="threshold",
+        rows="activation_label",
+        thresholds=(0.5, 0.2),
+        words="updates_loss",
+        log=True,
+    ),
 )
 def saturation_slows_training(evidence: Evidence) -> Effects:
     """Measure it."""

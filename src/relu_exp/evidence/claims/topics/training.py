@@ -10,6 +10,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError, claim
+from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -42,7 +43,7 @@ CNN = Rule(
     sources={"D3": "Pytorch 코드 실습"},
     experiments="document-cnn",
     rule=CNN,
-    figure="loss_curves",
+    figure=Shown("test_accuracy", x="step", series=("network_label",), line=LEARNED, share=True),
 )
 def document_cnn_trains(evidence: Evidence) -> Effects:
     """Measure it."""

@@ -1,11 +1,15 @@
 // Pictures are embedded once and deflated: they are unpacked when they come near the window.
 (() => {
-  const packed = JSON.parse($("#pictures").textContent), unpacked = new Map();
+  const { packed, dark: colors } = JSON.parse($("#pictures").textContent), unpacked = new Map();
+  const light = (path) => path.replace("-dark.png", ".png");
+  /** The picture of a path; a dark one is the light one in other colors, so that it is here once. */
+  const unpack = async (path) => {
+    const svg = new TextDecoder().decode(await inflate(packed[light(path)]));
+    const shown = path === light(path) ? svg : svg.replace(/(?<=: )#[0-9a-f]{6}\b/g, (hex) => colors[hex]);
+    return URL.createObjectURL(new Blob([shown], { type: "image/svg+xml" }));
+  };
   const address = (path) => {
-    if (!unpacked.has(path)) {
-      unpacked.set(path, inflate(packed[path]).then((bytes) =>
-        URL.createObjectURL(new Blob([bytes], { type: "image/svg+xml" }))));
-    }
+    if (!unpacked.has(path)) unpacked.set(path, unpack(path));
     return unpacked.get(path);
   };
   const night = matchMedia("(prefers-color-scheme: dark)");
@@ -18,7 +22,7 @@
   };
   const show = async (image, dark = isDark()) => {
     const path = version(image, dark);
-    if (image.dataset.shown === path || !(path in packed)) return;
+    if (image.dataset.shown === path || !(light(path) in packed)) return;
     image.dataset.shown = path;
     const found = await address(path);
     if (image.dataset.shown === path) image.src = found;
