@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from relu_exp.evidence.claims.errata import ERRATA, Erratum
-from relu_exp.evidence.claims.mentions.sentences import Sentence
+from relu_exp.evidence.claims.mentions.sentences import RULES, Sentence
 from relu_exp.evidence.data.texts import read_texts
 
 __all__ = ["Mention", "claims_of", "errata_of", "plain", "rules_of_claims", "rules_of_errata"]
@@ -64,7 +64,7 @@ def _is_about(pattern: re.Pattern[str], context: Sequence[str]) -> bool:
 
 def _any_matches(rules: tuple[Mention, ...], sentence: Sentence) -> bool:
     text = plain(sentence.text)
-    if text.endswith("?") or len(text) > 2000:
+    if text.endswith("?") or len(text) > RULES["longest"]:
         return False
     context = [plain(each) for each in sentence.context]
     return any(rule.matches(text, context) for rule in rules)
