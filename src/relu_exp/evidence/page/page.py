@@ -33,6 +33,7 @@ from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
+from relu_exp.evidence.page.text_check import check_data
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
 from relu_exp.evidence.report.looks import standardized
@@ -43,12 +44,14 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css", "explorer.css")
+STYLES = ("page.css", "overview.css", "claims.css", "check.css", "explorer.css")
 SCRIPTS = (
     "state.js",
     "page.js",
     "table.js",
     "pictures.js",
+    "mentions.js",
+    "check.js",
     "chart.js",
     "explorer_data.js",
     "explorer_view.js",
@@ -112,6 +115,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "font": hangul_font(),
         "data": {
             "words": _json(WORDS),
+            "check": _json(check_data(claims)),
             "pictures": _json({path: picture.compressed for path, picture in pictures.items()}),
             "explorer": _json(explorer),
         },

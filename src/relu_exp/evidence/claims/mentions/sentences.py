@@ -10,18 +10,16 @@ from typing import Any
 
 from relu_exp.evidence.data.texts import read_texts
 
-__all__ = ["RULES", "Sentence", "sentences_of"]
+__all__ = ["PATTERNS", "RULES", "Sentence", "sentences_of"]
 
 RULES: Mapping[str, Any] = read_texts(__package__, "sentences.yaml")
 
 
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(RULES[name].replace("<space>", RULES["space"]))
-
-
-_ITEM, _NUMBERED, _HEADING = map(_pattern, ("item", "numbered", "heading"))
-_NO_TITLE, _END, _ABBREVIATION = map(_pattern, ("no_title", "end", "abbreviation"))
-_LINE_ENDED, _ASIDE_ENDED, _WIDE = map(_pattern, ("line_ended", "aside_ended", "wide"))
+PATTERNS: Mapping[str, re.Pattern[str]] = {
+    name: re.compile(pattern.replace("<space>", RULES["space"]))
+    for name, pattern in RULES.items()
+    if isinstance(pattern, str) and name != "space"
+}
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ def _blocks(text: str) -> Iterator[_Block]:
     """Yield paragraphs, headings and items of lists."""
     block: _Block | None = None
     for number, line in enumerate(text.splitlines(), 1):
-        item = _ITEM.match(line)
-        mark = _HEADING.match(line)
+        item = PATTERNS["item"].match(line)
+        mark = PATTERNS["heading"].match(line)
         if block and (not line.strip() or item or mark):
             yield _with_kind(block)
             block = None
@@ -85,7 +83,7 @@ def _blocks(text: str) -> Iterator[_Block]:
             block = _Block(
                 [(number, line[item.end() :].strip())],
                 indent,
-                bool(_NUMBERED.search(item[0].strip())),
+                bool(PATTERNS["numbered"].search(item[0].strip())),
             )
         elif block:
             block.lines.append((number, line.strip()))
@@ -99,7 +97,9 @@ def _blocks(text: str) -> Iterator[_Block]:
 def _with_kind(block: _Block) -> _Block:
     """Return a block that is a heading only if it looks like one: short, and no sentence."""
     (_, first), *others = block.lines
-    looks = not others and _columns(first) <= RULES["title"] and not _NO_TITLE.search(first)
+    looks = (
+        not others and _columns(first) <= RULES["title"] and not PATTERNS["no_title"].search(first)
+    )
     block.is_heading = block.is_heading and looks
     if block.is_heading:
         block.indent = -1
@@ -126,12 +126,12 @@ def _split(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 def _goes_on(before: str) -> bool:
     """Return whether a line was broken to fit, so that the next one goes on with it."""
     last = before.rsplit("\n", 1)[-1]
-    return _columns(last) >= RULES["full"] and not _LINE_ENDED.search(last)
+    return _columns(last) >= RULES["full"] and not PATTERNS["line_ended"].search(last)
 
 
 def _ends(text: str) -> Iterator[int]:
-    for found in _END.finditer(text):
-        if _ABBREVIATION.search(text[: found.end()].lower()):
+    for found in PATTERNS["end"].finditer(text):
+        if PATTERNS["abbreviation"].search(text[: found.end()].lower()):
             continue
         if _is_aside(text, found.end()):
             continue
@@ -144,11 +144,11 @@ def _is_aside(text: str, end: int) -> bool:
     depth = text.count("(", 0, end) - text.count(")", 0, end)
     if depth > 0:
         return ")" in text[end : end + RULES["aside"]]
-    if not _ASIDE_ENDED.search(text[max(0, end - 3) : end]) or not text[end:].strip():
+    if not PATTERNS["aside_ended"].search(text[max(0, end - 3) : end]) or not text[end:].strip():
         return False
     before = text[: text.rfind("(", 0, end)].rstrip()
     return bool(before) and before[-1] not in ".!?。…]"
 
 
 def _columns(line: str) -> int:
-    return len(line) + len(_WIDE.findall(line))
+    return len(line) + len(PATTERNS["wide"].findall(line))
