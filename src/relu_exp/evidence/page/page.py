@@ -44,7 +44,7 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css", "check.css", "explorer.css")
+STYLES = ("page.css", "overview.css", "claims.css", "check.css", "explorer.css", "print.css")
 SCRIPTS = (
     "state.js",
     "page.js",
