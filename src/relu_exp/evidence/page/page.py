@@ -87,6 +87,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     words = {
         **judged.words,
         "pictures": pictures,
+        "paper": _paper(root, judged.words["overview"]),
         "language": language,
         "languages": LANGUAGES,
         "w": WORDS,
@@ -112,6 +113,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
         "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
+        "plain_style": asset("plain.css", __package__),
         "font": hangul_font(),
         "data": {
             "words": _json(WORDS),
@@ -172,6 +174,16 @@ def _overview_pictures(root: Path, overview: Sequence[Drawn]) -> dict[str, Pictu
         for is_dark in (False, True)
     ]
     return {path: Picture.read((root / path).with_suffix(".svg")) for path in paths}
+
+
+def _paper(root: Path, overview: Sequence[Drawn]) -> dict[str, str]:
+    """Return addresses that hold the overview's light PNGs, for paper and for no script."""
+    paths = [picture.path(language) for picture in overview for language in LANGUAGES]
+    return {path: _as_address((root / path).read_bytes()) for path in paths}
+
+
+def _as_address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _by_surprise(

@@ -22,8 +22,8 @@ const inflate = async (base64) => {
     if (!("versions" in image.dataset)) return path;
     return path.replace(/\.png$/, (root.lang === "ko" ? "-ko" : "") + (dark ? "-dark" : "") + ".png");
   };
-  const show = async (image, dark = isDark()) => {
-    const path = version(image, dark);
+  const show = async (image) => {
+    const path = version(image, isDark());
     if (image.dataset.shown === path || !(path in packed)) return;
     image.dataset.shown = path;
     const found = await address(path);
@@ -43,9 +43,11 @@ const inflate = async (base64) => {
     for (const entry of entries) if (entry.isIntersecting) { show(entry.target); watch.unobserve(entry.target); }
   }, { rootMargin: "1200px" });
   for (const image of images) watch.observe(image);
+  // on paper nothing can be opened; pictures have a version of their own there
+  let opened = [];
   addEventListener("beforeprint", () => {
-    for (const image of images) show(image, false);
-    // on paper nothing can be opened
-    for (const closed of $$("details.question, details.more, details.remarks")) closed.open = true;
+    opened = $$("details.remarks:not([open])");
+    for (const each of opened) each.open = true;
   });
+  addEventListener("afterprint", () => { for (const each of opened) each.open = false; });
 })();
