@@ -33,6 +33,7 @@ from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
+from relu_exp.evidence.page.synonyms import SYNONYMS
 from relu_exp.evidence.page.text_check import check_data
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
@@ -48,6 +49,7 @@ STYLES = ("page.css", "overview.css", "claims.css", "check.css", "explorer.css",
 SCRIPTS = (
     "state.js",
     "page.js",
+    "search.js",
     "table.js",
     "pictures.js",
     "mentions.js",
@@ -118,6 +120,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "data": {
             "words": _json(WORDS),
             "check": _json(check_data(claims)),
+            "synonyms": _json(SYNONYMS),
             "pictures": _json({path: picture.compressed for path, picture in pictures.items()}),
             "explorer": _json(explorer),
         },
