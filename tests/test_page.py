@@ -170,7 +170,8 @@ def test_every_word_that_the_scripts_ask_for_exists() -> None:
 def test_the_embedded_font_has_every_korean_syllable(page: str) -> None:
     font = BytesIO(b64decode(hangul_font()))
     known = TTFont(font).getBestCmap()
-    assert {sign for sign in page if "가" <= sign <= "힣"} <= set(map(chr, known))
+    words = page.replace("가-힣", "")  # a range of letters in patterns, which nobody reads
+    assert {sign for sign in words if "가" <= sign <= "힣"} <= set(map(chr, known))
 
 
 def test_the_language_asked_for_comes_first(judged: Judged) -> None:

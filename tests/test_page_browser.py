@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_reader import Reader, needs_chromium, playwright, started_browser
 from planted_layers import write_learning
 
 from relu_exp.cli import main
@@ -21,14 +22,11 @@ from relu_exp.evidence.explorer import packing
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.report.verdict_pages import build
 
-playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
 )
 
-FOUND = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-CHROMIUM = next(filter(None, FOUND), "")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 KEPT = Path(__file__).parents[1] / "build" / "page"
 TITLE = "</script><script>document.title = 'taken'</script><b>Bold</b>"
@@ -67,47 +65,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        # a container's Chromium cannot make its own sandbox
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with started_browser() as opened:
         yield opened
-        opened.close()
-
-
-class Reader:
-    """Somebody who opens the page, and notes whatever the browser complains of or asks for."""
-
-    def __init__(self, browser: Any, results: Path) -> None:
-        self.browser = browser
-        self.address = (results / "report.html").as_uri()
-        self.complaints: list[str] = []
-
-    def open(self, hash: str = "", width: int = 1280, **options: Any) -> Any:
-        context = self.browser.new_context(viewport={"width": width, "height": 800}, **options)
-        page = context.new_page()
-        page.on("console", lambda message: self.note(message.type, message.text))
-        page.on("pageerror", lambda error: self.note("error", str(error)))
-        page.on("request", lambda request: self.requested(request.url))
-        page.goto(f"{self.address}{hash}")
-        page.wait_for_selector(".side .panel")
-        return page
-
-    def note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.complaints.append(text)
-
-    def requested(self, url: str) -> None:
-        if not url.startswith(("data:", "blob:", self.address)):
-            self.complaints.append(f"asked for {url}")
 
 
 @pytest.fixture
 def reader(browser: Any, results: Path) -> Iterator[Reader]:
     reader = Reader(browser, results)
     yield reader
-    for context in browser.contexts:
-        context.close()
-    assert reader.complaints == []
+    reader.leave()
 
 
 def shown_rows(page: Any) -> list[str]:

@@ -14,7 +14,14 @@ from relu_exp.evidence.claims.registry import Claim, find_claim
 from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
-__all__ = ["COMMITTED", "Checked", "Mark", "check_text", "verdicts_for"]
+__all__ = [
+    "COMMITTED",
+    "Checked",
+    "Mark",
+    "always_corrected",
+    "check_text",
+    "verdicts_for",
+]
 
 COMMITTED = Path(__file__).parents[4] / "results"
 """The results that are committed beside the package's source, where it runs from a clone."""
@@ -75,7 +82,7 @@ def _marks(sentence: Sentence, verdicts: Mapping[str, Mapping[str, Any]]) -> lis
     errata = errata_of(sentence)
     marks = []
     for id in claims:
-        about = [*_always(id), *(each for each in errata if each.claim == id)]
+        about = [*always_corrected(id), *(each for each in errata if each.claim == id)]
         marks.append(_mark(id, verdicts.get(id, {}), about))
     if others := [each for each in errata if each.claim not in claims]:
         marks.append(Mark(None, corrections=_corrections(others)))
@@ -93,7 +100,7 @@ def _corrections(errata: Sequence[Erratum]) -> tuple[tuple[Text, str], ...]:
     return tuple(dict.fromkeys((each.right, each.source) for each in errata))
 
 
-def _always(id: str) -> list[Erratum]:
+def always_corrected(id: str) -> list[Erratum]:
     """Return errata about a claim that have no rules of their own."""
     own = [each for each, _ in rules_of_errata()]
     return [each for each in ERRATA if each.claim == id and each not in own]

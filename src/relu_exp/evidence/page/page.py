@@ -31,6 +31,8 @@ from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
+from relu_exp.evidence.page.synonyms import SYNONYMS
+from relu_exp.evidence.page.text_check import check_data
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.claim_pictures import ClaimPicture
 from relu_exp.evidence.report.explorer_section import ExplorerSection, as_json
@@ -43,10 +45,10 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css", "claim_pictures.css")
-SCRIPTS = ("page.js", "table.js", "pictures.js")
+STYLES = ("page.css", "overview.css", "claims.css", "claim_pictures.css", "check.css")
+SCRIPTS = ("page.js", "search.js", "table.js", "pictures.js", "mentions.js", "check.js")
 """Loaded in this order, after the base and before the explorer's."""
-LAST_SCRIPT = "start.js"
+LAST_STYLE, LAST_SCRIPT = "print.css", "start.js"
 
 
 SURPRISE: tuple[VerdictName, ...] = (
@@ -78,6 +80,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     words = {
         **judged.words,
         "pictures": pictures,
+        "paper": _paper(root, judged.words["overview"]),
         "language": language,
         "languages": LANGUAGES,
         "w": WORDS,
@@ -100,7 +103,12 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "document_title": title_of,
         "known_documents": DOCUMENTS,
         "most_run_ids": MOST_RUN_IDS,
-        "style": _joined([asset(name, __package__) for name in STYLES], section.style),
+        "style": _joined(
+            [asset(name, __package__) for name in STYLES],
+            section.style,
+            asset(LAST_STYLE, __package__),
+        ),
+        "plain_style": asset("plain.css", __package__),
         "script": _joined(
             [section.base, *(asset(name, __package__) for name in SCRIPTS)],
             section.script,
@@ -110,6 +118,8 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "font": hangul_font(),
         "data": {
             "words": as_json(WORDS),
+            "check": as_json(check_data(claims)),
+            "synonyms": as_json(SYNONYMS),
             "pictures": as_json(
                 {
                     "packed": {path: picture.compressed for path, picture in pictures.items()},
@@ -156,6 +166,16 @@ def _pictures(root: Path, drawn: Iterable[Drawn | ClaimPicture]) -> dict[str, Pi
     """Return pictures in every language, by the path of their PNG; the page makes them dark."""
     paths = [picture.path(language) for picture in drawn for language in LANGUAGES]
     return {path: Picture.read((root / path).with_suffix(".svg")) for path in paths}
+
+
+def _paper(root: Path, overview: Sequence[Drawn]) -> dict[str, str]:
+    """Return addresses that hold the overview's light PNGs, for paper and for no script."""
+    paths = [picture.path(language) for picture in overview for language in LANGUAGES]
+    return {path: _as_address((root / path).read_bytes()) for path in paths}
+
+
+def _as_address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _by_surprise(

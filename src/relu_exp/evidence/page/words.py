@@ -10,9 +10,14 @@ from relu_exp.evidence.report.looks import LOOKS
 
 __all__ = ["WORDS"]
 
+CHECK = "relu_exp.evidence.check"
+"""Whose words stand beside the marks of a checked text too."""
+
 WORDS: Mapping[str, Text] = {
     **texts_of(__package__, "words.yaml"),
     **EXPLORER_WORDS,
+    **texts_of(__package__, "words_check.yaml"),
+    **{f"mark_{name}": text for name, text in texts_of(CHECK, "words.yaml").items()},
     **{name: look.word for name, look in LOOKS.items()},
     **{f"{name}_means": look.meaning for name, look in LOOKS.items()},
 }

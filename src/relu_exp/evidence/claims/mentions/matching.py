@@ -9,10 +9,23 @@ from functools import cache
 from typing import Any
 
 from relu_exp.evidence.claims.errata import ERRATA, Erratum
-from relu_exp.evidence.claims.mentions.sentences import Sentence
+from relu_exp.evidence.claims.mentions.sentences import RULES, Sentence
 from relu_exp.evidence.data.texts import read_texts
 
-__all__ = ["Mention", "claims_of", "errata_of", "plain", "rules_of_claims", "rules_of_errata"]
+__all__ = [
+    "COMMON",
+    "Mention",
+    "claims_of",
+    "common",
+    "errata_of",
+    "names",
+    "plain",
+    "rules_of_claims",
+    "rules_of_errata",
+]
+
+COMMON: Mapping[str, Any] = read_texts(__package__, "names.yaml")
+"""How a sentence is read, and what all rules use."""
 
 _GROUPS = ("A", "B", "C", "D", "E", "F")
 _KEYS = {"all", "about", "none", "denied"}
@@ -36,7 +49,7 @@ class Mention:
         """Return whether a sentence makes the claim; of its context the nearest is last."""
         return (
             all(each.search(text) for each in self.all)
-            and (self.denied or not _common("denial").search(text))
+            and (self.denied or not common("denial").search(text))
             and not any(each.search(text) for each in self.none)
             and all(each.search(text) or _is_about(each, context) for each in self.about)
         )
@@ -53,7 +66,7 @@ def errata_of(sentence: Sentence) -> list[Erratum]:
 
 
 def _is_about(pattern: re.Pattern[str], context: Sequence[str]) -> bool:
-    subject = _common("subject")
+    subject = common("subject")
     for piece in reversed(context):
         if pattern.search(piece):
             return True
@@ -64,7 +77,7 @@ def _is_about(pattern: re.Pattern[str], context: Sequence[str]) -> bool:
 
 def _any_matches(rules: tuple[Mention, ...], sentence: Sentence) -> bool:
     text = plain(sentence.text)
-    if text.endswith("?") or len(text) > 2000:
+    if text.endswith("?") or len(text) > RULES["longest"]:
         return False
     context = [plain(each) for each in sentence.context]
     return any(rule.matches(text, context) for rule in rules)
@@ -73,38 +86,37 @@ def _any_matches(rules: tuple[Mention, ...], sentence: Sentence) -> bool:
 @cache
 def plain(text: str) -> str:
     """Return a text as rules read it: lower case, without markup, functions by one name each."""
-    data = read_texts(__package__, "names.yaml")
     text = text.lower()
-    for pattern, new in data["rewrites"]:
+    for pattern, new in COMMON["rewrites"]:
         text = re.sub(pattern, new, text)
-    names, pattern = _names()
+    found, named = names()
 
-    def name(found: re.Match[str]) -> str:
-        return f"@{names[found.lastindex - 1]}" if found.lastindex else found[0]
+    def name(word: re.Match[str]) -> str:
+        return f"@{found[word.lastindex - 1]}" if word.lastindex else word[0]
 
-    return " ".join(pattern.sub(name, text).split())
+    return " ".join(named.sub(name, text).split())
 
 
 @cache
-def _names() -> tuple[list[str], re.Pattern[str]]:
+def names() -> tuple[list[str], re.Pattern[str]]:
     """Return the names of functions, and the pattern that has a group for each.
 
     It also takes every other word as a whole, so that no name is found within one.
     """
-    data: Mapping[str, str] = read_texts(__package__, "names.yaml")["names"]
+    data: Mapping[str, str] = COMMON["names"]
     groups = "|".join(f"({pattern})" for pattern in data.values())
     return list(data), re.compile(f"{groups}|[a-z]+")
 
 
 @cache
-def _common(name: str) -> re.Pattern[str]:
+def common(name: str) -> re.Pattern[str]:
     """Return a pattern that every rule obeys."""
-    return _compiled(read_texts(__package__, "names.yaml")[name])
+    return _compiled(COMMON[name])
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Return a pattern, with shorthands such as `<faster>` written out."""
-    words: Mapping[str, str] = read_texts(__package__, "names.yaml")["words"]
+    words: Mapping[str, str] = COMMON["words"]
     while short := re.search(r"<([a-z_]+)>", pattern):
         pattern = pattern.replace(short[0], f"(?:{words[short[1]]})")
     return re.compile(pattern)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Sentence", "sentences_of"]
+from relu_exp.evidence.data.texts import read_texts
 
-_ITEM = re.compile(r"^(\s*)(?:[-*+•◦▪·○●※►▶✔✓]|\(?\d{1,2}[.)]|[①-⑳])\s+")
-_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+")
-_END = re.compile(r"[.!?。…]+[)\]\"'”’]*(?:\[\d+\])*(?=\s|$)|다\.(?:\[\d+\])*(?=[가-힣(])")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:al|e\.g|i\.e|vs|fig|ref|cf|eq|approx|resp|init|[a-z])|^[^\s\d]{0,4}[\d.-]+)\.$"
-)
-_NO_TITLE = re.compile(r"^[a-z\\$]|^http|(?:[!?:。=,]|[a-z)]\.|(?:다|임|음|됨|함|아님|요)\.?)$")
-_FULL = 56
-"""Columns from which on a line may be one that was broken to fit, and not ended."""
-_TITLE = 80
-"""Most columns of a heading."""
-_NEAR = 2
-"""Sentences before one in its paragraph that still say what it is about."""
-_ASIDE = 240
-"""Most characters of an aside in brackets, within which no sentence ends."""
+__all__ = ["PATTERNS", "RULES", "Sentence", "sentences_of"]
+
+RULES: Mapping[str, Any] = read_texts(__package__, "sentences.yaml")
+
+
+PATTERNS: Mapping[str, re.Pattern[str]] = {
+    name: re.compile(pattern.replace("<space>", RULES["space"]))
+    for name, pattern in RULES.items()
+    if isinstance(pattern, str) and name != "space"
+}
 
 
 @dataclass(frozen=True)
@@ -61,20 +57,20 @@ def sentences_of(text: str) -> Iterator[Sentence]:
         items = [(indent, item) for indent, item in items if indent < block.indent]
         above = [] if block.is_heading else [heading, lead, *(item for _, item in items)]
         for index, (line, each) in enumerate(parts):
-            context = [*above, *said[max(0, index - _NEAR) : index]]
+            context = [*above, *said[max(0, index - RULES["near"]) : index]]
             yield Sentence(each, line, tuple(piece for piece in context if piece))
         if block.indent >= 0:
             items.append((block.indent, said[0]))
         elif not block.is_heading:
-            lead = " ".join(said[-_NEAR:])
+            lead = " ".join(said[-RULES["near"] :])
 
 
 def _blocks(text: str) -> Iterator[_Block]:
     """Yield paragraphs, headings and items of lists."""
     block: _Block | None = None
     for number, line in enumerate(text.splitlines(), 1):
-        item = _ITEM.match(line)
-        mark = _HEADING.match(line)
+        item = PATTERNS["item"].match(line)
+        mark = PATTERNS["heading"].match(line)
         if block and (not line.strip() or item or mark):
             yield _with_kind(block)
             block = None
@@ -85,7 +81,9 @@ def _blocks(text: str) -> Iterator[_Block]:
         elif item:
             indent = len(item[1].expandtabs(4))
             block = _Block(
-                [(number, line[item.end() :].strip())], indent, item[0].strip()[0].isdigit()
+                [(number, line[item.end() :].strip())],
+                indent,
+                bool(PATTERNS["numbered"].search(item[0].strip())),
             )
         elif block:
             block.lines.append((number, line.strip()))
@@ -99,7 +97,9 @@ def _blocks(text: str) -> Iterator[_Block]:
 def _with_kind(block: _Block) -> _Block:
     """Return a block that is a heading only if it looks like one: short, and no sentence."""
     (_, first), *others = block.lines
-    looks = not others and _columns(first) <= _TITLE and not _NO_TITLE.search(first)
+    looks = (
+        not others and _columns(first) <= RULES["title"] and not PATTERNS["no_title"].search(first)
+    )
     block.is_heading = block.is_heading and looks
     if block.is_heading:
         block.indent = -1
@@ -126,12 +126,12 @@ def _split(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 def _goes_on(before: str) -> bool:
     """Return whether a line was broken to fit, so that the next one goes on with it."""
     last = before.rsplit("\n", 1)[-1]
-    return _columns(last) >= _FULL and not re.search(r"(?:[.!?:。][)\]\"'”’]*|[다임음됨함])$", last)
+    return _columns(last) >= RULES["full"] and not PATTERNS["line_ended"].search(last)
 
 
 def _ends(text: str) -> Iterator[int]:
-    for found in _END.finditer(text):
-        if _ABBREVIATION.search(text[: found.end()].lower()):
+    for found in PATTERNS["end"].finditer(text):
+        if PATTERNS["abbreviation"].search(text[: found.end()].lower()):
             continue
         if _is_aside(text, found.end()):
             continue
@@ -143,12 +143,12 @@ def _is_aside(text: str, end: int) -> bool:
     """Return whether a place is in brackets within a sentence, which goes on after them."""
     depth = text.count("(", 0, end) - text.count(")", 0, end)
     if depth > 0:
-        return ")" in text[end : end + _ASIDE]
-    if not re.search(r"[.!?。…]\)", text[max(0, end - 3) : end]) or not text[end:].strip():
+        return ")" in text[end : end + RULES["aside"]]
+    if not PATTERNS["aside_ended"].search(text[max(0, end - 3) : end]) or not text[end:].strip():
         return False
     before = text[: text.rfind("(", 0, end)].rstrip()
     return bool(before) and before[-1] not in ".!?。…]"
 
 
 def _columns(line: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in line)
+    return len(line) + len(PATTERNS["wide"].findall(line))

@@ -6,9 +6,13 @@ const State = (() => {
   const read = (again = false) => {
     const [place, query] = location.hash.slice(1).split("?");
     anchor = decodeURIComponent(place);
-    if (again) params = new URLSearchParams();
-    // a plain link within the page changes the place and nothing else
-    for (const [key, value] of new URLSearchParams(query || "")) params.set(key, value);
+    // where Back leads is as it was, but for the language; a plain link within the page changes the
+    // place and nothing else
+    const chosen = again && params.get("lang");
+    if (again) params = new URLSearchParams(chosen ? { lang: chosen } : {});
+    for (const [key, value] of new URLSearchParams(query || "")) {
+      if (key !== "lang" || !chosen) params.set(key, value);
+    }
   };
   const write = () => {
     const query = params.toString();
@@ -28,7 +32,7 @@ const State = (() => {
     }
     // browsers limit how often an address may change, and a played training changes it often
     clearTimeout(due);
-    due = setTimeout(write, 150);
+    if (isStep) write(); else due = setTimeout(write, 150);
   };
   /** Write what waits into the address. */
   const now = () => { clearTimeout(due); write(); };

@@ -41,9 +41,11 @@
     for (const entry of entries) if (entry.isIntersecting) { show(entry.target); watch.unobserve(entry.target); }
   }, { rootMargin: "1200px" });
   for (const image of images) watch.observe(image);
+  // on paper nothing can be opened; pictures have a version of their own there
+  let opened = [];
   addEventListener("beforeprint", () => {
-    for (const image of images) show(image, false);
-    // on paper nothing can be opened
-    for (const closed of $$("details.question, details.more, details.remarks")) closed.open = true;
+    opened = $$("details.remarks:not([open])");
+    for (const each of opened) each.open = true;
   });
+  addEventListener("afterprint", () => { for (const each of opened) each.open = false; });
 })();

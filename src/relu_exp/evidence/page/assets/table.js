@@ -2,7 +2,7 @@
 (() => {
   const form = $("#filters"), rows = $$("#table tbody tr"), body = $("#table tbody");
   const names = ["q", "verdict", "topic", "document"];
-  const searched = new Map(rows.map((row) =>
+  const texts = new Map(rows.map((row) =>
     [row, (row.dataset.id + " " + $("th", row).textContent + " " + $(".c-found", row).textContent).toLowerCase()]));
   const numbers = { effect: "effect", seeds: "seeds", distance: "distance", verdict: "rank" };
   let order = "";
@@ -29,10 +29,9 @@
   };
   const filter = () => {
     const wanted = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
-    const text = wanted.q.trim().toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows) {
-      const fits = text.every((each) => searched.get(row).includes(each))
+      const fits = searched(texts.get(row), wanted.q)
         && (!wanted.verdict || row.dataset.verdict === wanted.verdict)
         && (!wanted.topic || row.dataset.topic === wanted.topic)
         && (!wanted.document || row.dataset.document.split(" ").includes(wanted.document));
@@ -46,7 +45,8 @@
       else link.removeAttribute("aria-current");
     }
   };
-  const remember = () => State.set(Object.fromEntries(names.map((name) => [name, form.elements[name].value])));
+  const remember = (isStep) =>
+    State.set(Object.fromEntries(names.map((name) => [name, form.elements[name].value])), isStep);
   const restore = () => {
     for (const name of names) {
       form.elements[name].value = State.get(name);
@@ -60,15 +60,23 @@
   };
 
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => { filter(); remember(); });
-  form.addEventListener("reset", () => setTimeout(() => { filter(); remember(); }));
+  // Back undoes a choice, and of a typed search all of it
+  let isTyping = false;
+  form.elements.q.addEventListener("focus", () => { isTyping = false; });
+  form.addEventListener("input", (event) => {
+    const goesOn = isTyping;
+    isTyping = event.target === form.elements.q;
+    filter();
+    remember(!(isTyping && goesOn));
+  });
+  form.addEventListener("reset", () => setTimeout(() => { isTyping = false; filter(); remember(true); }));
   $("#table thead").addEventListener("click", (event) => {
     const head = event.target.closest("th");
     if (!head) return;
     const key = head.dataset.key;
     order = order === key ? "-" + key : order === "-" + key ? "" : key;
     sort();
-    State.set({ sort: order });
+    State.set({ sort: order }, true);
   });
   onLanguage.push(restore);
   State.listen(restore);

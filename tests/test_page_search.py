@@ -1,0 +1,99 @@
+"""The table of verdicts: found by the readers' own words, and Back undoes a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_reader import Reader, needs_chromium, playwright, started_browser
+from small_page import write_small_page
+
+from relu_exp.evidence.page.synonyms import SYNONYMS
+
+pytestmark = needs_chromium
+
+WORDS = (
+    *("그래디언트", "기울기 소실", "초기값", "렐루", "뉴런", "카이밍", "오버피팅"),
+    *("neuron", "vanishing", "exploding", "dying", "kaiming", "gradients"),
+)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_page(tmp_path_factory.mktemp("search")).root
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with started_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def reader(browser: Any, results: Path) -> Iterator[Reader]:
+    reader = Reader(browser, results)
+    yield reader
+    reader.leave()
+
+
+def shown(page: Any) -> Any:
+    return page.locator("#table tbody tr:not([hidden])")
+
+
+def test_synonyms_are_beginnings_of_words_in_lower_case_and_stand_once() -> None:
+    stems = [stem for group in SYNONYMS for stem in group]
+    assert all(stem == stem.lower().strip() and " " not in stem for stem in stems)
+    assert len(stems) == len(set(stems))
+    assert all(len(group) > 1 or group[0].isascii() for group in SYNONYMS)
+
+
+def test_claims_are_found_by_words_that_mean_the_same_in_both_languages(reader: Reader) -> None:
+    page = reader.open()
+    every = shown(page).count()
+    for word in WORDS:
+        page.locator("#filters input[name=q]").fill(word)
+        assert 0 < shown(page).count() < every, word
+    found = {}
+    for word in ("렐루", "ReLU", "죽은 뉴런", "dead unit"):
+        page.locator("#filters input[name=q]").fill(word)
+        found[word] = shown(page).evaluate_all("all => all.map(each => each.dataset.id)")
+    assert set(found["렐루"]) >= set(found["ReLU"])
+    assert "dead-units-never-recover" in found["죽은 뉴런"]
+    assert "dead-units-never-recover" in found["dead unit"]
+    page.locator("#filters input[name=q]").fill("no such words")
+    playwright.expect(shown(page)).to_have_count(0)
+
+
+def test_back_undoes_a_choice_and_all_of_a_typed_search(reader: Reader) -> None:
+    page = reader.open()
+    every = shown(page).count()
+    page.locator("#filters select[name=topic]").select_option("A")
+    formulas = shown(page).count()
+    assert 0 < formulas < every
+    page.locator("#filters input[name=q]").press_sequentially("leaky")
+    few = shown(page).count()
+    assert 0 < few < formulas
+    page.locator("#filters select[name=verdict]").select_option("supported")
+    assert shown(page).count() <= few
+    page.go_back()
+    playwright.expect(shown(page)).to_have_count(few)
+    assert page.locator("#filters input[name=q]").input_value() == "leaky"
+    page.go_back()
+    playwright.expect(shown(page)).to_have_count(formulas)
+    assert page.locator("#filters input[name=q]").input_value() == ""
+    page.go_back()
+    playwright.expect(shown(page)).to_have_count(every)
+    page.go_forward()
+    playwright.expect(shown(page)).to_have_count(formulas)
+
+
+def test_a_phone_shows_what_was_measured_beside_each_claim(reader: Reader) -> None:
+    page = reader.open(width=360)
+    effects = page.locator("#table .c-effect:not(.none)")
+    assert effects.count() > 0
+    assert effects.first.is_visible()
+    # a dash says nothing
+    assert not page.locator("#table .c-effect.none").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
