@@ -33,6 +33,7 @@ from relu_exp.evidence.page.explorer import explorer_data
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
+from relu_exp.evidence.page.story import story_steps
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
 from relu_exp.evidence.report.looks import standardized
@@ -43,12 +44,13 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css", "explorer.css")
+STYLES = ("page.css", "overview.css", "claims.css", "explorer.css", "story.css")
 SCRIPTS = (
     "state.js",
     "page.js",
     "table.js",
     "pictures.js",
+    "story.js",
     "chart.js",
     "explorer_data.js",
     "explorer_view.js",
@@ -100,6 +102,9 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
         "claims_by_id": {one.claim.id: one for one in claims},
         "claim_ids": {one.claim.id for one in claims},
+        "story": story_steps(judged.evidence),
+        "explored": explored,
+        "noscript_style": asset("noscript.css", __package__),
         "experiments": experiments(root, judged.evidence.at),
         "documents": sorted({source.document for one in claims for source in one.claim.sources}),
         "by_surprise": _by_surprise(judged.words["groups"]),

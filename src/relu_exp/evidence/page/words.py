@@ -12,6 +12,7 @@ __all__ = ["WORDS"]
 WORDS: Mapping[str, Text] = {
     **texts_of(__package__, "words.yaml"),
     **texts_of(__package__, "words_explorer.yaml"),
+    **texts_of(__package__, "words_story.yaml"),
     **{name: look.word for name, look in LOOKS.items()},
     **{f"{name}_means": look.meaning for name, look in LOOKS.items()},
 }
