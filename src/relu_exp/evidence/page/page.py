@@ -44,13 +44,21 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css", "explorer.css", "story.css")
+STYLES = (
+    "page.css",
+    "overview.css",
+    "claims.css",
+    "explorer.css",
+    "story.css",
+    "slides.css",
+)
 SCRIPTS = (
     "state.js",
     "page.js",
     "table.js",
     "pictures.js",
     "story.js",
+    "slides.js",
     "chart.js",
     "explorer_data.js",
     "explorer_view.js",

@@ -5,7 +5,7 @@ const inflate = async (base64) => {
   return new Response(stream).arrayBuffer();
 };
 
-(() => {
+const Pictures = (() => {
   const packed = JSON.parse($("#pictures").textContent), unpacked = new Map();
   const address = (path) => {
     if (!unpacked.has(path)) {
@@ -48,4 +48,5 @@ const inflate = async (base64) => {
     // on paper nothing can be opened
     for (const closed of $$("details.question, details.more, details.remarks")) closed.open = true;
   });
+  return { show };
 })();
