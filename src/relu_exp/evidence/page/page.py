@@ -30,6 +30,7 @@ from relu_exp.evidence.figures import FIGURES
 from relu_exp.evidence.page.answers import answer
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.explorer import explorer_data
+from relu_exp.evidence.page.glossary import GLOSSARY, explain
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
@@ -51,6 +52,7 @@ STYLES = (
     "explorer.css",
     "story.css",
     "slides.css",
+    "glossary.css",
 )
 SCRIPTS = (
     "state.js",
@@ -112,6 +114,8 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "claim_ids": {one.claim.id for one in claims},
         "story": story_steps(judged.evidence),
         "explored": explored,
+        "glossary": GLOSSARY,
+        "explain": explain,
         "noscript_style": asset("noscript.css", __package__),
         "experiments": experiments(root, judged.evidence.at),
         "documents": sorted({source.document for one in claims for source in one.claim.sources}),
