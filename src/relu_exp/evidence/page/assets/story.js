@@ -28,7 +28,7 @@
     }
     step.classList.add("revealed");
     step.classList.toggle("right", isRight);
-    links[steps.indexOf(step)].parentElement.classList.add(isRight ? "right" : "other");
+    links[steps.indexOf(step)].parentElement.classList.add(isRight ? "predicted" : "missed");
     score();
     announce($(".outcome", step).innerText);
   };
