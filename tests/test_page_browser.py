@@ -88,8 +88,11 @@ class Reader:
         page.on("pageerror", lambda error: self.note("error", str(error)))
         page.on("request", lambda request: self.requested(request.url))
         page.goto(f"{self.address}{hash}")
-        page.wait_for_selector(".side .panel")
+        self.ready(page)
         return page
+
+    def ready(self, page: Any) -> None:
+        page.wait_for_selector(".side .panel")
 
     def note(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):

@@ -43,6 +43,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+class Visitor(Reader):
+    """A reader who may begin on a slide, where the explorer is out of sight."""
+
+    def ready(self, page: Any) -> None:
+        page.wait_for_selector(".side .panel", state="attached")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
@@ -53,7 +60,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def reader(browser: Any, results: Path) -> Iterator[Reader]:
-    reader = Reader(browser, results)
+    reader = Visitor(browser, results)
     yield reader
     for context in browser.contexts:
         context.close()
@@ -168,7 +175,7 @@ def test_the_explorer_opens_with_the_step_of_the_story(reader: Reader) -> None:
     page.wait_for_timeout(300)
     side = page.locator(".side").first
     assert side.locator("select[data-axis=initializer]").input_value() == "He"
-    assert side.locator(".panel").count() == 5
+    playwright.expect(side.locator(".panel")).to_have_count(5)
 
 
 # Slides

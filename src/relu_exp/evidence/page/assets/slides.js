@@ -22,13 +22,20 @@
     root.classList.add("slides");
     bar.hidden = false;
   };
+  /** Make a section the slide that is shown; its statement is then the first heading there is. */
+  const put = (section) => {
+    current?.classList.remove("on");
+    if (current) $("h4", current).removeAttribute("aria-level");
+    current = section;
+    section?.classList.add("on");
+    if (section) $("h4", section).setAttribute("aria-level", "1");
+  };
   const leave = () => {
     if (!isOn()) return;
     root.classList.remove("slides");
     bar.hidden = true;
     for (const each of opened) each.open = false;
-    current?.classList.remove("on");
-    current = null;
+    put(null);
   };
   const controls = () => {
     if (!current) return;
@@ -42,9 +49,7 @@
   };
   const show = (section) => {
     if (section === current) return;
-    current?.classList.remove("on");
-    current = section;
-    section.classList.add("on");
+    put(section);
     controls();
     scrollTo(0, 0);
     // who moves by the buttons stays there
