@@ -28,9 +28,11 @@ from relu_exp.evidence.explorer.packing import explorer_data
 from relu_exp.evidence.figures.dark import dark_colors
 from relu_exp.evidence.page.answers import answer
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
+from relu_exp.evidence.page.glossary import GLOSSARY, explain
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
 from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
 from relu_exp.evidence.page.questions import QUESTIONS, Question
+from relu_exp.evidence.page.story import story_steps
 from relu_exp.evidence.page.synonyms import SYNONYMS
 from relu_exp.evidence.page.text_check import check_data
 from relu_exp.evidence.page.words import WORDS
@@ -45,8 +47,26 @@ from relu_exp.evidence.report.verdict_pages import Judged
 
 __all__ = ["build_page"]
 
-STYLES = ("page.css", "overview.css", "claims.css", "claim_pictures.css", "check.css")
-SCRIPTS = ("page.js", "search.js", "table.js", "pictures.js", "mentions.js", "check.js")
+STYLES = (
+    "page.css",
+    "overview.css",
+    "claims.css",
+    "claim_pictures.css",
+    "check.css",
+    "story.css",
+    "slides.css",
+    "glossary.css",
+)
+SCRIPTS = (
+    "page.js",
+    "search.js",
+    "table.js",
+    "pictures.js",
+    "mentions.js",
+    "check.js",
+    "story.js",
+    "slides.js",
+)
 """Loaded in this order, after the base and before the explorer's."""
 LAST_STYLE, LAST_SCRIPT = "print.css", "start.js"
 
@@ -96,6 +116,10 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
         "claims_by_id": {one.claim.id: one for one in claims},
         "claim_ids": {one.claim.id for one in claims},
+        "story": story_steps(judged.evidence),
+        "explored": explored,
+        "glossary": GLOSSARY,
+        "explain": explain,
         "experiments": experiments(root, judged.evidence.at),
         "documents": sorted({source.document for one in claims for source in one.claim.sources}),
         "by_surprise": _by_surprise(judged.words["groups"]),

@@ -18,6 +18,7 @@ WORDS: Mapping[str, Text] = {
     **EXPLORER_WORDS,
     **texts_of(__package__, "words_check.yaml"),
     **{f"mark_{name}": text for name, text in texts_of(CHECK, "words.yaml").items()},
+    **texts_of(__package__, "words_story.yaml"),
     **{name: look.word for name, look in LOOKS.items()},
     **{f"{name}_means": look.meaning for name, look in LOOKS.items()},
 }

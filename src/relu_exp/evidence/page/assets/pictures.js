@@ -1,5 +1,5 @@
 // Pictures are embedded once and deflated: they are unpacked when they come near the window.
-(() => {
+const Pictures = (() => {
   const { packed, dark: colors } = JSON.parse($("#pictures").textContent), unpacked = new Map();
   const light = (path) => path.replace("-dark.png", ".png");
   /** The picture of a path; a dark one is the light one in other colors, so that it is here once. */
@@ -48,4 +48,5 @@
     for (const each of opened) each.open = true;
   });
   addEventListener("afterprint", () => { for (const each of opened) each.open = false; });
+  return { show };
 })();
