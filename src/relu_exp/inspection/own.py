@@ -83,7 +83,7 @@ class Own:
         if below is None or not isinstance(result, Tensor) or below.value is None:
             return
         if result.shape != below.value.shape or below.use is None:
-            self._trace.miss(f"{name}: it is not elementwise")
+            self._trace.miss("own", name)
             return
         node = Node(use=below.use, axis=below.axis, ancestors=(*below.ancestors, below))
         node.layer = Layer(name, below, node, below.use, below.axis, own=own)

@@ -43,7 +43,7 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     if x.candidate is not None:
         promote(trace, x.candidate)
     if x.use is None and x.plain is None:
-        trace.miss(f"before {use.name or name}: a function that PyTorch does not show")
+        trace.miss("before", use.name or name)
     plain: object = None
     if name in ("linear", "matmul", "mm", "addmm") and x.plain is not None:
         plain, use.below = use, x.plain

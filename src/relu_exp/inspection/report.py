@@ -38,9 +38,14 @@ class Table:
     """The layers of a pass, in the order in which they were used."""
 
     def __init__(self, found: Pass) -> None:
-        self.loss, self.mode, self.unseen = found.loss, found.mode, list(found.unseen)
+        self.loss, self.mode, self._unseen = found.loss, found.mode, found.unseen
         self.layers: list[Measured] = found.layers
         self.predictions = found.predictions
+
+    @property
+    def unseen(self) -> list[str]:
+        """What may be a nonlinearity and was not measured, in the language that is written now."""
+        return [str(each) for each in self._unseen]
 
     @property
     def findings(self) -> list[Finding]:

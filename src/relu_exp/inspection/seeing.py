@@ -17,6 +17,7 @@ from relu_exp.inspection.elementwise import activate, combine, primary
 from relu_exp.inspection.nodes import DATA, Layer, Node, Use
 from relu_exp.inspection.own import Own
 from relu_exp.inspection.products import multiplies, weigh
+from relu_exp.inspection.sentences import Sentence
 from relu_exp.inspection.trace import Trace, tensors_in
 from relu_exp.inspection.views import pass_on
 
@@ -50,8 +51,8 @@ class Seeing(TorchFunctionMode):
         return self._trace.uses
 
     @property
-    def unseen(self) -> list[str]:
-        """What was noticed and is not among the layers, in words."""
+    def unseen(self) -> list[Sentence]:
+        """What was noticed and is not among the layers."""
         return self._trace.unseen
 
     # The context ----------------------------------------------------------------------------
@@ -93,15 +94,18 @@ class Seeing(TorchFunctionMode):
                 if node.tensor is not None and node.edge is None and node.tensor.requires_grad:
                     node.edge = get_gradient_edge(node.tensor)
                 if node.value is not None and node.value._version != node.version:
-                    self._trace.miss(f"{layer.name}: its numbers were overwritten through a view")
+                    self._trace.miss("overwritten", layer.name)
         for name, module in self.model.named_modules():
             kind = type(module).__name__
+            called = f"{name} ({kind})" if name else kind
             if isinstance(module, torch.jit.ScriptModule):
-                self._trace.miss(f"{name or 'the network'} ({kind}): compiled by torch.jit")
+                self._trace.miss("jit", called)
             elif kind in functions.FUSED_MODULES:
-                self._trace.miss(f"{name} ({kind}): its nonlinearities are not elementwise")
+                self._trace.miss("fused", called)
             elif _is_activation(module) and id(module) not in self._own.called:
-                self._trace.miss(f"{name} ({kind}): not called in this pass")
+                self._trace.miss("not_called", called)
+            elif not self._trace.has_met(module.parameters(recurse=False)):
+                self._trace.miss("not_used", called)
 
     # Every call of a function of PyTorch -----------------------------------------------------
 
@@ -130,7 +134,7 @@ class Seeing(TorchFunctionMode):
             with torch.no_grad():
                 note(*given)
         except Exception as error:
-            self._trace.miss(f"{given[0]}: {type(error).__name__}: {error}")
+            self._trace.miss("error", str(given[0]), error=f"{type(error).__name__}: {error}")
 
     def _pass_on(self, name: str, *given: Any) -> None:
         pass_on(self._trace, name, *given)
@@ -156,9 +160,11 @@ class Seeing(TorchFunctionMode):
             pass_on(trace, name, func, args, kwargs, result)
         elif others:
             if name in functions.FUSED:
-                trace.miss(f"{name}: its nonlinearities are not elementwise")
+                trace.miss("fused", name)
             first = primary(others)
-            trace.set(result, Node(use=first.use, is_direct=first.is_direct, axis=first.axis))
+            plain = DATA if all(node.plain is DATA for node in others) else None
+            node = Node(use=first.use, is_direct=first.is_direct, axis=first.axis, plain=plain)
+            trace.set(result, node)
         else:
             trace.set(result, Node(plain=DATA))
 

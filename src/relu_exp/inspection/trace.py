@@ -11,6 +11,7 @@ from torch.autograd.graph import get_gradient_edge
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from relu_exp.inspection.nodes import DATA, Layer, Node, Use
+from relu_exp.inspection.sentences import Sentence, say
 
 __all__ = ["Trace", "tensors_in"]
 
@@ -34,7 +35,7 @@ class Trace:
     Attributes:
         layers: what was seen, in order.
         uses: every multiplication by weights.
-        unseen: what was noticed and is not among the layers, in words.
+        unseen: what was noticed and is not among the layers.
         open: the functions and modules named by the user that are running now, the innermost last,
             each with the node of what it received.
     """
@@ -42,7 +43,7 @@ class Trace:
     def __init__(self, model: nn.Module) -> None:
         self.layers: list[Layer] = []
         self.uses: list[Use] = []
-        self.unseen: list[str] = []
+        self.unseen: list[Sentence] = []
         self.open: list[tuple[object, Node | None]] = []
         self._nodes: Any = WeakTensorKeyDictionary()
         self._names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -70,6 +71,11 @@ class Trace:
             self._nodes[tensor] = self._kept(found, tensor)
         node: Node = found
         return node
+
+    def has_met(self, parameters: Iterable[Tensor]) -> bool:
+        """Return whether a function received any of some parameters; True if there are none."""
+        every = list(parameters)
+        return not every or any(each in self._nodes for each in every)
 
     def set(self, result: Any, node: Node) -> None:
         """Note what a function returned, also several tensors."""
@@ -104,7 +110,8 @@ class Trace:
             return each if node.is_parameter else node
         return each
 
-    def miss(self, text: str) -> None:
+    def miss(self, key: str, name: str, **values: object) -> None:
         """Say once what is not among the layers."""
-        if text not in self.unseen:
-            self.unseen.append(text)
+        sentence = say(f"unseen_{key}", name=name, **values)
+        if sentence not in self.unseen:
+            self.unseen.append(sentence)
