@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from relu_exp.inspection import functions
-from relu_exp.inspection.nodes import DATA, Layer, Node, Use, latest_common
+from relu_exp.inspection.nodes import DATA, Layer, Node, Sum, Use, latest_common
 from relu_exp.inspection.trace import Trace, tensors_in
 
 __all__ = ["activate", "combine", "primary", "promote"]
@@ -31,7 +31,7 @@ def activate(
     )
     if x.use is not None and not trace.is_inside_own:
         node.layer = Layer(name, below=x, above=node, use=x.use, axis=x.axis)
-        node.plain = node.layer if isinstance(x.plain, Use) else None
+        node.plain = node.layer if isinstance(x.plain, Use | Sum) else None
         trace.layers.append(node.layer)
     elif x.use is None:
         node.plain = DATA
@@ -55,7 +55,9 @@ def combine(
         node.use is None and node.value is not None and node.value.dim() > 0 for node in others
     ) and name not in ("where", "maximum", "minimum", "fmax", "fmin")
     if common is None or is_mixed:
-        trace.set(result, Node(use=first.use, is_direct=first.is_direct, axis=first.axis))
+        plain = None if is_mixed else _sum(name, kwargs, others)
+        node = Node(use=first.use, is_direct=first.is_direct, axis=first.axis, plain=plain)
+        trace.set(result, node)
         return
     place = (*common.ancestors, common)
     is_product = len(varying) > 1 and name in (
@@ -101,7 +103,7 @@ def _replace(trace: Trace, replaced: list[Layer], below: Node, node: Node, resul
     node.layer, node.inner, node.candidate = layer, (layer,), None
     # inside an autograd.Function it has its gradient only when that returns
     node.tensor = result if node.edge is None else None
-    node.plain = layer if isinstance(below.plain, Use) else None
+    node.plain = layer if isinstance(below.plain, Use | Sum) else None
 
 
 def promote(trace: Trace, node: Node) -> None:
@@ -121,7 +123,7 @@ def promote(trace: Trace, node: Node) -> None:
     last = node.words[-1]
     is_alone = [w for w in node.words if w in functions.NONLINEAR] == [last]
     node.layer = Layer(last if is_alone else "own", start, node, start.use, start.axis)
-    node.plain = node.layer if isinstance(start.plain, Use) else None
+    node.plain = node.layer if isinstance(start.plain, Use | Sum) else None
     trace.layers.append(node.layer)
 
 
@@ -136,6 +138,18 @@ def primary(nodes: Sequence[Node]) -> Node:
     if not direct:
         return nodes[0]
     return max(direct, key=lambda node: node.use.order if node.use else 0)
+
+
+def _sum(name: str, kwargs: Any, added: Sequence[Node]) -> Sum | None:
+    """Return the sum of two tensors of equal shape in a plain network; None for anything else."""
+    if name != "add" or kwargs or len(added) != 2:
+        return None
+    one, other = added
+    if one.value is None or other.value is None or one.value.shape != other.value.shape:
+        return None
+    if not all(isinstance(each.plain, Use | Layer | Sum) for each in added):
+        return None
+    return Sum((one.plain, other.plain))
 
 
 def _is_bias(name: str, unique: list[Node], func: Any, args: Any, trace: Trace) -> bool:

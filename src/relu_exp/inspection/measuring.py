@@ -16,6 +16,7 @@ from relu_exp.engine.ops import precision
 from relu_exp.engine.probes import measurements, theory
 from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.observing import SATURATED
+from relu_exp.inspection import mean_field
 from relu_exp.inspection.functions import SATURATING
 from relu_exp.inspection.nodes import DATA, Layer, Use
 
@@ -24,7 +25,7 @@ __all__ = [
     "largest_slope",
     "measure_layer",
     "oriented",
-    "predict_chain",
+    "predict",
     "probe_of",
     "second_moment",
 ]
@@ -208,31 +209,43 @@ def _value_and_derivative(layer: Layer, x: Tensor) -> tuple[Tensor, Tensor]:
     return value.detach().expand_as(x), found
 
 
-def predict_chain(layers: Sequence[Layer]) -> dict[str, list[float]]:
-    """Return the theory's predictions for a plain chain of dense layers, from its actual weights.
+def predict(layers: Sequence[Layer], uses: Sequence[Use]) -> dict[str, list[float]]:
+    """Return the theory's predictions for dense layers in a chain or with residual branches.
+
+    They are for the weights as they are.
 
     Returns:
         Quantity → value per layer; empty for any other network, and where weights are not centred
         on zero.
     """
+    if any(layer.function == "rrelu" for layer in layers):
+        return {}
+    return _predict_chain(layers) or mean_field.predict(layers, uses, _gain, _on_cpu)
+
+
+def _predict_chain(layers: Sequence[Layer]) -> dict[str, list[float]]:
     chain = []
     below: object = DATA
     for layer in layers:
         use = layer.below.plain
-        if not isinstance(use, Use) or use.below is not below or layer.function == "rrelu":
+        if not isinstance(use, Use) or use.below is not below or (gain := _gain(use)) is None:
             return {}
-        weight = _measurable(use.weight).double()
-        variance = float(weight.var(correction=0))
-        if variance == 0 or float(weight.mean()) ** 2 > variance / 10:
-            return {}
-        fan_in = oriented(use, weight).shape[1]
-        bias = 0.0 if use.bias is None else float(use.bias.detach().double().square().mean())
-        chain.append((fan_in * variance, bias, _on_cpu(layer)))
+        chain.append((*gain, _on_cpu(layer)))
         below = layer
     first = layers[0].below.plain if layers else None
     if not isinstance(first, Use) or first.squares is None:
         return {}
     return theory.propagate(chain, first.squares.tolist())
+
+
+def _gain(use: Use) -> tuple[float, float] | None:
+    """Return fan-in times the variance of weights, and the mean square of their biases."""
+    weight = _measurable(use.weight).double()
+    variance = float(weight.var(correction=0))
+    if variance == 0 or float(weight.mean()) ** 2 > variance / 10:
+        return None
+    bias = 0.0 if use.bias is None else float(use.bias.detach().double().square().mean())
+    return oriented(use, weight).shape[1] * variance, bias
 
 
 def _on_cpu(layer: Layer) -> theory.Phi:

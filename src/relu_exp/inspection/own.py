@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from relu_exp.inspection import functions
-from relu_exp.inspection.nodes import Layer, Node, Use
+from relu_exp.inspection.nodes import Layer, Node, Sum, Use
 from relu_exp.inspection.trace import Trace, tensors_in
 
 __all__ = ["Own"]
@@ -88,7 +88,7 @@ class Own:
         node = Node(use=below.use, axis=below.axis, ancestors=(*below.ancestors, below))
         node.layer = Layer(name, below, node, below.use, below.axis, own=own)
         node.inner, node.is_nonlinear = (node.layer,), True
-        node.plain = node.layer if isinstance(below.plain, Use) else None
+        node.plain = node.layer if isinstance(below.plain, Use | Sum) else None
         self._trace.set(result, node)
         self._trace.layers.append(node.layer)
 

@@ -15,7 +15,7 @@ from relu_exp.inspection.measuring import (
     Measured,
     measure_layer,
     oriented,
-    predict_chain,
+    predict,
 )
 from relu_exp.inspection.nodes import Layer, Use
 from relu_exp.inspection.seeing import Seeing
@@ -101,7 +101,7 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
             weights=[weights_of(use, by_use.get(id(use))) for use in seeing.uses],
             unseen=seeing.unseen,
             mode="training" if model.training else "evaluation",
-            predictions=predict_chain(seeing.layers),
+            predictions=predict(seeing.layers, seeing.uses),
             gradients={n: g for n, g in gradients.items() if g is not None},
         )
 

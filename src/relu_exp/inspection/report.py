@@ -145,7 +145,7 @@ class Table:
         theory = (
             "std in theory: mean-field, for these weights"
             if self.predictions
-            else ("no theory: it is for plain chains of dense layers")
+            else ("no theory: it is for dense layers, plain or residual")
         )
         return ["", theory, *(f"not seen: {each}" for each in self.unseen)]
 
