@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -82,7 +83,7 @@ class Report(Table):
             self._update(found, optimizer)
         found.gradients = {}
         self._found = found
-        super().__init__(found)
+        super().__init__(found, type(model).__name__)
 
     def _update(self, found: Pass, optimizer: torch.optim.Optimizer) -> None:
         held = copies.ids_of(optimizer)
@@ -138,6 +139,20 @@ class Report(Table):
         choice = copies.choice_of(initializer, settings)
         again = copies.restarted(self._model, self._batch, choice, self._activations, seed)
         return Report(again, self._batch, self._loss, None, self._activations)
+
+    def to_results(self, folder: str | Path) -> Path:
+        """Add this inspection to an ordinary result folder, and return the folder.
+
+        `relu_exp.open`, `relu-exp report` and `relu-exp export` read it. It is one run without an
+        update, with the tables `layers`, `histograms` and `predictions`; the network's code and its
+        data are not in it, so that it cannot be trained again.
+
+        Raises:
+            UsageError: the folder cannot be written, or holds results of an experiment.
+        """
+        from relu_exp.inspection.to_results import write_results
+
+        return write_results(folder, self, self._model, self._batch)
 
     def _of_precision(self) -> list[Finding]:
         """Return what half precision, or an update below the last digit, loses."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.observing import SATURATED
 from relu_exp.inspection import mean_field
 from relu_exp.inspection.functions import SATURATING
+from relu_exp.inspection.histograms import Counts, Spread, counts_of, spread_of
 from relu_exp.inspection.nodes import DATA, Layer, Use
 
 __all__ = [
@@ -41,6 +42,8 @@ class Measured:
         num_units: units, or channels.
         values: quantity → value; nan where there is none.
         is_saturating: whether its slope vanishes on both sides.
+        spread: histogram of its activations; None if they were not counted, or are not finite.
+        counts: kind → histogram in the bins of the result tables, where values were counted.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Measured:
     num_units: int
     values: dict[str, float]
     is_saturating: bool
+    spread: Spread | None = None
+    counts: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -55,13 +60,16 @@ class Measured:
         return f"{self.name} → {self.function}"
 
 
-def measure_layer(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None) -> Measured:
+def measure_layer(
+    layer: Layer, grad: Tensor | None, weight_grad: Tensor | None, *, counts_values: bool = False
+) -> Measured:
     """Return the engine's measurements of a layer.
 
     Args:
         layer: a layer of a finished pass.
         grad: of the loss by its activations; None if there is none.
         weight_grad: of the loss by the weights that feed it; None if there is none.
+        counts_values: also makes histograms.
     """
     assert layer.use is not None
     probe = probe_of(layer, grad, weight_grad)
@@ -79,6 +87,12 @@ def measure_layer(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None)
         num_units=probe.z.shape[1],
         values=values,
         is_saturating=layer.function in SATURATING,
+        spread=spread_of(probe.a) if counts_values else None,
+        counts={
+            kind: counts_of(values, kind)
+            for kind, values in (("preactivation", probe.z), ("activation", probe.a))
+            if counts_values
+        },
     )
 
 

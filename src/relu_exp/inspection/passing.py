@@ -92,7 +92,7 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
         parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         gradients, by_layer, by_use = _gradients(value, parameters, seeing.layers, seeing.uses)
         measured = [
-            measure_layer(layer, grad, by_use.get(id(layer.use)))
+            measure_layer(layer, grad, by_use.get(id(layer.use)), counts_values=True)
             for layer, grad in zip(seeing.layers, by_layer, strict=True)
         ]
         return Pass(

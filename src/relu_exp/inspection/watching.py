@@ -202,7 +202,8 @@ class Watch:
                 unseen=seeing.unseen,
                 mode="training" if self._model.training else "evaluation",
                 predictions=predict(seeing.layers, seeing.uses) if self.step == 0 else {},
-            )
+            ),
+            type(seeing.model).__name__,
         )
         self._before = [
             (layer.name, layer.use.weight, layer.use.weight.detach().clone())
@@ -287,8 +288,8 @@ class Watch:
 class Watched(Table):
     """A table that was measured in a training."""
 
-    def __init__(self, found: Pass) -> None:
-        super().__init__(found)
+    def __init__(self, found: Pass, name: str) -> None:
+        super().__init__(found, name)
         self._found = found
 
     @property

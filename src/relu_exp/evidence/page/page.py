@@ -12,13 +12,11 @@ system has no Korean font; a test keeps all Korean words within these syllables.
 from __future__ import annotations
 
 import base64
-import json
 import re
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 from markupsafe import Markup
@@ -37,7 +35,7 @@ from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
 from relu_exp.evidence.report.looks import standardized
 from relu_exp.evidence.report.overview import Picture as Drawn
-from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
+from relu_exp.evidence.report.pages import as_json, asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.report.verdict_pages import Judged
 
@@ -108,12 +106,13 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "known_documents": DOCUMENTS,
         "most_run_ids": MOST_RUN_IDS,
         "style": Markup("\n").join(asset(name, __package__) for name in STYLES),
+        "before": asset("before.js", __package__),
         "script": Markup("\n").join(asset(name, __package__) for name in SCRIPTS),
         "font": hangul_font(),
         "data": {
-            "words": _json(WORDS),
-            "pictures": _json({path: picture.compressed for path, picture in pictures.items()}),
-            "explorer": _json(explorer),
+            "words": as_json(WORDS),
+            "pictures": as_json({path: picture.compressed for path, picture in pictures.items()}),
+            "explorer": as_json(explorer),
         },
     }
     target = root / "report.html"
@@ -124,14 +123,6 @@ def build_page(judged: Judged, language: str = "en") -> Path:
             f"the page cannot be written to {target}: {error.strerror or error}"
         ) from error
     return target
-
-
-def _json(value: Any) -> Markup:
-    """Return JSON that is safe in a script element: no text in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # noqa: S704 - escaped above
 
 
 @dataclass(frozen=True)
