@@ -422,9 +422,16 @@ def test_theory_explains_the_deep_sigmoid_network_and_a_remedy_is_measured() -> 
         report.try_("kaiming_normal")
 
 
-def test_theory_is_for_plain_chains_only() -> None:
+def test_theory_is_for_dense_layers_only() -> None:
     assert relu_exp.inspect(plain(nn.ReLU(), nn.Tanh()), batch()).predictions
-    assert not relu_exp.inspect(Residual(3, 0.3), batch()).predictions
+    assert relu_exp.inspect(Residual(3, 0.3), batch()).predictions
+    assert not relu_exp.inspect(*resnet()).predictions
+
+
+def test_theory_explains_residuals_that_explode() -> None:
+    (finding, *_) = relu_exp.inspect(Residual(20, 2.0), batch()).findings
+    assert finding.kind == "signal_explodes"
+    assert "the initialization does it, not a bug" in finding.text
 
 
 def test_a_report_shows_itself(tmp_path: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_reader import Reader, started_browser
+from page_reader import Reader, playwright, started_browser
 from test_page_browser import KEPT, axe, pytestmark
 from test_story import starts
 

@@ -32,6 +32,21 @@ def inspect(
         Path | None,
         typer.Option("--csv", metavar="FILE", parser=path, help="Also write all numbers as CSV."),
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page", metavar="FILE", parser=path, help="Also write all as one offline HTML page."
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="DIR",
+            parser=path,
+            help="Also add it to a result folder of its own.",
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Measure the layers of your own network on a batch, and say why it does not learn."""
@@ -43,3 +58,7 @@ def inspect(
     print(report)
     if csv is not None:
         report.csv(csv)
+    if page is not None:
+        print(f"page: {report.save(page)}")
+    if results is not None:
+        print(f"results: {report.to_results(results)}")

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relu_exp.core.schema import UsageError
+from relu_exp.inspection.untouched import random_state_kept
 
 __all__ = ["Batch", "Loss", "default_loss", "first_batch"]
 
@@ -57,13 +58,14 @@ def first_batch(data: Any, model: nn.Module) -> Batch:
 
 
 def _first_of(loader: Any) -> Any:
-    """Return the first batch of a loader, whose own generators stay as they were."""
+    """Return the first batch of a loader; all random states stay as they were, also its own."""
     sampler = getattr(loader, "sampler", None)
     owners = [getattr(owner, "generator", None) for owner in (loader, sampler)]
     generators = [each for each in owners if isinstance(each, torch.Generator)]
     states = [each.get_state() for each in generators]
     try:
-        return next(iter(loader))
+        with random_state_kept():  # a loader draws seeds from it
+            return next(iter(loader))
     except TypeError as error:
         raise UsageError(
             "a batch is (x, y), a dictionary, or a DataLoader of these, not "

@@ -19,7 +19,7 @@ from relu_exp.inspection.nodes import Use
 from relu_exp.inspection.seeing import Seeing
 from relu_exp.inspection.untouched import eager, random_state_kept, state_kept
 
-__all__ = ["choice_of", "copied", "in_float32", "restarted", "updated_once"]
+__all__ = ["choice_of", "copied", "ids_of", "in_float32", "restarted", "updated_once"]
 
 
 def copied(value: Any) -> Any:
@@ -118,14 +118,19 @@ def _float(value: Any) -> Any:
     return {k: _float(v) for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
+def ids_of(optimizer: torch.optim.Optimizer) -> set[int]:
+    """Return the ids of the parameters that an optimizer updates."""
+    return {id(each) for group in optimizer.param_groups for each in group["params"]}
+
+
 def updated_once(
     model: nn.Module, optimizer: torch.optim.Optimizer, gradients: Mapping[str, Tensor]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Update a copy by a copy of the optimizer.
 
     Returns:
-        Parameter → the size of its update relative to its own, and → the share of its numbers that
-        have a gradient and are the same afterwards.
+        Parameter of the optimizer → the size of its update relative to its own, and → the share of
+        its numbers that have a gradient and are the same afterwards.
     """
     again, its_optimizer = copied((model, optimizer))
     before = {}
@@ -135,9 +140,10 @@ def updated_once(
     with random_state_kept():
         its_optimizer.step()
     ratios, lost = {}, {}
+    held = ids_of(its_optimizer)
     for name, parameter in again.named_parameters():
         grad = gradients.get(name)
-        if grad is not None:
+        if grad is not None and id(parameter) in held:
             old, new = before[name], parameter.detach()
             ratios[name] = float(update_ratio(old.float()[None], new.float()[None])[0])
             moving = grad != 0

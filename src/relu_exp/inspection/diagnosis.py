@@ -6,17 +6,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from relu_exp.evidence.data.language import Words
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.passing import Pass
+from relu_exp.inspection.sentences import WORDS, Sentence, say
 
-__all__ = ["WORDS", "Finding", "diagnose", "factor"]
-
-WORDS = Words(__package__ or "", "findings.yaml")
+__all__ = ["Finding", "diagnose", "factor"]
 
 _MOST = 3
 _LARGE_SHARE = 0.5
 """Of dead units, of saturated values, of lost gradients: above it is a finding."""
+_NEARLY_ALL = 0.9
 _SIGNAL = 100.0
 _GRADIENT = 1000.0
 """Factor between two ends of a network beyond which signal or gradient vanish or explode."""
@@ -33,7 +32,7 @@ class Finding:
         text: what was found, in one sentence.
         number: the number that it rests on.
         layers: names of the layers.
-        remedy: what helps, with the measurement that supports it.
+        helps: what helps, with the measurement that supports it.
         claim: id of the claim that tested it (`relu-exp claim ID`); empty if none did.
         values: further numbers of the sentence.
     """
@@ -43,7 +42,12 @@ class Finding:
     layers: tuple[str, ...]
     claim: str = ""
     values: Mapping[str, object] = field(default_factory=dict)
-    remedy: str = ""
+    helps: Sentence = field(default_factory=Sentence)
+
+    @property
+    def remedy(self) -> str:
+        """What helps, in the language that is written now; empty if nothing was tried."""
+        return str(self.helps)
 
     @property
     def text(self) -> str:
@@ -68,6 +72,7 @@ def diagnose(found: Pass) -> list[Finding]:
         _saturated,
         _vanishing,
         _gradient,
+        _half_dead,
         _frozen,
     )
     all_found = [finding for check in checks if (finding := check(found)) is not None]
@@ -99,7 +104,7 @@ def _not_finite(found: Pass) -> Finding | None:
     places = len(found.layers) + len(found.weights)
     share = (len(measured) + len(weights)) / max(places, 1)
     finding = Finding("not_finite", share, names or ("the loss",), "gradients-can-explode")
-    return replace(finding, remedy=WORDS("not_finite_remedy"))
+    return replace(finding, helps=say("not_finite_remedy"))
 
 
 def _no_gradient(found: Pass) -> Finding | None:
@@ -108,11 +113,11 @@ def _no_gradient(found: Pass) -> Finding | None:
         return None
     reached = [each.name for each in found.weights if each.is_reached]
     remedy = (
-        WORDS("no_gradient_remedy", reached=reached[0]) if reached else WORDS("no_gradient_nowhere")
+        say("no_gradient_remedy", reached=reached[0]) if reached else say("no_gradient_nowhere")
     )
     names = tuple(dict.fromkeys(missing))
     finding = Finding("no_gradient", len(names), names, "step-does-not-train")
-    return replace(finding, remedy=remedy)
+    return replace(finding, helps=remedy)
 
 
 def _identical(found: Pass) -> Finding | None:
@@ -123,6 +128,17 @@ def _identical(found: Pass) -> Finding | None:
 
 
 def _dead(found: Pass) -> Finding | None:
+    finding = _any_dead(found)
+    return finding if finding and finding.number >= _NEARLY_ALL else None
+
+
+def _half_dead(found: Pass) -> Finding | None:
+    # less grave than a gradient that shrinks in every layer: the other half of the units learns
+    finding = _any_dead(found)
+    return finding if finding and finding.number < _NEARLY_ALL else None
+
+
+def _any_dead(found: Pass) -> Finding | None:
     layers = _worst(found.layers, "dead_on_probe_fraction")
     if not layers:
         return None
@@ -158,7 +174,8 @@ def _exploding(found: Pass) -> Finding | None:
 
 def _vanishing(found: Pass) -> Finding | None:
     first, last, _ = _ends(found, "preactivation_std")
-    if not (first > 0 and last < first / _SIGNAL):
+    # what saturates is as large as it can be, however large the signal below it
+    if not (first > 0 and last < first / _SIGNAL) or _saturated(found) is not None:
         return None
     return _signal(found, "signal_vanishes", "small-init-fails-deep")
 
@@ -200,11 +217,11 @@ def _ends(found: Pass, quantity: str) -> tuple[float, float, float]:
     return values[0], values[-1], factor(values[0], values[-1], len(values) - 1)
 
 
-def _theory(measured: float, expected: float) -> str:
+def _theory(measured: float, expected: float) -> Sentence:
     if not (expected > 0 and measured > 0):
-        return ""
+        return Sentence()
     agrees = abs(math.log(measured / expected)) < math.log(_AGREES)
-    return WORDS("theory_agrees" if agrees else "theory_differs", number=expected)
+    return say("theory_agrees" if agrees else "theory_differs", number=expected)
 
 
 def _frozen(found: Pass) -> Finding | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,9 +15,10 @@ from torch import nn
 from relu_exp.core.schema import UsageError
 from relu_exp.inspection import copies
 from relu_exp.inspection.batches import Batch, Loss, default_loss, first_batch
-from relu_exp.inspection.diagnosis import WORDS, Finding, diagnose
+from relu_exp.inspection.diagnosis import Finding, diagnose
 from relu_exp.inspection.passing import Pass, take_pass
 from relu_exp.inspection.report import Table
+from relu_exp.inspection.sentences import Sentence, say
 from relu_exp.inspection.untouched import unwrapped
 
 __all__ = ["Report", "inspect"]
@@ -60,7 +62,6 @@ class Report(Table):
 
     Attributes:
         loss: the mean loss on the batch.
-        unseen: what may be a nonlinearity and was not measured, in words.
         mode: `training` or `evaluation`: the mode of the network.
     """
 
@@ -76,14 +77,23 @@ class Report(Table):
         self._activations = activations
         found = take_pass(model, batch, loss, activations)
         self._lost: dict[str, float] = {}
+        self._left_out: list[str] = []
         self._lost_in_float32: dict[str, float] = {}
         if optimizer is not None:
             self._update(found, optimizer)
         found.gradients = {}
         self._found = found
-        super().__init__(found)
+        super().__init__(found, type(model).__name__)
 
     def _update(self, found: Pass, optimizer: torch.optim.Optimizer) -> None:
+        held = copies.ids_of(optimizer)
+        trained = {n: p for n, p in self._model.named_parameters() if p.requires_grad}
+        self._left_out = [name for name, each in trained.items() if id(each) not in held]
+        if len(self._left_out) == len(trained):
+            raise UsageError(
+                "the optimizer has none of the network's parameters: it was made for another "
+                "network, or before the network was copied"
+            )
         ratios, self._lost = copies.updated_once(self._model, optimizer, found.gradients)
         for layer in found.layers:
             name = layer.name.partition(" #")[0]
@@ -105,6 +115,11 @@ class Report(Table):
         found = diagnose(self._found)
         if not (found and found[0].kind == "not_finite"):
             found = [*found, *self._of_precision()]
+            if self._left_out:
+                names = tuple(dict.fromkeys(n.rpartition(".")[0] or n for n in self._left_out))
+                found.append(
+                    Finding("left_out", len(self._left_out), names, helps=say("left_out_helps"))
+                )
             graver = ("no_gradient", "gradient_underflows", "updates_lost")
             found.sort(key=lambda each: each.kind not in graver)
         return [self._with_remedy(each) for each in found[:3]]
@@ -125,6 +140,20 @@ class Report(Table):
         again = copies.restarted(self._model, self._batch, choice, self._activations, seed)
         return Report(again, self._batch, self._loss, None, self._activations)
 
+    def to_results(self, folder: str | Path) -> Path:
+        """Add this inspection to an ordinary result folder, and return the folder.
+
+        `relu_exp.open`, `relu-exp report` and `relu-exp export` read it. It is one run without an
+        update, with the tables `layers`, `histograms` and `predictions`; the network's code and its
+        data are not in it, so that it cannot be trained again.
+
+        Raises:
+            UsageError: the folder cannot be written, or holds results of an experiment.
+        """
+        from relu_exp.inspection.to_results import write_results
+
+        return write_results(folder, self, self._model, self._batch)
+
     def _of_precision(self) -> list[Finding]:
         """Return what half precision, or an update below the last digit, loses."""
         found = []
@@ -134,7 +163,7 @@ class Report(Table):
             after = self._lost_in_float32.get(worst, math.nan)
             names = tuple(name.removesuffix(".weight") for name in lost)
             finding = Finding("updates_lost", lost[worst], names)
-            found.append(replace(finding, remedy=WORDS("updates_lost_remedy", after=after)))
+            found.append(replace(finding, helps=say("updates_lost_remedy", after=after)))
         half = [each for each in self._found.weights if each.is_half and each.zero_share > _LOST]
         if half:
             again, batch = copies.in_float32(self._model, self._batch)
@@ -150,28 +179,28 @@ class Report(Table):
                     worst_of.zero_share,
                     tuple(dict.fromkeys(each.name for each in under)),
                 )
-                words = WORDS("gradient_underflows_remedy", after=precise[worst_of.name])
-                found.append(replace(finding, remedy=words))
+                words = say("gradient_underflows_remedy", after=precise[worst_of.name])
+                found.append(replace(finding, helps=words))
         return found
 
     def _with_remedy(self, finding: Finding) -> Finding:
-        if finding.remedy:
+        if finding.helps.key:
             return finding
         try:
             words = self._thawed(finding) if finding.kind == "frozen" else self._mended(finding)
         except (UsageError, RuntimeError):
             return finding  # a network that cannot be copied or started again
-        return replace(finding, remedy=words)
+        return replace(finding, helps=words)
 
-    def _thawed(self, finding: Finding) -> str:
+    def _thawed(self, finding: Finding) -> Sentence:
         """Return what the gradient of frozen weights would be."""
         again = copies.copied(self._model).requires_grad_(True)
         found = take_pass(again, self._batch, self._loss, self._activations)
         names = {f"{name}.weight" for name in finding.layers} | set(finding.layers)
         norms = [float(g.float().norm()) for n, g in found.gradients.items() if n in names]
-        return WORDS("frozen_remedy", after=max(norms, default=0.0))
+        return say("frozen_remedy", after=max(norms, default=0.0))
 
-    def _mended(self, finding: Finding) -> str:
+    def _mended(self, finding: Finding) -> Sentence:
         """Try initializers on copies; return the first that leaves nothing to find."""
         tried = self._candidates()
         for name in tried:
@@ -180,10 +209,10 @@ class Report(Table):
             if kinds - {"frozen"}:
                 continue
             if finding.kind == "identical":
-                return WORDS("helps_identical", name=name)
+                return say("helps_identical", name=name)
             key = "helps_share" if finding.kind in ("dead", "saturated") else "helps"
-            return WORDS(key, name=name, after=again.number_of(finding.kind))
-        return WORDS("helps_not", tried=", ".join(tried))
+            return say(key, name=name, after=again.number_of(finding.kind))
+        return say("helps_not", tried=", ".join(tried))
 
     def _candidates(self) -> list[str]:
         """Return initializers that suit the network's nonlinearities, the usual one first."""

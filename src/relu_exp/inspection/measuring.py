@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,7 +16,9 @@ from relu_exp.engine.ops import precision
 from relu_exp.engine.probes import measurements, theory
 from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.observing import SATURATED
+from relu_exp.inspection import mean_field
 from relu_exp.inspection.functions import SATURATING
+from relu_exp.inspection.histograms import Counts, Spread, counts_of, spread_of
 from relu_exp.inspection.nodes import DATA, Layer, Use
 
 __all__ = [
@@ -24,7 +26,7 @@ __all__ = [
     "largest_slope",
     "measure_layer",
     "oriented",
-    "predict_chain",
+    "predict",
     "probe_of",
     "second_moment",
 ]
@@ -40,6 +42,8 @@ class Measured:
         num_units: units, or channels.
         values: quantity → value; nan where there is none.
         is_saturating: whether its slope vanishes on both sides.
+        spread: histogram of its activations; None if they were not counted, or are not finite.
+        counts: kind → histogram in the bins of the result tables, where values were counted.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Measured:
     num_units: int
     values: dict[str, float]
     is_saturating: bool
+    spread: Spread | None = None
+    counts: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -54,13 +60,16 @@ class Measured:
         return f"{self.name} → {self.function}"
 
 
-def measure_layer(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None) -> Measured:
+def measure_layer(
+    layer: Layer, grad: Tensor | None, weight_grad: Tensor | None, *, counts_values: bool = False
+) -> Measured:
     """Return the engine's measurements of a layer.
 
     Args:
         layer: a layer of a finished pass.
         grad: of the loss by its activations; None if there is none.
         weight_grad: of the loss by the weights that feed it; None if there is none.
+        counts_values: also makes histograms.
     """
     assert layer.use is not None
     probe = probe_of(layer, grad, weight_grad)
@@ -78,6 +87,12 @@ def measure_layer(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None)
         num_units=probe.z.shape[1],
         values=values,
         is_saturating=layer.function in SATURATING,
+        spread=spread_of(probe.a) if counts_values else None,
+        counts={
+            kind: counts_of(values, kind)
+            for kind, values in (("preactivation", probe.z), ("activation", probe.a))
+            if counts_values
+        },
     )
 
 
@@ -208,31 +223,43 @@ def _value_and_derivative(layer: Layer, x: Tensor) -> tuple[Tensor, Tensor]:
     return value.detach().expand_as(x), found
 
 
-def predict_chain(layers: Sequence[Layer]) -> dict[str, list[float]]:
-    """Return the theory's predictions for a plain chain of dense layers, from its actual weights.
+def predict(layers: Sequence[Layer], uses: Sequence[Use]) -> dict[str, list[float]]:
+    """Return the theory's predictions for dense layers in a chain or with residual branches.
+
+    They are for the weights as they are.
 
     Returns:
         Quantity → value per layer; empty for any other network, and where weights are not centred
         on zero.
     """
+    if any(layer.function == "rrelu" for layer in layers):
+        return {}
+    return _predict_chain(layers) or mean_field.predict(layers, uses, _gain, _on_cpu)
+
+
+def _predict_chain(layers: Sequence[Layer]) -> dict[str, list[float]]:
     chain = []
     below: object = DATA
     for layer in layers:
         use = layer.below.plain
-        if not isinstance(use, Use) or use.below is not below or layer.function == "rrelu":
+        if not isinstance(use, Use) or use.below is not below or (gain := _gain(use)) is None:
             return {}
-        weight = _measurable(use.weight).double()
-        variance = float(weight.var(correction=0))
-        if variance == 0 or float(weight.mean()) ** 2 > variance / 10:
-            return {}
-        fan_in = oriented(use, weight).shape[1]
-        bias = 0.0 if use.bias is None else float(use.bias.detach().double().square().mean())
-        chain.append((fan_in * variance, bias, _on_cpu(layer)))
+        chain.append((*gain, _on_cpu(layer)))
         below = layer
     first = layers[0].below.plain if layers else None
     if not isinstance(first, Use) or first.squares is None:
         return {}
     return theory.propagate(chain, first.squares.tolist())
+
+
+def _gain(use: Use) -> tuple[float, float] | None:
+    """Return fan-in times the variance of weights, and the mean square of their biases."""
+    weight = _measurable(use.weight).double()
+    variance = float(weight.var(correction=0))
+    if variance == 0 or float(weight.mean()) ** 2 > variance / 10:
+        return None
+    bias = 0.0 if use.bias is None else float(use.bias.detach().double().square().mean())
+    return oriented(use, weight).shape[1] * variance, bias
 
 
 def _on_cpu(layer: Layer) -> theory.Phi:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["DATA", "Layer", "Node", "Use", "evaluate", "latest_common"]
+__all__ = ["DATA", "Layer", "Node", "Sum", "Use", "evaluate", "latest_common"]
 
 DATA = "data"
 """`plain` of a tensor that no weight has touched."""
@@ -25,9 +25,9 @@ class Use:
         name: the parameter's name, without `.weight`; empty if it has none.
         axis: the axis of the units in the result.
         order: counts the uses of a pass.
-        below: in a plain chain what it multiplies, `DATA` or a layer; else None.
+        below: in a plain network what it multiplies: `DATA`, a layer or a sum; else None.
         squares: mean over the features of the squared data below (samples,), if `DATA` is below.
-        bias: what is added in a plain chain.
+        bias: what is added in a plain network.
     """
 
     weight: Tensor
@@ -43,11 +43,20 @@ class Use:
 
 
 @dataclass(eq=False)
+class Sum:
+    """The sum of two tensors of a plain network, such as a residual branch and what it skips."""
+
+    parts: tuple[object, object]
+
+
+@dataclass(eq=False)
 class Node:
     """One tensor. `ancestors` are the tensors that it is an elementwise function of, oldest first.
 
     `step` is the function that made it from the last of them, with nodes in place of tensors.
     `inner` are the layers that this elementwise function contains.
+    `plain` is what the tensor is to the theory: a use of weights, a layer, a sum, or `DATA`; None
+    where it is anything else.
     """
 
     use: Use | None = None

@@ -15,13 +15,18 @@ from relu_exp.inspection.measuring import (
     Measured,
     measure_layer,
     oriented,
-    predict_chain,
+    predict,
 )
 from relu_exp.inspection.nodes import Layer, Use
 from relu_exp.inspection.seeing import Seeing
+from relu_exp.inspection.sentences import Sentence
 from relu_exp.inspection.untouched import eager, random_state_kept, state_kept
 
 __all__ = ["Pass", "Weights", "take_pass", "weights_of"]
+
+
+_ALIKE = 1e-3
+"""Differences of gradients that are rounding, relative to the largest gradient."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Weights:
         name: the parameter's name.
         is_trained: whether they require a gradient.
         is_reached: whether the loss depends on them by a gradient.
-        are_identical: whether all units have the same weights.
+        are_identical: whether all units have the same weights, and learn the same.
         zero_share: share of their gradient that is exactly zero.
         is_half: whether their gradient is in half precision.
         is_finite: whether weights and gradient are.
@@ -57,7 +62,7 @@ class Pass:
     loss: float | None
     layers: list[Measured]
     weights: list[Weights]
-    unseen: list[str]
+    unseen: list[Sentence]
     mode: str
     predictions: dict[str, list[float]]
     gradients: Mapping[str, Tensor] = field(default_factory=dict)
@@ -87,7 +92,7 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
         parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         gradients, by_layer, by_use = _gradients(value, parameters, seeing.layers, seeing.uses)
         measured = [
-            measure_layer(layer, grad, by_use.get(id(layer.use)))
+            measure_layer(layer, grad, by_use.get(id(layer.use)), counts_values=True)
             for layer, grad in zip(seeing.layers, by_layer, strict=True)
         ]
         return Pass(
@@ -96,7 +101,7 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
             weights=[weights_of(use, by_use.get(id(use))) for use in seeing.uses],
             unseen=seeing.unseen,
             mode="training" if model.training else "evaluation",
-            predictions=predict_chain(seeing.layers),
+            predictions=predict(seeing.layers, seeing.uses),
             gradients={n: g for n, g in gradients.items() if g is not None},
         )
 
@@ -132,8 +137,16 @@ def weights_of(use: Use, grad: Tensor | None) -> Weights:
         name=use.name or f"weights {use.order}",
         is_trained=use.weight.requires_grad,
         is_reached=grad is not None,
-        are_identical=is_wide and bool((rows == rows[:1]).all()),
+        are_identical=is_wide and bool((rows == rows[:1]).all()) and _learns_alike(use, grad),
         zero_share=float((grad == 0).float().mean()) if grad is not None else 0.0,
         is_half=use.weight.dtype in (torch.float16, torch.bfloat16),
         is_finite=bool(rows.isfinite().all()) and (grad is None or bool(grad.isfinite().all())),
     )
+
+
+def _learns_alike(use: Use, grad: Tensor | None) -> bool:
+    """Return whether all units have the same gradient; outputs that start at zero do not."""
+    if grad is None:
+        return True
+    rows = oriented(use, grad.detach().float())
+    return float((rows - rows[:1]).abs().max()) <= _ALIKE * float(rows.abs().max())

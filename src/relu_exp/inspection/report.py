@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 from relu_exp.inspection.diagnosis import Finding, factor
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.passing import Pass
+from relu_exp.inspection.sentences import Sentence
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Table"]
+    from relu_exp.inspection.charts import Chart
+
+__all__ = ["COLUMNS", "Table", "number_words"]
 
 COLUMNS = {
     "preactivation_std": "z std",
@@ -35,12 +38,23 @@ _SHARES = frozenset({"saturated_fraction", "zero_fraction", "dead_on_probe_fract
 
 
 class Table:
-    """The layers of a pass, in the order in which they were used."""
+    """The layers of a pass, in the order in which they were used; `name` is the network's."""
 
-    def __init__(self, found: Pass) -> None:
-        self.loss, self.mode, self.unseen = found.loss, found.mode, list(found.unseen)
+    def __init__(self, found: Pass, name: str) -> None:
+        self.name = name
+        self.loss, self.mode, self._unseen = found.loss, found.mode, found.unseen
         self.layers: list[Measured] = found.layers
         self.predictions = found.predictions
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """What `unseen` says, for either language."""
+        return list(self._unseen)
+
+    @property
+    def unseen(self) -> list[str]:
+        """What may be a nonlinearity and was not measured, in the language that is written now."""
+        return [str(each) for each in self._unseen]
 
     @property
     def findings(self) -> list[Finding]:
@@ -102,6 +116,25 @@ class Table:
             writer.writeheader()
             writer.writerows(self.rows())
 
+    def save(self, path: str | Path, language: str = "en") -> Path:
+        """Write findings, table and figures as one HTML page in both languages; return its path.
+
+        It needs no network. `language` is the one that it shows first.
+
+        Raises:
+            UsageError: there is no such language, or the file cannot be written.
+        """
+        from relu_exp.inspection.page import save_page
+
+        return save_page(self, path, language)
+
+    @property
+    def figures(self) -> dict[str, Chart]:
+        """Pictures by layer, which a notebook shows: `signal`, `gradient` and `shares`."""
+        from relu_exp.inspection.page import charts_of
+
+        return charts_of(self)
+
     # As a picture of itself -----------------------------------------------------------------
 
     def __str__(self) -> str:
@@ -140,7 +173,7 @@ class Table:
         theory = (
             "std in theory: mean-field, for these weights"
             if self.predictions
-            else ("no theory: it is for plain chains of dense layers")
+            else ("no theory: it is for dense layers, plain or residual")
         )
         return ["", theory, *(f"not seen: {each}" for each in self.unseen)]
 
@@ -154,9 +187,9 @@ class Table:
         predicted = ["z std in theory"] if self.predictions else []
         cells = [["layer", "units", *(COLUMNS[quantity] for quantity in shown), *predicted]]
         for number, layer in enumerate(self.layers, start=1):
-            values = [_number(quantity, layer.values.get(quantity)) for quantity in shown]
+            values = [number_words(quantity, layer.values.get(quantity)) for quantity in shown]
             theory = self._predicted(number, "preactivation_std")
-            more = [_number("preactivation_std", theory)] if predicted else []
+            more = [number_words("preactivation_std", theory)] if predicted else []
             cells.append([layer.label, str(layer.num_units), *values, *more])
         return cells
 
@@ -164,7 +197,8 @@ class Table:
 _ROW = ["layer", "name", "function", "num_units", "quantity", "value", "predicted"]
 
 
-def _number(quantity: str, value: Any) -> str:
+def number_words(quantity: str, value: Any) -> str:
+    """Return a value of a quantity as it is printed: a share in percent, a dash for none."""
     if value is None or math.isnan(value):
         return "–"
     return f"{value:.0%}" if quantity in _SHARES else f"{value:.3g}"

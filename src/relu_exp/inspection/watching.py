@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.probes.measurements import update_ratio
 from relu_exp.inspection.diagnosis import Finding, diagnose
-from relu_exp.inspection.measuring import Measured, measure_layer, predict_chain
+from relu_exp.inspection.measuring import Measured, measure_layer, predict
 from relu_exp.inspection.nodes import Layer
 from relu_exp.inspection.passing import Pass, weights_of
 from relu_exp.inspection.report import Table
@@ -201,8 +201,9 @@ class Watch:
                 weights=[weights_of(use, grads.get(id(use))) for use in seeing.uses],
                 unseen=seeing.unseen,
                 mode="training" if self._model.training else "evaluation",
-                predictions=predict_chain(seeing.layers) if self.step == 0 else {},
-            )
+                predictions=predict(seeing.layers, seeing.uses) if self.step == 0 else {},
+            ),
+            type(seeing.model).__name__,
         )
         self._before = [
             (layer.name, layer.use.weight, layer.use.weight.detach().clone())
@@ -287,8 +288,8 @@ class Watch:
 class Watched(Table):
     """A table that was measured in a training."""
 
-    def __init__(self, found: Pass) -> None:
-        super().__init__(found)
+    def __init__(self, found: Pass, name: str) -> None:
+        super().__init__(found, name)
         self._found = found
 
     @property

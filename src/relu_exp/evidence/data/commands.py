@@ -27,6 +27,8 @@ __all__ = [
 
 DEFAULT_RESULTS = "results"
 """The folder of results that commands use where none is named."""
+INSPECT = "relu_exp.inspect(model, batch).to_results(folder)"
+"""What made an inspection that no command made: a network that Python holds."""
 _MOST_CHARACTERS = 10_000
 """Of the overrides that a claim's command repeats: a page has a command for each claim."""
 
@@ -77,6 +79,8 @@ def run_again(root: Path, manifest: Mapping[str, Any], *more: str, leave: str = 
         more: words to add.
         leave: how words begin that are left out.
     """
+    if manifest.get("is_inspection"):
+        return str(manifest.get("command") or INSPECT)
     words = [w for w in run_words(root, manifest) if not (leave and w.startswith(leave))]
     plugins = plugins_of(root, manifest)
     return about_results(*words, *more, results=root.parent, plugins=plugins)

@@ -37,11 +37,11 @@ from relu_exp.evidence.page.synonyms import SYNONYMS
 from relu_exp.evidence.page.text_check import check_data
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.claim_pictures import ClaimPicture
-from relu_exp.evidence.report.explorer_section import ExplorerSection, as_json
+from relu_exp.evidence.report.explorer_section import ExplorerSection
 from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
 from relu_exp.evidence.report.looks import standardized
 from relu_exp.evidence.report.overview import Picture as Drawn
-from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
+from relu_exp.evidence.report.pages import as_json, asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.report import MOST_RUN_IDS, experiments
 from relu_exp.evidence.report.verdict_pages import Judged
 
@@ -133,6 +133,7 @@ def build_page(judged: Judged, language: str = "en") -> Path:
             asset(LAST_STYLE, __package__),
         ),
         "plain_style": asset("plain.css", __package__),
+        "before": asset("before.js", __package__),
         "script": _joined(
             [section.base, *(asset(name, __package__) for name in SCRIPTS)],
             section.script,

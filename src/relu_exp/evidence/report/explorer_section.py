@@ -6,7 +6,6 @@ A page puts `html` where it stands, its words and `runs` in script elements with
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,9 @@ from typing import Any
 from markupsafe import Markup
 
 from relu_exp.evidence.data.texts import Text, texts_of
-from relu_exp.evidence.report.pages import asset, render
+from relu_exp.evidence.report.pages import as_json, asset, render
 
-__all__ = ["BASE", "EXPLORER_WORDS", "SCRIPTS", "STYLES", "ExplorerSection", "as_json"]
+__all__ = ["BASE", "EXPLORER_WORDS", "SCRIPTS", "STYLES", "ExplorerSection"]
 
 PACKAGE = "relu_exp.evidence.explorer"
 EXPLORER_WORDS: Mapping[str, Text] = texts_of(PACKAGE, "words.yaml")
@@ -55,14 +54,6 @@ class ExplorerSection:
             base=_assets(BASE),
             script=_assets(SCRIPTS),
         )
-
-
-def as_json(value: Any) -> Markup:
-    """Return JSON that is safe in a script element: no text in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # noqa: S704 - escaped above
 
 
 def _assets(names: tuple[str, ...]) -> Markup:

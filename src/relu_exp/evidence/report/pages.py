@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -16,7 +17,15 @@ from relu_exp.evidence.data.language import current_language
 from relu_exp.evidence.report.words import text as report_text
 from relu_exp.results.atomic import write_text
 
-__all__ = ["asset", "escape_markdown", "hangul_font", "markdown_code", "render", "replace_text"]
+__all__ = [
+    "as_json",
+    "asset",
+    "escape_markdown",
+    "hangul_font",
+    "markdown_code",
+    "render",
+    "replace_text",
+]
 
 
 def render(name: str, words: Mapping[str, Any], package: str = __package__) -> str:
@@ -81,6 +90,14 @@ def asset(name: str, package: str = __package__) -> Markup:
     """Return a script or a style sheet of a package, unchanged."""
     text = files(package).joinpath("assets", name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 - a file of this package
+
+
+def as_json(value: Any) -> Markup:
+    """Return JSON that is safe in a script element: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
 
 
 def hangul_font() -> str:

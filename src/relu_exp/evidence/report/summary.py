@@ -143,7 +143,8 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
     `num_seeds` is the largest number of seeds behind a figure; None where nothing was drawn.
     """
     lines = []
-    if num_seeds == 1:
+    # of an inspection there is one network, whatever the seed
+    if num_seeds == 1 and not frames.manifest.get("is_inspection"):
         again = run_again(
             frames.root, frames.manifest, seeds(int(frames.runs["seed"].min()), 5), leave="seed="
         )

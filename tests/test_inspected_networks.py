@@ -1,0 +1,184 @@
+"""Networks as people have them: each is seen whole, left as it was, and gets the right finding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import relu_exp
+from relu_exp.core.schema import UsageError
+from relu_exp.evidence.data.language import language
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class Convolutions(nn.Module):
+    """A usual small CNN, with functions for all that has no weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.two = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 16, 3, padding=1)
+        self.dense, self.out = nn.Linear(16 * 8 * 8, 32), nn.Linear(32, 10)
+        self.dropout = nn.Dropout(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(self.one(x)), 2)
+        x = F.max_pool2d(F.relu(self.two(x)), 2)
+        return self.out(self.dropout(F.relu(self.dense(torch.flatten(x, 1)))))
+
+
+def images(n: int = 8) -> tuple[Tensor, Tensor]:
+    draws = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 3, 32, 32, generator=draws)
+    return x, torch.randint(0, 10, (n,), generator=draws)
+
+
+def vectors() -> tuple[Tensor, Tensor]:
+    draws = torch.Generator().manual_seed(1)
+    x = torch.randn(64, 20, generator=draws)
+    return x, torch.randint(0, 5, (64,), generator=draws)
+
+
+def dense() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 5)
+    )
+
+
+def numbers(network: nn.Module) -> list[Tensor]:
+    return [each.detach().clone() for each in [*network.parameters(), *network.buffers()]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_cnn_is_seen_channel_by_channel_also_in_half_precision(dtype: torch.dtype) -> None:
+    network = Convolutions().to(dtype)
+    before = numbers(network)
+    report = relu_exp.inspect(network, images())
+    assert [(layer.label, layer.num_units) for layer in report.layers] == [
+        ("one → relu", 8),
+        ("two → relu", 16),
+        ("dense → relu", 32),
+    ]
+    assert report.findings == []
+    assert report.unseen == []
+    assert all(map(torch.equal, before, numbers(network)))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_loader_draws_no_random_number_that_a_training_would_have_had(num_workers: int) -> None:
+    data = torch.utils.data.TensorDataset(*images(32))
+    options: Any = {"multiprocessing_context": "fork"} if num_workers else {}
+    loader = torch.utils.data.DataLoader(
+        data, batch_size=8, shuffle=True, num_workers=num_workers, **options
+    )
+    network, state = Convolutions(), torch.get_rng_state()
+    assert relu_exp.inspect(network, loader).findings == []
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("is_training", [False, True])
+def test_a_transformer_block_is_seen_whole(norm_first: bool, is_training: bool) -> None:
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(
+        32, 4, 64, activation="gelu", batch_first=True, norm_first=norm_first
+    )
+    network = nn.Sequential(block, nn.Linear(32, 10)).train(is_training)
+    report = relu_exp.inspect(network, (torch.randn(4, 16, 32), torch.randint(0, 10, (4, 16))))
+    assert [layer.label for layer in report.layers] == ["0.linear1 → gelu"]
+    assert report.unseen == []
+    assert report.findings == []
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_a_compiled_network_is_inspected_before_and_after_it_has_run(backend: str) -> None:
+    compiled: Any = torch.compile(Convolutions(), backend=backend)
+    first = relu_exp.inspect(compiled.eval(), images())
+    compiled(images()[0])
+    again = relu_exp.inspect(compiled, images())
+    assert len(first.layers) == 3
+    assert [layer.values for layer in first.layers] == [layer.values for layer in again.layers]
+
+
+def test_outputs_that_start_at_zero_are_no_illness() -> None:
+    network = dense()
+    nn.init.zeros_(network[-1].weight)
+    assert relu_exp.inspect(network, vectors()).findings == []
+    for module in network[:-1]:
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.weight)
+    assert relu_exp.inspect(network, vectors()).findings[0].kind == "identical"
+
+
+def test_the_gradient_comes_before_half_a_layer_that_is_dead() -> None:
+    # PyTorch's own initialization: fit for a few layers, and too small for twelve
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for index in range(12):
+        layers += [nn.Conv2d(16 if index else 3, 16, 3, padding=1), nn.ReLU()]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    with torch.no_grad():
+        network[8].bias[:9] = -10.0
+    kinds = [finding.kind for finding in relu_exp.inspect(network, images()).findings]
+    assert kinds == ["gradient_vanishes", "dead"]
+
+
+def test_a_large_input_saturates_and_does_not_vanish() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        *[nn.Linear(20, 40), nn.Tanh(), nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 5)]
+    )
+    x, y = vectors()
+    kinds = [finding.kind for finding in relu_exp.inspect(network, (x * 255, y)).findings]
+    assert kinds[0] == "saturated"
+    assert "signal_vanishes" not in kinds
+
+
+class Forgetful(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.out = nn.Linear(20, 8), nn.Linear(8, 8), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.relu(self.one(x)))
+
+
+def test_weights_that_are_not_used_are_named_in_both_languages() -> None:
+    report = relu_exp.inspect(Forgetful(), vectors())
+    assert report.unseen == ["two (Linear): its weights are not used in this pass"]
+    with language("ko"):
+        assert report.unseen == ["two (Linear): 이번 계산에서 가중치가 쓰이지 않았다"]
+
+
+def test_an_optimizer_of_another_network_is_one_line() -> None:
+    other = torch.optim.SGD(dense().parameters(), lr=0.1)
+    with pytest.raises(UsageError, match="another network"):
+        relu_exp.inspect(dense(), vectors(), optimizer=other)
+
+
+def test_weights_that_the_optimizer_does_not_have_are_found() -> None:
+    network = dense()
+    optimizer = torch.optim.SGD(network[:4].parameters(), lr=0.1)
+    (finding,) = relu_exp.inspect(network, vectors(), optimizer=optimizer).findings
+    assert finding.kind == "left_out"
+    assert finding.layers == ("4",)
+    assert "make the optimizer after" in finding.remedy
+
+
+def test_findings_are_written_in_the_language_of_the_moment() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(*[each for _ in range(8) for each in (nn.Linear(20, 20), nn.Sigmoid())])
+    x, _ = vectors()
+    (finding, *_) = relu_exp.inspect(network, (x, x[:, 0].long() * 0)).findings
+    assert finding.kind == "gradient_vanishes"
+    assert "theory for these weights says" in str(finding)
+    assert "Measured on a copy" in str(finding)
+    with language("ko"):
+        assert "이 가중치에 대한 이론값" in str(finding)
+        assert "사본에서 잰 값" in str(finding)
