@@ -18,6 +18,7 @@ from markupsafe import Markup
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.language import LANGUAGES, check_language, language
 from relu_exp.evidence.data.texts import Text, texts_of
+from relu_exp.evidence.report.explorer_section import BASE
 from relu_exp.evidence.report.pages import as_json, asset, hangul_font, render, replace_text
 from relu_exp.inspection.charts import SMALLEST, Chart, Series, histogram_svg
 from relu_exp.inspection.diagnosis import Finding
@@ -26,7 +27,7 @@ from relu_exp.inspection.report import COLUMNS, Table, number_words
 __all__ = ["WORDS", "charts_of", "save_page"]
 
 WORDS: Mapping[str, Text] = texts_of(__package__ or "", "words_page.yaml")
-_FROM = "relu_exp.evidence.page"
+_FROM, _BASE = "relu_exp.evidence.page", "relu_exp.evidence.explorer"
 _SIGNAL = ("preactivation_std", "activation_std")
 _GRADIENT = ("activation_grad_norm", "weight_grad_norm")
 _SHARES = ("saturated_fraction", "zero_fraction", "dead_on_probe_fraction")
@@ -64,7 +65,11 @@ def save_page(table: Table, path: str | Path, opens_in: str = "en") -> Path:
         "style": Markup("\n").join([asset("page.css", _FROM), asset("inspection.css", _HERE)]),
         "before": asset("before.js", _FROM),
         "script": Markup("\n").join(
-            [asset("state.js", _FROM), asset("page.js", _FROM), asset("inspection.js", _HERE)]
+            [
+                *(asset(name, _BASE) for name in BASE),
+                asset("page.js", _FROM),
+                asset("inspection.js", _HERE),
+            ]
         ),
         "font": hangul_font(),
         "words": as_json(WORDS),

@@ -34,8 +34,8 @@ from relu_exp.evidence.figures.files import save_png, save_svg
 from relu_exp.evidence.figures.limits import ALL_FIGURES
 from relu_exp.evidence.figures.slices import redraw_command, with_pairs
 from relu_exp.evidence.report import summary
-from relu_exp.evidence.report.explorer_section import EXPLORER_WORDS, ExplorerSection, as_json
-from relu_exp.evidence.report.pages import asset, hangul_font, render, replace_text
+from relu_exp.evidence.report.explorer_section import EXPLORER_WORDS, ExplorerSection
+from relu_exp.evidence.report.pages import as_json, asset, hangul_font, render, replace_text
 from relu_exp.evidence.report.words import text
 from relu_exp.results.atomic import put_folder
 from relu_exp.results.lock import replacing_report
