@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -133,17 +134,17 @@ def _meant(runs: pd.DataFrame, key: str, value: Scalar) -> pd.Series[bool]:
     )
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     """Return a value in an arm's name; a setting that a run does not have is `none`."""
     return ABSENT if pd.isna(value) else str(value)
 
 
-def _word(value: object) -> str:
+def _word(value: Any) -> str:
     """Return a value as it is compared: 5, 5.0 and `5` are one, and so are an absent one and none.
 
     A setting that came later, at its default, is not in the row of a run.
     """
-    if value is None or pd.isna(value):
+    if pd.isna(value):
         return ABSENT
     try:
         return f"{float(str(value)):.12g}"

@@ -167,7 +167,7 @@ def _level_words(axis: str, value: Any, shown: Shown) -> str:
 
 
 def _number(value: Any) -> str:
-    return plain(value) if isinstance(value, int | float | np.number) else str(value)
+    return plain(float(value)) if isinstance(value, int | float | np.number) else str(value)
 
 
 def _axis(axis: str) -> str:
@@ -363,8 +363,9 @@ def _x_axis(
         axes.set_xlim(tried[0] / apart, tried[-1] * apart)
         if across > 1 and len(kept) > 1:
             # within the panel, so that no number meets that of the next
-            for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-                label.set_horizontalalignment(side)
+            first, last = axes.get_xticklabels()
+            first.set_horizontalalignment("left")
+            last.set_horizontalalignment("right")
     elif shown.x == "layer":
         most = 3 if across > 1 else 6
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=most, min_n_ticks=1))

@@ -68,7 +68,7 @@ def find_start(evidence: Evidence, activation: str, start: str, measure: str) ->
         runs = runs[runs["network"].eq("mlp") & runs["run_id"].isin(counted["run_id"])]
         if runs.empty:
             return None
-        first = runs.loc[(runs["depth"] - DEPTH).abs().idxmin()]
+        first = runs.iloc[int((runs["depth"] - DEPTH).abs().argmin())]
         for key in ALIKE:
             runs = runs[runs[key] == first[key]]
         runs = runs.drop_duplicates("seed")

@@ -146,4 +146,4 @@ def _weight_std(run: pd.Series[Any]) -> float:
     if run["initializer"] == "normal":
         return float(run["initializer.std"])
     # Xavier divides by the mean of inputs and outputs, He by the inputs: here they are equal
-    return float(run["initializer.gain"]) / float(run["width"]) ** 0.5
+    return float(run["initializer.gain"]) / math.sqrt(float(run["width"]))
