@@ -139,7 +139,7 @@ def _scale(figure: Figure, size: Size) -> float:
     width, height = figure.get_size_inches()
     letters = min(
         (
-            each.get_fontsize()
+            float(each.get_fontsize())
             for each in figure.findobj(Text)
             if each.get_text() and each.get_visible()
         ),
