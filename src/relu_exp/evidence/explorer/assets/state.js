@@ -32,7 +32,7 @@ const State = (() => {
     }
     // browsers limit how often an address may change, and a played training changes it often
     clearTimeout(due);
-    if (isStep) write(); else due = setTimeout(write, 150);
+    due = setTimeout(write, 150);
   };
   /** Write what waits into the address. */
   const now = () => { clearTimeout(due); write(); };
