@@ -88,7 +88,7 @@ def test_every_word_that_the_explorer_asks_for_is_its_own() -> None:
 
 def test_only_what_was_run_has_an_entry(packed: dict[str, Any]) -> None:
     assert packed["axes"] == ["activation", "initializer", "depth", "learning_rate"]
-    assert packed["values"][1] == ["He", "N(0, 0.01²)"]
+    assert packed["values"][1] == ["N(0, 0.01²)", "He"]
     assert len(packed["settings"]) == 2 * 2 * 2 + 1
     with pytest.raises(ValueError, match="not enough values"):
         place(packed, "tanh", "N(0, 0.01²)", "2", "0.01")

@@ -7,25 +7,21 @@ from typing import Any
 
 import pytest
 import torch
-from test_page_browser import CHROMIUM
+from page_reader import needs_chromium, started_browser
 from torch import nn
 
 import relu_exp
 
-playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
 )
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        # a container's Chromium cannot make its own sandbox
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with started_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def test_a_korean_report_has_no_english_sentence(korean: Built) -> None:
     assert "<h1>제목</h1>" in page
     assert "질문인가?" in page
     assert "data:font/woff2" in page
-    shown = re.sub(r"<style>.*?</style>|<code>.*?</code>", "", page, flags=re.S)
+    shown = re.sub(r"<style>.*?</style>|<script.*?</script>|<code>.*?</code>", "", page, flags=re.S)
     told = [*re.findall(r'(?:alt|aria-label)="([^"]*)"', shown), re.sub("<[^>]*>", "\n", shown)]
     assert english("\n".join(told)) == set()
     plain = re.sub(r"`[^`]*`|\]\([^)]*\)|report\.html", "", unescape(korean.markdown.read_text()))

@@ -57,7 +57,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = folder / "results"
     options = ["--results", str(root), "--workers", "1", "--device", "cpu"]
     assert main(["run", str(folder / f"{NAME}.yaml"), *options]) == 0
-    small = ["depth=2,3", "width=16", "seed=range(3)", "probes.num_samples=32"]
+    small = ["depth=5,20", "width=16", "seed=range(3)", "probes.num_samples=32"]
     assert main(["run", "vanishing-gradients", *small, *options]) == 0
     assert main(["report", str(root)]) == 0
     return root

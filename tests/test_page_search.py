@@ -91,9 +91,9 @@ def test_back_undoes_a_choice_and_all_of_a_typed_search(reader: Reader) -> None:
 
 def test_a_phone_shows_what_was_measured_beside_each_claim(reader: Reader) -> None:
     page = reader.open(width=360)
-    effects = page.locator("#table .c-effect:not(.none)")
+    effects = page.locator("#table tbody .c-effect:not(.none)")
     assert effects.count() > 0
     assert effects.first.is_visible()
     # a dash says nothing
-    assert not page.locator("#table .c-effect.none").first.is_visible()
+    assert not page.locator("#table tbody .c-effect.none").first.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -57,8 +57,9 @@ CURVES = {
     ("validation", "loss"): "log",
     ("validation", "accuracy"): "share",
 }
-MOST_BYTES = 4_000_000
-"""Limit of all compressed data: a page of six megabytes also holds its pictures and its text."""
+MOST_BYTES, MOST_OF_ONE = 2_200_000, 700_000
+"""Limits of all compressed data, and of one experiment's: a page of six megabytes also holds its
+pictures and its text."""
 FAR_TOO_LARGE = 4
 """Nothing is read of what is expected to be so many times larger than there is room for."""
 
@@ -77,7 +78,7 @@ def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open
         frames = opened(folder)
         if frames.runs.empty or not frames.has("layers"):
             continue
-        found = _fitted(frames, folder.name, bytes_left, every_setting=True)
+        found = _fitted(frames, folder.name, min(bytes_left, MOST_OF_ONE), every_setting=True)
         if found is None:
             left_out.append(folder.name)
             continue
