@@ -346,7 +346,7 @@ def test_what_failed_is_named_without_what_controls_a_terminal(tmp_path):
 def test_a_study_that_names_the_part_of_a_fleet_shows_no_rows_of_runs(tmp_path):
     root = synthetic.write(tmp_path / "default", studies={"formulas": "fleet000000"})
     page = build(root).markdown.read_text()
-    assert "Histograms" not in page
+    assert "## Histograms" not in page
 
 
 def test_more_seeds_go_on_from_the_first_that_was_run(tmp_path):

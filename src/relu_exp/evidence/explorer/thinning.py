@@ -78,6 +78,8 @@ def expected_bytes(choice: Choice, runs: pd.DataFrame, histograms: pd.DataFrame)
     is_kept = histograms["step"].isin(choice.steps) if choice.steps is not None else slice(None)
     counts = histograms.loc[is_kept, "run_id"].astype(str).value_counts()
     kept = runs[runs["setting"].isin(choice.settings)]
+    if kept.empty:
+        return 0
     largest = kept["run_id"].map(counts).fillna(0).groupby(kept["setting"]).max().sum()
     return int(BYTES * len(choice.kinds) * largest)
 
