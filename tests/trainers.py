@@ -9,6 +9,7 @@ from pathlib import Path
 
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.training import train_fleet
+from relu_exp.launchers.task import Engine, FleetJob
 
 FAILING, KILLING, WAITING, ABSENT, KILLED_ONCE, PREEMPTED_ONCE, STOPPED = (
     0.7,
@@ -65,4 +66,5 @@ def train_among_losses(runs, device, on_step):
     if node != (folder / "head").read_text() and notes("doomed") < int(os.environ["NUM_DOOMED"]):
         (folder / f"victim.{node}").touch()
         time.sleep(600)
-    return train_fleet(runs, device, on_step)
+    # as everybody trains, who says what a run was made from; no checkpoint, so no results folder
+    return Engine(FleetJob(folder, "session", device)).train(runs, device, on_step)
