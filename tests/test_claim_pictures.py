@@ -24,7 +24,7 @@ from relu_exp.evidence.data.language import LANGUAGES, language
 from relu_exp.evidence.figures import RC
 from relu_exp.evidence.figures.dark import DARK_PAGE, dark_svg, darkened
 from relu_exp.evidence.figures.files import save_svg
-from relu_exp.evidence.figures.judged import _axis, _value_words
+from relu_exp.evidence.figures.judged_words import axis_title, value_words
 from relu_exp.evidence.figures.values import DIVERGED, NOT_REACHED, values_of
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.report.claim_pictures import draw_claim
@@ -84,8 +84,8 @@ def test_what_a_picture_says_is_said_in_both_languages(claim: Claim) -> None:
     assert isinstance(shown, Shown)
     for name in LANGUAGES:
         with language(name):
-            words = [_value_words(shown)]
-            words += [_axis(axis) for axis in (shown.x, shown.columns, shown.rows) if axis]
+            words = [value_words(shown)]
+            words += [axis_title(axis) for axis in (shown.x, shown.columns, shown.rows) if axis]
             for each in words:
                 assert bool(re.search("[가-힣]", each)) == (name == "ko"), (claim.id, each)
 
