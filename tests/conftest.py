@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -39,3 +41,22 @@ def one_thread() -> Iterator[None]:
     yield
     torch.set_flush_denormal(False)
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start the browser that the tests of a module share."""
+    from page_reader import started_browser
+
+    with started_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def reader(browser: Any, results: Path) -> Iterator[Any]:
+    """Return a `page_reader.Reader` of the page of `results`, a fixture of the module's own."""
+    from page_reader import Reader
+
+    reader = Reader(browser, results)
+    yield reader
+    reader.leave()

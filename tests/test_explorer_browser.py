@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from page_reader import Reader, needs_chromium, playwright
 
 from relu_exp.core.schema import Choice, histogram_edges
 from relu_exp.evidence.data.frames import Frames
@@ -21,14 +22,11 @@ from relu_exp.evidence.report.report import build
 
 import synthetic
 
-playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
 )
 
-FOUND = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-CHROMIUM = next(filter(None, FOUND), "")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 HE = Choice("he_normal", (("gain", 2**0.5), ("mode", "fan_in")))
 XAVIER = Choice("xavier_normal", (("gain", 1.0), ("mode", "average")))
@@ -49,45 +47,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        # a container's Chromium cannot make its own sandbox
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-class Reader:
-    """Somebody who opens the report, and notes whatever the browser complains of or asks for."""
-
-    def __init__(self, browser: Any, folder: Path) -> None:
-        self.browser, self.address = browser, (folder / "report.html").as_uri()
-        self.complaints: list[str] = []
+class Viewer(Reader):
+    """Somebody who opens the explorer at its settings, and bears no message at all."""
 
     def open(self, a: str, b: str = "", width: int = 1280, **options: Any) -> Any:
-        context = self.browser.new_context(viewport={"width": width, "height": 800}, **options)
-        page = context.new_page()
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.requested(request.url))
         sides = f"a=own~{a}" + (f"&b=own~{b}" if b else "&compare=no")
-        page.goto(f"{self.address}#explorer?{sides}")
-        page.wait_for_selector(".side .panel")
-        return page
+        return super().open(f"#explorer?{sides}", width, **options)
 
-    def requested(self, url: str) -> None:
-        if not url.startswith(("data:", "blob:", self.address)):
-            self.complaints.append(f"asked for {url}")
+    def note(self, kind: str, text: str) -> None:
+        self.complaints.append(text)
 
 
 @pytest.fixture
-def reader(browser: Any, folder: Path) -> Iterator[Reader]:
-    reader = Reader(browser, folder)
+def reader(browser: Any, folder: Path) -> Iterator[Viewer]:
+    reader = Viewer(browser, folder)
     yield reader
-    for context in browser.contexts:
-        context.close()
-    assert reader.complaints == []
+    reader.leave()
 
 
 def mean_shares(folder: Path, activation: str, initializer: str, depth: int, layer: int) -> Any:
@@ -120,7 +95,7 @@ def saved(page: Any, kind: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
-def test_the_range_is_the_activations_own(reader: Reader) -> None:
+def test_the_range_is_the_activations_own(reader: Viewer) -> None:
     page = reader.open("tanh~Xavier~2~0.1~~0")
     assert (min(ticks(page)), max(ticks(page))) == (-1, 1)
     page.locator(".side select[data-axis=activation]").first.select_option("sigmoid")
@@ -134,7 +109,7 @@ def test_the_range_is_the_activations_own(reader: Reader) -> None:
     assert ticks(page, 1) == ticks(page, 2)
 
 
-def test_the_upper_end_of_relu_is_that_of_its_data(reader: Reader, folder: Path) -> None:
+def test_the_upper_end_of_relu_is_that_of_its_data(reader: Viewer, folder: Path) -> None:
     page = reader.open("ReLU~He~2~0.1~~0")
     drawn = page.evaluate(
         """() => {
@@ -158,7 +133,7 @@ def test_the_upper_end_of_relu_is_that_of_its_data(reader: Reader, folder: Path)
 
 
 def test_a_bar_that_towers_over_the_rest_has_its_share_written_on_it(
-    reader: Reader, folder: Path
+    reader: Viewer, folder: Path
 ) -> None:
     page = reader.open("ReLU~He~2~0.1~~0", "tanh~N(0, 1)~6~0.1~~0")
     relu, tanh = page.locator(".side").all()
@@ -178,7 +153,7 @@ def test_a_bar_that_towers_over_the_rest_has_its_share_written_on_it(
     assert "mean" in label
 
 
-def test_a_layer_has_its_mean_spread_and_zeros_in_words(reader: Reader, folder: Path) -> None:
+def test_a_layer_has_its_mean_spread_and_zeros_in_words(reader: Viewer, folder: Path) -> None:
     page = reader.open("ReLU~Xavier~6~0.1~~0")
     frames = Frames.open(folder)
     ids = [run.run_id for run in RUNS
@@ -196,7 +171,7 @@ def test_a_layer_has_its_mean_spread_and_zeros_in_words(reader: Reader, folder: 
         assert zeros == pytest.approx(100 * means["zero_fraction", layer], abs=0.06)
 
 
-def test_the_facts_of_the_step_that_is_shown_follow_the_slider(reader: Reader) -> None:
+def test_the_facts_of_the_step_that_is_shown_follow_the_slider(reader: Viewer) -> None:
     page = reader.open("ReLU~He~2~0.01~~0")
     now = page.locator(".side .now").first
     before = now.inner_text()
@@ -208,7 +183,7 @@ def test_the_facts_of_the_step_that_is_shown_follow_the_slider(reader: Reader) -
     assert after != before
 
 
-def test_the_csv_has_the_numbers_that_were_measured(reader: Reader, folder: Path) -> None:
+def test_the_csv_has_the_numbers_that_were_measured(reader: Viewer, folder: Path) -> None:
     page = reader.open("tanh~He~2~0.1~~0", "ReLU~N(0, 1)~6~0.1~~0")
     text = saved(page, "csv").decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -233,7 +208,7 @@ def test_the_csv_has_the_numbers_that_were_measured(reader: Reader, folder: Path
     assert [int(row["update"]) for row in losses] == list(synthetic.EVALUATION_STEPS)
 
 
-def test_the_svg_stands_alone_and_says_what_it_shows(reader: Reader) -> None:
+def test_the_svg_stands_alone_and_says_what_it_shows(reader: Viewer) -> None:
     page = reader.open("tanh~He~2~0.1~~0", "ReLU~N(0, 1)~6~0.1~~0", color_scheme="dark")
     drawn = page.locator(".side .panel").all_text_contents()
     text = saved(page, "svg").decode()
@@ -255,7 +230,7 @@ def test_the_svg_stands_alone_and_says_what_it_shows(reader: Reader) -> None:
     assert page_color == "#0d1117"
 
 
-def test_the_png_is_a_picture_of_twice_the_size(reader: Reader) -> None:
+def test_the_png_is_a_picture_of_twice_the_size(reader: Viewer) -> None:
     page = reader.open("sigmoid~Xavier~2~0.1~~0")
     svg = ElementTree.fromstring(saved(page, "svg").decode())
     png = saved(page, "png")
@@ -264,7 +239,7 @@ def test_the_png_is_a_picture_of_twice_the_size(reader: Reader) -> None:
     assert size == [int(2 * float(svg.attrib[name])) for name in ("width", "height")]
 
 
-def test_back_undoes_what_was_chosen(reader: Reader) -> None:
+def test_back_undoes_what_was_chosen(reader: Viewer) -> None:
     page = reader.open("ReLU~He~2~0.1~~0", "tanh~He~2~0.1~~0")
     activation = page.locator(".side select[data-axis=activation]").first
     activation.select_option("sigmoid")
@@ -280,7 +255,7 @@ def test_back_undoes_what_was_chosen(reader: Reader) -> None:
     playwright.expect(activation).to_have_value("sigmoid")
 
 
-def test_a_slider_is_moved_by_keyboard_and_says_where_it_is(reader: Reader) -> None:
+def test_a_slider_is_moved_by_keyboard_and_says_where_it_is(reader: Viewer) -> None:
     page = reader.open("ReLU~He~2~0.1~~0")
     slider = page.locator(".side input[data-axis=step]").first
     slider.focus()
@@ -291,7 +266,7 @@ def test_a_slider_is_moved_by_keyboard_and_says_where_it_is(reader: Reader) -> N
     assert page.evaluate("document.activeElement.dataset.axis") == "step"
 
 
-def test_the_copied_link_shows_the_same(reader: Reader) -> None:
+def test_the_copied_link_shows_the_same(reader: Viewer) -> None:
     page = reader.open("ReLU~He~2~0.1~~0", permissions=["clipboard-read", "clipboard-write"])
     page.locator(".side select[data-axis=initializer]").first.select_option("Xavier")
     page.locator("#copy-link").click()
@@ -306,7 +281,7 @@ def test_the_copied_link_shows_the_same(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1024, 2560])
-def test_text_can_be_read_and_targets_be_hit(reader: Reader, width: int) -> None:
+def test_text_can_be_read_and_targets_be_hit(reader: Viewer, width: int) -> None:
     page = reader.open("ReLU~N(0, 1)~6~0.1~~0", "tanh~He~6~0.1~~0", width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sizes = page.evaluate(
@@ -326,7 +301,7 @@ def test_text_can_be_read_and_targets_be_hit(reader: Reader, width: int) -> None
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_labels_of_a_histogram_stay_within_it(reader: Reader, width: int) -> None:
+def test_labels_of_a_histogram_stay_within_it(reader: Viewer, width: int) -> None:
     page = reader.open("ReLU~N(0, 1)~6~0.1~~0", "tanh~N(0, 1)~6~0.1~~0", width=width)
     beyond = page.evaluate(
         """() => [...document.querySelectorAll(".panels svg")].flatMap((svg) => {
@@ -396,7 +371,7 @@ def test_while_training_goes_on_the_report_says_when_the_explorer_comes(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_report(reader: Reader, theme: str) -> None:
+def test_axe_finds_nothing_in_the_report(reader: Viewer, theme: str) -> None:
     page = reader.open("ReLU~He~2~0.1~~0", "tanh~He~2~0.1~~0", color_scheme=theme)
     for summary in page.locator(".explorer summary").all():
         summary.click()

@@ -8,13 +8,12 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_reader import Reader, needs_chromium, playwright, started_browser
+from page_reader import Reader, needs_chromium, playwright
 from planted_layers import write_learning
 
 from relu_exp.cli import main
@@ -61,19 +60,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert main(["run", "vanishing-gradients", *small, *options]) == 0
     assert main(["report", str(root)]) == 0
     return root
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with started_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def reader(browser: Any, results: Path) -> Iterator[Reader]:
-    reader = Reader(browser, results)
-    yield reader
-    reader.leave()
 
 
 def shown_rows(page: Any) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from page_reader import Reader, needs_chromium, playwright, started_browser
+from page_reader import Reader, needs_chromium, playwright
 from small_page import write_small_page
 
 from relu_exp.evidence.check import check_text
@@ -61,19 +61,6 @@ def mixtures() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_page(tmp_path_factory.mktemp("check")).root
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with started_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def reader(browser: Any, results: Path) -> Iterator[Reader]:
-    reader = Reader(browser, results)
-    yield reader
-    reader.leave()
 
 
 def numbers(errata: list[Erratum]) -> list[int]:

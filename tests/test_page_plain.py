@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_reader import Reader, needs_chromium, playwright, started_browser
+from page_reader import Reader, needs_chromium, playwright
 from small_page import write_small_page
 
 from relu_exp.evidence.claims.errata import ERRATA
@@ -24,19 +23,6 @@ MOST_PAGES = 40
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_page(tmp_path_factory.mktemp("plain")).root
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with started_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def reader(browser: Any, results: Path) -> Iterator[Reader]:
-    reader = Reader(browser, results)
-    yield reader
-    reader.leave()
 
 
 def unread(page: Any, selector: str) -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_reader import Reader, needs_chromium, playwright, started_browser
+from page_reader import Reader, needs_chromium, playwright
 from small_page import write_small_page
 
 from relu_exp.evidence.page.page import build_page
@@ -28,19 +27,6 @@ WORDS = (
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_page(tmp_path_factory.mktemp("search")).root
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with started_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def reader(browser: Any, results: Path) -> Iterator[Reader]:
-    reader = Reader(browser, results)
-    yield reader
-    reader.leave()
 
 
 def shown(page: Any) -> Any:

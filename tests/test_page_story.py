@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_reader import Reader, playwright, started_browser
+from page_reader import Reader, playwright
 from test_page_browser import KEPT, axe, pytestmark
 from test_story import starts
 
@@ -51,12 +51,6 @@ class Visitor(Reader):
         page = super().open(hash, width, until, **options)
         page.wait_for_selector(".side .panel", state="attached")
         return page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with started_browser() as opened:
-        yield opened
 
 
 @pytest.fixture
