@@ -27,8 +27,12 @@ from relu_exp.evidence.figures.files import save_svg
 from relu_exp.evidence.figures.judged_words import axis_title, value_words
 from relu_exp.evidence.figures.values import DIVERGED, NOT_REACHED, values_of
 from relu_exp.evidence.page.page import build_page
+from relu_exp.evidence.report import claim_pictures
 from relu_exp.evidence.report.claim_pictures import draw_claim
 from relu_exp.evidence.report.verdict_pages import build
+
+import synthetic
+from planted_claims import CLAIMS, RUNS
 
 SPEED = "relu-converges-faster-than-sigmoid"
 OWN_CLAIMS = [one for one in all_claims() if one.effects.__module__.startswith("relu_exp.")]
@@ -203,3 +207,18 @@ def test_values_of_a_claim_are_its_own_or_read_from_its_runs() -> None:
         if isinstance(one.figure, Shown):
             assert (one.figure.value == "updates") == bool(one.figure.thresholds), one.id
             assert bool(one.figure.words) or one.figure.value not in (OWN, EFFECT), one.id
+
+
+def test_a_picture_that_cannot_be_drawn_is_missed_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(claim_pictures, "draw_claim", fails)
+    synthetic.write(tmp_path / "planted", RUNS)
+    judged = build(tmp_path, CLAIMS)
+    said = [each for each in judged.words["remarks"] if "ValueError" in each.en]
+    assert said
+    assert all("drawing it failed with ValueError: no such thing" in each.en for each in said)
+    assert all("ValueError" in each.ko and "그림 없음" in each.ko for each in said)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError
 from relu_exp.evidence.claims.shown import Shown
@@ -17,6 +18,7 @@ from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.figures import DoesNotApply, Drawing, draw
 from relu_exp.evidence.figures.judged import draw_judged
 from relu_exp.evidence.report.versions import save_light_and_dark, version
+from relu_exp.evidence.report.words import text
 
 __all__ = ["FOLDER", "ClaimPicture", "draw_claim", "draw_claims"]
 
@@ -40,25 +42,37 @@ class ClaimPicture:
 
 def draw_claims(
     root: Path, evidence: Evidence, claims: Mapping[str, Claim]
-) -> dict[str, ClaimPicture]:
-    """Draw the picture of each claim that was judged, below the results; return them by claim.
+) -> tuple[dict[str, ClaimPicture], dict[str, Text]]:
+    """Draw the picture of each claim that was judged, below the results.
+
+    Returns:
+        The pictures by claim, and why the others' could not be drawn.
 
     Raises:
         OSError: a file cannot be written.
     """
     pictures: dict[str, dict[str, Drawing]] = {}
+    failed: dict[str, Text] = {}
     for language in LANGUAGES:
         with writing_in(language):
             # labels are read in the language that is written
             frames = evidence if language == "en" else Evidence(evidence.root)
             for id, claim in claims.items():
                 effects = evidence.effects.get(id)
-                drawing = _drawn(claim, frames, effects) if effects else None
+                if not effects:
+                    continue
+                try:
+                    drawing = draw_claim(claim, frames, effects)
+                except Exception as error:
+                    # a claim of one's own whose picture cannot be drawn must not end the report
+                    words = {"error": type(error).__name__, "message": one_line(error)}
+                    failed[id] = text.both("drawing_failed", **words)
+                    continue
                 if drawing is not None:
                     (root / FOLDER).mkdir(exist_ok=True)
                     save_light_and_dark(root / FOLDER, id, drawing, language)
                     pictures.setdefault(id, {})[language] = drawing
-    return {
+    found = {
         id: ClaimPicture(
             f"{FOLDER}/{id}",
             Text(drawn["en"].title, drawn["ko"].title),
@@ -68,14 +82,7 @@ def draw_claims(
         for id, drawn in pictures.items()
         if {*drawn} == {*LANGUAGES}
     }
-
-
-def _drawn(claim: Claim, evidence: Evidence, effects: Effects) -> Drawing | None:
-    try:
-        return draw_claim(claim, evidence, effects)
-    except Exception:
-        # a claim of one's own whose picture cannot be drawn must not end the report
-        return None
+    return found, failed
 
 
 def draw_claim(claim: Claim, evidence: Evidence, effects: Effects) -> Drawing | None:

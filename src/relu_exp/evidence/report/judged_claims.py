@@ -44,6 +44,8 @@ class JudgedClaim:
     other: JudgedClaim | None = None
     picture: ClaimPicture | None = None
     """Of the runs that were judged; a claim that was not decided has none."""
+    no_picture: Text | None = None
+    """Why its picture could not be drawn, where that failed."""
 
     @property
     def mark(self) -> str:

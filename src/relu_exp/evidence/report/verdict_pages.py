@@ -113,12 +113,15 @@ def _with_pictures(
     """Draw the pictures of the claims that were decided, and return all with them."""
     decided = {one.claim.id: one.claim for one in judged if one.verdict.name != "not decided"}
     try:
-        pictures = draw_claims(root, evidence, decided)
+        pictures, failed = draw_claims(root, evidence, decided)
     except OSError as error:
         raise UsageError(
             f"the pictures cannot be written to {root}: {error.strerror or error}"
         ) from error
-    return [replace(one, picture=pictures.get(one.claim.id)) for one in judged]
+    return [
+        replace(one, picture=pictures.get(one.claim.id), no_picture=failed.get(one.claim.id))
+        for one in judged
+    ]
 
 
 def _summary(judged: Sequence[JudgedClaim]) -> dict[str, Any]:
@@ -158,6 +161,14 @@ def _remarks(
         phrases.append(report_text.both("results_dirty"))
     if lost := sum(one.verdict.name == "not decided" for one in judged):
         phrases.append(report_text.both("results_undecided", n=lost, total=len(judged)))
+    phrases += [
+        Text(*(
+            words.format(name=one.claim.id, reason=reason)
+            for words, reason in zip(report_text.texts["no_picture"], one.no_picture, strict=True)
+        ))
+        for one in judged
+        if one.no_picture
+    ]  # fmt: skip
     phrases += [
         Text(
             report_text.both("results_calibration", says=check.says, rate=check.rate,
