@@ -320,7 +320,7 @@ def test_a_report_in_korean_has_a_korean_explorer(
 ) -> None:
     own = Path(shutil.copytree(folder, tmp_path / "own"))
     build(own, language="ko")
-    reader = Reader(browser, own)
+    reader = Viewer(browser, own)
     page = reader.open("tanh~He~2~0.1~~0", color_scheme="dark")
     section = page.locator("section.explorer").inner_text()
     assert "탐색기" in section
@@ -340,7 +340,7 @@ def test_a_report_says_what_it_left_out(
     own = Path(shutil.copytree(folder, tmp_path / "own"))
     monkeypatch.setattr(report, "MOST_EXPLORED", 6000)
     build(own)
-    page = Reader(browser, own).open("ReLU~He~2~0.1~~0")
+    page = Viewer(browser, own).open("ReLU~He~2~0.1~~0")
     said = page.locator(".side .omitted").first.inner_text()
     assert said.startswith("Left out to keep this page small: pre-activations")
     assert "relu-exp export" in said
