@@ -25,9 +25,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(autouse=True)
 def no_plugins_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget which plugins other tests named: printed commands name them all."""
-    from relu_exp.core import registry
+    from relu_exp.core import plugin_loading
 
-    monkeypatch.setattr(registry, "_NAMED_PLUGINS", [])
+    monkeypatch.setattr(plugin_loading, "_NAMED_PLUGINS", [])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from relu_exp.core.launchers import LAUNCHERS
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.probes.measurements import MEASUREMENTS
 from relu_exp.engine.training import train_fleet

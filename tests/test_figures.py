@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import summarize

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from relu_exp.cli import main
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, TABLES, Choice, UsageError
 from relu_exp.engine.data.datasets import DATASETS
 from relu_exp.evidence.claims import registry

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from relu_exp.core.launchers import COMMON, LAUNCHERS
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.checkpoints import Checkpointer

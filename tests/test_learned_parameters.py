@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from relu_exp.core.registry import Setting
 from relu_exp.core.schema import RunConfig
+from relu_exp.core.settings import Setting
 from relu_exp.engine.activations import ACTIVATIONS, register
 from relu_exp.engine.fleet.stack import build as build_stack
 from relu_exp.engine.training import train_fleet

@@ -22,7 +22,7 @@ import pytest
 from relu_exp import cli
 from relu_exp.core import plugin_code
 from relu_exp.core.plugin_code import code_of
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.probes import measurements
 from relu_exp.results.store import Store

@@ -14,8 +14,9 @@ import pytest
 
 from relu_exp import cli, plugins
 from relu_exp.config import experiment_names, is_shipped
-from relu_exp.core import registry
-from relu_exp.core.registry import Label, experiment_dir, load_plugins
+from relu_exp.core import plugin_loading
+from relu_exp.core.labels import Label
+from relu_exp.core.plugin_loading import experiment_dir, load_plugins
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims import registry as claims
 from relu_exp.evidence.data.frames import Frames
@@ -130,7 +131,7 @@ def as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.syspath_prepend(str(tmp_path))
     list(claims.all_claims())
     monkeypatch.setattr(claims, "_CLAIMS", dict(claims._CLAIMS))
-    monkeypatch.setattr(registry, "_EXPERIMENT_FOLDERS", [])
+    monkeypatch.setattr(plugin_loading, "_EXPERIMENT_FOLDERS", [])
     for each in [*REGISTRIES.values(), FIGURES]:
         monkeypatch.setattr(each, "_entries", dict(each._entries))
     before = set(sys.modules)

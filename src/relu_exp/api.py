@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from relu_exp.core.arguments import is_experiment
-from relu_exp.core.registry import entries_of_script, nearest
+from relu_exp.core.naming import nearest
+from relu_exp.core.plugin_loading import entries_of_script
 from relu_exp.core.schema import UsageError, histogram_edges
 from relu_exp.evidence.data.frames import Frames, find_results
 

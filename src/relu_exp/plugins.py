@@ -11,13 +11,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from relu_exp.core.registry import nearest
+from relu_exp.core.naming import nearest
 
 if TYPE_CHECKING:
     from relu_exp.core.absent_data import AbsentDataError
     from relu_exp.core.launchers import LAUNCHERS, Launcher, launcher
-    from relu_exp.core.registry import Setting, experiment_dir
+    from relu_exp.core.plugin_loading import experiment_dir
     from relu_exp.core.schema import QUANTITIES, TABLES, UsageError
+    from relu_exp.core.settings import Setting
     from relu_exp.engine.activations import register as activation
     from relu_exp.engine.data.datasets import Layout
     from relu_exp.engine.data.datasets import register as dataset
@@ -53,7 +54,8 @@ _MODULES = {
     # module below relu_exp: what is taken from it; `new=old` where a name says too little alone
     "core.absent_data": "AbsentDataError",
     "core.launchers": "LAUNCHERS Launcher launcher",
-    "core.registry": "Setting experiment_dir",
+    "core.plugin_loading": "experiment_dir",
+    "core.settings": "Setting",
     "core.schema": "QUANTITIES TABLES UsageError",
     "engine.activations": "activation=register",
     "engine.data.datasets": "Layout dataset=register",

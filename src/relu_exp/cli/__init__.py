@@ -19,7 +19,7 @@ from relu_exp.cli.options import Debug
 from relu_exp.cli.output import open_output, output_error
 from relu_exp.cli.results import compare, contrast, export, report, verify
 from relu_exp.cli.training import reproduce, run
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 
 __all__ = ["COMMANDS", "app", "main"]
 

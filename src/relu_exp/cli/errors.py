@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from relu_exp.cli.completion import setting_keys
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = ["explain"]

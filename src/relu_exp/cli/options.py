@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from relu_exp.cli.completion import starting
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import BUDGETS, DEVICES, UsageError
 
 __all__ = [

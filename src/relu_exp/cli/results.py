@@ -180,7 +180,7 @@ def contrast(
     debug: Debug = False,
 ) -> None:
     """Compare every arm of a sweep with one of them, fairly: tuned, paired, with intervals."""
-    from relu_exp.core.registry import load_plugins
+    from relu_exp.core.plugin_loading import load_plugins
     from relu_exp.evidence.contrasts.printing import printed
 
     load_plugins(plugin or ())

@@ -21,7 +21,7 @@ from relu_exp.config.groups import GROUPS, compose_options, registries
 from relu_exp.config.keys import PLAIN_KEYS, THRESHOLD_KEYS, check_listable, checked
 from relu_exp.config.sweep import Condition, LauncherConfig, Sweep
 from relu_exp.core.launchers import COMMON, LAUNCHERS
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import Choice, UsageError
 
 __all__ = ["sweeps"]

@@ -9,7 +9,7 @@ from relu_exp.config.expansion import Dimension
 from relu_exp.config.files import Experiment
 from relu_exp.config.groups import registries
 from relu_exp.core.contrasts import Contrast, contrast_of
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import Choice, Scalar, UsageError
 
 __all__ = ["stated_contrast"]

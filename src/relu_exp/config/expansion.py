@@ -11,7 +11,7 @@ from typing import Any
 
 from relu_exp.config.grammar import Range, Values
 from relu_exp.config.groups import Option, registries
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import PARTS, UsageError
 
 __all__ = ["Dimension", "dimensions", "group_of", "resolve", "widths_in_words"]

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from relu_exp.core.file_names import storable
-from relu_exp.core.registry import experiment_folders, nearest, printable, shown
+from relu_exp.core.naming import nearest, printable, shown
+from relu_exp.core.plugin_loading import experiment_folders
 from relu_exp.core.schema import BUDGETS, UsageError
 
 __all__ = [

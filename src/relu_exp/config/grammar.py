@@ -23,7 +23,7 @@ from hydra.core.override_parser.types import (
 )
 
 from relu_exp.config.quoting import quoted
-from relu_exp.core.registry import shown
+from relu_exp.core.naming import shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import UsageError
 

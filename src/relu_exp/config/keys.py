@@ -11,9 +11,10 @@ from relu_exp.config.grammar import Pattern, Range, Values
 from relu_exp.config.groups import GROUPS, option_names, registries
 from relu_exp.config.schedules import check_schedule
 from relu_exp.core.launchers import LAUNCHERS
-from relu_exp.core.registry import Setting, nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import UsageError
+from relu_exp.core.settings import Setting
 
 __all__ = [
     "PLAIN_KEYS",

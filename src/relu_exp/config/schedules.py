@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from itertools import count, takewhile
 
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = ["Schedule", "check_schedule", "resolve_schedule"]

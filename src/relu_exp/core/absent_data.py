@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from relu_exp.core.lines import one_line
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 from relu_exp.core.schema import UsageError
 
 __all__ = ["DATA_FOLDER", "AbsentData", "AbsentDataError", "absent_data_in", "as_json"]

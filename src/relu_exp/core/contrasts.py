@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import PARTS, Scalar, UsageError
 

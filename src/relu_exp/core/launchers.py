@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from relu_exp.core.registry import Registry, Setting, settings_of, summary_of
+from relu_exp.core.labels import summary_of
+from relu_exp.core.registry import Registry
 from relu_exp.core.schema import UsageError
+from relu_exp.core.settings import Setting, settings_of
 
 __all__ = ["COMMON", "LAUNCHERS", "Launch", "Launcher", "launcher"]
 

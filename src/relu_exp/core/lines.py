@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 
 __all__ = ["first_line", "last_line", "one_line"]
 

@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
+from relu_exp.core.labels import Label, label_of, summary_of
+from relu_exp.core.registry import Registry
 from relu_exp.core.schema import Choice
+from relu_exp.core.settings import Setting, settings_of
 
 __all__ = [
     "ACTIVATIONS",

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
+from relu_exp.core.labels import Label, label_of, summary_of
+from relu_exp.core.registry import Registry
 from relu_exp.core.schema import Choice
+from relu_exp.core.settings import Setting, settings_of
 from relu_exp.engine.activations import gain as gain_of
 
 __all__ = ["INITIALIZERS", "Fan", "Initializer", "draw_weights", "register", "weight_variance"]

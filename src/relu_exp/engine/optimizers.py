@@ -31,7 +31,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, summary_of
+from relu_exp.core.labels import Label, summary_of
+from relu_exp.core.registry import Registry
+from relu_exp.core.settings import Setting
 from relu_exp.engine.ops.layout import kept, stacked
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = ["load_batch", "load_model"]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import SCHEMA_VERSION, TABLES, Choice, RunConfig, UsageError
 from relu_exp.inspection.batches import Batch

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 
-from relu_exp.core.registry import entries_of_script
+from relu_exp.core.plugin_loading import entries_of_script
 from relu_exp.core.schema import UsageError
 
 __all__ = ["end_with_parent", "processes", "start", "warm_up"]

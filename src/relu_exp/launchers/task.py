@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from relu_exp.core.lines import last_line
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import TABLES, RunConfig, Status, UsageError
 from relu_exp.planning.fleets import Fleet
 from relu_exp.results.provenance import differences, fingerprint

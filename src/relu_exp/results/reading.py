@@ -18,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from relu_exp.core.labels import Label
 from relu_exp.core.lines import first_line
-from relu_exp.core.registry import Label, printable
+from relu_exp.core.naming import printable
 from relu_exp.core.schema import LATER_COLUMNS, SCHEMA_VERSION, Scalar, UsageError
 
 __all__ = [

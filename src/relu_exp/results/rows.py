@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from relu_exp.core.registry import shown
+from relu_exp.core.naming import shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, RunConfig, UsageError
 from relu_exp.results.store import Store

@@ -22,7 +22,7 @@ def check_document(name: str, results: Path, format: str, language: str) -> None
     """
     from rich.console import Console
 
-    from relu_exp.core.registry import shown
+    from relu_exp.core.naming import shown
     from relu_exp.evidence.check import (
         as_json,
         as_markdown,

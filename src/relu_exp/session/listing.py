@@ -9,8 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from relu_exp.core.registry import Label, Registry, Setting, load_plugins, nearest
+from relu_exp.core.labels import Label
+from relu_exp.core.naming import nearest
+from relu_exp.core.plugin_loading import load_plugins
+from relu_exp.core.registry import Registry
 from relu_exp.core.schema import UsageError
+from relu_exp.core.settings import Setting
 
 __all__ = ["KINDS", "show", "show_claim"]
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.launchers.processes import end_with_parent, processes, start
 from relu_exp.results.store import Store

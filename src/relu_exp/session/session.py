@@ -11,7 +11,7 @@ from rich.console import Console
 from relu_exp.core.absent_data import as_json
 from relu_exp.core.launchers import LAUNCHERS
 from relu_exp.core.plugin_files import absolute
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.commands import seeds as seeds_from
 from relu_exp.launchers.slurm_queue import cancel_left_behind

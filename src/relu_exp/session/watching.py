@@ -9,7 +9,7 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from relu_exp.core.registry import load_plugins
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.launchers.local import Callback, Notice, Progress
 from relu_exp.launchers.processes import processes, start
 from relu_exp.launchers.task import Outcome

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from relu_exp.core.registry import shown
+from relu_exp.core.naming import shown
 from relu_exp.core.schema import UsageError
 
 __all__ = [

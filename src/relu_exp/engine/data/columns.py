@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from relu_exp.core.registry import shown
+from relu_exp.core.naming import shown
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.data.table_parts import (
     LARGEST,

@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, settings_of, summary_of
+from relu_exp.core.labels import Label, label_of, summary_of
+from relu_exp.core.registry import Registry
 from relu_exp.core.schema import Choice, UsageError
+from relu_exp.core.settings import Setting, settings_of
 from relu_exp.engine.data.image_files import (
     Arrays,
     cifar10_images,

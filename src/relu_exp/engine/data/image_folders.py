@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.data.table_parts import Part, Source
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from relu_exp.core.registry import shown
+from relu_exp.core.naming import shown
 from relu_exp.core.schema import Choice
 from relu_exp.engine.data.datasets import DATASETS, load, scaling_of
 from relu_exp.engine.data.scaling import moments

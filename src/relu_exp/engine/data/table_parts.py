@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import UsageError
 
 __all__ = ["LARGEST", "Part", "Source", "check_known", "chosen", "label_name", "listed", "whole"]

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from relu_exp.core.registry import nearest, printable, shown
+from relu_exp.core.naming import nearest, printable, shown
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.data.array_files import read_npz
 from relu_exp.engine.data.arrays import check_spaces

@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from relu_exp.core.registry import Setting, shown
+from relu_exp.core.naming import shown
 from relu_exp.core.schema import UsageError
+from relu_exp.core.settings import Setting
 from relu_exp.engine.networks.registry import NETWORKS, Layer, Pass, register
 from relu_exp.engine.ops.samples import Samples
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from relu_exp.core.registry import Setting
 from relu_exp.core.schema import UsageError
+from relu_exp.core.settings import Setting
 from relu_exp.engine.networks.registry import ImageShape, Layer, Pass, register
 from relu_exp.engine.ops.samples import Samples
 

@@ -9,7 +9,9 @@ from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor
 
-from relu_exp.core.registry import Label, Registry, Setting, label_of, summary_of
+from relu_exp.core.labels import Label, label_of, summary_of
+from relu_exp.core.registry import Registry
+from relu_exp.core.settings import Setting
 from relu_exp.engine.ops.normalization import Kind
 from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.outputs import OUTPUTS

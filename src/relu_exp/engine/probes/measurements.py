@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from relu_exp.core.plugin_code import registering_module
-from relu_exp.core.registry import note_entry
+from relu_exp.core.plugin_loading import note_entry
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
 from relu_exp.engine.ops.kernels import zero_gradient_units

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from relu_exp.core.registry import Registry, Setting
+from relu_exp.core.registry import Registry
 from relu_exp.core.schema import SCHEMA_VERSION
+from relu_exp.core.settings import Setting
 from relu_exp.engine.studies import (
     checks,
     formula_checks,

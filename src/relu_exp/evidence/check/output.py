@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text as Line
 
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 from relu_exp.evidence.check.checking import Checked, Mark
 from relu_exp.evidence.data.language import Words, in_language
 from relu_exp.evidence.data.texts import Text

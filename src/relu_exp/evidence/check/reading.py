@@ -7,7 +7,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-from relu_exp.core.registry import shown
+from relu_exp.core.naming import shown
 from relu_exp.core.schema import UsageError
 
 __all__ = ["read_document"]

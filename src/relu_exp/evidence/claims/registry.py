@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from relu_exp.core.absent_data import absent_data_in
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import DEFAULT_PRECISION, UsageError
 from relu_exp.evidence.claims.absent import why_not_run
 from relu_exp.evidence.claims.shown import Shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 
 __all__ = ["as_text"]
 

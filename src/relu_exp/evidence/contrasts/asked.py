@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from relu_exp.core.contrasts import Contrast, arm_keys, contrast_of
-from relu_exp.core.registry import nearest, shown
+from relu_exp.core.naming import nearest, shown
 from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import FINISHED, PARTS, Scalar, UsageError
 from relu_exp.evidence.data.frames import Frames

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from relu_exp.core.contrasts import Contrast, contrast_of
-from relu_exp.core.registry import nearest
+from relu_exp.core.naming import nearest
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.contrasts.asked import asked, by_default, settings_of
 from relu_exp.evidence.contrasts.contrast import Contrasted, contrasted

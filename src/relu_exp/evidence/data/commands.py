@@ -10,7 +10,7 @@ from typing import Any
 
 from relu_exp.core.arguments import is_experiment, is_experiment_file
 from relu_exp.core.plugin_files import absolute, is_path
-from relu_exp.core.registry import named_plugins
+from relu_exp.core.plugin_loading import named_plugins
 
 __all__ = [
     "DEFAULT_RESULTS",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from relu_exp.core.registry import nearest
+from relu_exp.core.naming import nearest
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.texts import Text, texts_of
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 from relu_exp.core.run_keys import RUN_KEYS, RunKey
 from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, SPLITS, TABLES
 from relu_exp.results.rows import damaged, identity_problem

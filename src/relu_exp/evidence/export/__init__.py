@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from relu_exp.core.registry import nearest
+from relu_exp.core.naming import nearest
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.frames import Frames, find_results
 

@@ -12,7 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from relu_exp.core.file_names import storable
-from relu_exp.core.registry import Registry, Setting, summary_of
+from relu_exp.core.labels import summary_of
+from relu_exp.core.registry import Registry
+from relu_exp.core.settings import Setting
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.limits import left_out_words, limits, spread
 from relu_exp.evidence.figures.sheet import Sheet

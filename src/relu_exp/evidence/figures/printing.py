@@ -15,7 +15,7 @@ from matplotlib.backends import backend_mixed, backend_pdf
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from relu_exp.core.registry import nearest
+from relu_exp.core.naming import nearest
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.figures.style import RC
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from relu_exp.core.registry import printable
+from relu_exp.core.naming import printable
 from relu_exp.core.schema import FINISHED, TABLES, UsageError
 from relu_exp.evidence.data.frames import find_results
 from relu_exp.evidence.data.soundness import check_rows

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from relu_exp.config.groups import registries
 from relu_exp.config.keys import PLAIN_KEYS
 from relu_exp.core.lines import one_line
-from relu_exp.core.registry import shown
+from relu_exp.core.naming import shown
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS, TABLES, Choice, RunConfig, UsageError
 from relu_exp.evidence.data.soundness import check_rows

@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from relu_exp.core.registry import load_plugins, printable
+from relu_exp.core.naming import printable
+from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import FINISHED, UsageError
 from relu_exp.results.store import Store, arrow_schema
 from relu_exp.session.data_checks import see_data_as_they_are
