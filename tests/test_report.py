@@ -6,6 +6,7 @@ import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -341,6 +342,15 @@ def test_what_failed_is_named_without_what_controls_a_terminal(tmp_path):
     (warning,) = [line for line in build(root).warnings if "title" in line]
     assert "\x1b" not in warning
     assert "\x1b" not in store.ends()[runs[0].run_id].reason
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_a_folder_whose_name_controls_a_terminal_has_figures_without_a_warning(tmp_path):
+    root = synthetic.write(tmp_path / "\x1b[31mred 🎲", SMALL, figures=["function_curves"])
+    build(root)
+    drawn = next((root / "figures").glob("function_curves*.svg")).read_text()
+    assert "\x1b" not in drawn
+    ElementTree.fromstring(drawn)
 
 
 def test_a_study_that_names_the_part_of_a_fleet_shows_no_rows_of_runs(tmp_path):

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from relu_exp.core.naming import printable
 from relu_exp.evidence.figures.fonts import width_of, wrapped
 from relu_exp.evidence.figures.printing import current_size
 from relu_exp.evidence.figures.style import GRAY
@@ -198,8 +199,9 @@ class Sheet:
     def _write(self, x: float, y: float, lines: Sequence[str], **style: Any) -> None:
         """Write lines of text at a place of the sheet, in inches from its lower left corner."""
         total, tall = self.figure.get_size_inches()
-        # a dollar sign in a folder's name begins no formula
-        self.figure.text(x / total, y / tall, "\n".join(lines), parse_math=False, **style)
+        # in a folder's name no dollar sign begins a formula, and no character is unfit for SVG
+        written = printable("\n".join(lines))
+        self.figure.text(x / total, y / tall, written, parse_math=False, **style)
 
     def _write_labels(
         self,
