@@ -19,6 +19,7 @@ from relu_exp.evidence.report import report
 from relu_exp.evidence.report.pages import escape_markdown
 from relu_exp.evidence.report.report import build, build_index
 from relu_exp.results.store import Store
+from relu_exp.session import reporting
 
 import synthetic
 
@@ -345,9 +346,10 @@ def test_what_failed_is_named_without_what_controls_a_terminal(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such names there")
-def test_a_folder_whose_name_controls_a_terminal_has_figures_without_a_warning(tmp_path):
+def test_a_folder_whose_name_controls_a_terminal_has_figures_without_a_warning(tmp_path, capsys):
     root = synthetic.write(tmp_path / "\x1b[31mred 🎲", SMALL, figures=["function_curves"])
-    build(root)
+    reporting.report(root)
+    assert "\x1b" not in "".join(capsys.readouterr())
     drawn = next((root / "figures").glob("function_curves*.svg")).read_text()
     assert "\x1b" not in drawn
     ElementTree.fromstring(drawn)

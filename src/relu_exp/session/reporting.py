@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from relu_exp.core.naming import printable
 from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.launchers.processes import end_with_parent, processes, start
@@ -124,10 +125,10 @@ def print_figures(
     try:
         for root in roots:
             paths = write_figures(root, kind, size, language, step=step, layers=layers)
-            print(f"{root.name}: {len(paths)} figures in {root / FOLDER}")
+            _tell(f"{root.name}: {len(paths)} figures in {root / FOLDER}")
         if roots != [results] and step is None and not layers:
             paths = write_claims(results, kind, size, language)
-            print(f"claims: {len(paths)} figures in {results / FOLDER}")
+            _tell(f"claims: {len(paths)} figures in {results / FOLDER}")
     except KeyboardInterrupt:
         raise Interrupted("interrupted: the figures written so far are kept") from None
 
@@ -142,7 +143,7 @@ def export(results: Path, kind: str, out: Path | None) -> None:
     from relu_exp.evidence.export import export
 
     try:
-        print(f"{kind}: {export(results, kind, out)}")
+        _tell(f"{kind}: {export(results, kind, out)}")
     except KeyboardInterrupt:
         raise Interrupted("interrupted: nothing was written") from None
 
@@ -156,7 +157,7 @@ def index(results: Path) -> None:
     """Write the page with links to the reports of all experiments in a folder."""
     from relu_exp.evidence.report.report import build_index
 
-    print(f"index: {build_index(results)}")
+    _tell(f"index: {build_index(results)}")
 
 
 def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
@@ -173,9 +174,9 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
     from relu_exp.evidence.report.verdict_pages import build, read_verdicts
 
     judged = build(results)
-    print(f"claims: {judged.markdown} ({judged.summary['sentence']})")
+    _tell(f"claims: {judged.markdown} ({judged.summary['sentence']})")
     build_index(results, judged.summary, judged.evidence.at)
-    print(f"all on one page: {build_page(judged, language)}")
+    _tell(f"all on one page: {build_page(judged, language)}")
     return read_verdicts(results)
 
 
@@ -287,8 +288,8 @@ def _show(built: Built, language: str) -> None:
         _show_summary(built.summary)
     errors = Console(stderr=True, highlight=False)
     for warning in built.warnings:
-        errors.print(f"note: {warning}", markup=False, soft_wrap=True)
-    print(f"report: {built.html}")
+        errors.print(printable(f"note: {warning}"), markup=False, soft_wrap=True)
+    _tell(f"report: {built.html}")
 
 
 def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
@@ -323,3 +324,8 @@ def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:
         console.print(table)
     if left_out := [column for column in shown if column not in columns]:
         console.print(text("too_wide", columns=", ".join(left_out)))
+
+
+def _tell(line: str) -> None:
+    """Print where something is: a folder of somebody else's may have any name."""
+    print(printable(line))
