@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,17 @@ os.environ["RELU_EXP_CALIBRATION"] = "off"
 
 # whoever started the tests in the background had Ctrl-C ignored, and so would every child
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+TOGETHER = re.compile("test_(page|explorer|claims_formulas|verify|crash)")
+"""Files whose tests share something that takes long to make: one worker makes it, not each."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if TOGETHER.match(item.path.name):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(autouse=True)

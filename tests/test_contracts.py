@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from relu_exp.core import registry as registry_module
+from relu_exp.core import naming
 from relu_exp.core.schema import TABLES, UsageError
 from relu_exp.engine.activations import ACTIVATIONS, gain, value_and_derivative
 from relu_exp.engine.data.datasets import DATASETS, load, shape_of
@@ -167,4 +167,4 @@ def test_the_names_of_other_libraries_are_recognized(registry, word, guess):
 
 def test_every_synonym_leads_to_an_entry():
     known = {name for each in (ACTIVATIONS, INITIALIZERS, NETWORKS, OPTIMIZERS) for name in each}
-    assert {names[0] for names in registry_module._SYNONYMS.values()} <= known
+    assert {names[0] for names in naming._SYNONYMS.values()} <= known
