@@ -16,6 +16,9 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# a thread for each of the workers, as in training: with more they wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # only tests of the calibration measure this machine, or use what a user's commands have measured
 os.environ["RELU_EXP_CALIBRATION"] = "off"
 
