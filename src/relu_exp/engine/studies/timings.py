@@ -22,7 +22,7 @@ from relu_exp.results.store import Columns
 
 __all__ = ["Arm", "measure", "study"]
 
-REPEATS = {"quick": 8, "standard": 12, "full": 40}
+REPEATS = {"quick": 8, "standard": 48, "full": 128}
 PASSES = 2
 """Measurements of an arm in a repeat; the minimum counts, because disturbances only add time."""
 SECONDS = 1e-3
