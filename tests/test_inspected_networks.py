@@ -182,3 +182,15 @@ def test_findings_are_written_in_the_language_of_the_moment() -> None:
     with language("ko"):
         assert "이 가중치에 대한 이론값" in str(finding)
         assert "사본에서 잰 값" in str(finding)
+
+
+def test_relu6_is_a_rectifier_that_may_be_zero_half_of_the_time() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU6(), nn.Hardtanh(0, 1)]
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * 30 * 30, 10))
+    report = relu_exp.inspect(network, images())
+    assert [layer.function for layer in report.layers] == ["relu6", "clamp"]
+    assert report.layers[0].values["zero_fraction"] > 0.4
+    assert report.findings == []
+    both_sides = relu_exp.inspect(nn.Sequential(nn.Linear(20, 5), nn.Hardtanh()), vectors())
+    assert both_sides.layers[0].is_saturating
