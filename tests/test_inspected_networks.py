@@ -149,6 +149,33 @@ class Forgetful(nn.Module):
         return self.out(torch.relu(self.one(x)))
 
 
+class TakesDictionary(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = dense()
+
+    def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        outputs = self.net(batch["x"])
+        return {"loss": F.cross_entropy(outputs, batch["y"]), "logits": outputs}
+
+
+def test_a_network_may_take_its_dictionary_whole() -> None:
+    x, y = vectors()
+    plain = relu_exp.inspect(dense(), (x, y))
+    for data in ({"x": x, "y": y}, ({"x": x, "y": y}, y)):
+        assert relu_exp.inspect(TakesDictionary(), data).loss == plain.loss
+
+
+def test_what_fails_in_the_network_is_one_line_with_its_cause() -> None:
+    class Failing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.no_such_method()  # type: ignore[operator]
+
+    with pytest.raises(UsageError, match="the network fails on this batch .AttributeError") as it:
+        relu_exp.inspect(Failing(), vectors())
+    assert isinstance(it.value.__cause__, AttributeError)
+
+
 def test_weights_that_are_not_used_are_named_in_both_languages() -> None:
     report = relu_exp.inspect(Forgetful(), vectors())
     assert report.unseen == ["two (Linear): its weights are not used in this pass"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from relu_exp.core.schema import UsageError
 from relu_exp.inspection import copies
@@ -50,9 +51,13 @@ def inspect(
         activations: your own nonlinearities, as functions, modules or classes of modules.
 
     Raises:
-        UsageError: the batch or the loss does not fit the network.
+        UsageError: the batch or the loss does not fit the network, or it has no weights yet.
     """
     inner = unwrapped(model)
+    if any(isinstance(each, UninitializedParameter) for each in inner.parameters()):
+        raise UsageError(
+            "the network has lazy modules without weights: call it once on a batch before"
+        )
     batch = first_batch(data, inner)
     return Report(inner, batch, loss or default_loss, optimizer, tuple(activations))
 

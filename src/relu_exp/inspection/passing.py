@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.schema import UsageError
 from relu_exp.inspection.batches import Batch, Loss
 from relu_exp.inspection.measuring import (
@@ -72,7 +74,7 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
     """Run a batch forward and backward in the network's own mode, and leave it as it was.
 
     Raises:
-        UsageError: the loss is not one number.
+        UsageError: the network, its backward pass or the loss fails, or the loss is not one number.
     """
     with (
         random_state_kept(),
@@ -83,10 +85,11 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
     ):
         seeing = Seeing(model, activations)
         seeing.feed([batch.args, batch.kwargs])
-        with seeing:
+        with _blamed("the network"), seeing:
             outputs = model(*batch.args, **batch.kwargs)
         seeing.finish()
-        value = loss(outputs, batch.target)
+        with _blamed("the loss"):
+            value = loss(outputs, batch.target)
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise UsageError("the loss must be one number: take the mean over the batch")
         parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -106,6 +109,19 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
         )
 
 
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Say in one line which part of the user's code failed; its error is the cause."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"{what} fails on this batch ({type(error).__name__}: {one_line(error)})"
+        ) from error
+
+
 def _gradients(
     value: Tensor, parameters: Mapping[str, Tensor], layers: Sequence[Layer], uses: Sequence[Use]
 ) -> tuple[dict[str, Tensor | None], list[Tensor | None], dict[int, Tensor]]:
@@ -115,7 +131,8 @@ def _gradients(
     wanted = [*parameters.values(), *edges, *(use.edge for use in inner)]
     found: Sequence[Tensor | None] = [None] * len(wanted)
     if value.requires_grad and wanted:
-        found = torch.autograd.grad(value, wanted, allow_unused=True)
+        with _blamed("the backward pass"):
+            found = torch.autograd.grad(value, wanted, allow_unused=True)
     by_parameter = dict(zip(parameters, found[: len(parameters)], strict=True))
     place = iter(found[len(parameters) : len(parameters) + len(edges)])
     by_layer = [None if layer.above.edge is None else next(place) for layer in layers]

@@ -174,7 +174,7 @@ def _overwrites(func: Any, args: Any, kwargs: Any) -> bool:
     if name in ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__"):
         return True
     if name.endswith("_") and not name.endswith("__"):
-        return True
+        return bool(args)  # the functions of `nn.init` give their tensor by name
     is_functional = getattr(func, "__module__", "") == "torch.nn.functional"
     is_told = any(each is True for each in (*args[1:], kwargs.get("inplace")))
     return bool(args) and is_functional and is_told
