@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 import relu_exp
 from relu_exp.core.schema import UsageError
@@ -174,6 +175,49 @@ def test_what_fails_in_the_network_is_one_line_with_its_cause() -> None:
     with pytest.raises(UsageError, match="the network fails on this batch .AttributeError") as it:
         relu_exp.inspect(Failing(), vectors())
     assert isinstance(it.value.__cause__, AttributeError)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, is_reentrant: bool | None, is_from_data: bool = False) -> None:
+        super().__init__()
+        self.net, self.is_reentrant, self.is_from_data = dense(), is_reentrant, is_from_data
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.is_from_data:
+            x = self.net[1](self.net[0](x))
+        block = self.net[:4] if self.is_from_data else self.net[2:4]
+        if self.is_reentrant is not None:
+            x = checkpoint(block, x, use_reentrant=self.is_reentrant)
+        else:
+            x = block(x)
+        return self.net[4](x)
+
+
+@pytest.mark.parametrize("is_reentrant", [False, True])
+def test_a_checkpointed_block_is_measured_as_a_plain_one(is_reentrant: bool) -> None:
+    plain = relu_exp.inspect(Checkpointed(None), vectors())
+    report = relu_exp.inspect(Checkpointed(is_reentrant), vectors())
+    assert [each.values for each in report.layers] == [each.values for each in plain.layers]
+    assert report.layers[0].values["activation_grad_norm"] > 0
+    network, (x, y) = Checkpointed(is_reentrant), vectors()
+    F.cross_entropy(network(x), y).backward()  # as before, also after an inspection
+    assert network.net[2].weight.grad is not None
+
+
+def test_a_reentrant_checkpoint_of_the_data_trains_nothing_inside() -> None:
+    (finding, *_) = relu_exp.inspect(Checkpointed(True, is_from_data=True), vectors()).findings
+    assert (finding.kind, finding.layers) == ("no_gradient", ("net.0", "net.2"))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_a_network_of_torch_jit_says_that_it_is_not_seen_and_keeps_its_buffers() -> None:
+    made = nn.Sequential(nn.Linear(20, 40), nn.BatchNorm1d(40), nn.ReLU(), nn.Linear(40, 5))
+    network: Any = torch.jit.script(made)
+    before = numbers(network)
+    report = relu_exp.inspect(network, vectors())
+    assert report.layers == []
+    assert any("torch.jit" in each for each in report.unseen)
+    assert all(map(torch.equal, before, numbers(network)))
 
 
 def test_weights_that_are_not_used_are_named_in_both_languages() -> None:

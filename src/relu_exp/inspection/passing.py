@@ -22,7 +22,7 @@ from relu_exp.inspection.measuring import (
 from relu_exp.inspection.nodes import Layer, Use
 from relu_exp.inspection.seeing import Seeing
 from relu_exp.inspection.sentences import Sentence
-from relu_exp.inspection.untouched import eager, random_state_kept, state_kept
+from relu_exp.inspection.untouched import eager, random_state_kept, state_kept, without_reentry
 
 __all__ = ["Pass", "Weights", "take_pass", "weights_of"]
 
@@ -80,6 +80,7 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
         random_state_kept(),
         state_kept(model),
         eager(),
+        without_reentry(),
         torch.inference_mode(False),
         torch.enable_grad(),
     ):
