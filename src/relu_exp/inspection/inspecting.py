@@ -168,7 +168,8 @@ class Report(Table):
             after = self._lost_in_float32.get(worst, math.nan)
             names = tuple(name.removesuffix(".weight") for name in lost)
             finding = Finding("updates_lost", lost[worst], names)
-            found.append(replace(finding, helps=say("updates_lost_remedy", after=after)))
+            helps = "updates_lost_raise" if after > lost[worst] / 2 else "updates_lost_remedy"
+            found.append(replace(finding, helps=say(helps, after=after)))
         half = [each for each in self._found.weights if each.is_half and each.zero_share > _LOST]
         if half:
             again, batch = copies.in_float32(self._model, self._batch)

@@ -28,6 +28,7 @@ class Use:
         below: in a plain network what it multiplies: `DATA`, a layer or a sum; else None.
         squares: mean over the features of the squared data below (samples,), if `DATA` is below.
         bias: what is added in a plain network.
+        num_readers: functions that receive the result as it is.
     """
 
     weight: Tensor
@@ -39,6 +40,7 @@ class Use:
     below: object = None
     squares: Tensor | None = None
     bias: Tensor | None = None
+    num_readers: int = 0
     edge: Any = None
 
 

@@ -43,6 +43,8 @@ class Weights:
         zero_share: share of their gradient that is exactly zero.
         is_half: whether their gradient is in half precision.
         is_finite: whether weights and gradient are.
+        linear_below: name of the weights right below that are with these one linear layer, and
+            not a narrower one; empty if there are none.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Weights:
     zero_share: float
     is_half: bool
     is_finite: bool
+    linear_below: str = ""
 
 
 @dataclass
@@ -159,7 +162,19 @@ def weights_of(use: Use, grad: Tensor | None) -> Weights:
         zero_share=float((grad == 0).float().mean()) if grad is not None else 0.0,
         is_half=use.weight.dtype in (torch.float16, torch.bfloat16),
         is_finite=bool(rows.isfinite().all()) and (grad is None or bool(grad.isfinite().all())),
+        linear_below=_linear_below(use),
     )
+
+
+def _linear_below(use: Use) -> str:
+    below = use.below
+    if not isinstance(below, Use) or below.num_readers > 1:
+        return ""  # such as what a residual branch and its skip receive
+    num_out, num_between = oriented(use, use.weight).shape[:2]
+    num_in = oriented(below, below.weight).shape[1]
+    # a narrow middle is a factorization, and meant
+    is_bottleneck = num_between < min(num_in, num_out)
+    return "" if is_bottleneck else below.name or f"weights {below.order}"
 
 
 def _learns_alike(use: Use, grad: Tensor | None) -> bool:

@@ -167,7 +167,11 @@ class Table:
         for number, finding in enumerate(found, start=1):
             claim = f" (tested: relu-exp claim {finding.claim})" if finding.claim else ""
             lines.append(f"{number}. {finding}{claim}")
-        return lines if found else [*lines, "Nothing found: signal and gradient reach every layer."]
+        if not self.layers:
+            lines.append("No nonlinearity was seen: nothing was measured.")
+        elif not found:
+            lines.append("Nothing found: signal and gradient reach every layer.")
+        return lines
 
     def _after(self) -> list[str]:
         theory = (
