@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.checkpoint import checkpoint
 
 import relu_exp
@@ -303,6 +304,18 @@ def test_an_update_that_float32_loses_too_needs_a_larger_rate() -> None:
     (finding,) = relu_exp.inspect(network, vectors(), optimizer=optimizer).findings
     assert finding.kind == "updates_lost"
     assert finding.remedy.endswith("too: raise the learning rate.")
+
+
+def test_weights_under_a_spectral_norm_are_seen_without_a_complaint() -> None:
+    network = dense()
+    spectral_norm(network[2])
+    report = relu_exp.inspect(network, vectors())
+    assert [layer.label for layer in report.layers] == [
+        "0 → relu",
+        "2.parametrizations.weight.original → relu",
+    ]
+    assert report.unseen == []
+    assert report.findings == []
 
 
 def test_weights_that_are_not_used_are_named_in_both_languages() -> None:

@@ -138,6 +138,28 @@ def test_what_cannot_be_watched_is_one_line(optimizer: Any, every: int) -> None:
         relu_exp.watch(network(), optimizer, every=every)
 
 
+def test_an_optimizer_of_another_network_is_one_line() -> None:
+    with pytest.raises(UsageError, match="made for another network"):
+        relu_exp.watch(network(), torch.optim.SGD(network().parameters(), lr=0.1))
+
+
+def test_a_folder_for_tensorboard_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    (tmp_path / "file").write_text("")
+    model = network()
+    with pytest.raises(UsageError, match="cannot be written"):
+        relu_exp.watch(
+            model, torch.optim.SGD(model.parameters(), lr=0.1), tensorboard=tmp_path / "file"
+        )
+
+
+def test_a_training_without_an_update_has_an_empty_frame_with_its_columns() -> None:
+    model = network()
+    with relu_exp.watch(model, torch.optim.SGD(model.parameters(), lr=0.1)) as seen:
+        pass
+    assert seen.frame().columns.tolist()[:3] == ["step", "layer", "name"]
+
+
 # The command ------------------------------------------------------------------------------
 
 BUILD = """

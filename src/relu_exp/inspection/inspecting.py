@@ -95,10 +95,7 @@ class Report(Table):
         trained = {n: p for n, p in self._model.named_parameters() if p.requires_grad}
         self._left_out = [name for name, each in trained.items() if id(each) not in held]
         if len(self._left_out) == len(trained):
-            raise UsageError(
-                "the optimizer has none of the network's parameters: it was made for another "
-                "network, or before the network was copied"
-            )
+            raise UsageError(copies.OF_ANOTHER_NETWORK)
         ratios, self._lost = copies.updated_once(self._model, optimizer, found.gradients)
         for layer in found.layers:
             name = layer.name.partition(" #")[0]

@@ -27,6 +27,9 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     given = list(tensors_in([*args, *kwargs.values()]))
     matrices = [each for each in given if trace.node(each).is_parameter and each.dim() > 1]
     weight = matrices[-1]
+    if name == "mv" and weight.requires_grad and not result.requires_grad:
+        trace.set(result, Node(plain=DATA))  # the power iteration of a spectral norm
+        return
     is_left = name in ("matmul", "mm", "bmm") and given[0] is weight
     use = Use(
         weight=weight,
