@@ -282,6 +282,11 @@ def test_the_largest_of_several_shares_is_said_to_be_that() -> None:
         assert "유닛 최대 75%가 죽어" in finding.text
 
 
+class Logarithm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log(x)
+
+
 def test_a_forgotten_activation_is_found_and_a_factorized_layer_is_not_one() -> None:
     torch.manual_seed(0)
     layers = [nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 30), nn.Linear(30, 5)]
@@ -289,6 +294,22 @@ def test_a_forgotten_activation_is_found_and_a_factorized_layer_is_not_one() -> 
     assert (finding.kind, finding.layers, finding.number) == ("linear", ("2", "3"), 1)
     layers[2:] = [nn.Linear(40, 4), nn.Linear(4, 5)]
     assert relu_exp.inspect(nn.Sequential(*layers), vectors()).findings == []
+
+
+def test_a_forgotten_activation_in_the_head_of_a_cnn_is_found() -> None:
+    network = Convolutions()
+    network.out = nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 10))  # type: ignore[assignment]
+    (finding,) = relu_exp.inspect(network, images()).findings
+    assert (finding.kind, finding.layers) == ("linear", ("out.0", "out.1"))
+
+
+def test_what_is_not_finite_is_named_and_not_the_gradients_that_inherit_it() -> None:
+    network, (x, y) = dense(), vectors()
+    logarithm = nn.Sequential(network, Logarithm())
+    assert relu_exp.inspect(logarithm, (x, y)).findings[0].layers == ("the loss",)
+    with torch.no_grad():
+        network[4].weight[0, 0] = torch.nan
+    assert relu_exp.inspect(network, (x, y)).findings[0].layers == ("4",)
 
 
 def test_a_network_without_a_nonlinearity_is_not_called_healthy(tmp_path: Path) -> None:

@@ -104,12 +104,17 @@ def _not_finite(found: Pass) -> Finding | None:
         )
     ]
     weights = [each.name for each in found.weights if not each.is_finite]
-    names = tuple(dict.fromkeys([*measured, *weights]))
-    if not names and (found.loss is None or math.isfinite(found.loss)):
+    gradients = [each.name for each in found.weights if not each.has_finite_gradient]
+    is_loss_finite = found.loss is None or math.isfinite(found.loss)
+    if not (measured or weights or gradients) and is_loss_finite:
         return None
-    places = len(found.layers) + len(found.weights)
-    share = (len(measured) + len(weights)) / max(places, 1)
-    finding = Finding("not_finite", share, names or ("the loss",), "gradients-can-explode")
+    # a gradient inherits what is not finite above it, and is named only if nothing else is
+    names = [*measured, *weights] or (gradients if is_loss_finite else ["the loss"])
+    spoilt = {*weights, *gradients}
+    num_spoilt = len(measured) + sum(each.name in spoilt for each in found.weights)
+    share = num_spoilt / max(len(found.layers) + len(found.weights), 1)
+    claim = "gradients-can-explode"
+    finding = Finding("not_finite", share, tuple(dict.fromkeys(names)), claim)
     return replace(finding, helps=say("not_finite_remedy"))
 
 
@@ -161,9 +166,9 @@ def _of_share(kind: str, quantity: str, layers: Sequence[Measured], claim: str) 
     worst = [layer for layer in layers if layer.values[quantity] > _LARGE_SHARE]
     if not worst:
         return None
-    share = max(layer.values[quantity] for layer in worst)
-    values = {"most": say("up_to") if len(worst) > 1 else Sentence()}
-    return Finding(kind, share, _labels(worst), claim, values)
+    shares = [layer.values[quantity] for layer in worst]
+    values = {"most": say("up_to") if min(shares) < max(shares) else Sentence()}
+    return Finding(kind, max(shares), _labels(worst), claim, values)
 
 
 def _labels(layers: Sequence[Measured]) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ class Weights:
         are_identical: whether all units have the same weights, and learn the same.
         zero_share: share of their gradient that is exactly zero.
         is_half: whether their gradient is in half precision.
-        is_finite: whether weights and gradient are.
+        is_finite: whether they are.
+        has_finite_gradient: whether their gradient is, if there is one.
         linear_below: name of the weights right below that are with these one linear layer, and
             not a narrower one; empty if there are none.
     """
@@ -54,6 +55,7 @@ class Weights:
     zero_share: float
     is_half: bool
     is_finite: bool
+    has_finite_gradient: bool
     linear_below: str = ""
 
 
@@ -161,14 +163,15 @@ def weights_of(use: Use, grad: Tensor | None) -> Weights:
         are_identical=is_wide and bool((rows == rows[:1]).all()) and _learns_alike(use, grad),
         zero_share=float((grad == 0).float().mean()) if grad is not None else 0.0,
         is_half=use.weight.dtype in (torch.float16, torch.bfloat16),
-        is_finite=bool(rows.isfinite().all()) and (grad is None or bool(grad.isfinite().all())),
+        is_finite=bool(rows.isfinite().all()),
+        has_finite_gradient=grad is None or bool(grad.isfinite().all()),
         linear_below=_linear_below(use),
     )
 
 
 def _linear_below(use: Use) -> str:
-    below = use.below
-    if not isinstance(below, Use) or below.num_readers > 1:
+    below = use.stacked_on
+    if below is None or below.num_readers > 1:
         return ""  # such as what a residual branch and its skip receive
     num_out, num_between = oriented(use, use.weight).shape[:2]
     num_in = oriented(below, below.weight).shape[1]

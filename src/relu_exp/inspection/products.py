@@ -48,7 +48,9 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     if x.use is None and x.plain is None:
         trace.miss("before", use.name or name)
     plain: object = None
-    if name in ("linear", "matmul", "mm", "addmm") and x.plain is not None:
+    is_dense = name in ("linear", "matmul", "mm", "addmm")
+    use.stacked_on = x.product if is_dense else None
+    if is_dense and x.plain is not None:
         plain, use.below = use, x.plain
         if x.plain is DATA and x.value is not None and x.value.is_floating_point():
             values = x.value.double().square()
@@ -56,4 +58,6 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     if name in ("linear", "addmm"):
         biases = [each for each in given if each is not weight and trace.node(each).is_parameter]
         use.bias = biases[0] if biases else None
-    trace.set(result, Node(use=use, is_direct=True, axis=use.axis, plain=plain))
+    product = use if is_dense else None
+    node = Node(use=use, product=product, is_direct=True, axis=use.axis, plain=plain)
+    trace.set(result, node)

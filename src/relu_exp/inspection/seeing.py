@@ -146,8 +146,9 @@ class Seeing(TorchFunctionMode):
         weights = [node for node in nodes if node.is_parameter]
         others = [node for node in nodes if not node.is_parameter]
         if not functions.keeps_units(name):
-            for read in {id(n.plain): n.plain for n in others if isinstance(n.plain, Use)}.values():
-                read.num_readers += 1
+            for read in {id(node.product): node.product for node in others}.values():
+                if read is not None:
+                    read.num_readers += 1
         if weights and not others:
             largest = max(
                 weights, key=lambda node: node.value.numel() if node.value is not None else 0
