@@ -52,6 +52,7 @@ def test_the_cells_of_the_notebook_run_in_a_script_without_a_main_guard(tmp_path
         "assert (table['verdict'] != 'reference').sum() == 1\n"
         "assert '<table' in results._repr_html_()\n"
         "assert pictures[0]._repr_png_()[:4] == b'\\x89PNG'\n"
+        "assert pictures._repr_html_().count('data:image/png;base64,') == len(pictures) > 0\n"
         "try:\n    results.histogram(99, 1)\n"
         "except Exception as error:\n    assert 'measured were' in str(error)\n"
         "else:\n    raise AssertionError\n"

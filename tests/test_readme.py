@@ -33,7 +33,7 @@ def test_a_command_of_the_readme_works(line, tmp_path, monkeypatch, capsys):
         (tmp_path / name).write_text(re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[0])
     if command == "check":
         (tmp_path / words[0]).write_text(TEXT)
-    if command in ("report", "export", "verify", "compare"):
+    if command in ("report", "export", "verify", "compare", "inspect", "contrast"):
         words = [*words, "--help"]
     elif command in ("run", "reproduce"):
         words = [*words, "--plan"]

@@ -138,12 +138,36 @@ def test_what_cannot_be_watched_is_one_line(optimizer: Any, every: int) -> None:
         relu_exp.watch(network(), optimizer, every=every)
 
 
+def test_an_optimizer_of_another_network_is_one_line() -> None:
+    with pytest.raises(UsageError, match="made for another network"):
+        relu_exp.watch(network(), torch.optim.SGD(network().parameters(), lr=0.1))
+
+
+def test_a_folder_for_tensorboard_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    (tmp_path / "file").write_text("")
+    model = network()
+    with pytest.raises(UsageError, match="cannot be written"):
+        relu_exp.watch(
+            model, torch.optim.SGD(model.parameters(), lr=0.1), tensorboard=tmp_path / "file"
+        )
+
+
+def test_a_training_without_an_update_has_an_empty_frame_with_its_columns() -> None:
+    model = network()
+    with relu_exp.watch(model, torch.optim.SGD(model.parameters(), lr=0.1)) as seen:
+        pass
+    assert seen.frame().columns.tolist()[:3] == ["step", "layer", "name"]
+
+
 # The command ------------------------------------------------------------------------------
 
 BUILD = """
 from torch import nn
 def build():
     return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+def lazy():
+    return nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.Linear(8, 3))
 number = 3
 """
 
@@ -173,11 +197,21 @@ def test_the_command_prints_the_table(here: Path, capsys: pytest.CaptureFixture[
         ("my_inspected:number", "my_batch.pt", "must be a function"),
         ("my_inspected:build", "none.pt", "there is no such file"),
         ("my_inspected:build", "code.pt", "is not a batch"),
+        ("my_inspected:build", "narrow.pt", "the network fails on this batch (RuntimeError: mat1"),
+        ("my_inspected:build", "classes.pt", "the loss fails on this batch (IndexError: Target 5"),
+        ("my_inspected:build", "empty.pt", "the batch is empty"),
+        ("my_inspected:build", "keys.pt", "the network fails on this batch (TypeError: linear()"),
+        ("my_inspected:lazy", "my_batch.pt", "call it once on a batch before"),
     ],
 )
 def test_what_the_command_cannot_read_is_one_line(
     model: str, file: str, says: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save(UsageError("code of a stranger"), here / "code.pt")
+    x, y = data()
+    torch.save((x[:, :4], y), here / "narrow.pt")
+    torch.save((x, y.fill_(5)), here / "classes.pt")
+    torch.save((x[:0], y[:0]), here / "empty.pt")
+    torch.save({"x": x, "y": y}, here / "keys.pt")
     assert main(["inspect", model, "--data", file]) == 2
     assert says in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -128,7 +129,20 @@ def open(path: str | Path) -> Results:
     return Results(Frames.open(root))
 
 
-def draw(results: Results | str | Path, figure: str) -> list[Drawing]:
+class Drawings(list["Drawing"]):
+    """The drawings of a figure; a notebook shows them all."""
+
+    def _repr_html_(self) -> str:
+        """Return the pictures, each above its caption."""
+        return "".join(
+            f'<img alt="{escape(each.title)}" style="max-width:100%" '
+            f'src="data:image/png;base64,{b64encode(each._repr_png_()).decode()}">'
+            f"<p>{escape(each.caption)}</p>"
+            for each in self
+        )
+
+
+def draw(results: Results | str | Path, figure: str) -> Drawings:
     """Return the drawings of a figure, which a notebook shows; `relu-exp list figures` names them.
 
     Raises:
@@ -140,7 +154,7 @@ def draw(results: Results | str | Path, figure: str) -> list[Drawing]:
     if figure not in FIGURES:
         raise UsageError(f"unknown figure {figure!r}{nearest(figure, FIGURES)}")
     try:
-        return list(drawings(figure, _opened(results).frames))
+        return Drawings(drawings(figure, _opened(results).frames))
     except DoesNotApply as reason:
         raise UsageError(f"{figure}: {reason}") from reason
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from relu_exp.core.schema import UsageError
+from relu_exp.inspection.trace import tensors_in
 from relu_exp.inspection.untouched import random_state_kept
 
 __all__ = ["Batch", "Loss", "default_loss", "first_batch"]
@@ -35,7 +37,8 @@ def first_batch(data: Any, model: nn.Module) -> Batch:
     """Return a batch on the network's device: `data` itself, or the first of a loader.
 
     Args:
-        data: `(x, y)`, `(x1, x2, ..., y)`, a dictionary of keywords, or an iterable of these.
+        data: `(x, y)`, `(x1, x2, ..., y)`, a dictionary of keywords, or an iterable of these. A
+            dictionary without a keyword of the network is given to it whole.
         model: says on which device, and whether in half precision.
 
     Raises:
@@ -48,13 +51,30 @@ def first_batch(data: Any, model: nn.Module) -> Batch:
     reference = next((p for p in model.parameters() if p.is_floating_point()), None)
     data = _moved(data, reference)
     if isinstance(data, Mapping):
-        return Batch((), data, data)
+        return _filled(Batch((data,), {}, data), model)
     if not isinstance(data, tuple | list) or len(data) < 2:
         raise UsageError("a batch is (x, y), a dictionary, or a DataLoader of these")
     *args, target = data
-    if len(args) == 1 and isinstance(args[0], Mapping):
-        return Batch((), args[0], target)
-    return Batch(tuple(args), {}, target)
+    return _filled(Batch(tuple(args), {}, target), model)
+
+
+def _filled(batch: Batch, model: nn.Module) -> Batch:
+    """Return a batch, its dictionary as keywords if the network has any of them.
+
+    Raises:
+        UsageError: it has no sample.
+    """
+    if any(each.numel() == 0 for each in tensors_in(batch.args)[:1]):
+        raise UsageError("the batch is empty: it has no sample")
+    (first, *more) = batch.args
+    if more or not isinstance(first, Mapping):
+        return batch
+    try:
+        taken = inspect.signature(model.forward).parameters
+    except ValueError:  # compiled by torch.jit
+        return Batch((), first, batch.target)
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in taken.values())
+    return Batch((), first, batch.target) if takes_any or set(first) & set(taken) else batch
 
 
 def _first_of(loader: Any) -> Any:

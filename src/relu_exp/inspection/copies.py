@@ -19,7 +19,20 @@ from relu_exp.inspection.nodes import Use
 from relu_exp.inspection.seeing import Seeing
 from relu_exp.inspection.untouched import eager, random_state_kept, state_kept
 
-__all__ = ["choice_of", "copied", "ids_of", "in_float32", "restarted", "updated_once"]
+__all__ = [
+    "OF_ANOTHER_NETWORK",
+    "choice_of",
+    "copied",
+    "ids_of",
+    "in_float32",
+    "restarted",
+    "updated_once",
+]
+
+OF_ANOTHER_NETWORK = (
+    "the optimizer has none of the network's parameters: it was made for another network, or "
+    "before the network was copied"
+)
 
 
 def copied(value: Any) -> Any:

@@ -19,6 +19,8 @@ _NEARLY_ALL = 0.9
 _SIGNAL = 100.0
 _GRADIENT = 1000.0
 """Factor between two ends of a network beyond which signal or gradient vanish or explode."""
+_FEW = 32
+"""Values of a unit below which nothing says that it is dead: by chance it is zero for all."""
 _AGREES = 1.25
 """Factor within which theory explains what is measured."""
 
@@ -67,18 +69,22 @@ def diagnose(found: Pass) -> list[Finding]:
         _not_finite,
         _no_gradient,
         _identical,
-        _exploding,
         _dead,
+        _exploding,
         _saturated,
         _vanishing,
         _gradient,
         _half_dead,
+        _linear,
         _frozen,
     )
     all_found = [finding for check in checks if (finding := check(found)) is not None]
     if all_found and all_found[0].kind == "not_finite":
         return all_found[:1]  # no other number means anything
-    return all_found[:_MOST]
+    # that nothing arrives at the first layer is what the graver finding does
+    graver = all_found[:1]
+    others = [each for each in all_found[1:] if each.kind != "gradient_vanishes" or each.number > 0]
+    return [*graver, *others][:_MOST]
 
 
 def factor(first: float, last: float, steps: int) -> float:
@@ -98,12 +104,17 @@ def _not_finite(found: Pass) -> Finding | None:
         )
     ]
     weights = [each.name for each in found.weights if not each.is_finite]
-    names = tuple(dict.fromkeys([*measured, *weights]))
-    if not names and (found.loss is None or math.isfinite(found.loss)):
+    gradients = [each.name for each in found.weights if not each.has_finite_gradient]
+    is_loss_finite = found.loss is None or math.isfinite(found.loss)
+    if not (measured or weights or gradients) and is_loss_finite:
         return None
-    places = len(found.layers) + len(found.weights)
-    share = (len(measured) + len(weights)) / max(places, 1)
-    finding = Finding("not_finite", share, names or ("the loss",), "gradients-can-explode")
+    # a gradient inherits what is not finite above it, and is named only if nothing else is
+    names = [*measured, *weights] or (gradients if is_loss_finite else ["the loss"])
+    spoilt = {*weights, *gradients}
+    num_spoilt = len(measured) + sum(each.name in spoilt for each in found.weights)
+    share = num_spoilt / max(len(found.layers) + len(found.weights), 1)
+    claim = "gradients-can-explode"
+    finding = Finding("not_finite", share, tuple(dict.fromkeys(names)), claim)
     return replace(finding, helps=say("not_finite_remedy"))
 
 
@@ -128,37 +139,36 @@ def _identical(found: Pass) -> Finding | None:
 
 
 def _dead(found: Pass) -> Finding | None:
-    finding = _any_dead(found)
+    finding = _any_dead(found.layers)
     return finding if finding and finding.number >= _NEARLY_ALL else None
 
 
 def _half_dead(found: Pass) -> Finding | None:
     # less grave than a gradient that shrinks in every layer: the other half of the units learns
-    finding = _any_dead(found)
+    finding = _any_dead([layer for layer in found.layers if layer.num_values >= _FEW])
     return finding if finding and finding.number < _NEARLY_ALL else None
 
 
-def _any_dead(found: Pass) -> Finding | None:
-    layers = _worst(found.layers, "dead_on_probe_fraction")
-    if not layers:
-        return None
-    share = max(layer.values["dead_on_probe_fraction"] for layer in layers)
-    return Finding("dead", share, _labels(layers), "high-learning-rate-kills-half")
+def _any_dead(layers: Sequence[Measured]) -> Finding | None:
+    return _of_share("dead", "dead_on_probe_fraction", layers, "high-learning-rate-kills-half")
 
 
 def _saturated(found: Pass) -> Finding | None:
     saturating = [layer for layer in found.layers if layer.is_saturating]
-    layers = _worst(saturating, "saturated_fraction")
-    if not layers:
-        return None
-    share = max(layer.values["saturated_fraction"] for layer in layers)
-    is_tanh = all(layer.function == "tanh" for layer in layers)
+    worst = [layer for layer in saturating if layer.values["saturated_fraction"] > _LARGE_SHARE]
+    is_tanh = all(layer.function == "tanh" for layer in worst)
     claim = "unit-normal-saturates-tanh" if is_tanh else "saturation-slows-training"
-    return Finding("saturated", share, _labels(layers), claim)
+    return _of_share("saturated", "saturated_fraction", saturating, claim)
 
 
-def _worst(layers: Sequence[Measured], quantity: str) -> list[Measured]:
-    return [layer for layer in layers if layer.values[quantity] > _LARGE_SHARE]
+def _of_share(kind: str, quantity: str, layers: Sequence[Measured], claim: str) -> Finding | None:
+    """Return a finding on the layers with a large share, None if there are none."""
+    worst = [layer for layer in layers if layer.values[quantity] > _LARGE_SHARE]
+    if not worst:
+        return None
+    shares = [layer.values[quantity] for layer in worst]
+    values = {"most": say("up_to") if min(shares) < max(shares) else Sentence()}
+    return Finding(kind, max(shares), _labels(worst), claim, values)
 
 
 def _labels(layers: Sequence[Measured]) -> tuple[str, ...]:
@@ -222,6 +232,15 @@ def _theory(measured: float, expected: float) -> Sentence:
         return Sentence()
     agrees = abs(math.log(measured / expected)) < math.log(_AGREES)
     return say("theory_agrees" if agrees else "theory_differs", number=expected)
+
+
+def _linear(found: Pass) -> Finding | None:
+    pairs = [(each.linear_below, each.name) for each in found.weights if each.linear_below]
+    if not pairs:
+        return None
+    names = tuple(dict.fromkeys(name for pair in pairs for name in pair))
+    finding = Finding("linear", len(pairs), names, "linear-layers-collapse")
+    return replace(finding, helps=say("linear_remedy"))
 
 
 def _frozen(found: Pass) -> Finding | None:

@@ -21,6 +21,8 @@ def activate(
     trace: Trace, name: str, func: Any, args: Any, kwargs: Any, result: Tensor, x: Node
 ) -> None:
     """Note a function that is a nonlinearity wherever it is called."""
+    if name == "hardtanh":
+        name = _hardtanh(*args[1:3], **kwargs)
     node = Node(
         use=x.use,
         axis=x.axis,
@@ -37,6 +39,13 @@ def activate(
         node.plain = DATA
     node.inner = (*x.inner, *([node.layer] if node.layer else []))
     trace.set(result, node)
+
+
+def _hardtanh(min_val: float = -1.0, max_val: float = 1.0, **_: Any) -> str:
+    """Return the name of what is cut off at two values: from 0 on it is a rectifier."""
+    if min_val != 0:
+        return "hardtanh"
+    return "relu6" if max_val == 6 else "clamp"
 
 
 def combine(

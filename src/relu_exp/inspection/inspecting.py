@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from relu_exp.core.schema import UsageError
 from relu_exp.inspection import copies
@@ -50,9 +51,13 @@ def inspect(
         activations: your own nonlinearities, as functions, modules or classes of modules.
 
     Raises:
-        UsageError: the batch or the loss does not fit the network.
+        UsageError: the batch or the loss does not fit the network, or it has no weights yet.
     """
     inner = unwrapped(model)
+    if any(isinstance(each, UninitializedParameter) for each in inner.parameters()):
+        raise UsageError(
+            "the network has lazy modules without weights: call it once on a batch before"
+        )
     batch = first_batch(data, inner)
     return Report(inner, batch, loss or default_loss, optimizer, tuple(activations))
 
@@ -90,10 +95,7 @@ class Report(Table):
         trained = {n: p for n, p in self._model.named_parameters() if p.requires_grad}
         self._left_out = [name for name, each in trained.items() if id(each) not in held]
         if len(self._left_out) == len(trained):
-            raise UsageError(
-                "the optimizer has none of the network's parameters: it was made for another "
-                "network, or before the network was copied"
-            )
+            raise UsageError(copies.OF_ANOTHER_NETWORK)
         ratios, self._lost = copies.updated_once(self._model, optimizer, found.gradients)
         for layer in found.layers:
             name = layer.name.partition(" #")[0]
@@ -163,7 +165,8 @@ class Report(Table):
             after = self._lost_in_float32.get(worst, math.nan)
             names = tuple(name.removesuffix(".weight") for name in lost)
             finding = Finding("updates_lost", lost[worst], names)
-            found.append(replace(finding, helps=say("updates_lost_remedy", after=after)))
+            helps = "updates_lost_raise" if after > lost[worst] / 2 else "updates_lost_remedy"
+            found.append(replace(finding, helps=say(helps, after=after)))
         half = [each for each in self._found.weights if each.is_half and each.zero_share > _LOST]
         if half:
             again, batch = copies.in_float32(self._model, self._batch)

@@ -70,7 +70,7 @@ def predict(
     is_whole = {*map(id, layers), *map(id, uses)} == {
         id(each) for each in order if not isinstance(each, Sum)
     }
-    if not is_whole or len({id(use.weight) for use in uses}) < len(uses):
+    if not order or not is_whole or len({id(use.weight) for use in uses}) < len(uses):
         return {}
     gains: dict[int, tuple[float, float]] = {}
     for use in uses:

@@ -40,6 +40,7 @@ class Measured:
         name: of the weights that feed it.
         function: the nonlinearity.
         num_units: units, or channels.
+        num_values: of each unit: samples, times places in an image or a sequence.
         values: quantity → value; nan where there is none.
         is_saturating: whether its slope vanishes on both sides.
         spread: histogram of its activations; None if they were not counted, or are not finite.
@@ -51,6 +52,7 @@ class Measured:
     num_units: int
     values: dict[str, float]
     is_saturating: bool
+    num_values: int
     spread: Spread | None = None
     counts: Mapping[str, Counts] = field(default_factory=dict)
 
@@ -87,6 +89,7 @@ def measure_layer(
         num_units=probe.z.shape[1],
         values=values,
         is_saturating=layer.function in SATURATING,
+        num_values=probe.z.shape[2],
         spread=spread_of(probe.a) if counts_values else None,
         counts={
             kind: counts_of(values, kind)
@@ -108,6 +111,8 @@ def probe_of(layer: Layer, grad: Tensor | None, weight_grad: Tensor | None) -> P
     by_units = weight_grad if weight_grad is not None else torch.zeros_like(layer.use.weight)
     z, a = _measurable(z), _measurable(a)
     derivative = _derivative(layer, z, a)
+    if _has_own_backward(layer, derivative, weight_grad):
+        derivative = torch.ones_like(derivative)
     return Probe(
         z=_by_units(z, layer.axis),
         a=_by_units(a, layer.axis),
@@ -153,6 +158,14 @@ def _derivative(layer: Layer, z: Tensor, a: Tensor) -> Tensor:
             return torch.zeros_like(z)
         found = torch.autograd.grad(value.sum(), point, allow_unused=True)[0]
     return torch.zeros_like(z) if found is None else found
+
+
+def _has_own_backward(layer: Layer, derivative: Tensor, weight_grad: Tensor | None) -> bool:
+    """Return whether a gradient passes although φ is flat, as in a straight-through estimator."""
+    is_inside_function = layer.above.edge is None  # of an autograd.Function
+    if not is_inside_function or weight_grad is None:
+        return False
+    return bool(weight_grad.any()) and not bool(derivative.any())
 
 
 _LARGEST: dict[Any, float] = {}
@@ -232,7 +245,7 @@ def predict(layers: Sequence[Layer], uses: Sequence[Use]) -> dict[str, list[floa
         Quantity → value per layer; empty for any other network, and where weights are not centred
         on zero.
     """
-    if any(layer.function == "rrelu" for layer in layers):
+    if not layers or any(layer.function == "rrelu" for layer in layers):
         return {}
     return _predict_chain(layers) or mean_field.predict(layers, uses, _gain, _on_cpu)
 

@@ -28,6 +28,8 @@ class Use:
         below: in a plain network what it multiplies: `DATA`, a layer or a sum; else None.
         squares: mean over the features of the squared data below (samples,), if `DATA` is below.
         bias: what is added in a plain network.
+        stacked_on: the dense weights whose product it multiplies as it is; None if there are none.
+        num_readers: functions that receive the result of dense weights as it is.
     """
 
     weight: Tensor
@@ -39,6 +41,8 @@ class Use:
     below: object = None
     squares: Tensor | None = None
     bias: Tensor | None = None
+    stacked_on: Use | None = None
+    num_readers: int = 0
     edge: Any = None
 
 
@@ -56,10 +60,11 @@ class Node:
     `step` is the function that made it from the last of them, with nodes in place of tensors.
     `inner` are the layers that this elementwise function contains.
     `plain` is what the tensor is to the theory: a use of weights, a layer, a sum, or `DATA`; None
-    where it is anything else.
+    where it is anything else. `product` is the use of dense weights whose result the tensor is.
     """
 
     use: Use | None = None
+    product: Use | None = None
     is_direct: bool = False
     is_parameter: bool = False
     name: str = ""

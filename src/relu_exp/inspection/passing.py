@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from relu_exp.core.lines import one_line
 from relu_exp.core.schema import UsageError
 from relu_exp.inspection.batches import Batch, Loss
 from relu_exp.inspection.measuring import (
@@ -20,7 +22,7 @@ from relu_exp.inspection.measuring import (
 from relu_exp.inspection.nodes import Layer, Use
 from relu_exp.inspection.seeing import Seeing
 from relu_exp.inspection.sentences import Sentence
-from relu_exp.inspection.untouched import eager, random_state_kept, state_kept
+from relu_exp.inspection.untouched import eager, random_state_kept, state_kept, without_reentry
 
 __all__ = ["Pass", "Weights", "take_pass", "weights_of"]
 
@@ -40,7 +42,10 @@ class Weights:
         are_identical: whether all units have the same weights, and learn the same.
         zero_share: share of their gradient that is exactly zero.
         is_half: whether their gradient is in half precision.
-        is_finite: whether weights and gradient are.
+        is_finite: whether they are.
+        has_finite_gradient: whether their gradient is, if there is one.
+        linear_below: name of the weights right below that are with these one linear layer, and
+            not a narrower one; empty if there are none.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Weights:
     zero_share: float
     is_half: bool
     is_finite: bool
+    has_finite_gradient: bool
+    linear_below: str = ""
 
 
 @dataclass
@@ -72,21 +79,23 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
     """Run a batch forward and backward in the network's own mode, and leave it as it was.
 
     Raises:
-        UsageError: the loss is not one number.
+        UsageError: the network, its backward pass or the loss fails, or the loss is not one number.
     """
     with (
         random_state_kept(),
         state_kept(model),
         eager(),
+        without_reentry(),
         torch.inference_mode(False),
         torch.enable_grad(),
     ):
         seeing = Seeing(model, activations)
         seeing.feed([batch.args, batch.kwargs])
-        with seeing:
+        with _blamed("the network"), seeing:
             outputs = model(*batch.args, **batch.kwargs)
         seeing.finish()
-        value = loss(outputs, batch.target)
+        with _blamed("the loss"):
+            value = loss(outputs, batch.target)
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise UsageError("the loss must be one number: take the mean over the batch")
         parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -106,6 +115,19 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
         )
 
 
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Say in one line which part of the user's code failed; its error is the cause."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"{what} fails on this batch ({type(error).__name__}: {one_line(error)})"
+        ) from error
+
+
 def _gradients(
     value: Tensor, parameters: Mapping[str, Tensor], layers: Sequence[Layer], uses: Sequence[Use]
 ) -> tuple[dict[str, Tensor | None], list[Tensor | None], dict[int, Tensor]]:
@@ -115,7 +137,8 @@ def _gradients(
     wanted = [*parameters.values(), *edges, *(use.edge for use in inner)]
     found: Sequence[Tensor | None] = [None] * len(wanted)
     if value.requires_grad and wanted:
-        found = torch.autograd.grad(value, wanted, allow_unused=True)
+        with _blamed("the backward pass"):
+            found = torch.autograd.grad(value, wanted, allow_unused=True)
     by_parameter = dict(zip(parameters, found[: len(parameters)], strict=True))
     place = iter(found[len(parameters) : len(parameters) + len(edges)])
     by_layer = [None if layer.above.edge is None else next(place) for layer in layers]
@@ -140,8 +163,21 @@ def weights_of(use: Use, grad: Tensor | None) -> Weights:
         are_identical=is_wide and bool((rows == rows[:1]).all()) and _learns_alike(use, grad),
         zero_share=float((grad == 0).float().mean()) if grad is not None else 0.0,
         is_half=use.weight.dtype in (torch.float16, torch.bfloat16),
-        is_finite=bool(rows.isfinite().all()) and (grad is None or bool(grad.isfinite().all())),
+        is_finite=bool(rows.isfinite().all()),
+        has_finite_gradient=grad is None or bool(grad.isfinite().all()),
+        linear_below=_linear_below(use),
     )
+
+
+def _linear_below(use: Use) -> str:
+    below = use.stacked_on
+    if below is None or below.num_readers > 1:
+        return ""  # such as what a residual branch and its skip receive
+    num_out, num_between = oriented(use, use.weight).shape[:2]
+    num_in = oriented(below, below.weight).shape[1]
+    # a narrow middle is a factorization, and meant
+    is_bottleneck = num_between < min(num_in, num_out)
+    return "" if is_bottleneck else below.name or f"weights {below.order}"
 
 
 def _learns_alike(use: Use, grad: Tensor | None) -> bool:

@@ -27,6 +27,9 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     given = list(tensors_in([*args, *kwargs.values()]))
     matrices = [each for each in given if trace.node(each).is_parameter and each.dim() > 1]
     weight = matrices[-1]
+    if name == "mv" and weight.requires_grad and not result.requires_grad:
+        trace.set(result, Node(plain=DATA))  # the power iteration of a spectral norm
+        return
     is_left = name in ("matmul", "mm", "bmm") and given[0] is weight
     use = Use(
         weight=weight,
@@ -45,7 +48,9 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     if x.use is None and x.plain is None:
         trace.miss("before", use.name or name)
     plain: object = None
-    if name in ("linear", "matmul", "mm", "addmm") and x.plain is not None:
+    is_dense = name in ("linear", "matmul", "mm", "addmm")
+    use.stacked_on = x.product if is_dense else None
+    if is_dense and x.plain is not None:
         plain, use.below = use, x.plain
         if x.plain is DATA and x.value is not None and x.value.is_floating_point():
             values = x.value.double().square()
@@ -53,4 +58,6 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     if name in ("linear", "addmm"):
         biases = [each for each in given if each is not weight and trace.node(each).is_parameter]
         use.bias = biases[0] if biases else None
-    trace.set(result, Node(use=use, is_direct=True, axis=use.axis, plain=plain))
+    product = use if is_dense else None
+    node = Node(use=use, product=product, is_direct=True, axis=use.axis, plain=plain)
+    trace.set(result, node)

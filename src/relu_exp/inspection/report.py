@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from relu_exp.inspection.charts import Chart
 
-__all__ = ["COLUMNS", "Table", "number_words"]
+__all__ = ["COLUMNS", "ROW", "Table", "number_words"]
 
 COLUMNS = {
     "preactivation_std": "z std",
@@ -107,12 +107,12 @@ class Table:
         """Return `rows` as a DataFrame."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows(), columns=_ROW)
+        return pd.DataFrame(self.rows(), columns=ROW)
 
     def csv(self, file: str | Path) -> None:
         """Write `rows` as CSV."""
         with Path(file).open("w", newline="", encoding="utf-8") as target:
-            writer = csv.DictWriter(target, _ROW)
+            writer = csv.DictWriter(target, ROW)
             writer.writeheader()
             writer.writerows(self.rows())
 
@@ -167,7 +167,11 @@ class Table:
         for number, finding in enumerate(found, start=1):
             claim = f" (tested: relu-exp claim {finding.claim})" if finding.claim else ""
             lines.append(f"{number}. {finding}{claim}")
-        return lines if found else [*lines, "Nothing found: signal and gradient reach every layer."]
+        if not self.layers:
+            lines.append("No nonlinearity was seen: nothing was measured.")
+        elif not found:
+            lines.append("Nothing found: signal and gradient reach every layer.")
+        return lines
 
     def _after(self) -> list[str]:
         theory = (
@@ -194,7 +198,7 @@ class Table:
         return cells
 
 
-_ROW = ["layer", "name", "function", "num_units", "quantity", "value", "predicted"]
+ROW = ["layer", "name", "function", "num_units", "quantity", "value", "predicted"]
 
 
 def number_words(quantity: str, value: Any) -> str:

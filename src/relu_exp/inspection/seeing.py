@@ -145,6 +145,10 @@ class Seeing(TorchFunctionMode):
         trace = self._trace
         weights = [node for node in nodes if node.is_parameter]
         others = [node for node in nodes if not node.is_parameter]
+        if not functions.keeps_units(name):
+            for read in {id(node.product): node.product for node in others}.values():
+                if read is not None:
+                    read.num_readers += 1
         if weights and not others:
             largest = max(
                 weights, key=lambda node: node.value.numel() if node.value is not None else 0
@@ -174,7 +178,7 @@ def _overwrites(func: Any, args: Any, kwargs: Any) -> bool:
     if name in ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__"):
         return True
     if name.endswith("_") and not name.endswith("__"):
-        return True
+        return bool(args)  # the functions of `nn.init` give their tensor by name
     is_functional = getattr(func, "__module__", "") == "torch.nn.functional"
     is_told = any(each is True for each in (*args[1:], kwargs.get("inplace")))
     return bool(args) and is_functional and is_told

@@ -1,4 +1,4 @@
-"""Leaves a network as it was: buffers, attributes, random numbers and compiled code."""
+"""Leaves a network as it was: buffers, attributes, random numbers, compiled code, checkpoints."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.utils.checkpoint as checkpoints
 from torch import Tensor, nn
 
-__all__ = ["eager", "random_state_kept", "state_kept", "unwrapped"]
+__all__ = ["eager", "random_state_kept", "state_kept", "unwrapped", "without_reentry"]
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -52,6 +53,29 @@ def eager() -> Iterator[None]:
 
 
 @contextmanager
+def without_reentry() -> Iterator[None]:
+    """Run blocks under `checkpoint(use_reentrant=True)` as plain ones.
+
+    Such a checkpoint cannot give the gradients of single tensors. As under it, nothing inside has a
+    gradient if no tensor that the block receives has one.
+    """
+
+    class Plain:
+        @staticmethod
+        def apply(function: Any, _: bool, *args: Any) -> Any:
+            has_gradient = any(isinstance(each, Tensor) and each.requires_grad for each in args)
+            with torch.set_grad_enabled(has_gradient and torch.is_grad_enabled()):
+                return function(*args)
+
+    before = checkpoints.CheckpointFunction
+    checkpoints.CheckpointFunction = Plain  # type: ignore[misc,assignment]
+    try:
+        yield
+    finally:
+        checkpoints.CheckpointFunction = before  # type: ignore[misc]
+
+
+@contextmanager
 def state_kept(model: nn.Module) -> Iterator[None]:
     """Let a network work on copies of its buffers, and put its attributes back.
 
@@ -59,7 +83,7 @@ def state_kept(model: nn.Module) -> Iterator[None]:
     in the network itself, such as a counter or the averages of a normalization, stays changed.
     """
     copies: dict[int, Tensor] = {}
-    held: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    held: list[tuple[Any, dict[str, Any]]] = []
     for module in model.modules():
         held.append((module.__dict__, dict(module.__dict__)))
         held.append((module._buffers, dict(module._buffers)))
@@ -73,7 +97,11 @@ def state_kept(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def _put_back(held: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+def _put_back(held: list[tuple[Any, dict[str, Any]]]) -> None:
     for contents, before in held:
-        contents.clear()
-        contents.update(before)
+        if isinstance(contents, dict):
+            contents.clear()
+            contents.update(before)
+        else:  # buffers of a module that is compiled by torch.jit; none can be added
+            for name, buffer in before.items():
+                contents[name] = buffer

@@ -29,6 +29,7 @@ def pass_on(trace: Trace, name: str, func: Any, args: Any, kwargs: Any, result: 
         is_parameter=x.is_parameter,
         name=x.name,
         axis=_moved(name, func, args, x, result),
+        product=x.product if is_exact else None,
         plain=x.plain if is_exact or x.plain is DATA else None,
         candidate=x.candidate or (x if x.is_nonlinear else None),
     )

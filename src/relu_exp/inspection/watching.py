@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.probes.measurements import update_ratio
+from relu_exp.inspection.copies import OF_ANOTHER_NETWORK, ids_of
 from relu_exp.inspection.diagnosis import Finding, diagnose
 from relu_exp.inspection.measuring import Measured, measure_layer, predict
 from relu_exp.inspection.nodes import Layer
 from relu_exp.inspection.passing import Pass, weights_of
-from relu_exp.inspection.report import Table
+from relu_exp.inspection.report import ROW, Table
 from relu_exp.inspection.seeing import Seeing
 from relu_exp.inspection.untouched import eager, unwrapped
 
@@ -48,7 +49,8 @@ def watch(
         tensorboard: a folder, or a SummaryWriter.
 
     Raises:
-        UsageError: `every` is below 1, or the optimizer is none.
+        UsageError: `every` is below 1, or the optimizer is none, or has none of the network's
+            parameters.
     """
     if not isinstance(every, int) or every < 1:
         raise UsageError(f"watch(every={every}) is not valid: it must be a number from 1 on")
@@ -57,6 +59,9 @@ def watch(
         if inner is None:
             raise UsageError(f"watch needs an optimizer, not a {type(optimizer).__name__}")
         optimizer = inner
+    held = ids_of(optimizer)
+    if not any(id(each) in held for each in model.parameters()):
+        raise UsageError(OF_ANOTHER_NETWORK)
     return Watch(model, optimizer, every, activations, tensorboard)
 
 
@@ -275,7 +280,7 @@ class Watch:
         """Return `rows` as a DataFrame."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows())
+        return pd.DataFrame(self.rows(), columns=["step", *ROW])
 
     def __str__(self) -> str:
         """Return the last table as text."""
@@ -308,4 +313,9 @@ def _writer(tensorboard: Any) -> Any:
         raise UsageError(
             "watch(tensorboard=...) needs the package tensorboard: pip install tensorboard"
         ) from error
-    return SummaryWriter(str(Path(tensorboard)))
+    try:
+        return SummaryWriter(str(Path(tensorboard)))
+    except OSError as error:
+        raise UsageError(
+            f"watch(tensorboard={str(tensorboard)!r}) cannot be written: {error.strerror or error}"
+        ) from error
