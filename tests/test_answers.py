@@ -443,3 +443,58 @@ def test_a_condition_is_the_shortest_that_tells_settings_apart() -> None:
     assert in_words(condition) == "with ReLU at depth 1"
     with language("ko"):
         assert in_words(condition) == "ReLU, 깊이 1"
+
+
+def test_a_long_answer_tells_how_many_settings_beside_the_best_and_the_worst_are_open() -> None:
+    claim = next(one for one in CLAIMS if one.id == "relu-worse-on-simple-networks")
+    rule = replace(claim.rule, need="every", set_of=1, over="seed", grid=("rival", "width"))
+    rows = [
+        {
+            "rival": rival,
+            "width": str(width),
+            "seed": seed,
+            "effect": effect + spread * (-1) ** seed,
+        }
+        for (rival, width), (effect, spread) in {
+            ("sigmoid", 2): (0.031, 0.001),
+            ("sigmoid", 4): (0.052, 0.001),
+            ("sigmoid", 8): (-0.063, 0.001),
+            ("tanh", 2): (-0.044, 0.001),
+            ("tanh", 4): (0.096, 0.3),  # the best of all, and open
+            ("tanh", 8): (-0.086, 0.001),
+        }.items()
+        for seed in range(SEEDS)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), rule)
+    found = answer(replace(claim, rule=rule), verdict)
+    check_plain(claim, found)
+    assert verdict.name == "conditional"
+    assert "5.2 points higher with rival sigmoid at width 4 (there the claim holds)" in found.en
+    assert "best and worst of 5 settings; one other setting is open" in found.en
+    assert "조건 5개 중 가장 좋은 것과 가장 나쁜 것; 나머지 조건 1개는 미정" in found.ko
+
+
+def test_the_worst_setting_of_a_count_is_the_one_with_the_most_exceptions() -> None:
+    claim = next(one for one in CLAIMS if one.id == "dead-units-never-recover")
+    optimizers = ["Adam", "SGD", "SGD, momentum 0.9", "SGD, weight decay 0.01"]
+    exceptions = {"deeper": [47, 84, 91, 81], "first": [1, 0, 0, 0]}
+    rows = [
+        {"layer": layer, "optimizer": optimizer, "seed": 0, "found": number, "of": 100}
+        for layer, numbers in exceptions.items()
+        for optimizer, number in zip(optimizers, numbers, strict=True)
+    ]
+    verdict = judge(Effects(pd.DataFrame(rows)), claim.rule)
+    found = answer(claim, verdict)
+    check_plain(claim, found)
+    assert verdict.name == "conditional"
+    assert "91% in deeper layers with SGD with momentum 0.9 (there it does not)" in found.en
+    assert "0% in the first layer with SGD (there the claim holds)" in found.en
+
+
+@by_id([claim for claim in SAMPLED if claim.rule.censored])
+def test_of_a_bound_it_is_not_said_that_runs_never_arrive_where_all_do(claim: Claim) -> None:
+    bound = "lower" if claim.rule.claimed_side == "above" else "upper"
+    open_ = planted(claim, [-1.0] * len(places(claim)), bound)
+    # the best rate may be the last one tried, and every run arrive
+    assert "last" in answer(claim, open_).en
+    assert "last rate tried" in open_.text

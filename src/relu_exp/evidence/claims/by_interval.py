@@ -279,7 +279,8 @@ def _number(verdict: Verdict, rule: Rule) -> str:
     if verdict.bound != "none":
         seeds = f"{verdict.num_seeds} {rule.over}{'' if verdict.num_seeds == 1 else 's'}"
         numbers = (verdict.bound, verdict.effect, verdict.low, verdict.high, rule.unit)
-        return f"{bounded_in_words(*numbers)} over {seeds}, in some of which an arm never arrives"
+        why = "for an arm never arrives in some, or is fastest at the last rate tried"
+        return f"{bounded_in_words(*numbers)} over {seeds}, a bound, {why}"
     numbers_ = (verdict.effect, verdict.low, verdict.high, verdict.num_seeds)
     return over_seeds(*numbers_, rule.unit, rule.over)
 

@@ -119,8 +119,8 @@ def _with_seeds(verdict: Verdict) -> Verdict:
     if verdict.name != "inconclusive" or verdict.num_seeds < 2:
         return verdict
     if verdict.bound != "none":
-        how = "Longer runs would decide it, not more seeds: where an arm never arrives nothing more"
-        how += " is known."
+        how = "Longer runs or more learning rates would decide it, not more seeds: where an arm"
+        how += " never arrives, or is fastest at the last rate tried, nothing more is known."
     elif verdict.seeds_needed:
         how = f"About {verdict.seeds_needed:,} seeds would decide it with 80% power, if effect and"
         how += " spread are as measured."

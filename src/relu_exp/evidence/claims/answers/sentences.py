@@ -144,10 +144,12 @@ def _by_settings(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) ->
             continue
         shown = _best_and_worst(parts, every, rule) if is_short else parts
         found = numbers_of(shown, every, finding)
-        if shown == parts:
-            extras = _counted(parts, every, rule, verdict)
-        else:
-            extras = [WORDS("extra_ends", n=len(every))]
+        extras = _counted(parts, every, rule, verdict)
+        if shown != parts:
+            # the ends of those that are shown: a setting that is open may lie beyond them
+            num_decided = sum(len(part.settings) for part in parts)
+            is_all = num_decided == len(every)
+            extras = [WORDS("extra_ends", n=num_decided), *([] if is_all else extras)]
         if verdict.name != "conditional":
             judged = [each for part in parts for each in part.settings]
             extras += _asked(finding, rule, verdict, judged)
@@ -190,7 +192,9 @@ def _best_and_worst(
     def lean(setting: SettingVerdict) -> float:
         if not math.isnan(setting.distance):
             return setting.distance
-        return setting.effect if rule.claimed_side == "above" else -setting.effect
+        # of exceptions every one is one too many
+        is_more = rule.claimed_side == "above" and rule.kind != "counts"
+        return setting.effect if is_more else -setting.effect
 
     kept = []
     for part in parts:

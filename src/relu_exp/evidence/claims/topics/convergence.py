@@ -42,7 +42,8 @@ def _faster(slow: str, fast: str, grid: tuple[str, ...] = ("depth", "threshold")
         measure=f"updates of {slow} over updates of {fast} to the same training loss",
         says=(
             f"with each at the learning rate that gets it there soonest (of those tried, "
-            f"and read off a parabola between them), {slow} needs at least 10% more updates "
+            f"and read off a parabola between them; a ratio is a bound where that is the last one "
+            f"tried), {slow} needs at least 10% more updates "
             f"than {fast} to training losses of 1, 0.5 and 0.2; conditional where it does at one "
             "depth or loss and surely does not at another; seeds in which an arm diverges are "
             "counted apart"

@@ -102,9 +102,22 @@ def sigmoid_fails_beyond_nine_layers(evidence: Evidence) -> Effects:
     notes = [rates_in_words(tuned[tuned["depth"] >= 9], arms)]
     if unable:
         notes.append(f"Left out, as two layers fail too: {'; '.join(unable)}.")
+    notes.append(_tried(runs))
     near_chance = float((effects.groupby(arms)["effect"].mean() < 0.2).mean())
     notes.append(f"Below 20%, twice chance, in {near_chance:.0%} of the settings.")
     return measured(effects, runs, notes=notes)
+
+
+def _tried(runs: pd.DataFrame) -> str:
+    """Return the learning rates that each optimizer was given, and with what momentum."""
+    phrases = []
+    for optimizer, part in runs.groupby("optimizer"):
+        rates = ", ".join(f"{rate:g}" for rate in sorted(part["learning_rate"].unique()))
+        momenta = part.get("optimizer.momentum", pd.Series(dtype=float)).dropna().unique()
+        with_momentum = sorted({float(momentum) for momentum in momenta} - {0.0})
+        more = f" with momentum {', '.join(f'{each:g}' for each in with_momentum)}"
+        phrases.append(f"{optimizer}{more if with_momentum else ''}: {rates}")
+    return f"Tried were {'; '.join(phrases)}."
 
 
 def depth_limit(evidence: Evidence, **wanted: object) -> pd.DataFrame:

@@ -96,8 +96,9 @@ def _leaky_against_relu(
 NEARLY_ALWAYS = Rule(
     measure="share of the settings in which the leak has a test loss lower by 5%",
     says="in at least 90% of the settings (leak × initializer × depth × training set) leaky ReLU's "
-    "test loss is at least 5% lower than ReLU's, each at its own best validated rate. Settings "
-    "whose corrected interval covers that margin may count for either side",
+    "test loss is at least 5% lower than ReLU's, each at its own best validated rate; a run that "
+    "diverges is worse by the whole of it. Settings whose corrected interval covers that margin "
+    "may count for either side",
     threshold=ALMOST_ALWAYS,
     grid=GRID,
     part_measure="part of ReLU's test loss by which leaky ReLU's is lower",

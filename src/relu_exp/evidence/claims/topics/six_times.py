@@ -31,8 +31,9 @@ SIX = Rule(
     measure="updates of tanh over updates of ReLU to 25% training error, convolutional network",
     says=(
         "with each at the learning rate that gets it there soonest (of those tried, and "
-        "read off a parabola between them), tanh needs at least 6 times as many updates as ReLU to "
-        "a training error of 25%, as in the cited paper; on digits, and on Fashion-MNIST where it "
+        "read off a parabola between them; a ratio is a bound where that is the last one tried), "
+        "tanh needs at least 6 times as many updates as ReLU to a training error of "
+        "25%, as in the cited paper; on digits, and on Fashion-MNIST where it "
         "is present; sigmoid and networks without convolutions, which that paper does not speak "
         "of, are notes"
     ),

@@ -30,7 +30,8 @@ LARGER = Rule(
     measure="larger network over smaller: operations of training, and overfitting",
     says=(
         "with each at the learning rate that gets it there soonest (of those tried, and "
-        "read off a parabola between them), the larger network needs at least 10% more operations "
+        "read off a parabola between them; a ratio is a bound where that is the last one tried), "
+        "the larger network needs at least 10% more operations "
         "(updates × parameters) to a training loss of 0.1, and where its training loss reaches 0.1 "
         "its test loss exceeds that by at least 10% more; the claim needs both, for more layers "
         "(12 against 1) and for wider ones (128 against 16)"

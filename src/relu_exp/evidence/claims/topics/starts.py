@@ -129,8 +129,9 @@ SATURATION = Rule(
     measure="updates with pre-activations around ± 2 or ± 4 over updates with them around 0",
     says=(
         "with each at the learning rate that gets it there soonest (of those tried, and "
-        "read off a parabola between them), a network whose hidden biases start at plus or minus 2 "
-        "or 4 needs at least 10% more updates to training losses of 0.5 and 0.2 than with biases "
+        "read off a parabola between them; a ratio is a bound where that is the last one tried), a "
+        "network whose hidden biases start at plus or minus 2 or 4 needs at least "
+        "10% more updates to training losses of 0.5 and 0.2 than with biases "
         "of 0; weights are the same, so that the distance from 0 is all that differs"
     ),
     threshold=SLOWER,
