@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +111,36 @@ def test_rows_of_a_run_that_was_made_twice_are_read_once(tmp_path):
     frames = Frames.open(root)
     assert not frames.layers.duplicated(["run_id", "step", "layer", "quantity"]).any()
     assert not frames.functions.duplicated(["activation_label", "x"]).any()
+
+
+@pytest.mark.parametrize("batch_bytes", [0, 10_000])
+def test_parts_read_one_by_one_are_the_same_as_many_at_a_time(frames, monkeypatch, batch_bytes):
+    tables = ("curves", "layers", "histograms", "dead_units", "predictions")
+    chosen = {"run_ids": frames.runs["run_id"].iloc[::2], "steps": "last"}
+    together = [frames.runs, frames.functions, *(frames.read(table) for table in tables)]
+    together.append(frames.read("layers", **chosen, columns=["step"], quantity="activation_std"))
+    monkeypatch.setattr("relu_exp.evidence.data.frames.BATCH_BYTES", batch_bytes)
+    few = Frames.open(frames.root)
+    apart = [few.runs, few.functions, *(few.read(table) for table in tables)]
+    apart.append(few.read("layers", **chosen, columns=["step"], quantity="activation_std"))
+    for one, other in zip(together, apart, strict=True):
+        assert len(one)
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_of_many_parts_the_one_that_is_damaged_is_named(tmp_path):
+    root = synthetic.write(tmp_path, RUNS, fleet_size=3)
+    *_, part_id = parts = Store(root).part_ids()
+    assert len(parts) > 3
+    path = Store(root).parts / part_id / "curves.parquet"
+    rows = pq.read_table(path)
+    for changed in (
+        rows.set_column(2, "split", pa.array(["nowhere"] * len(rows))),
+        pa.concat_tables([rows, rows.slice(0, 1)]),
+    ):
+        pq.write_table(changed.cast(rows.schema), path)
+        with pytest.raises(UsageError, match=f"parts/{part_id} is damaged"):
+            Frames.open(root).read("curves")
 
 
 def test_a_network_without_a_width_is_read(tmp_path):

@@ -183,8 +183,8 @@ from pathlib import Path
 sys.modules["fcntl"] = None
 import relu_exp
 for module in pkgutil.walk_packages(relu_exp.__path__, "relu_exp."):
-    # the first runs the command line, the second ends with its parent
-    if module.name in ("relu_exp.__main__", "relu_exp.launchers.preload"):
+    # the first runs the command line, the others end with their parent
+    if module.name == "relu_exp.__main__" or "preload" in module.name:
         continue
     try:
         importlib.import_module(module.name)

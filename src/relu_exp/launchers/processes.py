@@ -16,7 +16,10 @@ from types import ModuleType
 from relu_exp.core.plugin_loading import entries_of_script
 from relu_exp.core.schema import UsageError
 
-__all__ = ["end_with_parent", "processes", "start", "warm_up"]
+__all__ = ["become_server", "end_with_parent", "processes", "start", "warm_up"]
+
+TRAINING = "relu_exp.launchers.preload"
+"""The module that loads what processes need for training."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -30,16 +33,25 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def processes() -> SpawnContext | ForkServerContext:
+def become_server() -> None:
+    """Make this process a fork server: it ends with its parent, and lends no code of the user's."""
+    # otherwise it would go on loading after the command has ended, and hold its terminal or pipe
+    end_with_parent()
+    # the server's path begins with the folder that the user stands in, which must lend no code
+    sys.path[:] = [place for place in sys.path if place]
+
+
+def processes(preload: str = TRAINING) -> SpawnContext | ForkServerContext:
     """Return the multiprocessing context for worker processes.
 
-    On Linux a fork server loads torch once for all of them. On other systems it is not safe to
+    On Linux a fork server loads a module once for all of them, that of the first context that
+    starts one; for training it loads torch. On other systems it is not safe to
     fork a process that has loaded the system's frameworks, so each worker starts from scratch.
     """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["relu_exp.launchers.preload"])
+    context.set_forkserver_preload([preload])
     return context
 
 

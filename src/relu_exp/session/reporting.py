@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,6 +22,7 @@ from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.evidence.data.commands import about_results
 from relu_exp.launchers.processes import end_with_parent, processes, start
 from relu_exp.results.store import Store
+from relu_exp.session.sharing import Sharing
 
 if TYPE_CHECKING:
     from relu_exp.evidence.report.report import Built
@@ -56,12 +58,19 @@ def report(root: Path, *, all_figures: bool = False, language: str = "en") -> No
     """
     from relu_exp.evidence.report.report import build
 
-    try:
+    with _interruptible(root, language, all_figures=all_figures):
         _show(build(root, all_figures=all_figures, language=language), language)
+
+
+@contextmanager
+def _interruptible(results: Path, language: str, *, all_figures: bool) -> Iterator[None]:
+    """Say after Ctrl-C which command builds reports again."""
+    try:
+        yield
     except KeyboardInterrupt:
         more = ["--all-figures"] if all_figures else []
         more += ["--language", language] if language != "en" else []
-        again = about_results("report", *more, results=root, option="")
+        again = about_results("report", *more, results=results, option="")
         raise Interrupted(f"interrupted: all runs are kept; {again} builds the report") from None
 
 
@@ -83,14 +92,23 @@ def report_all(
         Interrupted: Ctrl-C.
     """
     from relu_exp.evidence.data.language import check_language
-    from relu_exp.evidence.report.report import find_results
+    from relu_exp.evidence.report.report import build, find_results
 
     check_language(language)
     load_plugins(plugins)
     roots = find_results(results)
-    for root in roots:
-        report(root, all_figures=all_figures, language=language)
-    if roots != [results]:
+    if roots == [results]:
+        report(results, all_figures=all_figures, language=language)
+        return
+    built: list[Built] = []
+    pieces = [partial(build, root, all_figures=all_figures, language=language) for root in roots]
+    with _interruptible(results, language, all_figures=all_figures):
+        try:
+            with Sharing("reports") as sharing:
+                built.extend(sharing.each(pieces))
+        finally:
+            for one in built:
+                _show(one, language)
         judge(results, language)
 
 
@@ -173,10 +191,13 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
     from relu_exp.evidence.report.report import build_index
     from relu_exp.evidence.report.verdict_pages import build, read_verdicts
 
-    judged = build(results)
+    with Sharing("verdicts") as sharing:
+        judged = build(results, each=sharing.each)
+        build_index(results, judged.summary, judged.evidence.at)
+        sharing.title = "page"
+        page = build_page(judged, language, sharing.each)
     _tell(f"claims: {judged.markdown} ({judged.summary['sentence']})")
-    build_index(results, judged.summary, judged.evidence.at)
-    _tell(f"all on one page: {build_page(judged, language)}")
+    _tell(f"all on one page: {page}")
     return read_verdicts(results)
 
 

@@ -75,12 +75,7 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
     assert rule.threshold is not None
     assert rule.part_threshold is not None
     least, limit = rule.threshold, rule.part_threshold
-
-    def decide(parts: pd.DataFrame) -> VerdictName:
-        if (parts["low"] > limit).mean() >= least:
-            return "supported"
-        return "refuted" if (parts["high"] >= limit).mean() < least else "inconclusive"
-
+    decide = partial(_share_of, least, limit)
     parts = parts_of(effects.rows, rule.grid)
     p = _p_value(parts, decide)
     above, not_above = parts["low"] > limit, parts["high"] < limit
@@ -106,6 +101,12 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
     )
 
 
+def _share_of(least: float, limit: float, parts: pd.DataFrame) -> VerdictName:
+    if (parts["low"] > limit).mean() >= least:
+        return "supported"
+    return "refuted" if (parts["high"] >= limit).mean() < least else "inconclusive"
+
+
 def judge_either(effects: Effects, rule: Rule) -> Verdict:
     """Return the verdict on effects that are little in every setting, and no one side's.
 
@@ -116,26 +117,12 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
     assert rule.threshold is not None
     assert rule.part_threshold is not None
     assert rule.part_share is not None
-    most, limit, share = rule.threshold, rule.part_threshold, rule.part_share
-
-    def sizes(parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        large = (parts["low"] > most) | (parts["high"] < -most)
-        return large, (parts["low"] > -most) & (parts["high"] < most)
-
-    def decide(parts: pd.DataFrame) -> VerdictName:
-        large, little = sizes(parts)
-        one_side = max((parts["low"] > limit).mean(), (parts["high"] < -limit).mean())
-        if large.all() or one_side >= share:
-            return "refuted"
-        if large.any() and little.any():
-            return "conditional"
-        each = (parts["own_low"] > -most) & (parts["own_high"] < most)
-        return "supported" if each.all() else "inconclusive"
-
+    most = rule.threshold
+    decide = partial(_either_of, most, rule.part_threshold, rule.part_share)
     parts = parts_of(effects.rows, rule.grid)
     p = _p_value(parts, decide)
     above, below = parts["low"] > 0, parts["high"] < 0
-    large, little = sizes(parts)
+    large, little = _sizes(most, parts)
     name = decide(parts)
     ends = parts[["low", "high"]].abs()
     least = ends.min(axis=1).where(above | below, 0.0)
@@ -156,6 +143,23 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         settings=_settings(parts, rule.grid, little, large),
         run_ids=tuple(effects.run_ids),
     )
+
+
+def _sizes(most: float, parts: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return which parts are surely larger than the most that is little, and which smaller."""
+    large = (parts["low"] > most) | (parts["high"] < -most)
+    return large, (parts["low"] > -most) & (parts["high"] < most)
+
+
+def _either_of(most: float, limit: float, share: float, parts: pd.DataFrame) -> VerdictName:
+    large, little = _sizes(most, parts)
+    one_side = max((parts["low"] > limit).mean(), (parts["high"] < -limit).mean())
+    if large.all() or one_side >= share:
+        return "refuted"
+    if large.any() and little.any():
+        return "conditional"
+    each = (parts["own_low"] > -most) & (parts["own_high"] < most)
+    return "supported" if each.all() else "inconclusive"
 
 
 def parts_of(effects: pd.DataFrame, grid: Sequence[str]) -> pd.DataFrame:
@@ -192,15 +196,15 @@ def seeds_until(
         None if that takes more than 10,000.
     """
     luck = stats.norm.ppf(POWER ** (1 / len(parts)))
+    mean, std = parts["mean"].to_numpy(), parts["std"].to_numpy()
     for seeds in np.unique(np.geomspace(parts["n"].max() + 1, 10_000, 400).round()):
-        more = parts.assign(n=int(seeds))
-        for names, at in ((_ENDS, level / len(parts)), (_OWN_ENDS, level)):
-            half = _half_width(more["std"], more["n"], at)
+        ends: dict[str, np.ndarray] = {}
+        for (low, high), at in ((_ENDS, level / len(parts)), (_OWN_ENDS, level)):
+            half = np.where(agree_by_chance(std, seeds, at), np.inf, half_width(std, seeds, 1 - at))
             # the interval of the median of normal values is the wider one by this factor
-            half = half * math.sqrt(math.pi / 2) + luck * more["std"] / math.sqrt(seeds)
-            ends = (more["mean"] - half, more["mean"] + half)
-            more = more.assign(**dict(zip(names, ends, strict=True)))
-        if name_of(more) != "inconclusive":
+            half = half * math.sqrt(math.pi / 2) + luck * std / math.sqrt(seeds)
+            ends |= {low: mean - half, high: mean + half}
+        if name_of(parts.assign(n=int(seeds), **ends)) != "inconclusive":
             return int(seeds)
     return None
 
@@ -263,8 +267,3 @@ def _with_intervals(parts: pd.DataFrame, level: float = ALPHA) -> pd.DataFrame:
         sides = (low.mask(by_chance, -np.inf), high.mask(by_chance, np.inf))
         parts = parts.assign(**dict(zip(names, sides, strict=True)))
     return parts
-
-
-def _half_width(std: pd.Series, n: pd.Series, level: float = ALPHA) -> pd.Series:
-    half = pd.Series(half_width(std, n, 1 - level), std.index)
-    return half.mask(agree_by_chance(std, n, level), np.inf)

@@ -39,7 +39,7 @@ def judge_effects(effects: Effects, rule: Rule) -> Verdict:
     p-value.
     """
     assert rule.threshold is not None
-    clean = effects.rows.dropna(subset=["effect"])
+    clean = effects.rows[effects.rows["effect"].notna()]
     if clean.empty:
         return Verdict("not decided", "No run of the experiment measured it.", scope=effects.scope)
     values = np.log(clean["effect"]) if rule.ratio else clean["effect"].astype(float)
@@ -232,13 +232,18 @@ def _conditional(verdict: Verdict, rule: Rule) -> Verdict:
         least=min(found),
         most=max(found),
         equivalent=False,
-        needs=lambda level: _seeds_of(worse, level / len(settings)),
+        needs=partial(_seeds_of_any, worse, len(settings)),
     )
 
 
 def _seeds_of(found: SettingVerdict, level: float) -> int | None:
     """Return the seeds that decide a sample; none do where it is a bound that shows nothing."""
     return seeds_to_decide(found.distance, level) if found.bound == "none" else None
+
+
+def _seeds_of_any(found: SettingVerdict, num_settings: int, level: float) -> int | None:
+    """Return the seeds that decide a setting that might have been any of so many."""
+    return _seeds_of(found, level / num_settings)
 
 
 def _seeds_of_settings(settings: Sequence[SettingVerdict], rule: Rule, level: float) -> int | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from relu_exp.core.lines import one_line
 from relu_exp.core.schema import UsageError
@@ -21,7 +22,17 @@ from relu_exp.evidence.claims.runs import looks, older_than_rule, remarks, stale
 from relu_exp.evidence.claims.sets import in_sets, seeds_of_sets
 from relu_exp.evidence.claims.verdicts import Effects, Kind, Rule, Verdict, VerdictName
 
-__all__ = ["ORDER", "can_decide", "count", "judge", "judge_all", "judge_claim"]
+__all__ = [
+    "ORDER",
+    "Alone",
+    "can_decide",
+    "count",
+    "judge",
+    "judge_all",
+    "judge_alone",
+    "judge_claim",
+    "judge_together",
+]
 
 ORDER: tuple[VerdictName, ...] = (
     "supported",
@@ -69,9 +80,26 @@ def judge_all(
     """
     if isinstance(evidence, Path):
         evidence = Evidence(evidence)
-    judged = list(all_claims() if claims is None else claims)
-    verdicts = {claim.id: judge_claim(claim, evidence) for claim in judged}
-    taken = {claim.id: looks(claim, evidence) for claim in judged}
+    judged = all_claims() if claims is None else claims
+    return judge_together({claim.id: judge_alone(claim, evidence) for claim in judged})
+
+
+class Alone(NamedTuple):
+    """The verdict of a claim by itself, and how often its runs may be judged."""
+
+    verdict: Verdict
+    looks: int
+
+
+def judge_alone(claim: Claim, evidence: Evidence) -> Alone:
+    """Return the verdict of a claim with what its correction needs."""
+    return Alone(judge_claim(claim, evidence), looks(claim, evidence))
+
+
+def judge_together(alone: Mapping[str, Alone]) -> dict[str, Verdict]:
+    """Return the verdicts of claims after the correction for their number; see `judge_all`."""
+    verdicts = {id: one.verdict for id, one in alone.items()}
+    taken = {id: one.looks for id, one in alone.items()}
     return {id: _with_seeds(verdict) for id, verdict in corrected(verdicts, taken).items()}
 
 

@@ -110,6 +110,10 @@ class Evidence:
     effects: dict[str, Effects] = field(default_factory=dict)
     """What was measured for each claim that was judged, by its id."""
 
+    def __reduce__(self) -> tuple[type[Evidence], tuple[Path]]:
+        """Return what another process opens the same results with: nothing read goes there."""
+        return Evidence, (self.root,)
+
     def __getitem__(self, experiment: str) -> Frames:
         """Return the frames of an experiment, without runs that verdicts do not rest on.
 

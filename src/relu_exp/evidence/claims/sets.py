@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -31,5 +33,10 @@ def seeds_of_sets(verdict: Verdict, rule: Rule) -> Verdict:
     return replace(
         verdict,
         seeds_needed=None if verdict.seeds_needed is None else verdict.seeds_needed * number,
-        needs=None if needs is None else lambda level: (needs(level) or 0) * number or None,
+        needs=None if needs is None else partial(_seeds_of_sets, needs, number),
     )
+
+
+def _seeds_of_sets(needs: Callable[[float], int | None], number: int, level: float) -> int | None:
+    """Return the seeds that decide a rule at a level, from how many sets do."""
+    return (needs(level) or 0) * number or None

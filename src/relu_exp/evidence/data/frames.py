@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,8 @@ import pyarrow.compute as pc
 from relu_exp.core.schema import BUDGETS, PARTS, TABLES, UsageError
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.labels import label_choices, stated, with_labels
-from relu_exp.evidence.data.soundness import check_rows
-from relu_exp.results.rows import check_unique
+from relu_exp.evidence.data.soundness import check_parts
+from relu_exp.results.rows import NUMBER, check_unique
 from relu_exp.results.store import Store, arrow_schema
 
 __all__ = ["Frames", "Open", "Steps", "find_results", "unpack"]
@@ -27,6 +28,8 @@ Steps = Literal["first", "last"] | int | Collection[int] | None
 
 _RANK = {"done": 0, "diverged": 0, "interrupted": 1, "failed": 2}
 """Of several rows of one run the lowest counts: a finished one over one that is not."""
+BATCH_BYTES = 4_000_000
+"""Files of one table that are read at a time; in memory they take some ten times as much."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,12 @@ class Frames:
         """One row per run, in the order of the sweep; of repeated runs the finished one."""
         asked = list(self.manifest.get("run_ids") or [])
         found = []
-        for part_id in self.store.part_ids():
-            part = self._part(part_id, "runs")
+        for part_ids, rows in self._checked("runs", self.store.part_ids()):
+            rows = _named(rows, part_ids)
             if asked:
-                part = part.filter(pc.is_in(part["run_id"], value_set=pa.array(asked)))
-            if part.num_rows:
-                found.append(part.append_column("part", pa.array([part_id] * part.num_rows)))
+                rows = rows.filter(pc.is_in(rows["run_id"], value_set=pa.array(asked)))
+            if rows.num_rows:
+                found.append(rows)
         if not found:
             return pd.DataFrame(columns=[*TABLES["runs"], "part"])
         runs = pa.concat_tables(found).to_pandas(integer_object_nulls=False)
@@ -108,10 +111,14 @@ class Frames:
         vars(shown)["runs"] = runs
         return shown
 
-    def _part(self, part_id: str, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        part = self.store.read_part(part_id, table, columns)
-        check_unique(self.store, part_id, table)
-        return check_rows(table, part, self.store.parts / part_id)
+    def _checked(
+        self, table: str, part_ids: Sequence[str], columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[Sequence[str], pa.Table]]:
+        """Yield a table of parts, some parts at a time, with the `NUMBER` of each row's."""
+        for ids in _batches(self.store, table, part_ids):
+            check_unique(self.store, ids, table)
+            parts = [self.store.read_part(part_id, table, columns) for part_id in ids]
+            yield ids, check_parts(table, parts, [self.store.parts / part_id for part_id in ids])
 
     @property
     def korean(self) -> dict[str, str]:
@@ -170,8 +177,8 @@ class Frames:
     def functions(self) -> pd.DataFrame:
         """One row per activation with its settings and x; with its `activation_label`."""
         keys = ["activation", "activation_settings"]
-        read = (self._part(part_id, "functions") for part_id in self.store.part_ids())
-        parts = [part.to_pandas() for part in read if part.num_rows]
+        read = (rows for _, rows in self._checked("functions", self.store.part_ids()))
+        parts = [rows.drop_columns(NUMBER).to_pandas() for rows in read if rows.num_rows]
         if not parts:
             return pd.DataFrame(columns=[*TABLES["functions"], "activation_label"])
         every = pd.concat(parts, ignore_index=True).drop_duplicates([*keys, "x"])
@@ -192,8 +199,8 @@ class Frames:
 
     def studied(self, table: str) -> pd.DataFrame:
         """Return the rows of a table that studies made."""
-        parts = [self._part(part_id, table) for part_id in self.studies]
-        found = [part for part in parts if part.num_rows] or [arrow_schema(table).empty_table()]
+        read = [rows.drop_columns(NUMBER) for _, rows in self._checked(table, self.studies)]
+        found = [rows for rows in read if rows.num_rows] or [arrow_schema(table).empty_table()]
         rows: pd.DataFrame = pa.concat_tables(found).to_pandas()
         return rows
 
@@ -233,7 +240,7 @@ class Frames:
         return table_read
 
     def parts(self, table: str) -> Iterator[pd.DataFrame]:
-        """Yield the runs' rows of a table, one part of the results at a time.
+        """Yield the runs' rows of a table, some parts of the results at a time.
 
         Raises:
             UsageError: a part is damaged.
@@ -250,26 +257,56 @@ class Frames:
         equal: Mapping[str, str | Collection[str]],
     ) -> Iterator[pa.Table]:
         everyone = pa.array(self.runs["run_id"].tolist(), pa.string())
-        wanted = self.runs if run_ids is None else self.runs[self.runs["run_id"].isin(run_ids)]
+        owners = self.runs["part"]
+        if run_ids is not None:
+            owners = owners.where(self.runs["run_id"].isin(run_ids))
+        wanted = sorted({str(part_id) for part_id in owners.dropna()})
         read = list(columns or TABLES[table])
         needed = dict.fromkeys(["run_id", *read, *equal, *(["step"] if steps is not None else [])])
-        for part_id, owned in wanted.groupby("part", sort=True)["run_id"]:
-            part = self._part(str(part_id), table, list(needed))
-            part = part.filter(pc.is_in(part["run_id"], value_set=pa.array(owned.tolist())))
+        for part_ids, rows in self._checked(table, wanted, list(needed)):
+            numbers = owners.map({part_id: number for number, part_id in enumerate(part_ids)})
+            owner = pa.array(numbers.astype("Int32"), pa.int32(), from_pandas=True)
+            codes = pc.index_in(rows["run_id"], value_set=everyone)
+            # a run that was trained again has rows in two parts, of which one counts
+            is_kept = pc.equal(pc.take(owner, codes), rows[NUMBER])
+            rows = rows.append_column("code", codes).filter(is_kept)
             for column, values in equal.items():
                 kept = [values] if isinstance(values, str | int) else list(values)
-                part = part.filter(pc.is_in(part[column], value_set=pa.array(kept)))
-            part = _at_steps(part, steps)
-            if not part.num_rows:
+                rows = rows.filter(pc.is_in(rows[column], value_set=pa.array(kept)))
+            rows = _at_steps(rows, steps)
+            if not rows.num_rows:
                 continue
-            codes = pc.index_in(part["run_id"], value_set=everyone).combine_chunks()
-            part = part.select(read) if "run_id" in read else part.select(["run_id", *read])
+            codes = rows["code"].combine_chunks()
+            rows = rows.select(read) if "run_id" in read else rows.select(["run_id", *read])
             coded = pa.DictionaryArray.from_arrays(codes, everyone)
-            part = part.set_column(part.schema.get_field_index("run_id"), "run_id", coded)
-            for place, column in enumerate(part.schema):
+            rows = rows.set_column(rows.schema.get_field_index("run_id"), "run_id", coded)
+            for place, column in enumerate(rows.schema):
                 if pa.types.is_string(column.type):
-                    part = part.set_column(place, column.name, part[place].dictionary_encode())
-            yield part
+                    rows = rows.set_column(place, column.name, rows[place].dictionary_encode())
+            yield rows
+
+
+def _batches(store: Store, table: str, part_ids: Sequence[str]) -> Iterator[list[str]]:
+    """Yield parts in their order, as many at a time as take little memory, and at least one."""
+    batch: list[str] = []
+    total = 0
+    for part_id in part_ids:
+        size = 0
+        with suppress(OSError):  # whoever reads it says what is wrong
+            size = (store.parts / part_id / f"{table}.parquet").stat().st_size
+        if batch and total + size > BATCH_BYTES:
+            yield batch
+            batch, total = [], 0
+        batch.append(part_id)
+        total += size
+    if batch:
+        yield batch
+
+
+def _named(rows: pa.Table, part_ids: Sequence[str]) -> pa.Table:
+    """Return rows with the ids of their parts in place of the numbers."""
+    names = pc.take(pa.array(part_ids, pa.string()), rows[NUMBER])
+    return rows.drop_columns(NUMBER).append_column("part", names)
 
 
 Open = Callable[[Path], Frames]

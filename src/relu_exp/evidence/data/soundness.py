@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from relu_exp.core.naming import printable
 from relu_exp.core.run_keys import RUN_KEYS, RunKey
 from relu_exp.core.schema import HISTOGRAM_BINS, PARTS, SPLITS, TABLES
-from relu_exp.results.rows import damaged, identity_problem
+from relu_exp.results.rows import NUMBER, damaged, identity_problem, in_parts, wrong_id
 
-__all__ = ["check_rows"]
+__all__ = ["check_parts", "check_rows"]
 
 _LEAST, _MOST = 1e-300, 1e300
 """Between them lie the numbers whose logarithms and squares can be drawn."""
@@ -70,6 +70,25 @@ def check_rows(table: str, rows: pa.Table, where: object) -> pa.Table:
     is_whole = table == "runs" and {*TABLES["runs"]} <= {*rows.column_names}
     if is_whole and (problem := identity_problem(rows)):
         raise damaged(where, problem)
+    return rows
+
+
+def check_parts(table: str, parts: Sequence[pa.Table], places: Sequence[object]) -> pa.Table:
+    """Return the rows of parts without repeated rows as one, if `check_rows` finds them sound.
+
+    With `NUMBER`, that of each row's part. A thousand small parts are checked at once.
+
+    Raises:
+        UsageError: as of `check_rows`, which says it of the part at its place.
+    """
+    rows = in_parts(parts)
+    own = rows.drop_columns(NUMBER)
+    is_whole = table == "runs" and {*TABLES["runs"]} <= {*own.column_names}
+    if any(_problem(table, column, own) for column in own.column_names) or (
+        is_whole and wrong_id(own)
+    ):
+        for part, place in zip(parts, places, strict=True):
+            check_rows(table, part, place)
     return rows
 
 

@@ -105,7 +105,8 @@ def half_width(std: Any, n: Any, confidence: float = CONFIDENCE, least: float = 
     Values that spread by less than `least`, to which they are known, are credited with that spread.
     Of a single value the interval is the whole line: infinity.
     """
-    t = stats.t.ppf((1 + confidence) / 2, np.maximum(np.asarray(n) - 1, 1))
+    # Student's quantile; `stats.t.ppf` gives the same and takes ten times as long
+    t = special.stdtrit(np.maximum(np.asarray(n) - 1, 1), (1 + confidence) / 2)
     half = t * np.maximum(std, least) / np.sqrt(np.maximum(n, 1))
     return np.where(np.asarray(n) > 1, half, np.inf)
 
@@ -125,7 +126,7 @@ def p_value(distance: float, std: float, n: int, least: float = 0.0) -> float:
     """
     if n < 2:
         return math.nan
-    return float(2 * stats.t.sf(abs(distance) / (max(std, least) / math.sqrt(n)), n - 1))
+    return float(2 * special.stdtr(n - 1, -abs(distance) / (max(std, least) / math.sqrt(n))))
 
 
 def typical_interval(
@@ -202,13 +203,17 @@ def seeds_to_decide(distance: float, level: float = 1 - CONFIDENCE) -> int | Non
         return None
     size = abs(distance)
 
-    def is_enough(count: int) -> bool:
+    def by_t(count: int) -> float:
         critical = -special.stdtrit(count - 1, level / 2)
-        by_t = 1 - float(special.nctdtr(count - 1, size * math.sqrt(count), critical))
+        return 1 - float(special.nctdtr(count - 1, size * math.sqrt(count), critical))
+
+    def by_sign(count: int) -> float:
         # how many values may lie on the other side; none where even that proves less
         most = max(0, math.floor(float(np.nan_to_num(special.bdtrik(level / 2, count, 0.5)))))
-        by_sign = float(special.bdtr(most, count, special.ndtr(-size)))
-        return min(by_t, by_sign) >= POWER + _BOTH
+        return float(special.bdtr(most, count, special.ndtr(-size)))
+
+    def is_enough(count: int) -> bool:
+        return by_t(count) >= POWER + _BOTH and by_sign(count) >= POWER + _BOTH
 
     return _first(is_enough, 10_000)
 

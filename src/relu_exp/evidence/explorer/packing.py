@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import pandas as pd
 from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.evidence.data.derived import learned_quantities
 from relu_exp.evidence.data.frames import Frames, Open, find_results
+from relu_exp.evidence.data.pieces import Each, in_turn
 from relu_exp.evidence.explorer.bounds import bounds_by_label
 from relu_exp.evidence.explorer.compression import CODES, Array, Stream, log_codes, whole_codes
 from relu_exp.evidence.explorer.grouped_rows import Positions, Rows, mean
@@ -64,7 +66,9 @@ FAR_TOO_LARGE = 4
 """Nothing is read of what is expected to be so many times larger than there is room for."""
 
 
-def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open) -> dict[str, Any]:
+def explorer_data(
+    root: Path, first: str = "default", opened: Open = Frames.open, each: Each = in_turn
+) -> dict[str, Any]:
     """Return what the explorer embeds of every experiment below `root` that probed its layers.
 
     An experiment that does not fit beside the others goes without histograms of pre-activations,
@@ -74,17 +78,45 @@ def explorer_data(root: Path, first: str = "default", opened: Open = Frames.open
     experiments: list[dict[str, Any]] = []
     left_out: list[str] = []
     bytes_left = MOST_BYTES
-    for folder in folders:
-        frames = opened(folder)
-        if frames.runs.empty or not frames.has("layers"):
-            continue
-        found = _fitted(frames, folder.name, min(bytes_left, MOST_OF_ONE), every_setting=True)
+    pieces = [partial(_probed, opened, folder, MOST_OF_ONE) for folder in folders]
+    for folder, found in zip(folders, each(pieces), strict=True):
         if found is None:
+            continue
+        if not found.fits(bytes_left):
+            found = _probed(opened, folder, bytes_left) or _NOTHING
+        if found.data is None:
             left_out.append(folder.name)
             continue
-        bytes_left -= len(found["data"])
-        experiments.append(found)
+        bytes_left -= found.size
+        experiments.append(found.data)
     return _embedded(experiments, left_out)
+
+
+class _Fitted(NamedTuple):
+    """What of an experiment fits into some bytes, if anything, and the size that was expected."""
+
+    data: dict[str, Any] | None
+    expected: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the compressed data."""
+        return len(self.data["data"]) if self.data else 0
+
+    def fits(self, most_bytes: int) -> bool:
+        """Return whether fewer bytes would hold the same."""
+        return self.size <= most_bytes and self.expected <= FAR_TOO_LARGE * most_bytes
+
+
+_NOTHING = _Fitted(None)
+
+
+def _probed(opened: Open, folder: Path, most_bytes: int) -> _Fitted | None:
+    """Return what of an experiment that probed its layers fits; None where none were probed."""
+    frames = opened(folder)
+    if frames.runs.empty or not frames.has("layers"):
+        return None
+    return _fitted(frames, folder.name, most_bytes, every_setting=True)
 
 
 def experiment_data(frames: Frames, most_bytes: int) -> dict[str, Any] | None:
@@ -96,7 +128,7 @@ def experiment_data(frames: Frames, most_bytes: int) -> dict[str, Any] | None:
     if frames.runs.empty or not frames.has("layers") or not frames.has("histograms"):
         return None
     name = frames.root.name
-    found = _fitted(frames, name, most_bytes, every_setting=False)
+    found = _fitted(frames, name, most_bytes, every_setting=False).data
     if found is None:
         return _embedded([], [name])
     return _embedded([found], []) if found["settings"] else None
@@ -114,10 +146,8 @@ def _embedded(experiments: list[dict[str, Any]], left_out: list[str]) -> dict[st
     }
 
 
-def _fitted(
-    frames: Frames, name: str, most_bytes: int, *, every_setting: bool
-) -> dict[str, Any] | None:
-    """Return as much of an experiment as fits into so many bytes, or None."""
+def _fitted(frames: Frames, name: str, most_bytes: int, *, every_setting: bool) -> _Fitted:
+    """Return as much of an experiment as fits into so many bytes."""
     runs = frames.runs[frames.runs["status"] != "failed"].reset_index(drop=True)
     varying = varying_columns(runs)
     runs = runs.assign(variant=[variant_words(row, varying) for row in runs.to_dict("records")])
@@ -129,12 +159,14 @@ def _fitted(
     probes = probes.drop_duplicates()
     histograms = frames.read("histograms", run_ids=ids, columns=columns, kind=["activation"])
     for choice in choices(runs, axes, probes, every_setting=every_setting):
-        if expected_bytes(choice, runs, histograms) > FAR_TOO_LARGE * most_bytes:
+        expected = expected_bytes(choice, runs, histograms)
+        if expected > FAR_TOO_LARGE * most_bytes:
             continue
         found = _experiment(frames, name, runs, axes, varying, choice)
         if len(found["data"]) <= most_bytes:
-            return {**found, "omitted": _omitted(runs, axes, probes, choice)}
-    return None
+            omitted = _omitted(runs, axes, probes, choice)
+            return _Fitted({**found, "omitted": omitted}, expected)
+    return _NOTHING
 
 
 def _omitted(

@@ -16,17 +16,20 @@ import re
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
 from markupsafe import Markup
 
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.registry import Evidence
 from relu_exp.evidence.claims.verdicts import VerdictName
 from relu_exp.evidence.data.language import LANGUAGES, check_language
+from relu_exp.evidence.data.pieces import Each, in_turn
 from relu_exp.evidence.explorer.packing import explorer_data
 from relu_exp.evidence.figures.dark import dark_colors
-from relu_exp.evidence.page.answers import answer
+from relu_exp.evidence.page.answers import Answer, answer
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.glossary import GLOSSARY, explain
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
@@ -81,10 +84,11 @@ SURPRISE: tuple[VerdictName, ...] = (
 """The order of the table of verdicts before a reader sorts it."""
 
 
-def build_page(judged: Judged, language: str = "en") -> Path:
+def build_page(judged: Judged, language: str = "en", each: Each = in_turn) -> Path:
     """Write `report.html` beside the verdicts and return its path; it opens in `language`.
 
-    One file that needs no network. The same results give the same bytes.
+    One file that needs no network. The same results give the same bytes, whatever computes `each`
+    piece of the work.
 
     Raises:
         UsageError: there is no such language, or the page cannot be written.
@@ -94,7 +98,10 @@ def build_page(judged: Judged, language: str = "en") -> Path:
     claims = [one for _, _, part in judged.words["groups"] for one in part]
     of_claims = [one.picture for one in claims if one.picture]
     pictures = _pictures(root, [*of_claims, *judged.words["overview"]])
-    explorer = explorer_data(root, opened=judged.evidence.at)
+    explorer = explorer_data(root, opened=judged.evidence.at, each=each)
+    answers, story = each(
+        [partial(_answers, judged.evidence), partial(story_steps, judged.evidence)]
+    )
     section = ExplorerSection.of(explorer, language)
     explored = {experiment["id"] for experiment in explorer["experiments"]}
     words = {
@@ -111,12 +118,12 @@ def build_page(judged: Judged, language: str = "en") -> Path:
         "label_ko": label_ko,
         "holds_ko": holds_ko,
         "source_ko": source_ko,
-        "questions": [(each, answer(judged.evidence, each)) for each in QUESTIONS],
+        "questions": list(zip(QUESTIONS, answers, strict=True)),
         "view": lambda question: _view(question, explored),
-        "viewed": {id: each for each in reversed(QUESTIONS) for id in each.claims},
+        "viewed": {id: asked for asked in reversed(QUESTIONS) for id in asked.claims},
         "claims_by_id": {one.claim.id: one for one in claims},
         "claim_ids": {one.claim.id for one in claims},
-        "story": story_steps(judged.evidence),
+        "story": story,
         "explored": explored,
         "glossary": GLOSSARY,
         "explain": explain,
@@ -162,6 +169,10 @@ def build_page(judged: Judged, language: str = "en") -> Path:
             f"the page cannot be written to {target}: {error.strerror or error}"
         ) from error
     return target
+
+
+def _answers(evidence: Evidence) -> list[Answer | None]:
+    return [answer(evidence, question) for question in QUESTIONS]
 
 
 def _joined(first: Sequence[Markup], *rest: Markup) -> Markup:

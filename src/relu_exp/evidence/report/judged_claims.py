@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from relu_exp.evidence.claims.answers import answer
-from relu_exp.evidence.claims.judging import judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.runs import command, origin
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
@@ -85,9 +84,11 @@ def shown_effect(verdict: Verdict | SettingVerdict, unit: str = "") -> str:
     return interval_in_words(verdict.effect, verdict.low, verdict.high, unit)
 
 
-def judge_claims(evidence: Evidence, claims: Sequence[Claim]) -> list[JudgedClaim]:
-    """Decide claims on the evidence; each comes with its figures, map and opposite."""
-    root, verdicts = evidence.root, judge_all(evidence, claims)
+def judge_claims(
+    evidence: Evidence, claims: Sequence[Claim], verdicts: Mapping[str, Verdict]
+) -> list[JudgedClaim]:
+    """Return claims with their verdicts; each comes with its reports, map and opposite."""
+    root = evidence.root
     judged = {
         claim.id: JudgedClaim(
             claim=claim,

@@ -10,18 +10,20 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from relu_exp.core.schema import UsageError
-from relu_exp.evidence.claims.calibration import Check, calibrate
+from relu_exp.evidence.claims.calibration import Check, against_itself, planted
 from relu_exp.evidence.claims.errata import ERRATA
-from relu_exp.evidence.claims.judging import ORDER, count
+from relu_exp.evidence.claims.judging import ORDER, count, judge_together
 from relu_exp.evidence.claims.registry import GROUPS, Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.verdicts import Verdict, VerdictName
 from relu_exp.evidence.data.commands import about_results
+from relu_exp.evidence.data.pieces import Each, Piece, in_turn
 from relu_exp.evidence.data.texts import Text
-from relu_exp.evidence.report.claim_pictures import draw_claims
+from relu_exp.evidence.report.claim_work import Worked, claim_pieces
 from relu_exp.evidence.report.forest import draw_forest
 from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
 from relu_exp.evidence.report.looks import LOOKS, conditions
@@ -62,20 +64,26 @@ class Judged:
         return self.root / "claims.md"
 
 
-def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
+def build(root: Path, claims: Iterable[Claim] | None = None, each: Each = in_turn) -> Judged:
     """Decide every claim on the results below `root`, and write what came out beside them.
 
     `verdicts.csv` and `.json`, `claims.md`, `verdicts.svg` and `.png`, and the pictures of the
-    claims and of the overview. The same results give the same bytes.
+    claims and of the overview. The same results give the same bytes, whatever computes `each` piece
+    of the work.
 
     Raises:
         UsageError: the files cannot be written.
     """
     evidence = Evidence(root)
-    judged = judge_claims(evidence, list(all_claims() if claims is None else claims))
-    judged = _with_pictures(root, evidence, judged)
-    verdicts = {one.claim.id: one.verdict for one in judged}
-    checks = calibrate(root, evidence.at)
+    chosen = list(all_claims() if claims is None else claims)
+    checks, worked = _work(evidence, chosen, each)
+    verdicts = judge_together({claim.id: worked[claim.id].alone for claim in chosen})
+    judged = [
+        replace(
+            one, picture=worked[one.claim.id].picture, no_picture=worked[one.claim.id].no_picture
+        )
+        for one in judge_claims(evidence, chosen, verdicts)
+    ]
     words: dict[str, Any] = {
         "groups": [(key, name, [one for one in judged if one.claim.group == key])
                    for key, name in GROUPS.items()],
@@ -94,7 +102,7 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     }
     try:
         pictures = _draw(root, {one.claim.id: one.claim.rule for one in judged}, verdicts)
-        overview = draw_overview(evidence, {one.claim.id: one for one in judged})
+        overview = draw_overview(evidence, {one.claim.id: one for one in judged}, each)
         words["overview"] = words["summary"]["overview"] = overview
         texts["claims.md"] = render("claims.md", {**words, "has_forest": bool(pictures)})
         for name, text in texts.items():
@@ -107,21 +115,26 @@ def build(root: Path, claims: Iterable[Claim] | None = None) -> Judged:
     return Judged(root, paths, words["summary"], words, evidence)
 
 
-def _with_pictures(
-    root: Path, evidence: Evidence, judged: Sequence[JudgedClaim]
-) -> list[JudgedClaim]:
-    """Draw the pictures of the claims that were decided, and return all with them."""
-    decided = {one.claim.id: one.claim for one in judged if one.verdict.name != "not decided"}
+def _work(
+    evidence: Evidence, claims: Sequence[Claim], each: Each
+) -> tuple[tuple[Check, ...], dict[str, Worked]]:
+    """Return the checks of calibration, and what was found of each claim by itself.
+
+    Raises:
+        UsageError: a picture cannot be written.
+    """
+    root = evidence.root
+    real_arms = partial(against_itself, root, evidence.at)
+    # what is planted is known once it was computed, so that it is the last to need a process
+    pieces: list[Piece] = [real_arms, *claim_pieces(evidence, claims), planted]
     try:
-        pictures, failed = draw_claims(root, evidence, decided)
+        real, *found, checks = each(pieces)
     except OSError as error:
         raise UsageError(
             f"the pictures cannot be written to {root}: {error.strerror or error}"
         ) from error
-    return [
-        replace(one, picture=pictures.get(one.claim.id), no_picture=failed.get(one.claim.id))
-        for one in judged
-    ]
+    worked = {id: one for part in found for id, one in part.items()}
+    return (*checks, *([real] if real else [])), worked
 
 
 def _summary(judged: Sequence[JudgedClaim]) -> dict[str, Any]:
