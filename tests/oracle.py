@@ -217,6 +217,8 @@ def loss_of(run: RunConfig, outputs: Tensor, labels: Tensor) -> Tensor:
     kind = run.network["output"]
     if kind == "logits":
         return F.cross_entropy(outputs, labels)
+    if kind == "regression":
+        return nn.MSELoss()(outputs, labels.to(outputs.dtype))
     target = labels.to(outputs.dtype)
     if kind == "sigmoid":
         return F.binary_cross_entropy(torch.sigmoid(outputs[:, 0]), target)
@@ -227,9 +229,9 @@ def loss_of(run: RunConfig, outputs: Tensor, labels: Tensor) -> Tensor:
 
 def make_network(run: RunConfig) -> nn.Module:
     data = load(run.dataset)
-    is_binary = run.network["output"] != "logits"
+    sizes = {"logits": data.num_classes, "regression": data.train.labels[:1].numel()}
     network = NETWORKS[run.network.name](
-        run, data.train.inputs.shape[1], 1 if is_binary else data.num_classes
+        run, data.train.inputs.shape[1], sizes.get(str(run.network["output"]), 1)
     )
     for index, layer in enumerate(network.linears):
         initial_weights(layer, run, index)

@@ -79,7 +79,7 @@ def test_names_of_classes_are_kept_in_the_order_of_their_numbers() -> None:
     [
         ([0, 1, 3], "label of sample 2 is 3; expected whole numbers from 0 to 2"),
         ([0, -1], "label of sample 1 is -1"),
-        ([0, 0.5, 1], "label of sample 1 is 0.5; .* 0 to 2$"),
+        ([0, 0.5, 1], "label of sample 1 is 0.5; .* 0 to 2; numbers to predict are .* num_targets"),
         (np.array([0, pd.NA], dtype=object), r"label of sample 1 is missing \(<NA>\)"),
         ([0, float("nan")], "label of sample 1 is nan"),
         ([[0, 1, 1], [1, 0, 0]], r"label of sample 0 is \[0, 1, 1\]"),

@@ -40,6 +40,7 @@ DATA = st.one_of(
     st.just(("moons", {"num_samples": 250})),
     st.just(("digits", {"num_train": 250})),
     st.just(("mnist5k", {"num_train": 250})),
+    st.just(("friedman1", {"num_samples": 250})),
 )
 
 
@@ -49,6 +50,7 @@ def fleets(draw: st.DrawFn) -> list[RunConfig]:
     is_binary = dataset[0] == "moons" and draw(st.booleans())
     name, own = (network, {}) if isinstance(network, str) else network
     output = draw(st.sampled_from(["sigmoid", "tanh", "linear"])) if is_binary else "logits"
+    output = "regression" if dataset[0] == "friedman1" else output
     shape = {
         "dataset": dataset,
         "network": (name, {**own, "output": output}),

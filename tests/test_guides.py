@@ -95,8 +95,8 @@ def test_the_tutorial_leads_to_the_verdict_it_shows(
 def test_a_file_of_one_s_own_trains_as_the_page_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text, _, code = page("add-a-dataset.md").partition("## A function of your own")
-    assert code
+    text, _, numbers = page("add-a-dataset.md").partition("### Numbers to predict")
+    assert numbers
     save_files(text, tmp_path)
     (words,) = commands(text)
     assert main([*words, "--workers", "1"]) == 0, capsys.readouterr().err
@@ -105,10 +105,25 @@ def test_a_file_of_one_s_own_trains_as_the_page_says(
     assert set(runs["dataset_label"]) == {"table flowers.csv"}
 
 
+def test_numbers_of_ones_own_are_predicted_as_the_page_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, rest = page("add-a-dataset.md").partition("### Numbers to predict")
+    text, _, code = rest.partition("## A function of your own")
+    assert code
+    save_files(text, tmp_path)
+    (words,) = commands(text)
+    assert main([*words, "--workers", "1"]) == 0, capsys.readouterr().err
+    runs = Frames.open(tmp_path / "results" / "default").runs
+    assert list(runs["status"]) == ["done"] * 4
+    assert runs["final_test_r2"].notna().all()
+    assert runs["final_test_accuracy"].isna().all()
+
+
 def test_the_settings_of_the_page_are_those_of_a_table() -> None:
     text, _, _ = page("add-a-dataset.md").partition("## A function of your own")
     rows = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
-    common = {"num_train", "task"}
+    common = {"num_train"}
     assert {*re.findall(r"dataset\.(\w+)", rows)} == {*DATASETS["table"].settings} - common
 
 

@@ -99,6 +99,19 @@ VARIANTS: list[dict[str, Any]] = [
     {"dataset__task": "parity", "network__output": "sigmoid"},
     {"dataset__task": "parity", "network__output": "tanh"},
     {"dataset__task": "parity", "network__output": "linear"},
+    *(
+        {"dataset": "friedman1", "network__output": "regression", **keys}
+        for keys in (
+            {},
+            {"dataset__num_train": 40, "batch_size": 64, "activation": "tanh", "depth": 3},
+            {"optimizer": "adamw", "network__normalization": "batch", "learning_rate": 1e-3},
+            {"network__normalization": "layer", "network__dropout": 0.2, "gradient_clip": 0.3},
+            {"network": "residual_mlp", "depth": 5, "activation": "gelu"},
+            {"network": "residual_mlp", "network__normalization": "layer", "depth": 4},
+            {"depth": 0, "optimizer__momentum": 0.9, "schedule": "cosine"},
+        )
+    ),
+    {"dataset": "diabetes", "network__output": "regression", "optimizer": "adam"},
 ]
 
 

@@ -42,7 +42,7 @@ class Results:
 
     @property
     def curves(self) -> pd.DataFrame:
-        """One row per run, step and split: `loss` and `accuracy`."""
+        """One row per run, step and split: `loss`, and `accuracy` or `r2`."""
         return self.frames.curves
 
     @property

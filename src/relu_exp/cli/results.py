@@ -170,7 +170,7 @@ def contrast(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option("--metric", metavar="accuracy|loss|updates:train_loss<0.5"),
+        typer.Option("--metric", metavar="accuracy|loss|r2|updates:train_loss<0.5"),
     ] = None,
     format: Annotated[
         str, typer.Option("--format", metavar="table|csv|markdown|latex", help="What to print.")

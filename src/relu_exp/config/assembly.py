@@ -177,7 +177,13 @@ def _sweep(experiment: Experiment, given: Axes, budget: str | None) -> Sweep:
         title_ko=experiment.title_ko,
         question_ko=experiment.question_ko,
         contrast=stated_contrast(experiment, resolved, given),
+        stated=frozenset({*stated, *replaced, *given, *_stated_of_contrast(experiment)}),
     )
+
+
+def _stated_of_contrast(experiment: Experiment) -> list[str]:
+    content = experiment.contrast
+    return [f"contrast.{key}" for key in content] if isinstance(content, Mapping) else []
 
 
 def _read(values: Mapping[str, object]) -> dict[str, Values]:

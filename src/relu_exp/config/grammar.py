@@ -45,6 +45,7 @@ LIST_KEYS = (
     "thresholds.train_loss",
     "thresholds.train_accuracy",
     "figures",
+    "dataset.label",
     "dataset.features",
     "dataset.ignore",
 )

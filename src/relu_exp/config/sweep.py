@@ -64,6 +64,8 @@ class Sweep:
     question_ko: str = ""
     contrast: Contrast | None = None
     """Which arms are compared with which, fixed before the runs."""
+    stated: frozenset[str] = frozenset()
+    """The keys that an experiment file or the command line gives, `contrast.metric` too."""
 
     @property
     def num_runs(self) -> int:
@@ -81,7 +83,7 @@ class Sweep:
         """
         if not self.dimensions:
             return []
-        from relu_exp.engine.networks import layers_of  # loads torch
+        from relu_exp.engine.networks import layers_of, output_for  # loads torch
 
         fitting: set[tuple[Choice, Choice]] = set()
         found: dict[RunConfig, None] = {}
@@ -89,6 +91,8 @@ class Sweep:
             values = {key: value for point in points for key, value in point.items()}
             if any(_meets(values, condition) for condition in self.excludes):
                 continue
+            if "network.output" not in self.stated:
+                values["network"] = output_for(values["network"], values["dataset"])
             run = _run(values)
             if (run.network, run.dataset) not in fitting:
                 layers_of(run)

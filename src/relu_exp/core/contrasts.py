@@ -12,18 +12,21 @@ from relu_exp.core.naming import nearest, shown
 from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import PARTS, Scalar, UsageError
 
-__all__ = ["Contrast", "Metric", "arm_keys", "contrast_of", "metric_of"]
+__all__ = ["MARGINS", "Contrast", "Metric", "arm_keys", "contrast_of", "metric_of"]
 
 _FIELDS = ("arm", "against", "by", "margin", "metric")
 _UPDATES = re.compile(r"updates:(train|validation|test)_(loss|accuracy)(<=|>=|<|>)([0-9.eE+-]+)")
-_VALID = "accuracy, loss, or a threshold such as updates:train_loss<0.5"
+_VALID = "accuracy, loss, r2, or a threshold such as updates:train_loss<0.5"
 _TUNED = "learning_rate"
 
 
 class Metric(NamedTuple):
-    """What arms are compared by: `accuracy`, `loss` on test data, or updates to a threshold."""
+    """What arms are compared by: `accuracy`, `loss`, `r2` on test data, or updates to a threshold.
 
-    kind: Literal["accuracy", "loss", "updates"]
+    Runs that predict numbers have an R² and no accuracy, all others an accuracy and no R².
+    """
+
+    kind: Literal["accuracy", "loss", "r2", "updates"]
     split: str = "test"
     curve: str = ""
     """`loss` or `accuracy`: whose threshold the updates are counted to."""
@@ -32,7 +35,12 @@ class Metric(NamedTuple):
     @property
     def higher_is_better(self) -> bool:
         """Whether more of it is better."""
-        return self.kind == "accuracy"
+        return self.kind in ("accuracy", "r2")
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is an accuracy, or updates to one: of classes only."""
+        return "accuracy" in (self.kind, self.curve)
 
     @property
     def is_ratio(self) -> bool:
@@ -40,7 +48,8 @@ class Metric(NamedTuple):
         return self.kind == "updates"
 
 
-_MARGINS: Mapping[str, float] = {"accuracy": 0.005, "loss": 0.01, "updates": 1.1}
+MARGINS: Mapping[str, float] = {"accuracy": 0.005, "loss": 0.01, "r2": 0.01, "updates": 1.1}
+"""What does not matter where nothing is said, by kind of metric."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,11 @@ def metric_of(text: object) -> Metric:
     Raises:
         UsageError: there is no such metric.
     """
-    if text in ("accuracy", "loss"):
+    if text in ("accuracy", "loss", "r2"):
         return Metric(text)
     found = _UPDATES.fullmatch(str(text).replace(" ", ""))
     if not found:
-        guess = nearest(str(text), ("accuracy", "loss", "updates:train_loss<0.5"))
+        guess = nearest(str(text), ("accuracy", "loss", "r2", "updates:train_loss<0.5"))
         raise UsageError(f"metric {shown(text)} is not valid{guess}; valid: {_VALID}")
     split, curve, side, number = found.groups()
     if (side[0] == "<") != (curve == "loss"):
@@ -181,7 +190,7 @@ def _against(arm: Sequence[str], value: object) -> tuple[Scalar, ...]:
 
 def _margin(value: object, metric: Metric) -> float:
     if value is None:
-        return _MARGINS[metric.kind]
+        return MARGINS[metric.kind]
     try:
         margin = float(str(value))
     except ValueError:

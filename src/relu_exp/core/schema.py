@@ -17,10 +17,12 @@ __all__ = [
     "DEVICES",
     "HISTOGRAM_BINS",
     "LATER_COLUMNS",
+    "METRICS",
     "PARTS",
     "PLACES",
     "PRECISIONS",
     "QUANTITIES",
+    "REGRESSION",
     "SCHEMA_VERSION",
     "SPLITS",
     "TABLES",
@@ -198,6 +200,12 @@ PARTS = ("activation", "initializer", "network", "dataset", "optimizer")
 SPLITS = ("batch", "train", "validation", "test")
 """Of `curves`: the minibatch about to be learned, or a split evaluated whole."""
 
+METRICS = ("loss", "accuracy", "r2")
+"""Of `curves`, and of `runs` at the end: a classification has no R², a regression no accuracy."""
+
+REGRESSION = "regression"
+"""The output of networks that predict numbers, `network.output`: their runs are regressions."""
+
 QUANTITIES: Mapping[str, str] = {
     "preactivation_mean": "mean of the pre-activations",
     "preactivation_std": "standard deviation of the pre-activations",
@@ -240,11 +248,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "status": "string",
         "diverged_at": "int32",
         "error": "string",
-        **{
-            f"final_{split}_{metric}": "float64"
-            for split in SPLITS[1:]
-            for metric in ("loss", "accuracy")
-        },
+        **{f"final_{split}_{metric}": "float64" for split in SPLITS[1:] for metric in METRICS},
         "num_parameters": "int64",
         "seconds": "float64",
         "device": "string",
@@ -260,6 +264,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "split": "string",
         "loss": "float64",
         "accuracy": "float64",
+        "r2": "float64",
     },
     # per run, step, layer and quantity
     "layers": {
@@ -331,7 +336,9 @@ LATER_COLUMNS: Mapping[str, Mapping[str, Scalar]] = {
     "runs": {
         **{name: key.default for name, key in RUN_KEYS.items() if key.came_later},
         "made_from": None,
+        **{f"final_{split}_r2": None for split in SPLITS[1:]},
     },
+    "curves": {"r2": None},
     "histograms": dict.fromkeys(("minimum", "maximum", "mean")),
 }
 """Columns that parts of before lack: table → column → what all of their rows had, or None where

@@ -166,7 +166,7 @@ class _FleetTrainer:
         )
         labels = x.run_labels()
         loss = self.stack.output.loss(outputs, labels).mean(1)
-        correct = self.stack.output.correct(outputs.detach(), labels).float().mean(1)
+        correct = self.stack.output.accuracy(outputs.detach(), labels)
         return loss, torch.stack([loss.detach(), correct])
 
     def _update(self, loss: Tensor) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from relu_exp.core.absent_data import AbsentData, AbsentDataError
+from relu_exp.core.schema import REGRESSION
 from relu_exp.session.tasks import Task
 
 __all__ = ["Skipped", "see_data_as_they_are", "with_checked_data"]
@@ -77,7 +78,12 @@ def _checked(task: Task, may_download: bool) -> tuple[Task, dict[str, AbsentData
     )
     from relu_exp.engine.data.notes import notes
 
-    runs = [run for run in task.runs if not DATASETS[run.dataset.name].is_bundled]
+    # what standardized targets are in their own units is known once they are read
+    runs = [
+        run
+        for run in task.runs
+        if not DATASETS[run.dataset.name].is_bundled or run.network["output"] == REGRESSION
+    ]
     if task.is_elsewhere or not runs:
         return task, {}
     task.store.check_version()

@@ -188,7 +188,7 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
         UsageError: an experiment, an override or the device is not valid, the device does not
             support a precision, or the sweeps are so large that they need --yes.
     """
-    from relu_exp.config import sweeps
+    from relu_exp.config import fitted, sweeps
 
     found = sweeps(names, overrides, options.budget)
     total = sum(sweep.num_runs for sweep in found)
@@ -204,7 +204,7 @@ def tasks_of(names: Sequence[str], overrides: Sequence[str], options: Options) -
         _check_precisions(runs, device, is_elsewhere)
         tasks.append(
             Task(
-                sweep=sweep,
+                sweep=fitted(sweep, runs),
                 runs=runs,
                 store=Store(options.results / sweep.name),
                 device=device,

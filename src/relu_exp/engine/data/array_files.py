@@ -19,6 +19,7 @@ from relu_exp.engine.data.table_parts import (
     listed,
     whole,
 )
+from relu_exp.engine.data.targets import check_finite
 
 __all__ = ["read_npz"]
 
@@ -41,7 +42,8 @@ def read_npz(place: Path, file: str, source: Source) -> list[Part]:
     if source.ignore is not None or (source.features or "").startswith("["):
         raise UsageError(f"{file} has arrays and no columns: dataset.features=NAME is one of them")
     if {*_KERAS} <= {*arrays}:
-        return [_arrays(file, x, arrays[x], y, arrays[y]) for x, y in (_KERAS[:2], _KERAS[2:])]
+        pairs = (_KERAS[:2], _KERAS[2:])
+        return [_arrays(file, x, arrays[x], y, arrays[y], source) for x, y in pairs]
     label = label_name(file, list(arrays), source, "array")
     others = {key: each for key, each in arrays.items() if key != label and each.ndim > 1}
     if source.features is not None:
@@ -54,10 +56,10 @@ def read_npz(place: Path, file: str, source: Source) -> list[Part]:
             f"{listed(shapes)}"
         )
     ((x, inputs),) = others.items()
-    return [_arrays(file, x, inputs, label, arrays[label])]
+    return [_arrays(file, x, inputs, label, arrays[label], source)]
 
 
-def _arrays(file: str, x: str, inputs: Array, y: str, labels: Array) -> Part:
+def _arrays(file: str, x: str, inputs: Array, y: str, labels: Array, source: Source) -> Part:
     if inputs.ndim == 0 or labels.ndim == 0 or len(inputs) != len(labels) or not len(labels):
         raise UsageError(
             f"{file}: {x} has shape {inputs.shape} and {y} {labels.shape}; expected one label for "
@@ -72,13 +74,26 @@ def _arrays(file: str, x: str, inputs: Array, y: str, labels: Array) -> Part:
             f"{file}: {x}[{', '.join(map(str, place))}] is {inputs[place]:g}; expected a finite "
             f"number up to {LARGEST:.1e}"
         )
+    inputs = inputs.astype(np.uint8) if inputs.dtype.kind == "b" else inputs
+    if source.has_targets:
+        return Part(file, _channels_first(file, x, inputs), _targets(file, y, labels))
     if labels.ndim == 2:
         labels = labels[:, 0] if labels.shape[1] == 1 else as_labels(file, labels, labels.shape[1])
     if labels.ndim != 1 or labels.dtype.kind not in "fiubU":
         raise UsageError(f"{file}: {y} holds {labels.dtype} {labels.shape}, which are no labels")
     classes = labels if labels.dtype.kind == "U" else whole(file, y, labels.astype(np.float64))
-    inputs = inputs.astype(np.uint8) if inputs.dtype.kind == "b" else inputs
     return Part(file, _channels_first(file, x, inputs), classes)
+
+
+def _targets(file: str, y: str, labels: Array) -> Array:
+    if labels.ndim > 2 or labels.dtype.kind not in "fiub":
+        raise UsageError(
+            f"{file}: {y} holds {labels.dtype} {labels.shape}, which are no numbers to predict; "
+            "expected (samples,) or (samples, targets)"
+        )
+    numbers = labels.reshape(len(labels), -1).astype(np.float64)
+    check_finite(f"{file}: {y}, row", numbers, first=1)
+    return numbers
 
 
 def _channels_first(file: str, x: str, inputs: Array) -> Array:

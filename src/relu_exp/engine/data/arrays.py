@@ -14,6 +14,7 @@ from relu_exp.core.naming import shown
 from relu_exp.core.schema import UsageError
 
 __all__ = [
+    "as_array",
     "as_inputs",
     "as_labels",
     "as_named_labels",
@@ -47,7 +48,7 @@ def as_inputs(name: str, inputs: Any) -> Array:
             the sample, the column and the value.
     """
     columns = columns_of(inputs)
-    array = _as_array(name, "inputs", inputs)
+    array = as_array(name, "inputs", inputs)
     if array.ndim < 2 or not array.size:
         raise UsageError(
             f"dataset {name}: inputs have shape {array.shape}; expected (samples, features), or "
@@ -101,7 +102,7 @@ def as_named_labels(name: str, labels: Any, num_classes: int) -> tuple[Array, tu
         UsageError: they are nothing of the kind, or beyond the classes; the message names the
             sample and its label.
     """
-    array = _as_array(name, "labels", labels)
+    array = as_array(name, "labels", labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2 and array.dtype.kind in "fiub":
@@ -121,11 +122,13 @@ def as_named_labels(name: str, labels: Any, num_classes: int) -> tuple[Array, tu
     if not is_valid.all():
         place = int(np.argmin(is_valid))
         is_whole = bool((array == np.floor(array)).all())
+        is_fraction = not is_whole and bool(np.isfinite(array[place]))
         is_renamed = is_whole and len(np.unique(array)) == num_classes
         raise UsageError(
             f"dataset {name}: the label of sample {place} is {array[place]}; "
             f"expected whole numbers from 0 to {num_classes - 1}"
             + (", or names: labels.astype(str)" if is_renamed else "")
+            + ("; numbers to predict are a layout's num_targets" if is_fraction else "")
         )
     return array.astype(np.int64), names
 
@@ -139,7 +142,7 @@ def digest_of(*arrays: Array) -> str:
     return digest.hexdigest()
 
 
-def _as_array(name: str, what: str, values: Any) -> Array:
+def as_array(name: str, what: str, values: Any) -> Array:
     """Return any array-like as an array of its own type; nothing is filled in or left out."""
     kind = type(values).__name__
     is_sparse_tensor = isinstance(values, torch.Tensor) and values.layout != torch.strided

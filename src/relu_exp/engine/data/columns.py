@@ -17,7 +17,7 @@ from relu_exp.engine.data.table_parts import (
     Part,
     Source,
     chosen,
-    label_name,
+    label_names,
     listed,
     whole,
 )
@@ -68,17 +68,20 @@ def from_table(table: pa.Table, file: str, source: Source) -> Part:
         raise UsageError(f"{file} has two columns {twice[0]!r}: give them different names")
     if not table.num_rows:
         raise UsageError(f"{file} has no rows")
-    label = label_name(file, names, source)
+    labels_of = label_names(file, names, source)
     features = chosen(file, names, "features", source.features)
     ignored = chosen(file, names, "ignore", source.ignore) or ()
     left = [
         each
         for each in (names if features is None else features)
-        if each != label and each not in ignored and not each.startswith("__index_level_")
+        if each not in labels_of and each not in ignored and not each.startswith("__index_level_")
     ]
     if not left:
-        raise UsageError(f"{file} has no column besides {label!r} to learn from")
-    labels = _classes(file, label, table[label])
+        raise UsageError(f"{file} has no column besides {labels_of[0]!r} to learn from")
+    if source.has_targets:
+        labels = np.stack([_targets(file, each, table[each]) for each in labels_of], 1)
+    else:
+        labels = _classes(file, labels_of[0], table[labels_of[0]])
     inputs = np.stack([_numbers(file, each, table[each]) for each in left], 1)
     return Part(file, inputs, labels, tuple(left))
 
@@ -129,6 +132,20 @@ def _classes(file: str, name: str, column: pa.ChunkedArray) -> Array:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return np.array(column.to_pylist(), dtype=np.str_)
     return whole(file, f"column {name!r}", _numbers(file, name, column))
+
+
+def _targets(file: str, name: str, column: pa.ChunkedArray) -> Array:
+    """Return a column of targets as float64 (rows,); text is refused as what it is."""
+    column = _decoded(file, name, column)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        texts = column.to_pylist()
+        bad = [row for row, each in enumerate(texts) if not is_number(each)]
+        if bad:
+            raise UsageError(
+                f"{file}: row {bad[0] + 1}, column {name!r} is {shown(texts[bad[0]])!r}, which is "
+                "no number to predict; classes need no dataset.task=regression"
+            )
+    return _numbers(file, name, column)
 
 
 def _decoded(file: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:

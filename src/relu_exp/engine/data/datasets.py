@@ -23,6 +23,7 @@ from relu_exp.engine.data.image_files import (
     packaged_csv,
     where,
 )
+from relu_exp.engine.data.regressions import diabetes_samples, friedman1_samples
 from relu_exp.engine.data.scaling import OF_A_RANGE, SCALINGS
 from relu_exp.engine.data.splits import Data, Layout, Split, split, stratified_order
 from relu_exp.engine.data.tables import Source, forget_tables, layout_of, samples_of
@@ -74,12 +75,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a run's data; `num_train` is the number of samples it trains on."""
+    """The shape of a run's data; `num_train` is the number of samples it trains on.
+
+    A regression has `num_targets` for each sample, and no classes.
+    """
 
     num_features: int
     num_classes: int
     image_shape: tuple[int, int, int] | None
     num_train: int
+    num_targets: int = 0
 
 
 DATASETS: Registry[Dataset] = Registry("dataset")
@@ -97,6 +102,8 @@ def register(
     where: Callable[[], Path] | None = None,
 ) -> Callable[[Callable[..., Arrays]], Callable[..., Arrays]]:
     """Register the decorated function, which returns the inputs and labels of all samples.
+
+    In place of labels a regression has targets.
 
     The function's name is the data set's, its keyword defaults are its settings and the first
     line of its docstring is its summary. Every data set gets the settings `num_train` and
@@ -153,7 +160,7 @@ def _common_settings(layout: Layout, own: Mapping[str, Setting]) -> dict[str, Se
             choices=tuple(scalings),
             came_later=not (has_range or layout.by_feature),
         )
-    if layout.num_classes > 2:
+    if layout.num_classes > 2 and "task" not in own:
         settings["task"] = Setting(
             "classes",
             "classes: as labeled; parity: even labels against odd ones, two classes",
@@ -180,12 +187,15 @@ def shape_of(choice: Choice) -> Shape:
     settings = choice.as_dict()
     num_classes = 2 if settings.get("task") == "parity" else layout.num_classes
     num_train = layout.sizes[0] if settings["num_train"] is None else int(choice["num_train"])
-    if not num_classes <= num_train <= layout.sizes[0]:
+    fewest, why = (2, "for a variance") if layout.num_targets else (num_classes, "its classes")
+    if not fewest <= num_train <= layout.sizes[0]:
         raise UsageError(
             f"dataset.num_train={num_train} is not valid for {choice.name}: it must be at least "
-            f"{num_classes} (its classes) and at most {layout.sizes[0]} (its training samples)"
+            f"{fewest} ({why}) and at most {layout.sizes[0]} (its training samples)"
         )
-    return Shape(layout.num_features, num_classes, layout.image_shape, num_train)
+    return Shape(
+        layout.num_features, num_classes, layout.image_shape, num_train, layout.num_targets
+    )
 
 
 def load(choice: Choice) -> Data:
@@ -298,7 +308,7 @@ def train_indices(choice: Choice, seed: int) -> Tensor:
     Raises:
         UsageError: see `shape_of` and `load`.
     """
-    labels = load(choice).train.labels
+    labels = load(choice).train.strata
     num_train = shape_of(choice).num_train
     if num_train == len(labels):
         return torch.arange(len(labels))
@@ -427,6 +437,33 @@ def moons(num_samples: int = 1000, noise: float = 0.2) -> Arrays:
     return (points - torch.tensor([0.5, 0.25])).numpy(), label.numpy()
 
 
+@register(
+    Layout(10, 0, (354, 44, 44), by_feature=True, num_targets=1),
+    reference="Efron, Hastie, Johnstone, Tibshirani 2004; as shipped by scikit-learn",
+    is_bundled=True,
+)
+def diabetes() -> Arrays:
+    """442 real patients and how far their diabetes went in a year, a regression."""
+    return diabetes_samples()
+
+
+@register(
+    lambda num_samples, noise: Layout(
+        10, 0, _tenths(num_samples, 2), by_feature=True, num_targets=1
+    ),
+    reference="Friedman 1991, Annals of Statistics 19(1); as scikit-learn's make_friedman1",
+    label="Friedman #1",
+    is_bundled=True,
+    settings={
+        "num_samples": Setting(1000, "training samples; a tenth more each to test", at_least=20),
+        "noise": Setting(1.0, "standard deviation of what is added to the target", at_least=0),
+    },
+)
+def friedman1(num_samples: int = 1000, noise: float = 1.0) -> Arrays:
+    """A smooth function of five of ten uniform inputs, with noise, a regression."""
+    return friedman1_samples(sum(_tenths(num_samples, 2)), noise)
+
+
 _FILE = "CSV, TSV, Parquet, NPZ, or a folder of image folders"
 
 
@@ -437,10 +474,18 @@ _FILE = "CSV, TSV, Parquet, NPZ, or a folder of image folders"
     settings={
         "path": Setting(None, f"the file: {_FILE}", kind=str),
         "root": Setting(None, "folder of the paths; the current one", kind=str, otherwise=getcwd),
-        "label": Setting(None, "column of the labels, if its name does not say so", kind=str),
+        "label": Setting(
+            None, "column of the labels, if its name does not say so", kind=str, is_list=True
+        ),
         "features": Setting(None, "columns to learn from; all", kind=str, is_list=True),
         "ignore": Setting(None, "columns to leave out", kind=str, is_list=True),
         "test_path": Setting(None, "file of a test set; else a tenth is drawn", kind=str),
+        "task": Setting(
+            "classes",
+            "classes: as labeled; parity: even labels against odd ones, two classes; regression: "
+            "labels are numbers to predict",
+            choices=("classes", "parity", "regression"),
+        ),
     },
 )
 def table(
@@ -450,6 +495,7 @@ def table(
     features: str | None = None,
     ignore: str | None = None,
     test_path: str | None = None,
+    task: str = "classes",
 ) -> Arrays:
     """A file of your own; sizes, classes and the shape of images are found in it."""
-    return samples_of(Source(path, root, label, features, ignore, test_path))
+    return samples_of(Source(path, root, label, features, ignore, test_path, task))

@@ -26,6 +26,10 @@ def read_images(folder: Path, name: str, source: Source) -> Part:
     Raises:
         UsageError: a class has no image, or images differ in size or are not of 8 bits.
     """
+    if source.has_targets:
+        raise UsageError(
+            f"dataset.task=regression does not apply to {name}: its folders are the classes"
+        )
     for setting in ("label", "features", "ignore"):
         if getattr(source, setting) is not None:
             raise UsageError(

@@ -23,6 +23,7 @@ off by the square of the scale.
 _SMALL = 0.01
 """Of the largest standard deviation, below which a network sees almost nothing of its inputs."""
 _MOST_CLASSES = 5
+_MOST_TARGETS = 3
 
 
 def notes(choice: Choice) -> list[str]:
@@ -32,7 +33,7 @@ def notes(choice: Choice) -> list[str]:
         UsageError: the data are missing, damaged or not valid.
     """
     data, entry = load(choice), DATASETS[choice.name]
-    found = _missing_classes(choice.name, data)
+    found = _missing_classes(choice.name, data) + _units(choice.name, data)
     found += _outside(choice.name, data, entry.layout(**entry.own(choice)).value_range)
     is_offered = "scaling" not in entry.own_settings
     if is_offered and scaling_of(choice) == "none" and (hint := _not_standardized(data)):
@@ -45,7 +46,7 @@ def notes(choice: Choice) -> list[str]:
 
 def _missing_classes(name: str, data: Data) -> list[str]:
     found = []
-    for split in ("validation", "test"):
+    for split in ("validation", "test") if data.num_classes else ():
         present = set(data.splits[split].labels.tolist())
         missing = [label for label in range(data.num_classes) if label not in present]
         if missing:
@@ -54,6 +55,20 @@ def _missing_classes(name: str, data: Data) -> list[str]:
                 "accuracy is that of the other classes"
             )
     return found
+
+
+def _units(name: str, data: Data) -> list[str]:
+    """Return what leads from standardized targets back to their own units."""
+    if data.targets is None:
+        return []
+    pairs = zip(np.ravel(data.targets.offset), np.ravel(data.targets.unit), strict=True)
+    words = [f"mean {mean:.6g} and standard deviation {std:.6g}" for mean, std in pairs]
+    more = f", and {len(words) - _MOST_TARGETS:,} more" if len(words) > _MOST_TARGETS else ""
+    return [
+        f"targets of {name} are standardized: {', '.join(words[:_MOST_TARGETS])}{more} of the "
+        "training samples; a prediction × standard deviation + mean is in their own units, and so "
+        "is √loss × standard deviation, the root mean square error"
+    ]
 
 
 def _outside(name: str, data: Data, declared: tuple[float, float] | None) -> list[str]:

@@ -21,7 +21,8 @@ from relu_exp.engine.data.arrays import (
     where,
 )
 from relu_exp.engine.data.image_files import Arrays
-from relu_exp.engine.data.scaling import fit
+from relu_exp.engine.data.scaling import Scaling, fit
+from relu_exp.engine.data.targets import as_targets, check_finite, standardizing
 from relu_exp.engine.streams import stream
 
 __all__ = ["Data", "Layout", "SortedData", "Split", "split", "stratified_order"]
@@ -37,7 +38,8 @@ class Layout:
     with its own test set (`given_test`), those samples are last; otherwise all three are drawn.
     Inputs with a `value_range` (lowest, highest) are scaled, all by the same numbers; with
     `by_feature`, each feature, of images each channel, is scaled by its own. Others are used as
-    they are, unless `dataset.scaling` says otherwise.
+    they are, unless `dataset.scaling` says otherwise. A regression has no classes, but
+    `num_targets` numbers to predict for each sample.
 
     Raises:
         UsageError: no data set can look like this.
@@ -50,9 +52,20 @@ class Layout:
     given_test: bool = False
     value_range: tuple[float, float] | None = None
     by_feature: bool = False
+    num_targets: int = 0
 
     def __post_init__(self) -> None:
-        if self.num_classes < 2 or self.num_features < 1:
+        if self.num_targets < 0 or (self.num_targets and self.num_classes):
+            raise UsageError(
+                f"a layout of num_classes={self.num_classes} and num_targets={self.num_targets} is "
+                "not valid: a data set has classes, or targets with num_classes=0"
+            )
+        if self.num_targets and self.sizes and min(self.sizes) < 2:
+            raise UsageError(
+                f"a layout of sizes={self.sizes} is not valid: targets need at least 2 samples for "
+                "training, validation and test, or they have no variance"
+            )
+        if (self.num_classes < 2 and not self.num_targets) or self.num_features < 1:
             raise UsageError(
                 f"a layout of num_features={self.num_features} and num_classes={self.num_classes} "
                 "is not valid: at least 1 feature and 2 classes are needed to learn anything"
@@ -76,13 +89,23 @@ class Layout:
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs (samples, features) float32 and labels (samples,) int64, both contiguous."""
+    """Inputs (samples, features) float32 and labels (samples,) int64, both contiguous.
+
+    In place of labels a regression has targets (samples, targets) float32, standardized.
+    """
 
     inputs: Tensor
     labels: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def strata(self) -> Tensor:
+        """The classes that draws are stratified by, int64 (samples,); targets are in one."""
+        if self.labels.is_floating_point():
+            return torch.zeros(len(self.labels), dtype=torch.int64)
+        return self.labels
 
     def with_features(self, order: Tensor) -> Split:
         """Return the samples with their features in another order."""
@@ -101,7 +124,8 @@ class Data:
 
     Features and classes have names where the data set gives them: `columns`, `class_names`.
     `content` is a digest of all samples and labels before they were split and scaled, and `extent`
-    the smallest and largest of their inputs.
+    the smallest and largest of their inputs. Targets times the `unit` of their scaling, plus its
+    `offset`, are in units of their own.
     """
 
     train: Split
@@ -113,6 +137,7 @@ class Data:
     class_names: tuple[str, ...] = ()
     content: str = ""
     extent: tuple[float, float] | None = None
+    targets: Scaling | None = None
 
     @property
     def splits(self) -> Mapping[str, Split]:
@@ -160,27 +185,34 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
 
     Args:
         name: the data set's name, for error messages.
-        arrays: all inputs (samples, ...) and labels (samples,).
+        arrays: all inputs (samples, ...) and labels (samples,) or targets (samples, targets).
         layout: their expected size and shape.
         scaling: one of `SCALINGS` or, with a value range, of `OF_A_RANGE`.
-        task: `classes`, or `parity` (the labels modulo 2).
+        task: `classes`, `parity` (the labels modulo 2) or `regression`.
 
     Raises:
         UsageError: the arrays are no samples or do not match the layout, or are too large once
             they are scaled.
     """
     inputs = as_inputs(name, arrays[0])
-    labels, class_names = as_named_labels(name, arrays[1], layout.num_classes)
-    _check(name, inputs, labels, layout)
+    class_names: tuple[str, ...] = ()
+    if layout.num_targets:
+        labels = as_targets(name, arrays[1], layout.num_targets)
+        strata = np.zeros(len(labels), np.int64)
+    else:
+        labels, class_names = as_named_labels(name, arrays[1], layout.num_classes)
+        strata = labels
+    _check(name, inputs, strata, layout)
     _, num_validation, num_test = layout.sizes
     num_drawn = len(labels) - (num_test if layout.given_test else 0)
-    order = stratified_order(torch.from_numpy(labels[:num_drawn].copy()), stream(0, "split"))
+    order = stratified_order(torch.from_numpy(strata[:num_drawn].copy()), stream(0, "split"))
     validation, rest = np.split(order.numpy(), [num_validation])
     if layout.given_test:
         test, train = np.arange(num_drawn, len(labels)), rest
     else:
         test, train = np.split(rest, [num_test])
-    validation, test, train = _with_every_class(name, labels, validation, test, train, layout)
+    validation, test, train = _with_every_class(name, strata, validation, test, train, layout)
+    targets = standardizing(name, labels[train]) if layout.num_targets else None
     scales = fit(inputs[train], scaling, layout.value_range, layout.image_shape)
     columns = columns_of(arrays[0])
 
@@ -193,6 +225,10 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
                 f"{rows[at, feature]} once dataset.scaling={scaling} has divided it: it is too far "
                 "from the training samples"
             )
+        if targets is not None:
+            scaled = targets.apply(labels[indices])
+            check_finite(f"dataset {name}: a standardized target of sample", scaled, first=0)
+            return Split(torch.from_numpy(rows), torch.from_numpy(scaled))
         classes = labels[indices]
         if task == "parity":
             classes %= 2
@@ -210,6 +246,7 @@ def split(name: str, arrays: Arrays, layout: Layout, scaling: str, task: str) ->
         class_names=class_names,
         content=digest_of(inputs, labels),
         extent=(float(inputs.min()), float(inputs.max())),
+        targets=targets,
     )
 
 

@@ -12,7 +12,17 @@ import numpy as np
 from relu_exp.core.naming import nearest, shown
 from relu_exp.core.schema import UsageError
 
-__all__ = ["LARGEST", "Part", "Source", "check_known", "chosen", "label_name", "listed", "whole"]
+__all__ = [
+    "LARGEST",
+    "Part",
+    "Source",
+    "check_known",
+    "chosen",
+    "label_name",
+    "label_names",
+    "listed",
+    "whole",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -35,11 +45,19 @@ class Source:
     features: str | None = None
     ignore: str | None = None
     test_path: str | None = None
+    task: str = "classes"
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether the labels are numbers to predict."""
+        return self.task == "regression"
 
 
 @dataclass(frozen=True)
 class Part:
     """The samples of one file: inputs (samples, ...), and their labels as written, (samples,).
+
+    Targets are float64 (samples, targets).
 
     `columns` names the features, where they have names.
     """
@@ -62,6 +80,21 @@ def label_name(file: str, names: Sequence[str], source: Source, what: str = "col
             f"{what}s: {listed(names)}"
         )
     return likely[0]
+
+
+def label_names(file: str, names: Sequence[str], source: Source) -> list[str]:
+    """Return the columns of the labels: one of classes, one or more of targets."""
+    if source.label is None or not source.label.startswith("[") or source.label in names:
+        return [label_name(file, names, source)]
+    if not source.has_targets:
+        raise UsageError(
+            f"dataset.label={shown(source.label)} names several columns: classes are one, and "
+            "numbers to predict need dataset.task=regression"
+        )
+    found = chosen(file, names, "label", source.label) or ()
+    if not found or len({*found}) < len(found):
+        raise UsageError(f"dataset.label={shown(source.label)} names no column, or one twice")
+    return list(found)
 
 
 def chosen(
@@ -95,7 +128,7 @@ def whole(file: str, where: str, values: Array) -> Array:
         row = int(np.argmin(is_whole))
         raise UsageError(
             f"{file}: row {row + 1}, {where} is {values[row]:g}, which is no class; expected whole "
-            "numbers or text"
+            "numbers or text, or dataset.task=regression to predict numbers"
         )
     return values.astype(np.int64)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +38,10 @@ _FILES = "a CSV, TSV, Parquet or NPZ file, or a folder with a folder of PNG or J
 
 @dataclass(frozen=True)
 class _Samples:
-    """All samples, with class numbers for labels; the last `num_test` are the given test set."""
+    """All samples, with class numbers for labels; the last `num_test` are the given test set.
+
+    A regression has no classes, and targets (samples, targets) for labels.
+    """
 
     inputs: Array
     labels: Array
@@ -57,14 +61,21 @@ def layout_of(source: Source) -> Layout:
     """
     found = _samples(source)
     num_own = len(found.labels) - found.num_test
-    extra = max(num_own // 10, found.num_classes)
+    # targets have a variance from two samples on
+    fewest = found.num_classes or 2
+    extra = max(num_own // 10, fewest)
     num_test = found.num_test or extra
     num_train = num_own - extra - (0 if found.num_test else extra)
-    if num_train < found.num_classes:
+    if not found.num_classes and min(num_train, num_test) < fewest:
+        raise UsageError(
+            f"{_name(source.path)} has {num_own:,} samples: too few to train, validate and test on "
+            "two of them each"
+        )
+    if num_train < fewest:
         raise UsageError(
             f"{_name(source.path)} has {num_own:,} samples of {found.num_classes:,} classes: too "
             "few to train, validate and test on each; if these are not classes, name the labels "
-            "with dataset.label=NAME"
+            "with dataset.label=NAME, or predict numbers with dataset.task=regression"
         )
     size = found.inputs.shape[1:]
     return Layout(
@@ -74,6 +85,7 @@ def layout_of(source: Source) -> Layout:
         image_shape=(size[0], size[1], size[2]) if len(size) == 3 else None,
         given_test=found.num_test > 0,
         by_feature=True,
+        num_targets=0 if found.num_classes else found.labels.shape[1],
     )
 
 
@@ -106,17 +118,33 @@ def _samples(source: Source) -> _Samples:
         parts = [*parts, *_read("test_path", source.test_path, source)[:1]]
     first, *tests = parts
     tests = [_in_order_of(first, test) for test in tests]
+    if source.has_targets:
+        return _with_targets(first, tests)
     classes = np.unique(first.labels)
     if classes.dtype.kind == "U":
         check_spaces(first.file, map(str, classes))
     if len(classes) < 2:
         raise UsageError(f"{first.file}: every label is {_shown(classes[0])}; at least two classes")
     for test in tests:
-        _check_alike(first, test, classes)
+        _check_alike(first, test)
+        _check_known(first, test, classes)
     labels = [np.searchsorted(classes, part.labels) for part in parts]
     inputs = np.concatenate([part.inputs for part in (first, *tests)]) if tests else first.inputs
     num_test = sum(len(test.labels) for test in tests)
     return _Samples(inputs, np.concatenate(labels), len(classes), num_test)
+
+
+def _with_targets(first: Part, tests: Sequence[Part]) -> _Samples:
+    for test in tests:
+        _check_alike(first, test)
+        if test.labels.shape[1] != first.labels.shape[1]:
+            raise UsageError(
+                f"{test.file} has {test.labels.shape[1]} targets and {first.file} "
+                f"{first.labels.shape[1]}: the test set must be like the training set"
+            )
+    inputs = np.concatenate([part.inputs for part in (first, *tests)]) if tests else first.inputs
+    targets = np.concatenate([part.labels for part in (first, *tests)])
+    return _Samples(inputs, targets, 0, sum(len(test.labels) for test in tests))
 
 
 def _in_order_of(first: Part, test: Part) -> Part:
@@ -133,12 +161,15 @@ def _in_order_of(first: Part, test: Part) -> Part:
     return replace(test, inputs=test.inputs[:, order], columns=first.columns)
 
 
-def _check_alike(first: Part, test: Part, classes: Array) -> None:
+def _check_alike(first: Part, test: Part) -> None:
     if first.inputs.shape[1:] != test.inputs.shape[1:]:
         raise UsageError(
             f"{test.file} has samples of shape {test.inputs.shape[1:]} and {first.file} of "
             f"{first.inputs.shape[1:]}: the test set must be like the training set"
         )
+
+
+def _check_known(first: Part, test: Part, classes: Array) -> None:
     is_known = np.isin(test.labels, classes)
     if not is_known.all():
         row = int(np.argmin(is_known))

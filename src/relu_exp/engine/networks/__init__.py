@@ -7,6 +7,7 @@ from relu_exp.engine.networks.sizes import (
     layers_of,
     learned_sizes,
     num_parameters,
+    output_for,
 )
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "layers_of",
     "learned_sizes",
     "num_parameters",
+    "output_for",
     "register",
 ]

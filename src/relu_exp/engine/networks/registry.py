@@ -122,7 +122,11 @@ class Network:
         return self.name == "mlp" and not (self.normalization(settings) or settings.get("dropout"))
 
 
-OUTPUT = Setting("logits", "what the last layer means", choices=tuple(OUTPUTS))
+OUTPUT = Setting(
+    "logits",
+    "what the last layer means; where the data are targets, regression unless it is given",
+    choices=tuple(OUTPUTS),
+)
 
 NETWORKS: Registry[Network] = Registry("network")
 

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import math
 
-from relu_exp.core.schema import RunConfig, UsageError
+from relu_exp.core.schema import REGRESSION, Choice, RunConfig, UsageError
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.data import datasets
-from relu_exp.engine.networks.registry import NETWORKS, ImageShape, Layer, Network
+from relu_exp.engine.networks.registry import NETWORKS, OUTPUT, ImageShape, Layer, Network
 from relu_exp.engine.outputs import OUTPUTS
 
-__all__ = ["forward_flops", "layers_of", "learned_sizes", "num_outputs", "num_parameters"]
+__all__ = [
+    "forward_flops",
+    "layers_of",
+    "learned_sizes",
+    "num_outputs",
+    "num_parameters",
+    "output_for",
+]
+
+
+def output_for(network: Choice, dataset: Choice) -> Choice:
+    """Return a network with the output that is meant where none is given.
+
+    The default, logits, is for classes; targets are predicted by a regression.
+    """
+    if network["output"] != OUTPUT.default or not datasets.shape_of(dataset).num_targets:
+        return network
+    others = tuple(item for item in network.settings if item[0] != "output")
+    return Choice(network.name, (*others, ("output", REGRESSION)))
 
 
 def num_outputs(config: RunConfig) -> int:
-    """Return the number of output units: one for a binary output, else one per class."""
+    """Return the number of output units: one if binary, else one for each class or target."""
+    shape = datasets.shape_of(config.dataset)
     is_binary = OUTPUTS[config.network["output"]].is_binary
-    return 1 if is_binary else datasets.shape_of(config.dataset).num_classes
+    return 1 if is_binary else shape.num_targets or shape.num_classes
 
 
 def layers_of(config: RunConfig) -> list[Layer]:
@@ -27,6 +46,7 @@ def layers_of(config: RunConfig) -> list[Layer]:
     """
     network, shape = NETWORKS[config.network.name], datasets.shape_of(config.dataset)
     _check_images(network, config.dataset.name, shape.image_shape)
+    _check_output(config.network["output"], config.dataset.name, shape.num_targets)
     if OUTPUTS[config.network["output"]].is_binary and shape.num_classes != 2:
         raise UsageError(
             f"network.output={config.network['output']} needs two classes and "
@@ -44,6 +64,20 @@ def layers_of(config: RunConfig) -> list[Layer]:
         config.width,
         config.network.as_dict(),
     )
+
+
+def _check_output(output: str, dataset: str, num_targets: int) -> None:
+    """Raise a UsageError if an output for classes is asked of targets, or the other way round."""
+    if OUTPUTS[output].is_regression and not num_targets:
+        raise UsageError(
+            f"network.output={output} needs numbers to predict and {dataset} has classes: leave it "
+            "out, or choose dataset=diabetes, friedman1 or table with dataset.task=regression"
+        )
+    if num_targets and not OUTPUTS[output].is_regression:
+        raise UsageError(
+            f"network.output={output} is for classes and {dataset} has numbers to predict: leave "
+            f"it out, or set network.output={REGRESSION}"
+        )
 
 
 def _check_images(network: Network, dataset: str, found: ImageShape | None) -> None:

@@ -14,6 +14,7 @@ from relu_exp.engine.fleet.stack import Stack
 from relu_exp.engine.ops import precision
 from relu_exp.engine.ops.kernels import zero_gradient_units
 from relu_exp.engine.probes import measurements, theory
+from relu_exp.engine.probes.explained import ExplainedVariance
 from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.records import Records
 
@@ -85,7 +86,7 @@ class Observer:
     def _evaluate(
         self, step: int, stack: Stack, runs: Sequence[RunConfig], finds_candidates: bool
     ) -> list[Tensor]:
-        """Record loss and accuracy on every split.
+        """Record loss and accuracy, or R², on every split.
 
         Returns:
             With `finds_candidates`, the units of each layer (runs, units) that may be dead: they
@@ -96,6 +97,7 @@ class Observer:
         for split in SPLITS[1:]:
             loss = torch.zeros(len(runs), device=self.device)
             correct, samples = torch.zeros_like(loss), 0
+            explained = ExplainedVariance() if stack.output.is_regression else None
             for x in self.batches.evaluation(seeds, split):
                 with torch.no_grad():
                     if finds_candidates and split == "train":
@@ -106,9 +108,18 @@ class Observer:
                         outputs = stack.forward(x)
                     labels = x.run_labels()
                     loss += stack.output.loss(outputs, labels).sum(1)
-                    correct += stack.output.correct(outputs, labels).sum(1)
+                    if explained is not None:
+                        explained.add(outputs, labels)
+                    elif stack.output.correct is not None:
+                        correct += stack.output.correct(outputs, labels).sum(1)
                 samples += labels.shape[1]
-            self.records.curve(_ids(runs), step, split, loss / samples, correct / samples)
+            if explained is None:
+                self.records.curve(_ids(runs), step, split, loss / samples, correct / samples)
+            else:
+                none = torch.full_like(loss, torch.nan)
+                self.records.curve(
+                    _ids(runs), step, split, loss / samples, none, explained.share(samples)
+                )
         return candidates
 
     def _probe(self, step: int, stack: Stack, runs: Sequence[RunConfig]) -> list[Probe]:

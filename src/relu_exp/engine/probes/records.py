@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from relu_exp.core.schema import SPLITS, TABLES, Choice, RunConfig
+from relu_exp.core.schema import METRICS, SPLITS, TABLES, Choice, RunConfig
 from relu_exp.engine.activations import value_and_derivative
 from relu_exp.engine.networks import num_parameters
 
@@ -33,26 +33,36 @@ class Records:
             self.tables[table][column].extend(values)
 
     def curve(
-        self, ids: Sequence[str], step: int, split: str, loss: Tensor, accuracy: Tensor
+        self,
+        ids: Sequence[str],
+        step: int,
+        split: str,
+        loss: Tensor,
+        accuracy: Tensor,
+        r2: Tensor | None = None,
     ) -> None:
-        """Add loss and accuracy (runs,) of a split at a step."""
+        """Add loss, accuracy and R² (runs,) of a split at a step; NaN: there is none."""
         self._extend(
             "curves",
             run_id=ids,
             step=[step] * len(ids),
             split=[split] * len(ids),
             loss=loss.tolist(),
-            accuracy=accuracy.tolist(),
+            accuracy=_known(accuracy.tolist()),
+            r2=[None] * len(ids) if r2 is None else _known(r2.tolist()),
         )
 
     def last_evaluations(self) -> dict[str, dict[str, float]]:
-        """Return run id → loss and accuracy of every split at its last evaluation."""
+        """Return run id → loss, accuracy and R² of every split at its last evaluation."""
         curves = self.tables["curves"]
         found: dict[str, dict[str, float]] = {}
-        columns = (curves[name] for name in ("run_id", "split", "loss", "accuracy"))
-        for run_id, split, loss, accuracy in zip(*columns, strict=True):
+        columns = (curves[name] for name in ("run_id", "split", *METRICS))
+        for run_id, split, *values in zip(*columns, strict=True):
             if split != "batch":
-                each = {f"final_{split}_loss": loss, f"final_{split}_accuracy": accuracy}
+                each = {
+                    f"final_{split}_{metric}": value
+                    for metric, value in zip(METRICS, values, strict=True)
+                }
                 found.setdefault(run_id, {}).update(each)
         return found
 
@@ -146,7 +156,7 @@ class Records:
         """
         size = num_parameters(runs[0])
         unknown = dict.fromkeys(
-            f"final_{split}_{metric}" for split in SPLITS[1:] for metric in ("loss", "accuracy")
+            f"final_{split}_{metric}" for split in SPLITS[1:] for metric in METRICS
         )
         evaluations = self.last_evaluations()
         rows = [
@@ -165,3 +175,8 @@ class Records:
         ]
         self.tables["runs"] = {column: [row[column] for row in rows] for column in rows[0]}
         return self.tables
+
+
+def _known(values: Sequence[float]) -> list[float | None]:
+    """Return values with None for those that there are none of."""
+    return [None if value != value else value for value in values]

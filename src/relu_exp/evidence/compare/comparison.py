@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from relu_exp.results.store import Store
 __all__ = ["changes", "compare"]
 
 _FINAL = ("final_train_loss", "final_test_loss", "final_test_accuracy")
+_LARGEST = ("final_test_accuracy", "final_test_loss")
+"""The number whose largest change is named: where runs have no accuracy it is the loss."""
 _NONE = "none"
 _CONFIGURED = (*PARTS, *RUN_KEYS)
 
@@ -256,9 +259,9 @@ def _outcome_changes(then: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
     apart = {column: (both[f"{column}_was"] - both[f"{column}_is"]).abs() for column in columns}
     moved = pd.DataFrame(apart).gt(0).any(axis=1)
     if moved.any():
-        found["numbers"] = {
-            "common": len(both),
-            "changed": int(moved.sum()),
-            "largest_change_of_test_accuracy": float(apart["final_test_accuracy"].max()),
-        }
+        found["numbers"] = {"common": len(both), "changed": int(moved.sum())}
+        # a difference of infinite losses is none
+        largest = {name: apart[name].max() for name in _LARGEST if apart[name].notna().any()}
+        for name, value in islice(largest.items(), 1):
+            found["numbers"][f"largest_change_of_{name.removeprefix('final_')}"] = float(value)
     return found

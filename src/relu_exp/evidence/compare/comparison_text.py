@@ -60,9 +60,14 @@ def _experiment(changed: Mapping[str, Any]) -> Iterator[str]:
     for ending in changed.get("endings", ()):
         yield f"ended otherwise: {ending['runs']:,} {ending['was']} → {ending['is']}"
     if numbers := changed.get("numbers"):
+        largest = "".join(
+            f", {key.removeprefix('largest_change_of_').replace('_', ' ')} by {value:.3g} at most"
+            for key, value in numbers.items()
+            if key.startswith("largest_change_of_")
+        )
         yield (
-            f"final numbers: other in {numbers['changed']:,} of {numbers['common']:,} common runs, "
-            f"test accuracy by {numbers['largest_change_of_test_accuracy']:.3g} at most"
+            f"final numbers: other in {numbers['changed']:,} of {numbers['common']:,} common runs"
+            f"{largest}"
         )
 
 

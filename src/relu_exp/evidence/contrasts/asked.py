@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from relu_exp.core.contrasts import Contrast, arm_keys, contrast_of
+from relu_exp.core.contrasts import Contrast, Metric, arm_keys, contrast_of
 from relu_exp.core.naming import nearest, shown
 from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import FINISHED, PARTS, Scalar, UsageError
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.regressions import is_regression
 
 __all__ = [
     "FEWEST_SEEDS",
@@ -19,6 +20,8 @@ __all__ = [
     "by_default",
     "column_of",
     "compared",
+    "default_metric",
+    "having",
     "settings_of",
     "varying",
     "with_arms",
@@ -41,6 +44,36 @@ def compared(frames: Frames) -> pd.DataFrame:
     """Return the runs that arms are compared by: they are finished, and made an update."""
     runs = frames.runs
     return runs[runs["status"].isin(FINISHED) & (runs["num_steps"] > 0)]
+
+
+def having(frames: Frames, metric: Metric) -> Frames:
+    """Return frames with the runs that have a metric: numbers have no accuracy, classes no R².
+
+    Raises:
+        UsageError: none of the compared runs has it.
+    """
+    if not (metric.is_accuracy or metric.kind == "r2"):
+        return frames
+    runs = frames.runs
+    found = runs[is_regression(runs) == (metric.kind == "r2")]
+    if len(found) == len(runs):
+        return frames
+    kept = frames.showing(found)
+    if compared(kept).empty and len(compared(frames)):
+        words = (
+            "these runs choose classes, which have no R²; valid: accuracy, loss"
+            if metric.kind == "r2"
+            else "these runs predict numbers, which have no accuracy; valid: loss, r2"
+        )
+        name = "r2" if metric.kind == "r2" else "accuracy"
+        raise UsageError(f"metric {name} does not apply: {words}, updates:train_loss<0.5")
+    return kept
+
+
+def default_metric(frames: Frames) -> str:
+    """Return what arms are compared by where nothing is said: accuracy, of numbers the loss."""
+    runs = compared(frames)
+    return "loss" if len(runs) and is_regression(runs).all() else "accuracy"
 
 
 def varying(runs: pd.DataFrame) -> list[str]:
@@ -76,7 +109,8 @@ def by_default(frames: Frames) -> Contrast | None:
     first = next(part for part in (he, known, runs) if len(part)).iloc[0]
     against = [_plain(first[column_of(key)]) for key in arm]
     by = [key for key in _BY if key in differing and key not in arm]
-    return contrast_of({"arm": arm, "against": against, "by": by})
+    metric = default_metric(frames)
+    return contrast_of({"arm": arm, "against": against, "by": by, "metric": metric})
 
 
 def with_arms(frames: Frames, contrast: Contrast) -> tuple[pd.DataFrame, str]:

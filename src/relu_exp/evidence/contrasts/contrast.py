@@ -17,10 +17,10 @@ from relu_exp.evidence.claims.failures import failed_seeds
 from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.registry import MissingRunsError
 from relu_exp.evidence.claims.verdicts import Effects, Rule, Verdict
-from relu_exp.evidence.contrasts.asked import column_of, varying, with_arms
+from relu_exp.evidence.contrasts.asked import column_of, having, varying, with_arms
 from relu_exp.evidence.contrasts.tuning import tuned
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.data.statistics import Interval, mean_interval, median_steps
+from relu_exp.evidence.data.statistics import Interval, mean_interval, median_steps, score
 
 __all__ = ["Contrasted", "Name", "Row", "contrasted"]
 
@@ -60,6 +60,8 @@ class Contrasted:
     rows: tuple[Row, ...]
     runs: pd.DataFrame = field(repr=False)
     """The runs that it rests on, one per seed, arm and setting."""
+    num_without_metric: int = 0
+    """Runs that are left out because they predict numbers, or choose classes."""
 
     @property
     def metric(self) -> Metric:
@@ -83,13 +85,16 @@ def contrasted(frames: Frames, contrast: Contrast) -> Contrasted:
     Raises:
         UsageError: there are no two arms, no single reference, or nothing to tune or measure by.
     """
-    runs, reference = with_arms(frames, contrast)
     metric = metric_of(contrast.metric)
+    kept = having(frames, metric)
+    runs, reference = with_arms(kept, contrast)
     by = [column_of(key) for key in contrast.by]
     taken = {*contrast.arm, *contrast.by, *(key.partition(".")[0] for key in contrast.arm)}
     others = {key: column_of(key) for key in varying(runs) if key not in taken}
     try:
         chosen = scored(tuned(frames, runs, ["arm", *by], list(others.values()), metric))
+        if metric.kind == "r2":
+            chosen = chosen.assign(r2=score(chosen, "final_test_r2"))
         if metric.kind == "updates":
             chosen = timed(
                 frames, chosen, metric.threshold, split=metric.split, metric=metric.curve
@@ -113,7 +118,8 @@ def contrasted(frames: Frames, contrast: Contrast) -> Contrasted:
         _named(replace(row, verdict=found[str(n)]), metric) if str(n) in found else row
         for n, row in enumerate(rows)
     ]
-    return Contrasted(contrast, reference, tuple(rows), chosen)
+    num_left_out = len(frames.runs) - len(kept.runs)
+    return Contrasted(contrast, reference, tuple(rows), chosen, num_left_out)
 
 
 def _row(

@@ -9,7 +9,7 @@ from typing import Any
 from relu_exp.core.contrasts import Contrast, contrast_of
 from relu_exp.core.naming import nearest
 from relu_exp.core.schema import UsageError
-from relu_exp.evidence.contrasts.asked import asked, by_default, settings_of
+from relu_exp.evidence.contrasts.asked import asked, by_default, default_metric, settings_of
 from relu_exp.evidence.contrasts.contrast import Contrasted, contrasted
 from relu_exp.evidence.contrasts.table import FORMATS
 from relu_exp.evidence.data.frames import Frames, find_results
@@ -55,7 +55,7 @@ def contrast_in(frames: Frames, given: Mapping[str, Any]) -> tuple[Contrasted, s
         if base is None:
             raise UsageError(f"{frames.root} has no two arms that were trained")
         return contrasted(frames, base), "stated" if stated else "by_itself"
-    chosen = _merged(base, words, settings_of(frames.runs))
+    chosen = _merged(base, words, settings_of(frames.runs), default_metric(frames))
     return contrasted(frames, chosen), "chosen_later"
 
 
@@ -76,11 +76,13 @@ def _split(value: Any) -> Any:
     return [item.strip() for item in items if item.strip()]
 
 
-def _merged(base: Contrast | None, words: Mapping[str, Any], settings: list[str]) -> Contrast:
+def _merged(
+    base: Contrast | None, words: Mapping[str, Any], settings: list[str], metric: str
+) -> Contrast:
     content = base.as_json() if base else {}
     if "arm" in words:
         # other arms are another question: nothing of the first one is kept but its by
         content = {"by": [key for key in content.get("by", []) if key not in words["arm"]]}
     if "metric" in words:
         content.pop("margin", None)
-    return contrast_of({**content, **words}, settings)
+    return contrast_of({"metric": metric, **content, **words}, settings)

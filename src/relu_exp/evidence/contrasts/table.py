@@ -15,6 +15,7 @@ import pandas as pd
 from relu_exp.evidence.contrasts.contrast import Contrasted, Row
 from relu_exp.evidence.contrasts.words import text
 from relu_exp.evidence.data.labels import axis_name
+from relu_exp.evidence.data.regressions import is_regression
 
 __all__ = ["FORMATS", "Table", "as_frame", "key_in_words", "table_of"]
 
@@ -80,13 +81,31 @@ def _notes(found: Contrasted, origin: str) -> tuple[str, ...]:
         shown = f"{points} {text('point' if points == '1' else 'points')}"
     return (
         text(origin),
-        text("how_tuned_updates" if kind == "updates" else "how_tuned_accuracy"),
+        *_how_tuned(found),
+        *_left_out(found),
         *([text("edge")] if any(row.at_edge for row in found.rows) else []),
         text("how_judged", reference=found.reference, margin=shown, n=found.num_compared),
         text("how_failures"),
         *([text("how_bounds")] if any(row.verdict.bound != "none" for row in found.rows) else []),
         *([text("how_needed")] if any(_needed(row) for row in found.rows) else []),
     )
+
+
+def _how_tuned(found: Contrasted) -> list[str]:
+    if found.metric.kind == "updates":
+        return [text("how_tuned_updates")]
+    of_numbers = is_regression(found.runs)
+    return [
+        *([] if of_numbers.all() else [text("how_tuned_accuracy")]),
+        *([text("how_tuned_regression")] if of_numbers.any() else []),
+    ]
+
+
+def _left_out(found: Contrasted) -> list[str]:
+    if not found.num_without_metric:
+        return []
+    what = "classes" if found.metric.kind == "r2" else "numbers"
+    return [text(f"{what}_left_out", n=found.num_without_metric)]
 
 
 def _needed(row: Row) -> int | None:

@@ -9,7 +9,7 @@ import pandas as pd
 from relu_exp.core.contrasts import Metric
 from relu_exp.evidence.claims.arms import at_best_rate, at_fastest_rate, timed
 from relu_exp.evidence.data.frames import Frames
-from relu_exp.evidence.data.statistics import score
+from relu_exp.evidence.data.statistics import goodness
 
 __all__ = ["tuned"]
 
@@ -19,8 +19,9 @@ def tuned(
 ) -> pd.DataFrame:
     """Return the runs of each arm and setting, `keys`, at their best rate and `others`, `at_edge`.
 
-    Best is the highest mean validation accuracy over all seeds; of updates, the fewest to the
-    threshold on validation data. The rate is that of the claims; `others` are chosen as it is.
+    Best is the highest mean validation accuracy over all seeds, of a regression the lowest loss; of
+    updates, the fewest to the threshold on validation data. The rate is that of the claims;
+    `others` are chosen as it is.
 
     Raises:
         MissingRunsError: no arm has a run with validation data to choose by.
@@ -39,7 +40,7 @@ def tuned(
         )
     else:
         chosen = at_best_rate(runs, arms)
-        chosen = chosen.assign(_goodness=score(chosen, "final_validation_accuracy"))
+        chosen = chosen.assign(_goodness=goodness(chosen))
     if others:
         means = chosen.groupby(arms, observed=True, dropna=False)["_goodness"].mean().reset_index()
         best = means.sort_values("_goodness", ascending=False, kind="stable")

@@ -23,10 +23,15 @@ def steps_to_threshold(
     one that diverges first: both at the end of the training they were given (`num_steps`), because
     a divergence is no chance exit of somebody who would have arrived, before the first evaluation
     or after. `reason` says which: `reached`, `not reached` or `diverged`. An interrupted run is
-    censored at its last evaluation; a failed one has no row, nor has any where none was evaluated.
+    censored at its last evaluation; a failed one has no row, nor has any where none was evaluated,
+    nor one without the metric, as a regression is without accuracy.
     """
     curve = curves.loc[curves["split"] == split, ["run_id", "step", metric]]
-    curve = curve.astype({"run_id": "str"}).sort_values(["run_id", "step"], ignore_index=True)
+    curve = (
+        curve.dropna(subset=metric)
+        .astype({"run_id": "str"})
+        .sort_values(["run_id", "step"], ignore_index=True)
+    )
     value, step = curve[metric], curve["step"].astype(float)
     there = value <= threshold if metric == "loss" else value >= threshold
     same = curve["run_id"].eq(curve["run_id"].shift())

@@ -26,11 +26,13 @@ def _range(key: RunKey) -> tuple[float, float]:
     return low, _MOST if key.at_most is None else key.at_most
 
 
+_METRICS = {"loss": (-1e100, 1e100), "accuracy": (0.0, 1.0), "r2": (-1e100, 1.0)}
+
 _MEASURED: Mapping[str, tuple[float, float]] = {
     **{
         f"{prefix}{metric}": limits
         for prefix in ("", *(f"final_{split}_" for split in SPLITS[1:]))
-        for metric, limits in {"loss": (-1e100, 1e100), "accuracy": (0.0, 1.0)}.items()
+        for metric, limits in _METRICS.items()
     },
     "seconds": (0.0, 1e12),
     "value": (-1e100, 1e100),

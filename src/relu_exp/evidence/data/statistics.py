@@ -16,12 +16,15 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
+from relu_exp.evidence.data.regressions import is_regression
+
 __all__ = [
     "POWER",
     "Interval",
     "agree_by_chance",
     "best_learning_rates",
     "bounded_in_words",
+    "goodness",
     "half_width",
     "interval_in_words",
     "mean_interval",
@@ -266,27 +269,42 @@ def median_steps(steps: ArrayLike, censored: ArrayLike) -> float:
     return float(arrived[0]) if len(arrived) else np.inf
 
 
+_WORST = {"accuracy": 0.0, "loss": np.inf, "r2": -np.inf}
+"""What a divergence counts as, by metric."""
+
+
 def score(runs: pd.DataFrame, column: str) -> pd.Series[float]:
     """Return a final metric per run, in which divergence is a result and a failure is none.
 
-    A run that diverged has accuracy 0 and infinite loss; one that failed or was interrupted NaN.
+    A run that diverged has accuracy 0, infinite loss and an R² of minus infinity; one that failed
+    or was interrupted NaN.
     """
-    worst = 0.0 if column.endswith("accuracy") else np.inf
+    worst = _WORST[column.rpartition("_")[2]]
     value = runs[column].astype(float)
     value = value.mask(runs["status"] == "diverged", worst)
     return value.mask(runs["status"].isin(["failed", "interrupted"]), np.nan)
+
+
+def goodness(runs: pd.DataFrame) -> pd.Series[float]:
+    """Return by what runs are tuned, the more the better: validation accuracy.
+
+    Of a regression it is the validation loss, negated.
+    """
+    accuracy = score(runs, "final_validation_accuracy")
+    return accuracy.mask(is_regression(runs), -score(runs, "final_validation_loss"))
 
 
 def best_learning_rates(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return each arm's best learning rate: `by`, `learning_rate`, `validation`, `at_edge`.
 
     Best is the highest mean validation accuracy over seeds, a diverged run counting as 0; then the
-    lowest validation loss; then the smaller rate. `at_edge` marks a best rate that is the smallest
-    or largest of several tried: the true optimum may lie beyond. Test data has no say.
+    lowest validation loss, which alone counts for a regression; then the smaller rate. `at_edge`
+    marks a best rate that is the smallest or largest of several tried: the true optimum may lie
+    beyond. Test data has no say.
     """
     by = list(by)
     scored = runs.assign(
-        validation=score(runs, "final_validation_accuracy"),
+        validation=goodness(runs),
         _loss=score(runs, "final_validation_loss"),
     ).dropna(subset=["validation"])
     rates = scored.groupby([*by, "learning_rate"], observed=True, dropna=False)

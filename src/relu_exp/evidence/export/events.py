@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS
-from relu_exp.core.schema import PARTS, PLACES, UsageError, histogram_edges
+from relu_exp.core.schema import METRICS, PARTS, PLACES, UsageError, histogram_edges
 from relu_exp.evidence.data.frames import Frames
 
 try:
@@ -39,8 +39,8 @@ _HISTOGRAM = ["step", "layer", "kind", "counts", "minimum", "maximum"]
 def write(frames: Frames, folder: Path) -> None:
     """Write an event file per run, in a folder with the run's name.
 
-    Scalars are `loss/SPLIT`, `accuracy/SPLIT` and `QUANTITY/layer_NN`, histograms `KIND/layer_NN`;
-    a run's settings are in the tab HPARAMS. The same results give the same bytes.
+    Scalars are `loss/SPLIT`, `accuracy/SPLIT`, `r2/SPLIT` and `QUANTITY/layer_NN`, histograms
+    `KIND/layer_NN`; a run's settings are in the tab HPARAMS. The same results give the same bytes.
     """
     runs = frames.runs.assign(name=run_names(frames.runs))
     started = frames.manifest.get("started")
@@ -143,7 +143,7 @@ def _values(rows: Mapping[str, pd.DataFrame | None]) -> Iterator[tuple[int, Any]
     curves, layers, histograms = (rows[table] for table in _TABLES)
     known_of: dict[tuple[int, int, str], float] = {}
     if curves is not None:
-        for metric in ("loss", "accuracy"):
+        for metric in METRICS:
             known = curves.dropna(subset=metric)
             for step, split, value in known[["step", "split", metric]].to_numpy().tolist():
                 yield step, Summary.Value(tag=f"{metric}/{split}", simple_value=value)

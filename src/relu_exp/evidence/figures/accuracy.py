@@ -19,7 +19,8 @@ from matplotlib.ticker import (
 
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import axis_name
-from relu_exp.evidence.data.statistics import best_learning_rates, score, summarize
+from relu_exp.evidence.data.regressions import is_regression, regression_text
+from relu_exp.evidence.data.statistics import best_learning_rates, goodness, score, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.lines import (
     Grid,
@@ -51,27 +52,37 @@ ARMS = [axis for axis in AXES if axis != "learning_rate"]
 CROSS: dict[str, Any] = {"ms": 7, "mew": 1.8, "zorder": 4}
 
 
-def with_accuracy(frames: Frames) -> pd.DataFrame:
+def evaluated(frames: Frames) -> pd.DataFrame:
     runs = trained(frames.runs)
     if not runs.empty and (runs["status"] == "diverged").all():
         raise DoesNotApply(text("all_diverged"))
     # interrupted runs have no final accuracy
-    runs = runs[score(runs, "final_validation_accuracy").notna()]
+    runs = runs[goodness(runs).notna()]
     if (runs["status"] == "diverged").all():
         raise DoesNotApply(text("not_evaluated"))
     return runs
 
 
+def with_accuracy(frames: Frames) -> pd.DataFrame:
+    """Return the runs that have an accuracy: those that predict numbers have none."""
+    runs = evaluated(frames)
+    of_numbers = is_regression(runs)
+    if of_numbers.all():
+        raise DoesNotApply(regression_text("no_accuracy"))
+    return runs[~of_numbers]
+
+
 @figure()
 def learning_rate_sensitivity(frames: Frames) -> Iterator[Drawing]:
     """Final validation accuracy and loss against the learning rate, the whole curve."""
-    runs = with_accuracy(frames)
+    runs = evaluated(frames)
     if runs["learning_rate"].nunique() == 1:
         raise DoesNotApply(text("one_rate"))
     drawn = ["activation_label", "initializer_label", "depth", "learning_rate"]
     parts, left_out = slices(runs, drawn)
     for part in parts:
-        for metric in ("accuracy", "loss"):
+        metrics = ("loss",) if is_regression(part.runs).all() else ("accuracy", "loss")
+        for metric in metrics:
             yield _sensitivity(frames, part, metric, left_out)
 
 

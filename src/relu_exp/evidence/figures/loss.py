@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from relu_exp.evidence.data.derived import steps_to_threshold
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.regressions import is_regression, regression_text
 from relu_exp.evidence.data.statistics import best_learning_rates, median_steps, summarize
 from relu_exp.evidence.figures.catalog import DoesNotApply, Drawing, figure, finished
 from relu_exp.evidence.figures.limits import left_out_words, most_across, most_down, spread
@@ -87,7 +88,7 @@ def _arms_of(parts: list[Slice]) -> list[tuple[Slice, str]]:
 def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
     """Yield the runs at each arm's best learning rate, then those at the best shared one.
 
-    Yields nothing where no run has a validation accuracy.
+    Yields nothing where no run was evaluated on validation data.
     """
     if runs["learning_rate"].nunique() == 1:
         rate = runs["learning_rate"].iloc[0]
@@ -109,8 +110,9 @@ def arms(runs: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, str, str]]:
     )
 
 
-def _how_chosen(stem: str) -> str:
-    return next((text(f"how_{end[1:]}") for end in _RATES if stem.endswith(end)), "")
+def _how_chosen(part: Slice) -> str:
+    words = regression_text if is_regression(part.runs).all() else text
+    return next((words(f"how_{end[1:]}") for end in _RATES if part.stem.endswith(end)), "")
 
 
 def _curves(
@@ -170,7 +172,7 @@ def _curves(
         + (f" ({part.words})" if part.words else ""),
         caption=[
             text(f"loss_{split}_means"),
-            _how_chosen(part.stem),
+            _how_chosen(part),
             text("curves_diverged", n=len(stopped)) if len(stopped) else "",
             text("losses_above", value=plain(float(f"{high:.2g}")))
             if values["mean"].max() > high
@@ -217,9 +219,11 @@ def steps_to_threshold_figure(frames: Frames) -> Iterator[Drawing]:
     drawn = ["activation_label", "depth", "learning_rate"]
     parts, left_out = slices(_recorded(runs, curves), drawn)
     for arm, words in _arms_of(parts):
+        of_numbers = is_regression(arm.runs).all()
+        own = [pair for pair in pairs if not (of_numbers and pair[0].endswith("_accuracy"))]
         # without any evaluation there is no point to draw
-        if arm.runs["run_id"].isin(curves["run_id"]).any():
-            yield _thresholds(frames, arm, curves, pairs, words, left_out)
+        if own and arm.runs["run_id"].isin(curves["run_id"]).any():
+            yield _thresholds(frames, arm, curves, own, words, left_out)
 
 
 def _thresholds(
@@ -265,7 +269,7 @@ def _thresholds(
             text("threshold_means"),
             text("never_reached", n=never) if never else "",
             text("steps_interpolated"),
-            _how_chosen(part.stem),
+            _how_chosen(part),
             left_out_words(len(kept), len(pairs), text("all_thresholds")),
             left_out_words(len(depths), len(every), text("all_depths")),
             left_out,

@@ -16,7 +16,9 @@ from relu_exp.core.schema import TABLES
 from relu_exp.evidence.data.commands import run_again, seeds
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import axis_name
-from relu_exp.evidence.data.statistics import Interval, best_learning_rates, mean_interval, score
+from relu_exp.evidence.data.regressions import is_regression, regression_text
+from relu_exp.evidence.data.statistics import best_learning_rates, goodness
+from relu_exp.evidence.report.measured import Measured, measured_of, percent, words_of
 from relu_exp.evidence.report.words import text
 
 __all__ = [
@@ -105,7 +107,8 @@ def endings(frames: Frames, *, brief: bool = False) -> str:
         words = [text("at_rate", n=n, rate=f"{rate:g}") for rate, n in sorted(rates.items())]
         if len(words) > MOST_RATES:
             words[MOST_RATES:] = [text("at_other_rates", n=len(words) - MOST_RATES)]
-        sentences.append(text("by_rate", where=", ".join(words)))
+        by_rate = regression_text if is_regression(runs).all() else text
+        sentences.append(by_rate("by_rate", where=", ".join(words)))
     if brief and (stale := {run_id for ids in frames.stale.values() for run_id in ids}):
         sentences.append(text("are_stale", n=len(stale)))
     sentences += [text(key, n=counts[key]) for key in ("failed", "interrupted") if counts[key]]
@@ -190,7 +193,8 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
     """Return a row per activation, depth and whatever else makes a row: its best arm.
 
     The best arm is chosen by mean validation accuracy over seeds, among all that was tried for the
-    row; its test accuracy is read once, with its interval. Every column is about the n runs of that
+    row; its test accuracy is read once, with its interval. Where a row predicts numbers it is the
+    loss, and R² stands beside it. Every column is about the n runs of that
     arm, and every setting that was chosen has a column. `by` replaces the columns that make a row.
     Of an experiment that trains nothing it is the table of `run_counts`.
     """
@@ -201,7 +205,9 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
     chosen, best = _chosen_settings(runs, by), _best_arms(runs, by)
     dead, learned = _dead_at_end(frames, best.values()), _learned_at_end(frames, best.values())
     columns = [axis_name(axis) for axis in by]
-    columns += [text(f"column_{name}") for name in ("validation", "test", "n", "diverged")]
+    measured = measured_of(best.values())
+    columns += [metric.heading for metric in measured]
+    columns += [text(f"column_{name}") for name in ("n", "diverged")]
     columns += chosen.values()
     columns += [text("column_dead")] if len(dead) else []
     columns += map(_learned_words, learned)
@@ -210,16 +216,16 @@ def best_results(frames: Frames, by: Sequence[str] | None = None) -> Table:
         row = [*map(_cell, key)]
         if key in best:
             arm = best[key]
-            test = mean_interval(score(arm, "final_test_accuracy"))
-            row += [percent(score(arm, "final_validation_accuracy").mean()), _interval(test)]
-            row += [str(test.n), str(Counter(arm["status"])["diverged"])]
+            row += [metric.cell(arm) for metric in measured]
+            row += [f"{len(arm)}", str(Counter(arm["status"])["diverged"])]
             row += [_setting(arm, column) for column in chosen]
-            row += [_share(dead.reindex(arm["run_id"]), test.n)] if len(dead) else []
+            row += [_share(dead.reindex(arm["run_id"]), len(arm))] if len(dead) else []
             row += [_span(layers, arm["run_id"]) for layers in learned.values()]
         rows.append([*row, *["—"] * (len(columns) - len(row))])
     tuned = [heading for column, heading in chosen.items() if _is_tuned(runs, by, column)]
     has_edge = any(arm["at_edge"].iloc[0] for arm in best.values())
-    return Table(columns, rows, _how_chosen(tuned, has_edge, len(dead) > 0, list(learned)))
+    note = _how_chosen(measured, tuned, has_edge, len(dead) > 0, list(learned))
+    return Table(columns, rows, note)
 
 
 def run_counts(frames: Frames, by: Sequence[str] | None = None) -> Table:
@@ -277,14 +283,23 @@ def _is_tuned(runs: pd.DataFrame, by: Sequence[str], column: str) -> bool:
 
 
 def _how_chosen(
-    tuned: Sequence[str], has_edge: bool, has_dead: bool, learned: Sequence[str]
+    measured: Sequence[Measured],
+    tuned: Sequence[str],
+    has_edge: bool,
+    has_dead: bool,
+    learned: Sequence[str],
 ) -> str:
     """Return the sentences below the table of best results; `tuned` are the headings tried."""
     names = [name if name[-1] == "s" else text("several", name=name) for name in tuned] or [""]
     *most, last = names
     tried = text("and_last", most=", ".join(most), last=last) if most else last
-    sentences = [text("best_of", tried=tried) if tried else text("nothing_tuned")]
-    sentences.append(text("about_columns"))
+    sentences = [
+        words("best_of", tried=tried) if tried else words("nothing_tuned")
+        for words in words_of(measured)
+    ]
+    sentences += [words("about_columns") for words in words_of(measured)[:1]]
+    if regression_text in words_of(measured):
+        sentences.append(regression_text("about_loss"))
     if has_dead:
         sentences.append(text("about_dead"))
     if learned:
@@ -310,7 +325,7 @@ def _best_arms(runs: pd.DataFrame, by: Sequence[str]) -> dict[Any, pd.DataFrame]
     merged = runs.merge(
         chosen[[*ARM, "learning_rate", "at_edge"]], on=[*ARM, "learning_rate"], how="inner"
     )
-    scored = merged[score(merged, "final_validation_accuracy").notna()]
+    scored = merged[goodness(merged).notna()]
     # runs that were only measured otherwise are one training, not more seeds
     return dict(_groups(scored.drop_duplicates([*ARM, "seed"]), by))
 
@@ -400,18 +415,6 @@ def _learned_words(quantity: str) -> str:
 def _study(table: str) -> str:
     key = f"study_{table}"
     return text(key) if key in text else table.capitalize()
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage with one decimal, or a dash where there is none."""
-    return "—" if pd.isna(share) else f"{share:.1%}"
-
-
-def _interval(test: Interval) -> str:
-    if test.n < 3:
-        return percent(test.mean)
-    # an accuracy lies between 0 and 1, whatever Student's t says
-    return f"{percent(test.mean)} ({max(test.low, 0):.1%} … {min(test.high, 1):.1%})"
 
 
 def _cell(value: object) -> str:

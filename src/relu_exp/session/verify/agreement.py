@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from relu_exp.core.schema import METRICS
+
 __all__ = [
     "LIMITS",
     "NOT_COMPARED",
@@ -74,7 +76,7 @@ def _numbers(tables: Tables) -> Iterator[tuple[Key, Any]]:
         for column in ("value", "derivative"):
             yield (0, "functions", column, round(row["x"], 9)), row[column]
     for row in tables["curves"].to_pylist():
-        for column in ("loss", "accuracy"):
+        for column in METRICS:
             yield (row["step"], "curves", column, row["split"]), row[column]
     for row in tables["layers"].to_pylist():
         yield (row["step"], "layers", row["quantity"], row["layer"]), row["value"]
