@@ -231,7 +231,34 @@ def test_the_seeds_asked_for_are_those_of_the_parts_that_decide(
     verdict = judge(Effects(grid(**means)), replace(STEPS, need=need))
     assert verdict.name == "inconclusive"
     (cell,) = (cell for cell in verdict.settings if cell.where["part"] == decisive)
-    assert verdict.seeds_needed == seeds_to_decide(cell.distance, 0.05 / len(means))
+    needed = seeds_to_decide(cell.distance, 0.05 / len(means), cell.across)
+    assert verdict.seeds_needed == needed
+
+
+def test_no_number_of_seeds_is_promised_where_mean_and_median_disagree() -> None:
+    # one seed of 24 collapses: the mean lies below the limit and most seeds above
+    values = np.r_[0.512 + 0.01 * np.sin(np.arange(23)), -0.4]
+    one = pd.DataFrame({"seed": range(24), "effect": values})
+    verdict = judge(Effects(one), RULE)
+    assert verdict.name == "inconclusive"
+    assert verdict.effect < 0.5 < np.median(values)
+    assert verdict.seeds_needed is None
+    # the same of a rule that counts settings: its difference is little in the median, not the mean
+    many = grid(a=0.0).assign(leak="0.01", initializer="He", depth="2", data="d")
+    fallen = many.assign(effect=[*many["effect"][:-1] / 100, -0.94])
+    counted = judge(Effects(fallen), DEPENDS)
+    assert counted.name == "inconclusive"
+    assert counted.seeds_needed is None
+
+
+def test_every_setting_counts_alike_in_the_mean_also_where_it_lacks_seeds() -> None:
+    full = grid(a=0.1, b=0.3)
+    rule = replace(STEPS, need="mean", grid=("part",))
+    lacking = full[(full["part"] == "a") | (full["seed"] < 2)]
+    assert judge(Effects(lacking), rule).effect == pytest.approx(
+        lacking.groupby("part")["effect"].mean().mean()
+    )
+    assert judge(Effects(full), rule).effect == pytest.approx(full["effect"].mean())
 
 
 def test_a_conditional_verdict_pays_for_looks_and_for_the_other_claims() -> None:

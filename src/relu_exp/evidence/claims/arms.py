@@ -120,7 +120,8 @@ def at_best_rate(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     best = best_learning_rates(runs, by)
     if best.empty:
         raise MissingRunsError("no run ended with a validation accuracy to choose a rate by")
-    return runs.merge(best[[*by, "learning_rate", "at_edge"]], on=[*by, "learning_rate"])
+    tuned = best[[*by, "learning_rate", "at_edge", "num_rates"]]
+    return runs.merge(tuned, on=[*by, "learning_rate"])
 
 
 def at_fastest_rate(
@@ -281,10 +282,11 @@ def in_words(effects: pd.DataFrame, *, ratio: bool = False, unit: str = "") -> s
 def rates_in_words(tuned: pd.DataFrame, by: Sequence[str]) -> str:
     """Return the learning rate each arm got, and whether it is the last one tried."""
     phrases: list[str] = []
-    columns = [*by, "learning_rate", *(["at_edge"] if "at_edge" in tuned else [])]
+    columns = [*by, "learning_rate", *(each for each in ("at_edge", "num_rates") if each in tuned)]
     for row in tuned[columns].drop_duplicates().to_dict("records"):
         record: Mapping[Any, Any] = row
         edge = " (the last tried)" if record.get("at_edge") else ""
+        edge = " (the only one tried)" if record.get("num_rates") == 1 else edge
         arm = " ".join(str(record[key]) for key in by)
         phrases.append(f"{arm}: {record['learning_rate']:g}{edge}")
     return "Learning rates: " + "; ".join(phrases) + "."
@@ -322,7 +324,9 @@ def best_rates(tuned: pd.DataFrame, by: Sequence[str]) -> str:
     counts = arms.groupby("learning_rate").size()
     phrases = ", ".join(f"{rate:g} ({count})" for rate, count in counts.items())
     edge = int(arms["at_edge"].sum())
-    return f"Best validated learning rates (arms): {phrases}; {edge} of them the last one tried."
+    only = int((arms["num_rates"] == 1).sum()) if "num_rates" in arms else 0
+    alone = f", {only} the only one tried" if only else ""
+    return f"Best validated learning rates (arms): {phrases}; {edge} of them the last one tried{alone}."
 
 
 def scope_of(runs: pd.DataFrame) -> str:
@@ -336,10 +340,12 @@ def scope_of(runs: pd.DataFrame) -> str:
         missing = column not in runs or runs[column].isna().any()
         return ", ".join([*phrases, *([blank] if missing else [])])
 
+    schedules = sorted({*runs["schedule"].dropna()} - {"constant"}) if "schedule" in runs else []
+    falling = f", learning rate by schedule ({', '.join(schedules)})" if schedules else ""
     return (
         f"{values('dataset')} with {values('dataset.num_train')} training images; "
         f"{values('network')} of {values('depth')} hidden layers, "
         f"width {values('width', 'fixed')}; {values('initializer_label')}; "
         f"{values('optimizer_label')}, batches of {values('batch_size')}, "
-        f"{values('num_steps')} updates."
+        f"{values('num_steps')} updates{falling}."
     )

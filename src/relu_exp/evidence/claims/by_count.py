@@ -184,8 +184,9 @@ def seeds_until(
 ) -> int | None:
     """Return the seeds at which a rule decides in most experiments.
 
-    If means and spreads are as measured: in 80 of 100, with a mean in every part as unfavorable as
-    chance makes it so often in any.
+    If means, medians and spreads are as measured: in 80 of 100, with a mean in every part as
+    unfavorable as chance makes it so often in any. None do where a limit lies between the mean of a
+    part and its median.
 
     Args:
         parts: what `parts_of` returned.
@@ -196,14 +197,16 @@ def seeds_until(
         None if that takes more than 10,000.
     """
     luck = stats.norm.ppf(POWER ** (1 / len(parts)))
-    mean, std = parts["mean"].to_numpy(), parts["std"].to_numpy()
+    std = parts["std"].to_numpy()
+    centers = np.array([parts["mean"], parts["values"].map(np.median)], dtype=float)
+    lowest, highest = centers.min(axis=0), centers.max(axis=0)
     for seeds in np.unique(np.geomspace(parts["n"].max() + 1, 10_000, 400).round()):
         ends: dict[str, np.ndarray] = {}
         for (low, high), at in ((_ENDS, level / len(parts)), (_OWN_ENDS, level)):
             half = np.where(agree_by_chance(std, seeds, at), np.inf, half_width(std, seeds, 1 - at))
             # the interval of the median of normal values is the wider one by this factor
             half = half * math.sqrt(math.pi / 2) + luck * std / math.sqrt(seeds)
-            ends |= {low: mean - half, high: mean + half}
+            ends |= {low: lowest - half, high: highest + half}
         if name_of(parts.assign(n=int(seeds), **ends)) != "inconclusive":
             return int(seeds)
     return None

@@ -45,7 +45,7 @@ def judge_effects(effects: Effects, rule: Rule) -> Verdict:
     values = np.log(clean["effect"]) if rule.ratio else clean["effect"].astype(float)
     clean = clean.assign(_value=values)
     settings = _settings(clean, rule) if rule.grid else ()
-    whole = _decided(_sample(clean), {}, rule, ALPHA)
+    whole = _decided(_sample(clean, rule.grid), {}, rule, ALPHA)
     verdict = Verdict(
         name=whole.verdict,
         text="",
@@ -78,13 +78,21 @@ class _Sample:
     bound: Bound
 
 
-def _sample(rows: pd.DataFrame) -> _Sample:
-    """Return the mean of every seed's rows; a mean over bounds is a bound."""
+def _sample(rows: pd.DataFrame, grid: Sequence[str] = ()) -> _Sample:
+    """Return the mean of every seed's rows; a mean over bounds is a bound.
+
+    Over a grid every setting counts alike, also where some lack seeds: each is first moved to the
+    mean of all, so that what a seed lacks does not move its mean.
+    """
     bounds = set(rows["bound"]) & {"lower", "upper", "both"} if "bound" in rows else set()
     bound: Bound = "none" if not bounds else "both" if len(bounds) > 1 else bounds.pop()
     if rows["seed"].is_unique:
         return _Sample(rows["_value"].to_numpy(), bound)
-    return _Sample(rows.groupby("seed")["_value"].mean().to_numpy(), bound)
+    if not grid:
+        return _Sample(rows.groupby("seed")["_value"].mean().to_numpy(), bound)
+    of_setting = rows.groupby(list(grid), observed=True)["_value"]
+    apart = (rows["_value"] - of_setting.transform("mean")).groupby(rows["seed"]).mean().to_numpy()
+    return _Sample(apart - apart.mean() + float(of_setting.mean().mean()), bound)
 
 
 def _settings(clean: pd.DataFrame, rule: Rule) -> tuple[SettingVerdict, ...]:
@@ -126,6 +134,7 @@ def _decided(sample: _Sample, where: dict[str, str], rule: Rule, level: float) -
         p,
         bound,
         distance if rule.claimed_side == "above" else -distance,
+        float(np.mean(values <= threshold if mean > threshold else values >= threshold)),
     )
 
 
@@ -238,7 +247,7 @@ def _conditional(verdict: Verdict, rule: Rule) -> Verdict:
 
 def _seeds_of(found: SettingVerdict, level: float) -> int | None:
     """Return the seeds that decide a sample; none do where it is a bound that shows nothing."""
-    return seeds_to_decide(found.distance, level) if found.bound == "none" else None
+    return seeds_to_decide(found.distance, level, found.across) if found.bound == "none" else None
 
 
 def _seeds_of_any(found: SettingVerdict, num_settings: int, level: float) -> int | None:

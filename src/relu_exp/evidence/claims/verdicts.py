@@ -142,6 +142,8 @@ class SettingVerdict:
     bound: Bound = "none"
     distance: float = math.nan
     """The mean's from the threshold, in standard deviations over seeds; above 0 where claimed."""
+    across: float = 0.0
+    """The share of seeds on the other side of the threshold than the mean, or at it."""
 
 
 @dataclass(frozen=True)

@@ -195,12 +195,22 @@ def _sign_levels(n: int) -> np.ndarray:
     return levels
 
 
-def seeds_to_decide(distance: float, level: float = 1 - CONFIDENCE) -> int | None:
+def seeds_to_decide(
+    distance: float, level: float = 1 - CONFIDENCE, across: float = 0.0
+) -> int | None:
     """Return the seeds at which `typical_p` reaches a level in 80 of 100 experiments.
 
-    `distance` is the mean's from the threshold, in standard deviations over seeds: the true one, if
-    the promise is to hold. By Student's noncentral t and the sign test's binomial, of normal
-    values. None where it takes more than 10,000 seeds, or nothing is known of the distance (NaN).
+    By Student's noncentral t and the sign test's binomial, of normal values or of worse.
+
+    Args:
+        distance: the mean's from the threshold, in standard deviations over seeds: the true one, if
+            the promise is to hold.
+        level: what `typical_p` shall reach.
+        across: the share of seeds on the other side of the threshold, where more were seen than
+            there are of normal values. No number of seeds decides where it is a half.
+
+    Returns:
+        None where it takes more than 10,000, or nothing is known of the distance (NaN).
     """
     if math.isnan(distance) or distance == 0:
         return None
@@ -213,7 +223,7 @@ def seeds_to_decide(distance: float, level: float = 1 - CONFIDENCE) -> int | Non
     def by_sign(count: int) -> float:
         # how many values may lie on the other side; none where even that proves less
         most = max(0, math.floor(float(np.nan_to_num(special.bdtrik(level / 2, count, 0.5)))))
-        return float(special.bdtr(most, count, special.ndtr(-size)))
+        return float(special.bdtr(most, count, max(float(special.ndtr(-size)), across)))
 
     def is_enough(count: int) -> bool:
         return by_t(count) >= POWER + _BOTH and by_sign(count) >= POWER + _BOTH
@@ -295,7 +305,7 @@ def goodness(runs: pd.DataFrame) -> pd.Series[float]:
 
 
 def best_learning_rates(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Return each arm's best learning rate: `by`, `learning_rate`, `validation`, `at_edge`.
+    """Return each arm's best rate: `by`, `learning_rate`, `validation`, `at_edge`, `num_rates`.
 
     Best is the highest mean validation accuracy over seeds, a diverged run counting as 0; then the
     lowest validation loss, which alone counts for a regression; then the smaller rate. `at_edge`
@@ -313,14 +323,14 @@ def best_learning_rates(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         ["validation", "_loss", "learning_rate"], ascending=[False, True, True], kind="stable"
     )
     if not by:
-        best = means.head(1)
+        best = means.head(1).assign(num_rates=len(means))
         low, high = means["learning_rate"].min(), means["learning_rate"].max()
     else:
         arms = means.groupby(by, observed=True, dropna=False)["learning_rate"]
         means["_low"], means["_high"] = arms.transform("min"), arms.transform("max")
+        means["num_rates"] = arms.transform("size")
         best = means.drop_duplicates(by).sort_values(by, kind="stable")
         low, high = best["_low"], best["_high"]
     edge = ((best["learning_rate"] == low) | (best["learning_rate"] == high)) & (low != high)
-    return best.assign(at_edge=edge)[[*by, "learning_rate", "validation", "at_edge"]].reset_index(
-        drop=True
-    )
+    columns = [*by, "learning_rate", "validation", "at_edge", "num_rates"]
+    return best.assign(at_edge=edge)[columns].reset_index(drop=True)
