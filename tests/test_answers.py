@@ -376,11 +376,31 @@ def test_a_long_answer_names_the_best_and_the_worst_setting_only() -> None:
     found = answer(replace(claim, rule=rule), verdict)
     check_plain(claim, found)
     assert verdict.name == "conditional"
-    assert "7.5 points higher with rival tanh at width 4 (there the claim holds)" in found.en
-    assert "8.6 points lower with rival tanh at width 8 (there it does not)" in found.en
+    assert "7.5 points higher with tanh as the rival at width 4 (there the claim holds)" in found.en
+    assert "8.6 points lower with tanh as the rival at width 8 (there it does not)" in found.en
     assert "best and worst of 6 settings" in found.en
     assert "조건 6개 중 가장 좋은 것과 가장 나쁜 것" in found.ko
     assert not re.search("3[.]1|5[.]2|6[.]3|4[.]4", found.en + found.ko)
+
+
+def test_the_worst_of_what_is_counted_is_the_setting_with_most_exceptions() -> None:
+    claim = next(one for one in COUNTED if one.rule.grid == ("layer", "optimizer"))
+    shares = {
+        ("first", "SGD"): 0,
+        ("first", "Adam"): 1,
+        ("deeper", "SGD"): 83,
+        ("deeper", "Adam"): 45,
+    }
+    rows = [
+        {"layer": layer, "optimizer": f"{optimizer}, momentum 0.9", "seed": 0}
+        | {"found": found, "of": 97}
+        for (layer, optimizer), found in shares.items()
+    ]
+    found = answer(claim, judge(Effects(pd.DataFrame(rows)), claim.rule))
+    assert "best and worst of 4 settings" in found.en
+    assert "85.6% in deeper layers" in found.en.replace("in the deeper layers", "in deeper layers")
+    assert "0% in the first layer" in found.en
+    assert "1% in the first layer" not in found.en
 
 
 def test_a_limit_is_told_unless_every_number_lies_on_the_other_side_of_none() -> None:

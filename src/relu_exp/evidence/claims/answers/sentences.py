@@ -190,7 +190,9 @@ def _best_and_worst(
     def lean(setting: SettingVerdict) -> float:
         if not math.isnan(setting.distance):
             return setting.distance
-        return setting.effect if rule.claimed_side == "above" else -setting.effect
+        # what is counted are counter-examples
+        is_above = rule.claimed_side == "above" and rule.kind != "counts"
+        return setting.effect if is_above else -setting.effect
 
     kept = []
     for part in parts:
