@@ -83,7 +83,7 @@ def test_what_is_opened_for_paper_is_closed_after_it(reader: Reader) -> None:
 
 @pytest.mark.parametrize("width", [360, 1024])
 def test_without_javascript_everything_but_what_needs_it_is_read(
-    reader: Reader, width: int
+    reader: Reader, results: Path, width: int
 ) -> None:
     page = reader.open(width=width, until="h1", java_script_enabled=False)
     # Playwright finds no text in a noscript element
@@ -106,6 +106,12 @@ def test_without_javascript_everything_but_what_needs_it_is_read(
     assert not closed.locator(".command").is_visible()
     closed.locator("summary").first.click()
     assert closed.locator(".command").is_visible()
+    # a script unpacks the claims' pictures: here a link leads to the file of each
+    pictures = page.locator("section.claim figure")
+    links = pictures.locator("a").evaluate_all("all => all.map(each => each.getAttribute('href'))")
+    assert len(links) == pictures.count() > 0
+    for link in links:
+        assert (results / link).is_file()
 
 
 def test_without_javascript_the_other_language_is_chosen_and_kept(reader: Reader) -> None:
