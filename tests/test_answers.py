@@ -403,6 +403,27 @@ def test_the_worst_of_what_is_counted_is_the_setting_with_most_exceptions() -> N
     assert "1% in the first layer" not in found.en
 
 
+def test_an_open_claim_names_the_settings_that_decide_on_their_own() -> None:
+    claim = next(one for one in CLAIMS if one.id == "relu-six-times-faster")
+    rows = [
+        {"data": data, "seed": seed, "effect": effect * noise, "bound": bound}
+        for data, effect, bound in (("mnist5k", 0.378, "none"), ("fashion_mnist", 0.652, "lower"))
+        for seed, noise in enumerate(NOISE)
+    ]
+    found = answer(claim, judge(Effects(pd.DataFrame(rows)), claim.rule))
+    assert begins(found.en, "Not settled")
+    assert re.search(r"on its own it fails: 0[.]3\d+ times as many on digits", found.en)
+    assert re.search(r"따로 보면 틀림: 숫자 이미지에서 0[.]3\d+배", found.ko)
+
+
+def test_a_ratio_of_one_is_the_same() -> None:
+    with language("en"):
+        assert said(Measured(1.0004), "long") == "the same"
+        assert said(Measured(1.04), "long") == "1.04 times as long"
+    with language("ko"):
+        assert said(Measured(1.0004), "long") == "1배"
+
+
 def test_a_limit_is_told_unless_every_number_lies_on_the_other_side_of_none() -> None:
     claim = next(one for one in CLAIMS if one.id == "tanh-outputs-centred")
     found = {}
