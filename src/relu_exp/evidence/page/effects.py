@@ -44,11 +44,8 @@ def effect_words(claim: Claim, found: Verdict | SettingVerdict) -> Text | None:
         end = found.low if found.bound == "lower" else found.high
         is_lower = (found.bound == "lower") != finding.is_reversed
         words = WORDS["at_least_n" if is_lower else "at_most_n"]
-        number = _numbers(finding, end if math.isfinite(end) else found.effect)[0]
-        return Text(*(
-            text.replace("{n}", f"{number}{unit}")
-            for text, unit in zip(words, _units(finding), strict=True)
-        ))  # fmt: skip
+        (number,) = _numbers(finding, end if math.isfinite(end) else found.effect)
+        return _filled(words, number, finding)
     (number,) = _numbers(finding, found.effect)
     interval = ""
     if math.isfinite(found.low) and math.isfinite(found.high):
@@ -76,11 +73,7 @@ def claimed_words(claim: Claim) -> Text | None:
     if rule.threshold is None or finding is None or finding.becomes:
         return None
     (number,) = _numbers(finding, rule.threshold)
-    words = WORDS[f"claimed_{rule.claimed_side}"]
-    return Text(*(
-        text.replace("{n}", f"{number}{unit}")
-        for text, unit in zip(words, _units(finding), strict=True)
-    ))  # fmt: skip
+    return _filled(WORDS[f"claimed_{rule.claimed_side}"], number, finding)
 
 
 def factor_of(claim: Claim) -> float:
@@ -106,6 +99,15 @@ def _finding(claim: Claim, found: Verdict | SettingVerdict | None) -> Finding | 
     if _counts_settings(claim.rule):
         return Finding(Text("", ""), "percent", {})
     return findings[0] if len(findings) == 1 else None
+
+
+def _filled(words: Text, number: str, finding: Finding) -> Text:
+    english, korean = _units(finding)
+    if english == " points" and number.lstrip("−") == "1":
+        english = " point"
+    return Text(
+        words.en.replace("{n}", f"{number}{english}"), words.ko.replace("{n}", f"{number}{korean}")
+    )
 
 
 def _counts_settings(rule: Rule) -> bool:

@@ -132,7 +132,8 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     if verdict.name == "inconclusive" and len(verdict.settings) > 1:
         held, broken = _sides(verdict)
         for words, some in (("alone_holds", held), ("alone_fails", broken)):
-            if some and conditions_of(some, verdict.settings) is not None:
+            # more than one condition would take more words than the answer
+            if some and len(conditions_of(some, verdict.settings) or ()) == 1:
                 alone = numbers_of([Group(some)], verdict.settings, finding)
                 extras.append(WORDS(words, found=alone))
     return _with_extras(_said(finding, found), extras)
