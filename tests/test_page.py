@@ -15,6 +15,7 @@ from fontTools.ttLib import TTFont
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
 from relu_exp.evidence.page import page as page_module
@@ -157,6 +158,13 @@ def test_sources_of_errata_have_no_english_words_in_korean() -> None:
             if " and Randomized" not in text:  # a heading of the document
                 said = re.sub(r"relu-exp \w+ [\w-]+", "", source_ko(text))
                 assert not common.search(said), said
+
+
+def test_sections_of_documents_have_no_english_words_in_korean() -> None:
+    common = re.compile(r"\b(opening|drawbacks|advantages|note|footnote|Sigmoid|and)\b")
+    for claim in all_claims():
+        for source in claim.sources:
+            assert not common.search(source_ko(source.section)), source.section
 
 
 def test_english_sentences_of_the_results_are_hidden_from_korean_readers(page: str) -> None:

@@ -139,6 +139,7 @@ def test_with_javascript_nothing_says_that_it_is_missing(reader: Reader) -> None
 @pytest.mark.parametrize("width", [360, 768, 1024])
 def test_contents_filters_and_effects_are_not_cut_off(reader: Reader, width: int) -> None:
     page = reader.open(width=width)
+    page.eval_on_selector_all(".question", "all => all.forEach((each) => { each.open = true; })")
     ends = page.evaluate(
         """() => {
             const end = (selector) => Math.max(...[...document.querySelectorAll(selector)]
@@ -147,7 +148,7 @@ def test_contents_filters_and_effects_are_not_cut_off(reader: Reader, width: int
             const nav = document.querySelector(".bar nav").getBoundingClientRect().right;
             const main = document.querySelector("#verdicts").getBoundingClientRect().right;
             return [end(".bar nav a") - nav, end("#filters select") - main,
-                    end("#table .c-effect") - main];
+                    end("#table .c-effect") - main, end(".answer td") - main];
         }"""
     )
     assert max(ends) < 1, ends
