@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 from relu_exp.evidence.claims.answers.numbers import RATIOS, Unit, amount, digits
 from relu_exp.evidence.claims.answers.words_of import Finding, own_words
@@ -22,6 +21,7 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "size": (" points", "%p"),
     "plain": ("", ""),
 }
+_TO = (" to ", " ~ ")
 
 
 def effect_words(claim: Claim, found: Verdict | SettingVerdict) -> Text | None:
@@ -47,14 +47,17 @@ def effect_words(claim: Claim, found: Verdict | SettingVerdict) -> Text | None:
         (number,) = _numbers(finding, end if math.isfinite(end) else found.effect)
         return _filled(words, number, finding)
     (number,) = _numbers(finding, found.effect)
-    interval = ""
-    if math.isfinite(found.low) and math.isfinite(found.high):
-        is_part = finding.unit == "percent" and 0 <= finding.number(found.effect) <= 1
-        ends = sorted(map(finding.number, (found.low, found.high)))
-        low, high = (min(max(end, 0.0), 1.0) for end in ends) if is_part else ends
-        plain = replace(finding, becomes="")
-        interval = f" [{', '.join(_numbers(plain, low, high))}]" if low != high else ""
-    return Text(*(f"{number}{unit}{interval}" for unit in _units(finding)))
+    return Text(*(f"{number}{unit}{_interval(finding, found)}" for unit in _units(finding)))
+
+
+def _interval(finding: Finding, found: Verdict | SettingVerdict) -> str:
+    """Return the interval of an effect in brackets; a share of a whole lies between 0 and 1."""
+    if not math.isfinite(found.low + found.high):
+        return ""
+    low, high = sorted(map(finding.number, (found.low, found.high)))
+    if finding.unit == "percent" and 0 <= finding.number(found.effect) <= 1:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return f" [{', '.join(_bare(end, finding.unit) for end in (low, high))}]" if low != high else ""
 
 
 def limit_words(claim: Claim, limit: float) -> Text | None:
@@ -81,9 +84,6 @@ def factor_of(claim: Claim) -> float:
     findings = own_words(claim).findings
     is_share = len(findings) == 1 and findings[0].unit in ("percent", "points", "size")
     return 100.0 if is_share and not findings[0].becomes else 1.0
-
-
-_TO = (" to ", " ~ ")
 
 
 def _finding(claim: Claim, found: Verdict | SettingVerdict | None) -> Finding | None:
