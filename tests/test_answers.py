@@ -376,11 +376,52 @@ def test_a_long_answer_names_the_best_and_the_worst_setting_only() -> None:
     found = answer(replace(claim, rule=rule), verdict)
     check_plain(claim, found)
     assert verdict.name == "conditional"
-    assert "7.5 points higher with rival tanh at width 4 (there the claim holds)" in found.en
-    assert "8.6 points lower with rival tanh at width 8 (there it does not)" in found.en
+    assert "7.5 points higher with tanh as the rival at width 4 (there the claim holds)" in found.en
+    assert "8.6 points lower with tanh as the rival at width 8 (there it does not)" in found.en
     assert "best and worst of 6 settings" in found.en
     assert "조건 6개 중 가장 좋은 것과 가장 나쁜 것" in found.ko
     assert not re.search("3[.]1|5[.]2|6[.]3|4[.]4", found.en + found.ko)
+
+
+def test_the_worst_of_what_is_counted_is_the_setting_with_most_exceptions() -> None:
+    claim = next(one for one in COUNTED if one.rule.grid == ("layer", "optimizer"))
+    shares = {
+        ("first", "SGD"): 0,
+        ("first", "Adam"): 1,
+        ("deeper", "SGD"): 83,
+        ("deeper", "Adam"): 45,
+    }
+    rows = [
+        {"layer": layer, "optimizer": f"{optimizer}, momentum 0.9", "seed": 0}
+        | {"found": found, "of": 97}
+        for (layer, optimizer), found in shares.items()
+    ]
+    found = answer(claim, judge(Effects(pd.DataFrame(rows)), claim.rule))
+    assert "best and worst of 4 settings" in found.en
+    assert "85.6% in deeper layers" in found.en.replace("in the deeper layers", "in deeper layers")
+    assert "0% in the first layer" in found.en
+    assert "1% in the first layer" not in found.en
+
+
+def test_an_open_claim_names_the_settings_that_decide_on_their_own() -> None:
+    claim = next(one for one in CLAIMS if one.id == "relu-six-times-faster")
+    rows = [
+        {"data": data, "seed": seed, "effect": effect * noise, "bound": bound}
+        for data, effect, bound in (("mnist5k", 0.378, "none"), ("fashion_mnist", 0.652, "lower"))
+        for seed, noise in enumerate(NOISE)
+    ]
+    found = answer(claim, judge(Effects(pd.DataFrame(rows)), claim.rule))
+    assert begins(found.en, "Not settled")
+    assert re.search(r"on its own it fails: 0[.]3\d+ times as many on digits", found.en)
+    assert re.search(r"따로 보면 틀림: 숫자 이미지에서 0[.]3\d+배", found.ko)
+
+
+def test_a_ratio_of_one_is_the_same() -> None:
+    with language("en"):
+        assert said(Measured(1.0004), "long") == "the same"
+        assert said(Measured(1.04), "long") == "1.04 times as long"
+    with language("ko"):
+        assert said(Measured(1.0004), "long") == "1배"
 
 
 def test_a_limit_is_told_unless_every_number_lies_on_the_other_side_of_none() -> None:

@@ -15,6 +15,7 @@ from fontTools.ttLib import TTFont
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
 from relu_exp.evidence.page import page as page_module
@@ -76,10 +77,16 @@ def test_a_picture_is_embedded_once_with_its_size_and_what_it_shows(page: str) -
     assert 'data-ko="학습 손실, ' in image
 
 
-def test_the_map_and_the_intervals_show_each_part(page: str) -> None:
+def test_the_intervals_show_each_part_once(page: str) -> None:
     korean = '<span class="t" lang="ko">깊이'
-    assert re.search(rf'depth 2</span>{korean} 2</span></th><td class="supported">✓ 2\.07', page)
-    assert re.search(rf'depth 9</span>{korean} 9</span></th><td class="refuted">✗ 0\.51', page)
+    number = r'<td class="nowrap">{} <span class="t" lang="en">{}'
+    for depth, shown in ((2, number.format("✓", r"2\.07")), (9, number.format("✗", r"0\.51"))):
+        part = (
+            rf"at depth {depth} for rate 0\.1</span>{korean} {depth}, rate 0\.1</span></th>{shown}"
+        )
+        assert len(re.findall(part, page)) == 1
+    # a map would say the numbers of the intervals again
+    assert '<table class="map">' not in page
     section = page[page.index('<section class="claim" id="divided"') :].split("</section>")[0]
     assert section.count("<circle") == 1
     assert '✗ <span class="t" lang="en">0.517× [' in section
@@ -101,6 +108,16 @@ def test_text_from_outside_stays_text(page: str) -> None:
     assert "<b>fails" not in page
     titles = [experiment["title"] for experiment in embedded(page, "explored")["experiments"]]
     assert HOSTILE in titles
+
+
+def test_a_claim_s_picture_comes_before_its_rule_and_without_scripts_is_a_link(page: str) -> None:
+    section = page[page.index('<section class="claim" id="true"') :].split("</section>")[0]
+    assert section.index("<figure>") < section.index("<dt>")
+    link = re.search(r'<noscript><p class="small"><a href="([^"]+)">(.*?)</a>', section)
+    assert link is not None
+    assert link[1] == "claims/true.png"
+    assert "claims/true.png beside this page" in link[2]
+    assert "claims/true.png 파일" in link[2]
 
 
 def test_the_page_needs_no_network(page: str) -> None:
@@ -141,6 +158,13 @@ def test_sources_of_errata_have_no_english_words_in_korean() -> None:
             if " and Randomized" not in text:  # a heading of the document
                 said = re.sub(r"relu-exp \w+ [\w-]+", "", source_ko(text))
                 assert not common.search(said), said
+
+
+def test_sections_of_documents_have_no_english_words_in_korean() -> None:
+    common = re.compile(r"\b(opening|drawbacks|advantages|note|footnote|Sigmoid|and)\b")
+    for claim in all_claims():
+        for source in claim.sources:
+            assert not common.search(source_ko(source.section)), source.section
 
 
 def test_english_sentences_of_the_results_are_hidden_from_korean_readers(page: str) -> None:

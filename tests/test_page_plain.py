@@ -1,4 +1,4 @@
-"""The page on paper and without JavaScript: what matters can be read all the same."""
+"""The page on paper, without JavaScript and in narrow windows: what matters can be read."""
 
 from __future__ import annotations
 
@@ -131,3 +131,38 @@ def test_with_javascript_nothing_says_that_it_is_missing(reader: Reader) -> None
     assert page.locator(".plain-word").count() == 0
     assert page.locator("input[name=plain-language]").count() == 0
     playwright.expect(page.locator(".overview .paper").first).to_be_hidden()
+
+
+# Narrow windows -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [360, 768, 1024])
+def test_contents_filters_and_effects_are_not_cut_off(reader: Reader, width: int) -> None:
+    page = reader.open(width=width)
+    page.eval_on_selector_all(".question", "all => all.forEach((each) => { each.open = true; })")
+    ends = page.evaluate(
+        """() => {
+            const end = (selector) => Math.max(...[...document.querySelectorAll(selector)]
+                .filter((each) => each.checkVisibility())
+                .map((each) => each.getBoundingClientRect().right));
+            const nav = document.querySelector(".bar nav").getBoundingClientRect().right;
+            const main = document.querySelector("#verdicts").getBoundingClientRect().right;
+            return [end(".bar nav a") - nav, end("#filters select") - main,
+                    end("#table .c-effect") - main, end(".answer td") - main];
+        }"""
+    )
+    assert max(ends) < 1, ends
+
+
+def test_what_the_explorer_left_out_stands_behind_words_of_both_languages(
+    browser: Any, results: Path, tmp_path: Path
+) -> None:
+    whole = (results / "report.html").read_text(encoding="utf-8")
+    assert whole.count('"left_out":[]') == 1
+    changed = whole.replace('"left_out":[]', '"left_out":["some-experiment"]')
+    (tmp_path / "report.html").write_text(changed, encoding="utf-8")
+    reader = Reader(browser, tmp_path)
+    for language, words in (("en", "Left out for size: some"), ("ko", "뺀 실험: some")):
+        page = reader.open(f"#?lang={language}")
+        assert words in page.locator("#left-out").inner_text()
+    assert reader.complaints == []

@@ -81,6 +81,19 @@ def told(page: Any) -> str:
 # The story
 
 
+def test_arrow_keys_lead_from_step_to_step(reader: Reader) -> None:
+    page = reader.open("#story-1?lang=en")
+    for key, step in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("ArrowLeft", 1)):
+        page.keyboard.press(key)
+        playwright.expect(page.locator(".story .step.current")).to_have_id(f"story-{step}")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("location.hash").startswith("#story-1")
+    # elsewhere arrows move what they always move
+    page.locator("#filters input[name=q]").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("location.hash").startswith("#story-1")
+
+
 def test_each_step_has_a_link_and_is_shown_alone(reader: Reader) -> None:
     for number in range(1, 6):
         page = reader.open(f"#story-{number}")

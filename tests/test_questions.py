@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,49 @@ def test_the_number_is_the_mean_over_seeds(evidence: Evidence) -> None:
     assert first is not None
     mean = 100 * here["final_test_accuracy"].mean()
     assert float(first.text.rstrip("%")) == pytest.approx(mean, rel=0.06)
+
+
+def test_an_answer_in_a_line_has_the_numbers_of_the_table(evidence: Evidence) -> None:
+    says = Text("With ReLU {ReLU|2}; {order|3}.", "ReLU {ReLU|2}, {order|3}.")
+    found = answer(evidence, replace(asked("updates"), says=says))
+    assert found is not None
+    (_, relu), (_, tanh) = found.lines
+    assert relu[0] is not None
+    assert relu[1] is not None
+    assert tanh[1] is not None
+    few = sorted([(relu[1].mean, f"ReLU {relu[1].text}"), (tanh[1].mean, f"tanh {tanh[1].text}")])
+    line = ", ".join(words for _, words in few)
+    assert found.says == Text(f"With ReLU {relu[0].text}; {line}.", f"ReLU {relu[0].text}, {line}.")
+    assert found.asked == {("ReLU", "2"), ("ReLU", "3"), ("tanh", "3")}
+
+
+@pytest.mark.parametrize("place", ["{ELU|2}", "{ReLU|7}", "{order|7}"])
+def test_an_answer_in_a_line_is_not_said_without_its_numbers(
+    evidence: Evidence, place: str
+) -> None:
+    found = answer(evidence, replace(asked("accuracy"), says=Text(place, place)))
+    assert found is not None
+    assert found.says is None
+    assert not found.asked
+
+
+def test_every_question_has_an_answer_in_a_line_with_the_same_numbers_in_both_languages() -> None:
+    for question in QUESTIONS:
+        assert question.says is not None
+        english, korean = (sorted(re.findall(r"{[^}]+}", text)) for text in question.says)
+        assert english == korean != []
+
+
+def test_units_of_a_run_that_diverged_do_not_count_as_dead(tmp_path: Path) -> None:
+    runs = synthetic.configs(("relu",), depths=(2,), learning_rates=(0.1,))
+    synthetic.write(tmp_path / "tiny", runs)
+    evidence = Evidence(tmp_path)
+    before = answer(evidence, asked("dead"))
+    assert before is not None
+    assert before.lines[0][1][0] is not None
+    frames = evidence["tiny"]
+    frames.runs.loc[:, "status"] = "diverged"
+    assert answer(evidence, asked("dead")) is None
 
 
 def test_without_runs_there_is_no_answer(evidence: Evidence, tmp_path: Path) -> None:

@@ -148,7 +148,10 @@ def _lines(
 def _looks(values: pd.DataFrame, shown: Shown) -> dict[str, Look]:
     """Return a look for each arm: that of its activation, where arms are activations."""
     if shown.series == ("activation_label",):
-        return {str(label): look for label, look in looks(values).items()}
+        return {
+            level_words("activation_label", label, shown): look
+            for label, look in looks(values).items()
+        }
     found: dict[tuple[Any, ...], str] = {}
     ranks = [
         {value: n for n, value in enumerate(levels_shown(values, axis, 1000)[0])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -71,6 +71,9 @@ def panels_shown(values: pd.DataFrame, shown: Shown) -> tuple[list[Panel], int, 
     across = max(1, min(MOST_COLUMNS, fits, len(columns) if is_grid else len(panels)))
     if is_grid and across < len(columns):
         across = 1 if len(columns) % across else across
+    if across == 1:
+        width = int((WIDTH - 40) // LETTER)
+        panels = [replace(each, title="\n".join(wrapped(each.title, width))) for each in panels]
     return panels, across, some_rows or some_columns
 
 
@@ -97,10 +100,10 @@ def sheet_of(
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with what stands above its panels, and the panels row by row."""
     rows = -(-len(panels) // across)
-    has_titles = any(panel.title for panel in panels)
+    lines = max(len(panel.title.splitlines()) for panel in panels)
     has_rows = any(panel.row for panel in panels)
     high = 150.0 if rows == 1 else 104.0
-    between = 6.0 + (20.0 if has_titles else 0.0) + (20.0 if has_rows else 0.0)
+    between = 6.0 + 20.0 * lines + (20.0 if has_rows else 0.0)
     between += 16.0 if shown.x == "layer" and rows > 1 else 0.0
     above = wrapped(value_words(shown), int((WIDTH - 8) / LETTER))
     legend = 18.5 * -(-len(entries) // _entries_across(entries))
@@ -118,7 +121,7 @@ def sheet_of(
                   handletextpad=0.4)  # fmt: skip
     for panel, one in zip(panels, axes, strict=False):
         if panel.row:
-            rise = 22.0 if has_titles else 4.0
+            rise = 4.0 + 18.0 * lines
             one.annotate(panel.row, (0, 1), (4 - wide, rise), "axes fraction",
                          textcoords="offset points", size=LETTERS, weight="bold", va="bottom",
                          parse_math=False)  # fmt: skip

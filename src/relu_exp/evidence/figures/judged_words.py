@@ -9,6 +9,7 @@ import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS
+from relu_exp.evidence.claims.answers.places import plain as plain_value
 from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects
 from relu_exp.evidence.data.labels import axis_name
@@ -40,7 +41,7 @@ def level_words(axis: str, value: Any, shown: Shown) -> str:
     if f"of_{axis}" in text:
         return text(f"of_{axis}", value=number_words(value))
     if axis.endswith("_label") or isinstance(value, str):
-        return str(value)
+        return plain_value(str(value))
     return (
         axis_words(axis, value) if axis in RUN_KEYS else f"{axis_title(axis)} {number_words(value)}"
     )

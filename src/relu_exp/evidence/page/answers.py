@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,36 +17,50 @@ from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
 from relu_exp.evidence.claims.topics.dying import layer_means
 from relu_exp.evidence.claims.topics.revivals import came_back
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.language import LANGUAGES, current_language, language
 from relu_exp.evidence.data.statistics import mean_interval, score
+from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.figures.style import levels, plain
+from relu_exp.evidence.page.korean import label_en, label_ko
 from relu_exp.evidence.page.questions import Question
 
 __all__ = ["MEASURES", "Answer", "Number", "answer"]
 
 SMALLEST_RATIO = 1e-37
 """A smaller ratio has underflowed and is shown as 0."""
+_PLACE = re.compile(r"\{([^{}|]+)\|([^{}|]+)\}")
 LOSS_THRESHOLD = 0.5
 """The training loss until which updates are counted."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A mean over seeds with its interval, as people read them, and how many runs diverged."""
+    """A mean over seeds with its interval, as people read them, and how many runs diverged.
+
+    `text` is empty where nothing was measured.
+    """
 
     text: str
     interval: str
     num_diverged: int
+    mean: float = math.nan
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A table of numbers; `rows` and `columns` name its axes, a cell that was not run is None."""
+    """A table of numbers; `rows` and `columns` name its axes, a cell that was not run is None.
+
+    `says` is the question's answer in a line with the numbers of the table, `asked` the rows and
+    columns of these; None and nothing where one of them is not there.
+    """
 
     rows: str
     columns: str
     heads: list[str]
     lines: list[tuple[str, list[Number | None]]]
     num_seeds: int
+    says: Text | None = None
+    asked: frozenset[tuple[str, str]] = frozenset()
 
 
 def answer(evidence: Evidence, question: Question) -> Answer | None:
@@ -58,27 +73,60 @@ def answer(evidence: Evidence, question: Question) -> Answer | None:
     except (MissingRunsError, UsageError):
         return None
     axes = [question.rows, question.columns]
-    values = values.dropna(subset=[*axes, "value"])
-    if values.empty:
+    values = values.dropna(subset=axes)
+    if values["value"].isna().all():
         return None
     cells = {
         key: _number(part, question.measure) for key, part in values.groupby(axes, observed=True)
     }
     rows, columns = (levels(values, axis) for axis in axes)
-    return Answer(
+    found = Answer(
         rows=question.rows.removesuffix("_label"),
         columns=question.columns.removesuffix("_label"),
         heads=[_text(column) for column in columns],
         lines=[(_text(row), [cells.get((row, column)) for column in columns]) for row in rows],
         num_seeds=values["seed"].nunique(),
     )
+    return _saying(found, question.says) if question.says else found
+
+
+def _saying(found: Answer, says: Text) -> Answer:
+    """Return an answer with its line, if the table has every number that it names."""
+    asked: set[tuple[str, str]] = set()
+
+    def number(row: str, column: str) -> str:
+        cell = dict(found.lines)[row][found.heads.index(column)]
+        if cell is None or not cell.text:
+            raise KeyError(row)
+        asked.add((row, column))
+        return cell.text
+
+    def ordered(column: str) -> str:
+        at = found.heads.index(column)
+        known = [(cell.mean, name) for name, cells in found.lines if (cell := cells[at])]
+        label = label_ko if current_language() == "ko" else label_en
+        return ", ".join(f"{label(name)} {number(name, column)}" for _, name in sorted(known))
+
+    def named(place: re.Match[str]) -> str:
+        row, column = place.groups()
+        return ordered(column) if row == "order" else number(row, column)
+
+    texts = {}
+    try:
+        for name, template in zip(LANGUAGES, says, strict=True):
+            with language(name):
+                texts[name] = _PLACE.sub(named, template)
+    except (KeyError, ValueError):
+        return found
+    texts["ko"] = texts["ko"].replace("×", "배")
+    return replace(found, says=Text(**texts), asked=frozenset(asked))
 
 
 def _number(part: pd.DataFrame, measure: str) -> Number:
     """Return the mean over seeds; other runs of a cell are averaged within their seed first."""
     in_logs = measure in RATIOS
     values = np.log(part["value"]) if in_logs else part["value"]
-    found = mean_interval(values.groupby(part["seed"]).mean())
+    found = mean_interval(values.groupby(part["seed"]).mean().dropna())
     write = _as_ratio if in_logs else _as_count if measure == "updates" else _as_share
     ends = (math.exp(end) if in_logs else end for end in (found.mean, found.low, found.high))
     mean, low, high = ends
@@ -87,8 +135,10 @@ def _number(part: pd.DataFrame, measure: str) -> Number:
     interval = f"{write(low)} … {write(high)}" if math.isfinite(low + high) else ""
     num_diverged = int((part["status"] == "diverged").sum()) if "status" in part else 0
     # where all runs diverged nothing was measured: 0% would look like a measurement
-    text = "" if measure == "accuracy" and num_diverged == len(part) else write(mean)
-    return Number(text, "" if low == high else interval, num_diverged)
+    is_measured = values.notna().any() and not (measure == "accuracy" and num_diverged == len(part))
+    if not is_measured:
+        return Number("", "", num_diverged)
+    return Number(write(mean), "" if low == high else interval, num_diverged, mean)
 
 
 def _as_ratio(value: float) -> str:
@@ -128,7 +178,10 @@ def _gradient(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
 
 
 def _dead(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
-    return runs.assign(value=layer_means(frames, runs, "dead_fraction"))
+    # in a run that diverges units die of that
+    return runs.assign(
+        value=layer_means(frames, runs, "dead_fraction").where(runs["status"] != "diverged")
+    )
 
 
 def _saturated(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:

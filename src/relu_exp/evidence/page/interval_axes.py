@@ -45,10 +45,11 @@ class IntervalAxis:
     ticks: list[tuple[float, str]]
 
 
-def interval_axis(verdict: Verdict, rule: Rule) -> IntervalAxis | None:
+def interval_axis(verdict: Verdict, rule: Rule, factor: float = 1.0) -> IntervalAxis | None:
     """Return the intervals of a verdict and its settings on one axis; None where it has none.
 
-    Where a rule counts settings, only they are drawn: the count is another quantity.
+    Where a rule counts settings, only they are drawn: the count is another quantity. Ticks say what
+    an effect is times `factor`.
     """
     if rule.threshold is None:
         return None
@@ -75,7 +76,7 @@ def interval_axis(verdict: Verdict, rule: Rule) -> IntervalAxis | None:
         for each in found
     ]
     shade = (threshold, 100.0) if rule.claimed_side == "above" else (0.0, threshold)
-    return IntervalAxis(measure, limit, bars, threshold, shade, scale.ticks())
+    return IntervalAxis(measure, limit, bars, threshold, shade, scale.ticks(factor))
 
 
 def distance_bar(verdict: Verdict, rule: Rule) -> Bar | None:
@@ -135,7 +136,7 @@ class _Scale:
     def is_above(self, value: float) -> bool:
         return self.position(value) >= 100
 
-    def ticks(self) -> list[tuple[float, str]]:
+    def ticks(self, factor: float) -> list[tuple[float, str]]:
         """Return positions and labels of a few round values."""
         values: list[float] = []
         if self.in_logs and self.high - self.low > math.log(20):
@@ -147,7 +148,7 @@ class _Scale:
             )
             values = list(MaxNLocator(NUM_TICKS).tick_values(low, high))
         return [
-            (self.position(value), plain(round(value, 12)))
+            (self.position(value), plain(round(factor * value, 10)).replace("-", "−"))
             for value in values
             if low <= value <= high
         ]

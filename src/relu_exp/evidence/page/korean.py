@@ -1,4 +1,4 @@
-"""What the Korean page says where the results say something in English: places, values, rules."""
+"""Places, values and rules in words: what the page says where results have names of code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relu_exp.evidence.data.labels import korean_label
 from relu_exp.evidence.data.language import language
 from relu_exp.evidence.data.texts import as_text, read_texts
 
-__all__ = ["holds_ko", "label_ko", "place_ko", "source_ko"]
+__all__ = ["holds_ko", "label_en", "label_ko", "place_en", "place_ko", "source_ko"]
 
 _SOURCES = [as_text(each, "korean.yaml") for each in read_texts(__package__, "korean.yaml")]
 
@@ -19,6 +19,12 @@ _SOURCES = [as_text(each, "korean.yaml") for each in read_texts(__package__, "ko
 def place_ko(where: Mapping[str, str], besides: str = "") -> str:
     """Return a setting of a grid, without the axis `besides`, in Korean."""
     with language("ko"):
+        return in_words({axis: (value,) for axis, value in where.items() if axis != besides})
+
+
+def place_en(where: Mapping[str, str], besides: str = "") -> str:
+    """Return a setting of a grid, without the axis `besides`, in English."""
+    with language("en"):
         return in_words({axis: (value,) for axis, value in where.items() if axis != besides})
 
 
@@ -32,7 +38,13 @@ def source_ko(text: str) -> str:
 def label_ko(label: str) -> str:
     """Return a value of a table's axis in Korean; a name that Korean writes alike stays."""
     with language("ko"):
-        return plain(korean_label(label))
+        return korean_label(plain(label))
+
+
+def label_en(label: str) -> str:
+    """Return a value of a table's axis in English, without names that only code uses."""
+    with language("en"):
+        return plain(label)
 
 
 def holds_ko(claim: Claim) -> str:

@@ -31,9 +31,22 @@ from relu_exp.evidence.explorer.packing import explorer_data
 from relu_exp.evidence.figures.dark import dark_colors
 from relu_exp.evidence.page.answers import Answer, answer
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
+from relu_exp.evidence.page.effects import (
+    claimed_words,
+    effect_words,
+    factor_of,
+    limit_words,
+)
 from relu_exp.evidence.page.glossary import GLOSSARY, explain
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
-from relu_exp.evidence.page.korean import holds_ko, label_ko, place_ko, source_ko
+from relu_exp.evidence.page.korean import (
+    holds_ko,
+    label_en,
+    label_ko,
+    place_en,
+    place_ko,
+    source_ko,
+)
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.story import story_steps
 from relu_exp.evidence.page.synonyms import SYNONYMS
@@ -41,7 +54,7 @@ from relu_exp.evidence.page.text_check import check_data
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.claim_pictures import ClaimPicture
 from relu_exp.evidence.report.explorer_section import ExplorerSection
-from relu_exp.evidence.report.judged_claims import JudgedClaim, place_of
+from relu_exp.evidence.report.judged_claims import JudgedClaim
 from relu_exp.evidence.report.looks import standardized
 from relu_exp.evidence.report.overview import Picture as Drawn
 from relu_exp.evidence.report.pages import as_json, asset, hangul_font, render, replace_text
@@ -111,10 +124,16 @@ def build_page(judged: Judged, language: str = "en", each: Each = in_turn) -> Pa
         "language": language,
         "languages": LANGUAGES,
         "w": WORDS,
-        "interval_axis": lambda one: interval_axis(one.verdict, one.claim.rule),
+        "interval_axis": lambda one: interval_axis(
+            one.verdict, one.claim.rule, factor_of(one.claim)
+        ),
+        "effect_words": effect_words,
+        "claimed_words": claimed_words,
+        "limit_words": limit_words,
         "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
-        "place": place_of,
+        "place": place_en,
         "place_ko": place_ko,
+        "label_en": label_en,
         "label_ko": label_ko,
         "holds_ko": holds_ko,
         "source_ko": source_ko,

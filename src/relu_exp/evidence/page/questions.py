@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from relu_exp.evidence.data.texts import Text, entry, read_texts
+from relu_exp.evidence.data.texts import Text, as_text, entry, read_texts
 
 __all__ = ["QUESTIONS", "Question", "View"]
 
@@ -36,6 +36,9 @@ class View:
 class Question:
     """A question, and what answers it.
 
+    `says` is the answer in a line: `{He|20}` stands for the number of a row and a column of the
+    table, `{order|4}` for all numbers of a column, the smallest first. Without it, or without the
+    numbers that it names, the answer of the first claim is said.
     `measure` is one of `answers.MEASURES`; its numbers come from the runs of `experiment` that
     have what `keep` says, in a table of `rows` by `columns`. `views` are the explorer's sides.
     """
@@ -48,12 +51,14 @@ class Question:
     columns: str
     keep: Mapping[str, object] = field(default_factory=dict)
     views: Sequence[View] = ()
+    says: Text | None = None
 
 
 def _question(values: dict[str, Any], where: str) -> Question:
     """Return a question from its entry in the file."""
     views = [entry(View, view, f"{where}: view") for view in values.get("views", ())]
-    return entry(Question, {**values, "views": views}, where)
+    says = as_text(values["says"], f"{where}: says") if "says" in values else None
+    return entry(Question, {**values, "views": views, "says": says}, where)
 
 
 QUESTIONS: tuple[Question, ...] = tuple(

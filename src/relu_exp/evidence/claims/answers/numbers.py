@@ -76,6 +76,8 @@ def said(found: Measured, unit: Unit, *, goes_on: bool = False) -> str:
         return _WORDS("unknown")
     if found.bound != "none":
         return _WORDS(f"{found.bound}_bound", n=_amount(found, unit))
+    if unit in RATIOS and _bare(found, unit) == "1":
+        return _WORDS("same_ratio")
     if unit not in ("points", "size"):
         return _amount(found, unit)
     if _percent(found.value) == "0":

@@ -23,6 +23,7 @@ _DATA: Mapping[str, Any] = read_texts(__package__, "places.yaml")
 _AXES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["axes"].items()}
 _VALUES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["values"].items()}
 _WHOLE = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["whole"].items()}
+_PAIR = re.compile(r"^(\w+) over (\w+)$")
 _PATTERNS = [(re.compile(each["is"]), Text(each["en"], each["ko"])) for each in _DATA["patterns"]]
 
 
@@ -77,6 +78,7 @@ def plain(value: str) -> str:
         return in_language(_VALUES[value])
     if value in NAMES:
         return NAMES[value]
+    value = _PAIR.sub(lambda pair: f"{plain(pair[1])} over {plain(pair[2])}", value)
     for pattern, text in _PATTERNS:
         value = pattern.sub(in_language(text), value)
     for name, shown in NAMES.items():

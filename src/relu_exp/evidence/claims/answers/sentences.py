@@ -16,7 +16,7 @@ from relu_exp.evidence.claims.answers.numbers import (
     said,
     signed,
 )
-from relu_exp.evidence.claims.answers.places import NUM_SHOWN
+from relu_exp.evidence.claims.answers.places import NUM_SHOWN, conditions_of
 from relu_exp.evidence.claims.answers.reasons import reason
 from relu_exp.evidence.claims.answers.words_of import WORDS, Finding, Own, own_words
 from relu_exp.evidence.claims.registry import Claim
@@ -129,6 +129,13 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
         ends = [Measured(end, limit=finding.limit) for end in (low, high)]
         extras.append(WORDS("extra_interval", range=signed(ends[0], ends[1], finding.unit)))
     extras += _asked(finding, rule, verdict, [verdict])
+    if verdict.name == "inconclusive" and len(verdict.settings) > 1:
+        held, broken = _sides(verdict)
+        for words, some in (("alone_holds", held), ("alone_fails", broken)):
+            # more than one condition would take more words than the answer
+            if some and len(conditions_of(some, verdict.settings) or ()) == 1:
+                alone = numbers_of([Group(some)], verdict.settings, finding)
+                extras.append(WORDS(words, found=alone))
     return _with_extras(_said(finding, found), extras)
 
 

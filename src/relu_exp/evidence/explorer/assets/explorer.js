@@ -4,7 +4,7 @@
   const { experiments } = Runs;
   if (!experiments.length) { $("#explorer-empty").hidden = false; return; }
   $("#explorer-body").hidden = false;
-  if (Runs.left_out.length) { $("#left-out").hidden = false; $("#left-out span").textContent = Runs.left_out.join(", "); }
+  if (Runs.left_out.length) { $("#left-out").hidden = false; $("#left-out > span:last-child").textContent = Runs.left_out.join(", "); }
   const FIELDS = ["experiment", "activation", "initializer", "depth", "learning_rate", "variant", "step"];
   const SLIDERS = ["depth", "learning_rate", "step"];
   const named = (id) => experiments.find((each) => each.id === id);

@@ -36,6 +36,12 @@
     const button = target.closest(".predict button"), step = target.closest(".step");
     if (button && !step.classList.contains("revealed")) predict(step, button);
   });
+  addEventListener("keydown", ({ key, target, altKey, ctrlKey, metaKey }) => {
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    const isHere = asked() && (target === document.body || target.closest(".story"));
+    if (!way || !isHere || altKey || ctrlKey || metaKey) return;
+    links[steps.indexOf(asked()) + way]?.click();
+  });
   State.listen(() => {
     const step = asked();
     if (!step) return;
