@@ -326,7 +326,8 @@ def best_rates(tuned: pd.DataFrame, by: Sequence[str]) -> str:
     edge = int(arms["at_edge"].sum())
     only = int((arms["num_rates"] == 1).sum()) if "num_rates" in arms else 0
     alone = f", {only} the only one tried" if only else ""
-    return f"Best validated learning rates (arms): {phrases}; {edge} of them the last one tried{alone}."
+    last = f"{edge} of them the last one tried{alone}"
+    return f"Best validated learning rates (arms): {phrases}; {last}."
 
 
 def scope_of(runs: pd.DataFrame) -> str:
