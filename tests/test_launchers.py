@@ -47,7 +47,7 @@ def fake_train(runs, device, on_step):
     return {"runs": {c: [row.get(c) for row in rows] for c in columns}, "curves": curves}
 
 
-CURVE = {"step": 0, "split": "train", "loss": 2.3, "accuracy": 0.1}
+CURVE = {"step": 0, "split": "train", "loss": 2.3, "accuracy": 0.1, "r2": None}
 
 
 def runs_of(*rates, num_seeds=4):
