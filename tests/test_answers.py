@@ -510,7 +510,8 @@ def test_a_long_answer_tells_how_many_settings_beside_the_best_and_the_worst_are
     found = answer(replace(claim, rule=rule), verdict)
     check_plain(claim, found)
     assert verdict.name == "conditional"
-    assert "5.2 points higher with sigmoid as the rival at width 4 (there the claim holds)" in found.en
+    best = "5.2 points higher with sigmoid as the rival at width 4 (there the claim holds)"
+    assert best in found.en
     assert "best and worst of 5 settings; one other setting is open" in found.en
     assert "조건 5개 중 가장 좋은 것과 가장 나쁜 것; 나머지 조건 1개는 미정" in found.ko
 

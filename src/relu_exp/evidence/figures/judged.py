@@ -159,7 +159,8 @@ def _looks(values: pd.DataFrame, shown: Shown) -> dict[str, Look]:
     ]
     for row in values[[*shown.series, "_arm"]].drop_duplicates().itertuples(index=False, name=None):
         found[tuple(rank[value] for rank, value in zip(ranks, row, strict=False))] = row[-1]
-    order = [found[key] for key in sorted(found)]
+    # experiments may label one optimizer in two ways: in words it is one arm
+    order = list(dict.fromkeys(found[key] for key in sorted(found)))
     labelled = values.assign(_arm=pd.Categorical(values["_arm"], categories=order))
     return {str(arm): look for arm, look in looks(labelled, "_arm").items()}
 
