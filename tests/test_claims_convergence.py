@@ -13,7 +13,15 @@ import pytest
 from planted_runs import ELU, HE, LEAKY, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
 
 from relu_exp.core.schema import Choice, RunConfig
-from relu_exp.evidence.claims.arms import at_best_rate, at_matched_rate, choose, ratios
+from relu_exp.evidence.claims.arms import (
+    at_best_rate,
+    at_matched_rate,
+    best_rates,
+    choose,
+    rates_in_words,
+    ratios,
+    scope_of,
+)
 from relu_exp.evidence.claims.judging import judge
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
 from relu_exp.evidence.claims.speeds import speed_ratios
@@ -288,6 +296,20 @@ def test_the_best_rate_is_chosen_on_validation_and_the_matched_one_is_shared(
     apart = choose(found, activation="relu", learning_rate=0.1)
     apart = pd.concat([apart, choose(found, activation="tanh", learning_rate=0.3)])
     assert at_matched_rate(apart, "activation").empty
+
+
+def test_a_rate_that_was_the_only_one_and_one_by_a_schedule_are_said_to_be(tmp_path: Path) -> None:
+    alone = [run for run in runs(activation=TANH, initializer=XAVIER) if run.learning_rate == 0.1]
+    falling = [replace(run, schedule="cosine") for run in alone]
+    configs = [*runs(activation=RELU), *alone]
+    found = Frames.open(plant(tmp_path / "rates", configs, lambda run: Truth())).runs
+    tuned = at_best_rate(found, ["activation"])
+    assert "tanh: 0.1 (the only one tried)" in rates_in_words(tuned, ["activation"])
+    assert "relu: 0.1 (the only one tried)" not in rates_in_words(tuned, ["activation"])
+    assert best_rates(tuned, ["activation"]).endswith(", 1 the only one tried.")
+    assert "schedule" not in scope_of(found)
+    found = Frames.open(plant(tmp_path / "falling", falling, lambda run: Truth())).runs
+    assert "learning rate by schedule (cosine)" in scope_of(found)
 
 
 def test_where_neither_arm_arrives_nothing_is_known(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from relu_exp.launchers.task import Outcome
 from relu_exp.planning.costs import Costs, fleet_seconds
 from relu_exp.planning.fleets import Fleet
 
-__all__ = ["Meter", "duration"]
+__all__ = ["BarLine", "Meter", "duration"]
 
 _LINE_SECONDS = 10
 """Time between two plain lines."""
@@ -53,7 +53,7 @@ class Meter:
         """Start the clock, and the bar if the console is a terminal."""
         self._begun = self._last_line = time.monotonic()
         if self.console.is_terminal:
-            self._bar = _Bar(self.console, self.under_way)
+            self._bar = _Training(self.console, self.under_way)
             self._bar.add_task(self.title, total=1.0, state=self.state())
             self._bar.start()
         return self
@@ -133,19 +133,30 @@ class Meter:
         self.console.print(f"{self.title}: {words}", markup=False, highlight=False, soft_wrap=True)
 
 
-class _Bar(Bar):
-    """A line with title, bar and numbers, and below it the networks in training."""
+class BarLine(Bar):
+    """A line with title, bar and numbers (the field `state` of a task), that goes when all is done.
 
-    def __init__(self, console: Console, under_way: Callable[[], str]) -> None:
-        self._under_way = under_way
+    `redirect` holds back what is printed meanwhile, so that it stands above the line.
+    """
+
+    def __init__(self, console: Console, *, redirect: bool = True) -> None:
         super().__init__(
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
             TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
+            redirect_stdout=redirect,
             expand=True,
         )
+
+
+class _Training(BarLine):
+    """The bar, and below it the networks in training."""
+
+    def __init__(self, console: Console, under_way: Callable[[], str]) -> None:
+        self._under_way = under_way
+        super().__init__(console)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)

@@ -10,13 +10,11 @@ from functools import partial
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column
 
 from relu_exp.core.plugin_loading import load_plugins, named_plugins
 from relu_exp.launchers.local import num_cores
 from relu_exp.launchers.pool import Piece, Pool
-from relu_exp.session.progress import duration
+from relu_exp.session.progress import BarLine, duration
 
 __all__ = ["Sharing"]
 
@@ -46,7 +44,7 @@ class Sharing:
         self._open = ExitStack()
         self._pool: Pool | None = None
         self._begun = self._last_line = time.monotonic()
-        self._bar = _Bar(self.console)
+        self._bar = BarLine(self.console, redirect=False)
         self._task = self._bar.add_task("", total=None, state="")
         if self.console.is_terminal:
             self._bar.start()
@@ -93,18 +91,3 @@ class Sharing:
 def _pool() -> Pool:
     begin = partial(load_plugins, named_plugins())
     return Pool(min(num_cores(), MOST_PROCESSES), begin, _PRELOAD)
-
-
-class _Bar(Progress):
-    """A line with title, bar and numbers, that goes when all is done."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
-            TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-            expand=True,
-        )

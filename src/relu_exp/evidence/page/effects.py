@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from relu_exp.evidence.claims.answers.numbers import RATIOS, Unit, amount, digits
 from relu_exp.evidence.claims.answers.words_of import Finding, own_words
 from relu_exp.evidence.claims.registry import Claim
-from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
+from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.page.words import WORDS
 
@@ -96,7 +96,7 @@ def _finding(claim: Claim, found: Verdict | SettingVerdict | None) -> Finding | 
             if all(found.where.get(axis) in values for axis, values in each.where.items())
         )
         return next(here, None)
-    if _counts_settings(claim.rule):
+    if claim.rule.kind == "share":
         return Finding(Text("", ""), "percent", {})
     return findings[0] if len(findings) == 1 else None
 
@@ -108,10 +108,6 @@ def _filled(words: Text, number: str, finding: Finding) -> Text:
     return Text(
         words.en.replace("{n}", f"{number}{english}"), words.ko.replace("{n}", f"{number}{korean}")
     )
-
-
-def _counts_settings(rule: Rule) -> bool:
-    return rule.kind == "share"
 
 
 def _units(finding: Finding) -> tuple[str, str]:
