@@ -48,6 +48,16 @@ def test_every_due_run_is_planned_exactly_once(
     assert seconds == sorted(seconds, reverse=True)
 
 
+def test_fleets_of_small_networks_are_larger_unless_a_size_is_stated():
+    small = sweep(width=[3], depth=[1], dataset=["moons"], seed=range(128))
+    usual = sweep(width=[100], depth=[5], seed=range(128))
+    for runs, size in ((small, 64), (usual, 16)):
+        assert {len(fleet.runs) for fleet in plan(runs, (), 16, grows=True).fleets} == {size}
+        assert {len(fleet.runs) for fleet in plan(runs, (), 16).fleets} == {16}
+    # what keeps all workers busy goes before it
+    assert len(plan(small, (), 16, num_workers=4, grows=True).fleets) == 4
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +11,26 @@ from functools import cached_property
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, SPLITS, RunConfig
 
-__all__ = ["FLEET_SIZES", "NUM_GPU_WORKERS", "Fleet", "num_bytes", "num_rows", "shape"]
+__all__ = [
+    "FLEET_SIZES",
+    "NUM_GPU_WORKERS",
+    "Fleet",
+    "num_bytes",
+    "num_rows",
+    "shape",
+    "suitable_size",
+]
 
 FLEET_SIZES = {"cpu": 16, "cuda": 256}
 
+"""Default runs per fleet by device, used if this machine was not measured."""
+
 NUM_GPU_WORKERS = 4
 """Processes that share a GPU: while one computes there, others draw weights and save tables."""
-"""Default runs per fleet by device, used if this machine was not measured."""
+
+_USUAL_PRODUCTS = 60_000
+"""Multiplications for one sample from which a step's work outweighs what surrounds it."""
+_MOST_TIMES = 4
 
 _BYTES_PER_ROW = {"curves": 8, "layers": 5, "histograms": 120}
 _BYTES_PER_FLEET = 25_000
@@ -39,6 +53,18 @@ class Fleet:
     def num_steps(self) -> int:
         """Updates of each of its runs."""
         return self.runs[0].num_steps
+
+
+def suitable_size(run: RunConfig, usual: int) -> int:
+    """Return how many of such runs make a fleet on a CPU, where networks of width 100 do `usual`.
+
+    A step costs something whatever the size of its networks. Of small ones up to four times as many
+    train together: 3 to 50 units in one or two layers take a third less time so.
+    """
+    from relu_exp.engine.networks import layers_of  # loads torch
+
+    products = sum(math.prod(layer.shape) * layer.positions for layer in layers_of(run))
+    return usual * max(1, min(_MOST_TIMES, _USUAL_PRODUCTS // products))
 
 
 def shape(run: RunConfig) -> Hashable:

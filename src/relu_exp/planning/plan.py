@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from relu_exp.core.schema import RunConfig
 from relu_exp.planning.costs import Costs, fleet_seconds
-from relu_exp.planning.fleets import Fleet, shape
+from relu_exp.planning.fleets import Fleet, shape, suitable_size
 from relu_exp.planning.memory import bytes_of
 
 __all__ = ["Plan", "plan"]
@@ -37,6 +37,8 @@ def plan(
     under_way: Iterable[Sequence[str]] = (),
     room: float | None = None,
     costs: Costs | None = None,
+    *,
+    grows: bool = False,
 ) -> Plan:
     """Return the fleets that train every run not yet finished.
 
@@ -50,8 +52,9 @@ def plan(
         num_workers: fleets become smaller if that keeps all workers busy.
         under_way: the run_ids of fleets that have a checkpoint: if all of them are still due, the
             fleet continues unchanged, before all others.
-        costs: those of the machine, or typical ones: the longest fleets come first.
         room: bytes of memory that a fleet may take; None: no limit.
+        costs: those of the machine, or typical ones: the longest fleets come first.
+        grows: whether fleets of small networks have more runs than `fleet_size`.
     """
     due = {run.run_id: run for run in runs if run.run_id not in finished}
     num_due = len(due)
@@ -64,10 +67,11 @@ def plan(
     groups: dict[Hashable, list[RunConfig]] = {}
     for run in due.values():
         groups.setdefault(shape(run), []).append(run)
-    size = max(1, min(fleet_size, math.ceil(len(due) / num_workers)))
-    fleets = [
-        fleet for group in groups.values() for fleet in _cut(group, _fitting(size, group[0], room))
-    ]
+    fair = max(1, math.ceil(len(due) / num_workers))
+    fleets = []
+    for group in groups.values():
+        size = suitable_size(group[0], fleet_size) if grows else fleet_size
+        fleets += _cut(group, _fitting(min(size, fair), group[0], room))
     # longest first: if a long fleet started last, the other workers would wait for it
     seconds = fleet_seconds(fleets, costs)
     fleets = [fleets[at] for at in sorted(range(len(fleets)), key=lambda at: -seconds[at])]

@@ -111,13 +111,21 @@ class Task:
         """Return the fleets that train the runs that are due."""
         skipped = found.skipped(self.retry_failed, self.rerun_stale)
         measured = self.costs.fleet_size if self.costs else FLEET_SIZES[self.device]
-        size = self.sweep.launcher.fleet_size or measured
+        stated = self.sweep.launcher.fleet_size
         # the memory of other machines is unknown: a fleet that is too large is halved there
         room = None
         if not self.is_elsewhere:
             datasets = {run.dataset for run in self.runs}
             room = room_for_fleet(self.device, self.num_workers, datasets)
-        return plan(self.runs, skipped, size, self.num_workers, self._under_way(), room)
+        return plan(
+            self.runs,
+            skipped,
+            stated or measured,
+            self.num_workers,
+            self._under_way(),
+            room,
+            grows=stated is None and self.device == "cpu",
+        )
 
     def seconds(self, made: Plan) -> float:
         """Return an estimate of the training time of a plan."""
