@@ -1,6 +1,8 @@
 """Launchers: whatever happens to a fleet, its runs end as rows and the others go on."""
 
+import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from relu_exp.core.schema import TABLES, UsageError
-from relu_exp.launchers.local import Progress, launch, num_cores, resolve_device
+from relu_exp.launchers.local import Progress, launch, living_workers, num_cores, resolve_device
 from relu_exp.launchers.task import FleetJob, Outcome, train_and_save
 from relu_exp.planning.plan import plan
 from relu_exp.results.store import Store
@@ -177,6 +179,49 @@ def test_a_worker_that_is_killed_costs_its_own_fleet_only(store):
     (reason,) = [reason for outcome in outcomes for reason in outcome.reasons]
     assert "SIGKILL" in reason
     assert "\n" not in reason
+
+
+def processes_of(store):
+    errors = [e for part in store.read("runs", ["error"]) for e in part["error"].to_pylist() if e]
+    return {re.search(r"process (\d+) trains", error)[1] for error in errors}
+
+
+def telling_train(runs, device, on_step):
+    raise ValueError(f"process {os.getpid()} trains")
+
+
+def test_workers_live_from_one_launch_to_the_next_within_a_command(store):
+    first, second = (plan(runs_of(rate), (), 1).fleets for rate in (0.1, 0.2))
+    with living_workers():
+        see(store, first, 2, telling_train)
+        workers = processes_of(store)
+        assert len(workers) == 2
+        see(store, second, 2, telling_train)
+        assert processes_of(store) == workers
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(worker), 0)
+    see(store, plan(runs_of(0.3), (), 1).fleets, 2, telling_train)
+    assert len(processes_of(store)) == 4
+
+
+def test_a_worker_that_was_killed_while_it_waited_is_replaced(store):
+    first, second = (plan(runs_of(rate), (), 1).fleets for rate in (0.1, 0.2))
+    with living_workers():
+        see(store, first, 2, telling_train)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+            worker.join()
+        outcomes = see(store, second, 2)
+    assert [outcome.counts for outcome in outcomes] == [{"done": 1}] * len(second)
+
+
+def test_no_worker_waits_after_an_error(store):
+    with living_workers():
+        see(store, plan(runs_of(0.1), (), 1).fleets, 2)
+        with pytest.raises(UsageError):
+            see(store, plan(runs_of(0.2, ABSENT), (), 1).fleets, 2)
+    assert not multiprocessing.active_children()
 
 
 def test_a_launch_ends_even_if_every_worker_dies(store):

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -17,10 +17,27 @@ from typing import TypeAlias
 
 from relu_exp.core.schema import DEVICES, UsageError
 from relu_exp.launchers.processes import end_with_parent, processes, start
-from relu_exp.launchers.task import FleetJob, Outcome, Trainer, mark_lost, ready, train_and_save
+from relu_exp.launchers.task import (
+    FleetJob,
+    Outcome,
+    Trainer,
+    free_memory,
+    mark_lost,
+    ready,
+    train_and_save,
+)
 from relu_exp.planning.fleets import Fleet
 
-__all__ = ["Callback", "Notice", "Progress", "launch", "num_cores", "paced", "resolve_device"]
+__all__ = [
+    "Callback",
+    "Notice",
+    "Progress",
+    "launch",
+    "living_workers",
+    "num_cores",
+    "paced",
+    "resolve_device",
+]
 
 _MESSAGE_SECONDS = 0.2
 """Minimum time between two messages about one fleet's steps."""
@@ -102,6 +119,28 @@ def launch(
             callback(train_and_save(fleet, job, paced(fleet, callback), train))
 
 
+@contextmanager
+def living_workers() -> Iterator[None]:
+    """Keep worker processes alive from one `launch` to the next within the context.
+
+    They start once, compare the paths of a product once, and read a bundled data set once.
+    """
+    global _waiting
+    _waiting, before = {}, _waiting
+    try:
+        yield
+    finally:
+        waiting, _waiting = _waiting, before
+        for pipe in waiting:
+            pipe.close()
+        for worker in waiting.values():
+            worker.join()
+
+
+_waiting: dict[Connection, BaseProcess] | None = None
+"""Workers that wait for the next `launch`; None: they end with each."""
+
+
 def paced(
     fleet: Fleet, callback: Callback, seconds: float = _MESSAGE_SECONDS
 ) -> Callable[[int], None]:
@@ -146,20 +185,22 @@ class _WorkerPool:
         """Start a worker for the next fleet, if there is one."""
         if (fleet := next(self.due, None)) is None:
             return
-        ours, theirs = multiprocessing.Pipe()
-        arguments = (theirs, self.job, self.train)
-        worker = processes().Process(target=_work, args=arguments, daemon=True)
-        start(worker)
-        # only the worker holds its end now, so that our end closes when the worker dies
-        theirs.close()
-        self.workers[ours] = worker
-        self.assign(ours, fleet)
+        pipe, worker = _waiting_worker() or _new_worker()
+        self.workers[pipe] = worker
+        self.assign(pipe, fleet)
 
     def assign(self, pipe: Connection, fleet: Fleet) -> None:
         self.fleets[pipe] = fleet
         # if the worker has died, receive() notices
         with suppress(OSError):
-            pipe.send(fleet)
+            pipe.send((fleet, self.job, self.train))
+
+    def dismiss(self, pipe: Connection) -> None:
+        """Let a worker wait for the next launch if there may be one, else end it."""
+        if _waiting is None:
+            self.stop_worker(pipe)
+        else:
+            _waiting[pipe] = self.workers.pop(pipe)
 
     def stop_worker(self, pipe: Connection) -> int | None:
         """Close the pipe, which ends the worker, and return its exit code."""
@@ -183,12 +224,30 @@ class _WorkerPool:
         self.callback(message)
         if isinstance(message, Outcome):
             if (fleet_due := next(self.due, None)) is None:
-                self.stop_worker(pipe)
+                self.dismiss(pipe)
             else:
                 self.assign(pipe, fleet_due)
 
 
-def _work(pipe: Connection, job: FleetJob, train: Trainer | None) -> None:
+def _waiting_worker() -> tuple[Connection, BaseProcess] | None:
+    while _waiting:
+        pipe, worker = _waiting.popitem()
+        if worker.is_alive():
+            return pipe, worker
+        pipe.close()
+    return None
+
+
+def _new_worker() -> tuple[Connection, BaseProcess]:
+    ours, theirs = multiprocessing.Pipe()
+    worker = processes().Process(target=_work, args=(theirs,), daemon=True)
+    start(worker)
+    # only the worker holds its end now, so that our end closes when the worker dies
+    theirs.close()
+    return ours, worker
+
+
+def _work(pipe: Connection) -> None:
     """Train the fleets that arrive through the pipe, until it closes."""
     end_with_parent()
     # Ctrl-C reaches every process of the terminal, but the parent decides what to do
@@ -201,23 +260,38 @@ def _work(pipe: Connection, job: FleetJob, train: Trainer | None) -> None:
             # the parent is gone; SystemExit is not mistaken for an error of the training
             sys.exit(1)
 
+    last = None
     try:
-        with ready(job):
-            while (fleet := _next(pipe)) is not None:
+        while (task := _next(pipe)) is not None:
+            fleet, job, train = task
+            if last not in (None, job):
+                _forget_files()
+            last = job
+            with ready(job):
                 send(train_and_save(fleet, job, paced(fleet, send), train))
+            if job.device == "cuda":
+                # the next experiment is planned by what is free
+                free_memory(job.device)
     except UsageError as error:
         send(error)
     except Exception:
         send(RuntimeError(f"a worker process failed\n{traceback.format_exc()}"))
 
 
-def _next(pipe: Connection) -> Fleet | None:
-    """Return the next fleet, or None if the pipe is closed."""
+def _forget_files() -> None:
+    """Free the memory of the last experiment's data sets, unless they are small and bundled."""
+    from relu_exp.engine.data.datasets import forget_what_may_change
+
+    forget_what_may_change()
+
+
+def _next(pipe: Connection) -> tuple[Fleet, FleetJob, Trainer | None] | None:
+    """Return the next fleet, its job and its trainer, or None if the pipe is closed."""
     try:
-        fleet: Fleet = pipe.recv()
+        task: tuple[Fleet, FleetJob, Trainer | None] = pipe.recv()
     except (EOFError, OSError):
         return None
-    return fleet
+    return task
 
 
 def _exit_reason(exitcode: int | None) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "Trainer",
     "check_code",
     "code_of_runs",
+    "free_memory",
     "mark_lost",
     "outcome_of",
     "ready",
@@ -207,7 +208,7 @@ def _train(runs: Sequence[RunConfig], device: str, on_step: OnStep, train: Train
             return _unfinished(runs, device, status, traceback.format_exc())
     # outside the except block, so that the exception's frames no longer hold the fleet's tensors;
     # then free what reference cycles and the GPU's allocator still hold
-    _free_memory(device)
+    free_memory(device)
     middle = len(runs) // 2
     first = _train(runs[:middle], device, on_step, train)
     return _joined(first, _train(runs[middle:], device, on_step, train))
@@ -223,7 +224,8 @@ def _is_shortage(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def _free_memory(device: str) -> None:
+def free_memory(device: str) -> None:
+    """Free what reference cycles hold, and a GPU's memory that no tensor uses."""
     gc.collect()
     if device == "cuda":
         import torch

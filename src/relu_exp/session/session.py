@@ -14,6 +14,7 @@ from relu_exp.core.plugin_files import absolute
 from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.commands import seeds as seeds_from
+from relu_exp.launchers.local import living_workers
 from relu_exp.launchers.slurm_queue import cancel_left_behind
 from relu_exp.launchers.task import CHECKPOINT_SECONDS, FleetJob
 from relu_exp.results.lock import alone
@@ -61,7 +62,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
 
         find_claim(options.claim)
     if not names:
-        names = _every_experiment() if options.judges else ["default"]
+        names = _experiments_in(options.budget) if options.judges else ["default"]
     tasks, skipped = with_checked_data(
         tasks_of(names, overrides, options),
         may_download=not options.only_plan,
@@ -85,7 +86,8 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         return 1 if num_lost else 0
     # which claims get a second look depends on the first: all that are planned count from there on
     looks = 1 if options.max_seeds is None else MAX_LOOKS
-    num_lost = _train_all(tasks, options, looks)
+    with living_workers():
+        num_lost = _train_all(tasks, options, looks)
     if not options.judges:
         if tasks:
             index(options.results)
@@ -126,10 +128,16 @@ def _console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def _every_experiment() -> Sequence[str]:
-    from relu_exp.config import experiment_names
+def _experiments_in(budget: str | None) -> Sequence[str]:
+    """Return the experiments of a budget, and say which are not part of it."""
+    from relu_exp.config import experiment_names, find_experiment
 
-    return experiment_names()
+    found = {name: find_experiment(name) for name in experiment_names()}
+    skipped = [name for name, each in found.items() if budget in each.skipped_in]
+    if skipped:
+        words = f"not part of the {budget} budget: {', '.join(skipped)}"
+        _console().print(words, markup=False)
+    return [name for name in found if name not in skipped]
 
 
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
@@ -161,7 +169,8 @@ def _until_decided(
             for task in tasks_of([name], [*overrides, seeds_from(first[name], seeds)], options)
         ]
         more, _ = with_checked_data(more, may_skip=True)
-        num_lost += _train_all(more, options, MAX_LOOKS)
+        with living_workers():
+            num_lost += _train_all(more, options, MAX_LOOKS)
         num_seeds.update(grown)
     judge(options.results)
     return num_lost
