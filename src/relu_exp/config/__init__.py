@@ -5,7 +5,14 @@ composition of groups (`groups`). `expansion` multiplies the axes itself.
 """
 
 from relu_exp.config.assembly import sweeps
-from relu_exp.config.files import BUDGETS, Experiment, experiment_names, experiments, is_shipped
+from relu_exp.config.files import (
+    BUDGETS,
+    Experiment,
+    experiment_names,
+    experiments,
+    find_experiment,
+    is_shipped,
+)
 from relu_exp.config.groups import GROUPS, option_names, registries
 from relu_exp.config.regressions import fitted
 from relu_exp.config.sweep import LauncherConfig, Sweep
@@ -18,6 +25,7 @@ __all__ = [
     "Sweep",
     "experiment_names",
     "experiments",
+    "find_experiment",
     "fitted",
     "is_shipped",
     "option_names",

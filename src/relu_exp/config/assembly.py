@@ -55,6 +55,8 @@ def sweeps(
                 f"{shown(experiment.name)} is given twice: both would write to the folder of that "
                 "name"
             )
+    for experiment in found:
+        _check_not_skipped(experiment, budget)
     about_figures = [word for word in overrides if word.partition("=")[0] == "figures"]
     given = _given(word for word in overrides if word not in about_figures)
     composed = [_sweep(experiment, given, budget) for experiment in found]
@@ -66,6 +68,16 @@ def sweeps(
         return composed
     figures = _figures(about_figures)
     return [replace(sweep, figures=figures) for sweep in composed]
+
+
+def _check_not_skipped(experiment: Experiment, budget: str | None) -> None:
+    if budget in experiment.skipped_in:
+        others = [each for each in BUDGETS if each not in experiment.skipped_in]
+        choices = ", ".join([*(f"--budget {each}" for each in others), "no --budget"])
+        raise UsageError(
+            f"{shown(experiment.name)} is not part of the {budget} budget, in which it would "
+            f"decide nothing; valid: {choices}"
+        )
 
 
 def _check_budgets(experiment: Experiment, chosen: str | None) -> None:

@@ -42,6 +42,8 @@ _FIELDS = (
     "contrast",
 )
 _MAY_BE_EMPTY = ("question", "title_ko", "question_ko")
+_SKIP = "skip"
+"""Stands for what an experiment changes at a budget that leaves it out."""
 _MOST_BYTES = 1_000_000
 
 
@@ -58,6 +60,8 @@ class Experiment:
     zips: tuple[tuple[str, ...], ...]
     excludes: tuple[Mapping[str, object], ...]
     budgets: Mapping[str, Mapping[str, object]]
+    skipped_in: frozenset[str]
+    """Budgets that the experiment is not part of: in so little time it would decide nothing."""
     figures: tuple[str, ...]
     studies: tuple[str, ...] = ()
     title_ko: str = ""
@@ -239,9 +243,11 @@ def _experiment(path: Path, content: object) -> Experiment:
         raise UsageError("is not an experiment: it has no title")
     overrides = _mapping("overrides", content.get("overrides"))
     sweep = _mapping("sweep", content.get("sweep"))
+    stated = _budgets(content.get("budgets"))
     budgets = {
         name: _mapping(f"budgets.{name}", values)
-        for name, values in _budgets(content.get("budgets")).items()
+        for name, values in stated.items()
+        if values != _SKIP
     }
     _check_fetches_nothing([overrides, sweep, *budgets.values()])
     for key in overrides.keys() & sweep.keys():
@@ -259,6 +265,7 @@ def _experiment(path: Path, content: object) -> Experiment:
             for item in _list("exclude", content.get("exclude"))
         ),
         budgets=budgets,
+        skipped_in=frozenset(stated) - frozenset(budgets),
         figures=tuple(_text("figures", item) for item in _list("figures", content.get("figures"))),
         studies=tuple(_text("studies", item) for item in _list("studies", content.get("studies"))),
         title_ko=_text("title_ko", content.get("title_ko", "")),
