@@ -59,6 +59,15 @@ def test_the_interval_is_students_and_never_narrower_than_that_of_the_median() -
     assert (verdict.low, verdict.high) == pytest.approx(ends, rel=1e-5)
 
 
+def test_the_interval_of_a_share_ends_at_its_ends() -> None:
+    whole = judge(Effects(planted(0.98, 0.05)), RULE)
+    assert whole.high > 1
+    share = judge(Effects(planted(0.98, 0.05)), replace(RULE, within=(0.0, 1.0)))
+    assert (share.low, share.high, share.name) == (whole.low, 1.0, whole.name)
+    zero = judge(Effects(planted(0.01, 0.05)), replace(RULE, within=(0.0, 1.0)))
+    assert zero.low == 0.0 < zero.high
+
+
 def test_ratios_are_averaged_as_ratios() -> None:
     effects = pd.DataFrame({"seed": [0, 1], "effect": [0.5, 8.0]})
     assert judge(Effects(effects), RATIO).effect == pytest.approx(2.0)

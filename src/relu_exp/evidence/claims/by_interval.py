@@ -124,6 +124,8 @@ def _decided(sample: _Sample, where: dict[str, str], rule: Rule, level: float) -
         side, p = "inconclusive", 1.0 if len(values) > 1 else p
     distance = (mean - threshold) / max(std, least) if len(values) > 1 else math.nan
     back = math.exp if rule.ratio else float
+    if rule.within is not None:
+        low, high = (min(max(end, rule.within[0]), rule.within[1]) for end in (low, high))
     return SettingVerdict(
         where,
         back(mean),

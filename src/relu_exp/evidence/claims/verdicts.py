@@ -88,6 +88,9 @@ class Rule:
     margin: float | None = None
     """The smallest difference worth naming, as a ratio or an amount. Where the 95% interval lies
     within it on either side of no difference, there is none that matters."""
+    within: tuple[float, float] | None = None
+    """The least and the greatest value that an effect can have, as of a share: an interval ends
+    there."""
     version: int = 1
     since: date = FIRST
     """From when the rule stands; a `datetime` where the hour matters. Runs made before decide

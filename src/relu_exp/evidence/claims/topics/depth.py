@@ -54,6 +54,7 @@ SIGMOID_FAILS = Rule(
         "others"
     ),
     threshold=LEARNS,
+    within=(0.0, 1.0),
     claimed_side="below",
     grid=("initializer", "optimizer", "depth"),
     version=2,

@@ -89,6 +89,7 @@ KILLS_HALF = Rule(
     "and width still learn: they end with half of the validation images right, five times chance. "
     "Runs that do not learn do not count",
     threshold=0.4,
+    within=(0.0, 1.0),
     grid=("depth", "width"),
     version=2,
     since=date(2026, 11, 26),
@@ -147,6 +148,7 @@ ONE_NEGATIVE = Rule(
     "it, at each network's best validated rate. Their number is bounded from below by the share of "
     "zero activations, so the measured share can only be too high",
     threshold=0.9,
+    within=(0.0, 1.0),
     grid=("depth", "width"),
     version=2,
     since=date(2026, 11, 26),

@@ -67,6 +67,7 @@ COLLAPSE = Rule(
         "bars of the histogram around 0 of the 41 that tanh can reach"
     ),
     threshold=0.95,
+    within=(0.0, 1.0),
     resolution=RESOLUTION,
     grid=("inputs", "depth"),
     need="every",
@@ -108,6 +109,7 @@ PILE_UP = Rule(
         "where the derivative is below 5% of its largest value"
     ),
     threshold=0.5,
+    within=(0.0, 1.0),
     resolution=RESOLUTION,
     grid=("inputs", "depth"),
     need="every",
@@ -148,6 +150,7 @@ SPREAD = Rule(
         "±0.975: neither of the two pictures, collapse and pile-up, describes the layer"
     ),
     threshold=0.5,
+    within=(0.0, 1.0),
     resolution=RESOLUTION,
     grid=("inputs", "depth"),
     need="every",

@@ -29,6 +29,7 @@ SPARSE = Rule(
     says="more than 60% of all hidden activations are exactly 0 at each network's best validated "
     "rate: ten points more than the half that a symmetric start gives without any learning",
     threshold=0.6,
+    within=(0.0, 1.0),
     grid=("depth", "width"),
     version=2,
     since=date(2026, 11, 26),

@@ -26,6 +26,7 @@ CNN = Rule(
         "is not there is refuted after 450 updates or more, and fewer then decide nothing"
     ),
     threshold=LEARNED,
+    within=(0.0, 1.0),
     version=2,
     since=AMENDED,
     reason=(
