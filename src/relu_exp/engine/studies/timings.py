@@ -6,11 +6,13 @@ of them alike. Only ratios within a repeat are meaningful.
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -60,9 +62,7 @@ def study(device: str, budget: str | None) -> Mapping[str, Columns]:
 def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
     """Yield one row of `timings` per arm and repeat, timed on one thread of a CPU or on a GPU."""
     arms = [*_elementwise(device), *_networks(device)]
-    from torch.utils.benchmark import Timer  # imported here because it loads a compiler
-
-    timers = [Timer("call()", globals={"call": arm.call}, num_threads=1) for arm in arms]
+    timers = [_timer()("call()", globals={"call": arm.call}, num_threads=1) for arm in arms]
     # timeit warms up first; this estimates how many calls fill a measurement
     numbers = [
         max(1, min(1000, math.ceil(SECONDS / max(timer.timeit(1).mean, 1e-7)))) for timer in timers
@@ -86,6 +86,21 @@ def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
                 "seconds": seconds,
                 "device": device,
             }
+
+
+def _timer() -> Any:
+    """Return PyTorch's timer class; loading it, and a compiler with it, takes a while.
+
+    The compiler warns where it finds CUDA's tools but no GPU: nothing here needs one.
+    """
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        from torch.utils.benchmark import Timer
+    finally:
+        logger.setLevel(level)
+    return Timer
 
 
 def _functions(device: str) -> dict[str, Function]:
