@@ -107,23 +107,23 @@ def test_until_decided_trains_more_seeds_of_what_is_open_only(
         calls.append(results)
         return {
             "open": verdict("inconclusive", 10, "bounce"),
-            "closed": verdict("refuted", None, "saturation"),
+            "closed": verdict("refuted", None, "sigmoid-starts"),
         }
 
     monkeypatch.setattr(session, "judge", judge)
     overrides = ["num_steps=2", "learning_rate=0.01"]
     options = session.Options(tmp_path, num_workers=1, budget="quick", judges=True, max_seeds=16)
-    assert session.train(["bounce", "saturation"], overrides, options) == 0
+    assert session.train(["bounce", "sigmoid-starts"], overrides, options) == 0
     assert len(calls) == MAX_LOOKS - 1  # nothing is left to add at the second look
     # they go on from the experiment's own first seed
     seeds = Frames.open(tmp_path / "bounce").runs["seed"]
     assert set(seeds) == set(range(1000, 1016))
-    for name in ("bounce", "saturation"):
+    for name in ("bounce", "sigmoid-starts"):
         assert Frames.open(tmp_path / name).manifest["looks"] == MAX_LOOKS
     # a plain command that comes after does not make the looks undone
     plain = session.Options(tmp_path, num_workers=1, budget="quick")
-    assert session.train(["saturation"], overrides, plain) == 0
-    assert Frames.open(tmp_path / "saturation").manifest["looks"] == MAX_LOOKS
+    assert session.train(["sigmoid-starts"], overrides, plain) == 0
+    assert Frames.open(tmp_path / "sigmoid-starts").manifest["looks"] == MAX_LOOKS
 
 
 def test_a_cap_without_its_purpose_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
