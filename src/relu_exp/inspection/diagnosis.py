@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.passing import Pass
-from relu_exp.inspection.sentences import WORDS, Sentence, say
+from relu_exp.inspection.sentences import Sentence, say
 
-__all__ = ["Finding", "diagnose", "factor"]
+__all__ = ["diagnose", "factor"]
 
 _MOST = 3
 _LARGE_SHARE = 0.5
@@ -23,44 +24,6 @@ _FEW = 32
 """Values of a unit below which nothing says that it is dead: by chance it is zero for all."""
 _AGREES = 1.25
 """Factor within which theory explains what is measured."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One reason why a network does not learn.
-
-    Attributes:
-        kind: its name, as `gradient_vanishes`.
-        text: what was found, in one sentence.
-        number: the number that it rests on.
-        layers: names of the layers.
-        helps: what helps, with the measurement that supports it.
-        claim: id of the claim that tested it (`relu-exp claim ID`); empty if none did.
-        values: further numbers of the sentence.
-    """
-
-    kind: str
-    number: float
-    layers: tuple[str, ...]
-    claim: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
-    helps: Sentence = field(default_factory=Sentence)
-
-    @property
-    def remedy(self) -> str:
-        """What helps, in the language that is written now; empty if nothing was tried."""
-        return str(self.helps)
-
-    @property
-    def text(self) -> str:
-        """What was found, in one sentence, in the language that is written now."""
-        shown = ", ".join(self.layers[:3])
-        if len(self.layers) > 3:
-            shown = f"{self.layers[0]} … {self.layers[-1]}"
-        return WORDS(self.kind, number=self.number, layers=shown, **self.values)
-
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.text, self.remedy) if part)
 
 
 def diagnose(found: Pass) -> list[Finding]:

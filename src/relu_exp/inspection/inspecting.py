@@ -16,7 +16,8 @@ from torch.nn.parameter import UninitializedParameter
 from relu_exp.core.schema import UsageError
 from relu_exp.inspection import copies
 from relu_exp.inspection.batches import Batch, Loss, default_loss, first_batch
-from relu_exp.inspection.diagnosis import Finding, diagnose
+from relu_exp.inspection.diagnosis import diagnose
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.passing import Pass, take_pass
 from relu_exp.inspection.report import Table
 from relu_exp.inspection.sentences import Sentence, say
