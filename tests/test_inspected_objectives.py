@@ -61,7 +61,7 @@ def test_an_update_larger_than_the_weights_is_found_on_copies(make: Any, rate: f
         if new.dim() > 1
     ]
     assert finding.number == pytest.approx(sorted(ratios)[1], rel=1e-4)
-    after = float(F.cross_entropy(model(batch[0]), batch[1]))
+    after = F.cross_entropy(model(batch[0]), batch[1]).item()
     assert f"to {after:.3g}, and an update at" in finding.remedy
 
 
@@ -99,7 +99,7 @@ def test_logits_that_explode_are_told_against_guessing() -> None:
         model[4].weight.mul_(200)
     (finding,) = relu_exp.inspect(model, batch).findings
     assert (finding.kind, finding.layers) == ("loss_starts_high", ("4",))
-    assert finding.number == pytest.approx(float(F.cross_entropy(model(batch[0]), batch[1])))
+    assert finding.number == pytest.approx(F.cross_entropy(model(batch[0]), batch[1]).item())
     assert f"log 5 = {math.log(5):.3g}" in finding.text
 
 
@@ -167,7 +167,7 @@ def test_shapes_that_broadcast_are_a_finding_and_no_warning(loss: Any) -> None:
     assert noise == []
     assert (finding.kind, finding.number) == ("loss_broadcasts", 64 * 64)
     assert "target.reshape(64, 1)" in finding.remedy
-    assert f"then {float(loss(model(x), y)):.3g}, not" in finding.remedy
+    assert f"then {loss(model(x), y).item():.3g}, not" in finding.remedy
     assert kinds(relu_exp.inspect(model, (x, y), loss=loss)) == []
 
 

@@ -25,8 +25,21 @@ _OUTSIDE = 0.05
 _SLACK = 0.05
 """How far outside, in spreads of the target, is still called inside."""
 _VIEWS = frozenset(
-    "View UnsafeView ReshapeAlias Squeeze Unsqueeze Select Slice Alias Transpose T Permute Clone "
-    "ToCopy".split()
+    [
+        "View",
+        "UnsafeView",
+        "ReshapeAlias",
+        "Squeeze",
+        "Unsqueeze",
+        "Select",
+        "Slice",
+        "Alias",
+        "Transpose",
+        "T",
+        "Permute",
+        "Clone",
+        "ToCopy",
+    ]
 )
 """Names in autograd's graph of what changes no number."""
 _RANGES = {

@@ -25,8 +25,15 @@ _PASSES_ON = 10.0
 """Factor by which scaling must change the preactivations of some layer; a normalization right
 after the first weights keeps them as they are."""
 CONSEQUENCES = frozenset(
-    "dead saturated signal_explodes signal_vanishes gradient_explodes gradient_vanishes "
-    "loss_starts_high".split()
+    [
+        "dead",
+        "saturated",
+        "signal_explodes",
+        "signal_vanishes",
+        "gradient_explodes",
+        "gradient_vanishes",
+        "loss_starts_high",
+    ]
 )
 """Kinds of findings that unscaled inputs may bring about."""
 
