@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -36,9 +37,19 @@ class Comparison:
         if self.name not in REGRESSIONS or ours.numel() != theirs.numel():
             return False
         try:
-            return torch.broadcast_shapes(ours, theirs).numel() > ours.numel()
-        except RuntimeError:  # the loss itself says that they do not fit
+            return self.num_compared > ours.numel()
+        except ValueError:  # the loss itself says that they do not fit
             return False
+
+    @property
+    def num_compared(self) -> int:
+        """How many pairs are compared after broadcasting.
+
+        Raises:
+            ValueError: the shapes do not broadcast.
+        """
+        shapes = tuple(self.outputs.shape), tuple(self.target.shape)
+        return math.prod(np.broadcast_shapes(*shapes))
 
     def mean(self, outputs: Tensor, target: Tensor, **settings: Any) -> Tensor:
         """Return the mean of the same loss for other outputs, a number."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from relu_exp.inspection.comparing import REGRESSIONS, Comparison
+from relu_exp.inspection.comparing import REGRESSIONS, Comparison, Losses
 from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.sentences import say
 
@@ -76,12 +76,11 @@ def _broadcast(seen: Comparison, last: str) -> Finding | None:
         return None
     outputs, target = seen.outputs.detach(), seen.target
     shapes = {"outputs": _shape(outputs), "target": _shape(target)}
-    number = torch.broadcast_shapes(outputs.shape, target.shape).numel()
     after = float(seen.mean(outputs, target.reshape(outputs.shape)))
-    before = float(seen.mean(*torch.broadcast_tensors(outputs, target)))
+    before = float(_mean_of_all(seen))
     helps = say("loss_broadcasts_remedy", **shapes, before=before, after=after)
     values = {**shapes, "meant": outputs.numel()}
-    return Finding("loss_broadcasts", number, (last,), values=values, helps=helps)
+    return Finding("loss_broadcasts", seen.num_compared, (last,), values=values, helps=helps)
 
 
 def _softmax_twice(seen: Comparison, last: str) -> Finding | None:
@@ -151,6 +150,11 @@ def _starts_high(seen: Comparison, last: str) -> Finding | None:
         values={"classes": classes, "chance": chance, "spread": spread},
         helps=say("loss_starts_high_remedy", spread=spread, after=after),
     )
+
+
+def _mean_of_all(seen: Comparison) -> float:
+    with Losses():  # without PyTorch's warning
+        return float(seen.mean(seen.outputs.detach(), seen.target))
 
 
 def _axis_of_classes(seen: Comparison) -> int:
