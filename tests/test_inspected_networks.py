@@ -132,15 +132,15 @@ def test_the_gradient_comes_before_half_a_layer_that_is_dead() -> None:
     assert kinds == ["gradient_vanishes", "dead"]
 
 
-def test_a_large_input_saturates_and_does_not_vanish() -> None:
+def test_a_large_input_is_the_reason_and_not_what_it_saturates() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(
         *[nn.Linear(20, 40), nn.Tanh(), nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 5)]
     )
     x, y = vectors()
-    kinds = [finding.kind for finding in relu_exp.inspect(network, (x * 255, y)).findings]
-    assert kinds[0] == "saturated"
-    assert "signal_vanishes" not in kinds
+    report = relu_exp.inspect(network, (x * 255, y))
+    assert report.layers[0].values["saturated_fraction"] > 0.5
+    assert [finding.kind for finding in report.findings] == ["inputs_unscaled"]
 
 
 class Forgetful(nn.Module):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.passing import Pass
-from relu_exp.inspection.sentences import WORDS, Sentence, say
+from relu_exp.inspection.sentences import Sentence, say
 
-__all__ = ["Finding", "diagnose", "factor"]
+__all__ = ["MOST", "diagnose", "every_finding", "factor", "in_order"]
 
-_MOST = 3
+MOST = 3
+"""Findings that are told."""
 _LARGE_SHARE = 0.5
 """Of dead units, of saturated values, of lost gradients: above it is a finding."""
 _NEARLY_ALL = 0.9
@@ -21,50 +23,32 @@ _GRADIENT = 1000.0
 """Factor between two ends of a network beyond which signal or gradient vanish or explode."""
 _FEW = 32
 """Values of a unit below which nothing says that it is dead: by chance it is zero for all."""
+_RANKS = {
+    "not_finite": 0,
+    "no_gradient": 1,
+    "gradient_underflows": 1,
+    "updates_lost": 1,
+    "update_too_large": 2,
+    "identical": 3,
+    "loss_broadcasts": 4,
+    "softmax_twice": 4,
+    "inputs_unscaled": 5,
+    "target_out_of_reach": 5,
+    "loss_starts_high": 6,
+}
+_LAST = 7
+"""Gravity of kinds; of equal ones, and of all others, the order of the checks says it."""
 _AGREES = 1.25
 """Factor within which theory explains what is measured."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One reason why a network does not learn.
-
-    Attributes:
-        kind: its name, as `gradient_vanishes`.
-        text: what was found, in one sentence.
-        number: the number that it rests on.
-        layers: names of the layers.
-        helps: what helps, with the measurement that supports it.
-        claim: id of the claim that tested it (`relu-exp claim ID`); empty if none did.
-        values: further numbers of the sentence.
-    """
-
-    kind: str
-    number: float
-    layers: tuple[str, ...]
-    claim: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
-    helps: Sentence = field(default_factory=Sentence)
-
-    @property
-    def remedy(self) -> str:
-        """What helps, in the language that is written now; empty if nothing was tried."""
-        return str(self.helps)
-
-    @property
-    def text(self) -> str:
-        """What was found, in one sentence, in the language that is written now."""
-        shown = ", ".join(self.layers[:3])
-        if len(self.layers) > 3:
-            shown = f"{self.layers[0]} … {self.layers[-1]}"
-        return WORDS(self.kind, number=self.number, layers=shown, **self.values)
-
-    def __str__(self) -> str:
-        return " ".join(part for part in (self.text, self.remedy) if part)
-
-
 def diagnose(found: Pass) -> list[Finding]:
-    """Return the findings of a pass without remedies, the gravest first."""
+    """Return the gravest findings of a pass, without remedies that would have to be tried."""
+    return in_order(every_finding(found))[:MOST]
+
+
+def every_finding(found: Pass) -> list[Finding]:
+    """Return all findings of a pass; one alone if numbers are not finite."""
     checks: tuple[Callable[[Pass], Finding | None], ...] = (
         _not_finite,
         _no_gradient,
@@ -79,12 +63,31 @@ def diagnose(found: Pass) -> list[Finding]:
         _frozen,
     )
     all_found = [finding for check in checks if (finding := check(found)) is not None]
+    explodes = any(each.kind == "signal_explodes" for each in all_found)
+    objective = [
+        each for each in found.objective if each.kind != "loss_starts_high" or not explodes
+    ]
     if all_found and all_found[0].kind == "not_finite":
         return all_found[:1]  # no other number means anything
     # that nothing arrives at the first layer is what the graver finding does
     graver = all_found[:1]
     others = [each for each in all_found[1:] if each.kind != "gradient_vanishes" or each.number > 0]
-    return [*graver, *others][:_MOST]
+    return [*graver, *others, *objective]
+
+
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings by gravity: first that nothing learns, then what the task itself spoils."""
+    kinds = {each.kind for each in findings}
+    spoils_itself = not kinds & {"signal_explodes", "gradient_explodes", "loss_starts_high"}
+
+    def rank(each: Finding) -> int:
+        if each.kind == "dead" and each.number >= _NEARLY_ALL:
+            return _RANKS["identical"]
+        if each.kind == "update_too_large" and not spoils_itself:
+            return _LAST  # a gradient that explodes makes it so
+        return _RANKS.get(each.kind, _LAST)
+
+    return sorted(findings, key=rank)
 
 
 def factor(first: float, last: float, steps: int) -> float:

@@ -14,11 +14,14 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from relu_exp.core.schema import UsageError
-from relu_exp.inspection import copies
+from relu_exp.inspection import copies, updating
 from relu_exp.inspection.batches import Batch, Loss, default_loss, first_batch
-from relu_exp.inspection.diagnosis import Finding, diagnose
+from relu_exp.inspection.diagnosis import MOST, every_finding, in_order
+from relu_exp.inspection.finding import Finding
+from relu_exp.inspection.objective import KINDS
 from relu_exp.inspection.passing import Pass, take_pass
 from relu_exp.inspection.report import Table
+from relu_exp.inspection.scaling import CONSEQUENCES, check_inputs, scaled
 from relu_exp.inspection.sentences import Sentence, say
 from relu_exp.inspection.untouched import unwrapped
 
@@ -84,11 +87,31 @@ class Report(Table):
         self._lost: dict[str, float] = {}
         self._left_out: list[str] = []
         self._lost_in_float32: dict[str, float] = {}
+        self._too_large: Finding | None = None
+        self._found_scaled = self._with_scaled_inputs(found)
+        self._unscaled = self._of_inputs(found)
         if optimizer is not None:
             self._update(found, optimizer)
-        found.gradients = {}
         self._found = found
+        for each in filter(None, (found, self._found_scaled)):
+            each.gradients = {}
         super().__init__(found, type(model).__name__)
+
+    def _with_scaled_inputs(self, found: Pass) -> Pass | None:
+        """Return the same pass with scaled inputs; None if they are, or cannot be."""
+        if not any(each.is_unscaled for each in found.inputs):
+            return None
+        try:
+            return take_pass(self._model, scaled(self._batch), self._loss, self._activations)
+        except UsageError:
+            return None
+
+    def _of_inputs(self, found: Pass) -> Finding | None:
+        again = self._found_scaled
+        if again is None or found.loss is None or again.loss is None:
+            return None
+        losses = found.loss, again.loss
+        return check_inputs(found.inputs, found.layers, again.layers, losses)
 
     def _update(self, found: Pass, optimizer: torch.optim.Optimizer) -> None:
         held = copies.ids_of(optimizer)
@@ -102,6 +125,13 @@ class Report(Table):
             ratio = ratios.get(f"{name}.weight", ratios.get(name))
             if ratio is not None:
                 layer.values["update_ratio"] = ratio
+        if updating.may_be_too_large(self._model, ratios):
+            asked = (self._model, optimizer, self._loss)
+            self._too_large = updating.too_large(*asked, found, self._batch)
+            if self._too_large is not None and self._found_scaled and self._unscaled:
+                self._too_large = updating.too_large(
+                    *asked, self._found_scaled, scaled(self._batch)
+                )
         if max(self._lost.values(), default=0) > _LOST:
             again, its_optimizer = copies.copied((self._model, optimizer))
             grads = {name: grad.float() for name, grad in found.gradients.items()}
@@ -114,17 +144,23 @@ class Report(Table):
 
         Remedies are measured on copies when findings are first asked for.
         """
-        found = diagnose(self._found)
+        found = every_finding(self._found)
         if not (found and found[0].kind == "not_finite"):
-            found = [*found, *self._of_precision()]
+            found = [*self._without_consequences(found), *self._of_precision()]
+            found += filter(None, (self._unscaled, self._too_large))
             if self._left_out:
                 names = tuple(dict.fromkeys(n.rpartition(".")[0] or n for n in self._left_out))
                 found.append(
                     Finding("left_out", len(self._left_out), names, helps=say("left_out_helps"))
                 )
-            graver = ("no_gradient", "gradient_underflows", "updates_lost")
-            found.sort(key=lambda each: each.kind not in graver)
-        return [self._with_remedy(each) for each in found[:3]]
+        return [self._with_remedy(each) for each in in_order(found)[:MOST]]
+
+    def _without_consequences(self, found: list[Finding]) -> list[Finding]:
+        """Return the findings that would also be there with scaled inputs."""
+        if self._unscaled is None or self._found_scaled is None:
+            return found
+        stay = {each.kind for each in every_finding(self._found_scaled)}
+        return [each for each in found if each.kind not in CONSEQUENCES or each.kind in stay]
 
     def try_(self, initializer: str, seed: int = 0, **settings: object) -> Report:
         """Return the report of a copy whose weights are drawn anew; the network is not touched.
@@ -208,8 +244,8 @@ class Report(Table):
         tried = self._candidates()
         for name in tried:
             again = self.try_(name)
-            kinds = {each.kind for each in diagnose(again._found)}
-            if kinds - {"frozen"}:
+            kinds = {each.kind for each in every_finding(again._found)}
+            if kinds - {"frozen", *KINDS}:
                 continue
             if finding.kind == "identical":
                 return say("helps_identical", name=name)

@@ -29,6 +29,7 @@ class Use:
         squares: mean over the features of the squared data below (samples,), if `DATA` is below.
         bias: what is added in a plain network.
         stacked_on: the dense weights whose product it multiplies as it is; None if there are none.
+        data: what it multiplies if no weight has touched it, and it is dense or a convolution.
         num_readers: functions that receive the result of dense weights as it is.
     """
 
@@ -42,6 +43,7 @@ class Use:
     squares: Tensor | None = None
     bias: Tensor | None = None
     stacked_on: Use | None = None
+    data: Tensor | None = None
     num_readers: int = 0
     edge: Any = None
 

@@ -21,7 +21,7 @@ from relu_exp.evidence.data.texts import Text, texts_of
 from relu_exp.evidence.report.explorer_section import BASE
 from relu_exp.evidence.report.pages import as_json, asset, hangul_font, render, replace_text
 from relu_exp.inspection.charts import SMALLEST, Chart, Series, histogram_svg
-from relu_exp.inspection.diagnosis import Finding
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.report import COLUMNS, Table, number_words
 
 __all__ = ["WORDS", "charts_of", "save_page"]

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from relu_exp.core.lines import one_line
 from relu_exp.core.schema import UsageError
 from relu_exp.inspection.batches import Batch, Loss
+from relu_exp.inspection.comparing import Losses
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import (
     Measured,
     measure_layer,
@@ -20,6 +22,8 @@ from relu_exp.inspection.measuring import (
     predict,
 )
 from relu_exp.inspection.nodes import Layer, Use
+from relu_exp.inspection.objective import check_objective
+from relu_exp.inspection.scaling import Arriving, arriving_at
 from relu_exp.inspection.seeing import Seeing
 from relu_exp.inspection.sentences import Sentence
 from relu_exp.inspection.untouched import eager, random_state_kept, state_kept, without_reentry
@@ -63,7 +67,8 @@ class Weights:
 class Pass:
     """The outcome of a pass: layers in the order in which they were used.
 
-    `loss` is None where it was not seen, because the training loop computes it.
+    `loss` is None where it was not seen, because the training loop computes it; then nothing of
+    `objective`, the findings about what the loss compares, and of the `inputs` is known.
     """
 
     loss: float | None
@@ -73,6 +78,8 @@ class Pass:
     mode: str
     predictions: dict[str, list[float]]
     gradients: Mapping[str, Tensor] = field(default_factory=dict)
+    objective: Sequence[Finding] = ()
+    inputs: Sequence[Arriving] = ()
 
 
 def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[Any] = ()) -> Pass:
@@ -91,10 +98,11 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
     ):
         seeing = Seeing(model, activations)
         seeing.feed([batch.args, batch.kwargs])
-        with _blamed("the network"), seeing:
+        losses = Losses()
+        with _blamed("the network"), losses, seeing:
             outputs = model(*batch.args, **batch.kwargs)
         seeing.finish()
-        with _blamed("the loss"):
+        with _blamed("the loss"), losses:
             value = loss(outputs, batch.target)
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise UsageError("the loss must be one number: take the mean over the batch")
@@ -104,14 +112,17 @@ def take_pass(model: nn.Module, batch: Batch, loss: Loss, activations: Sequence[
             measure_layer(layer, grad, by_use.get(id(layer.use)), counts_values=True)
             for layer, grad in zip(seeing.layers, by_layer, strict=True)
         ]
+        weights = [weights_of(use, by_use.get(id(use))) for use in seeing.uses]
         return Pass(
             loss=float(value.detach()),
             layers=measured,
-            weights=[weights_of(use, by_use.get(id(use))) for use in seeing.uses],
+            weights=weights,
             unseen=seeing.unseen,
             mode="training" if model.training else "evaluation",
             predictions=predict(seeing.layers, seeing.uses),
             gradients={n: g for n, g in gradients.items() if g is not None},
+            objective=check_objective(losses.seen, weights[-1].name) if weights else (),
+            inputs=arriving_at(seeing.uses),
         )
 
 

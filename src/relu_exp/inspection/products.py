@@ -50,6 +50,8 @@ def weigh(trace: Trace, name: str, args: Any, kwargs: Any, result: Any, x: Node)
     plain: object = None
     is_dense = name in ("linear", "matmul", "mm", "addmm")
     use.stacked_on = x.product if is_dense else None
+    if x.plain is DATA and (is_dense or name.startswith("conv")):
+        use.data = x.value if x.value is not None and x.value.is_floating_point() else None
     if is_dense and x.plain is not None:
         plain, use.below = use, x.plain
         if x.plain is DATA and x.value is not None and x.value.is_floating_point():

@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relu_exp.inspection.diagnosis import Finding, factor
+from relu_exp.inspection.diagnosis import factor
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.passing import Pass
 from relu_exp.inspection.sentences import Sentence

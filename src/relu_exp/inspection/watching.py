@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.probes.measurements import update_ratio
 from relu_exp.inspection.copies import OF_ANOTHER_NETWORK, ids_of
-from relu_exp.inspection.diagnosis import Finding, diagnose
+from relu_exp.inspection.diagnosis import diagnose
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import Measured, measure_layer, predict
 from relu_exp.inspection.nodes import Layer
 from relu_exp.inspection.passing import Pass, weights_of

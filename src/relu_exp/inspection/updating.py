@@ -1,0 +1,121 @@
+"""Updates that are larger than the weights they change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from relu_exp.inspection.batches import Batch, Loss
+from relu_exp.inspection.comparing import Losses
+from relu_exp.inspection.copies import copied
+from relu_exp.inspection.finding import Finding
+from relu_exp.inspection.passing import Pass
+from relu_exp.inspection.sentences import say
+from relu_exp.inspection.untouched import eager, random_state_kept
+
+__all__ = ["may_be_too_large", "too_large"]
+
+_ABSURD = 1.0
+"""Size of an update relative to the weights above which nothing of what they were is left.
+Usual ones are 1e-4 to 1e-1."""
+_USUAL = 1e-2
+_DIVISORS = tuple(10.0**power for power in range(1, 9))
+
+
+def may_be_too_large(model: nn.Module, ratios: Mapping[str, float]) -> bool:
+    """Return whether updates need a closer look, given their relative size by parameter."""
+    found = [ratios[n] for n, each in model.named_parameters() if n in ratios and each.dim() > 1]
+    found = [each for each in found if 0 < each < math.inf]
+    return bool(found) and median(found) > _ABSURD
+
+
+def too_large(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    found: Pass,
+    batch: Batch,
+) -> Finding | None:
+    """Return a finding if an update is larger than the weights in half of their tensors.
+
+    Small weights are compared with usual ones, of variance 1/fan-in, and biases not at all: that
+    these become many times as large is no illness. All is tried on copies.
+
+    Args:
+        model: the network.
+        optimizer: whose next update is tried.
+        loss: of outputs and target.
+        found: the pass whose gradients are used.
+        batch: on which it was taken.
+    """
+    gradients = found.gradients
+    sizes, worse = _tried(model, optimizer, gradients, 1.0, batch, loss)
+    rates = [float(group["lr"]) for group in optimizer.param_groups if "lr" in group]
+    if not rates or not _typical(sizes) > _ABSURD:
+        return None
+    rate = max(rates)
+    large = {name: each for name, each in sizes.items() if each[1] > _ABSURD}
+    names = tuple(name.removesuffix(".weight") for name in large)
+    number = median(each for each, _ in large.values())
+    for divisor in _DIVISORS:
+        sizes, after = _tried(model, optimizer, gradients, divisor, batch, loss)
+        if _typical(sizes) <= _USUAL:
+            break
+    helps = say(
+        "update_too_large_remedy",
+        before=found.loss,
+        worse=worse(),
+        rate=rate / divisor,
+        after=after(),
+    )
+    return Finding("update_too_large", number, names, values={"rate": rate}, helps=helps)
+
+
+def _typical(sizes: Mapping[str, tuple[float, float]]) -> float:
+    return median(each for _, each in sizes.values()) if sizes else 0.0
+
+
+def _tried(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    gradients: Mapping[str, Tensor],
+    divisor: float,
+    batch: Batch,
+    loss: Loss,
+) -> tuple[dict[str, tuple[float, float]], Callable[[], float]]:
+    """Update a copy at a fraction of the rate.
+
+    Returns:
+        Matrix of weights → the size of its update relative to its own, and to the larger of its own
+        and a usual one; and what computes the copy's loss.
+    """
+    again, its_optimizer = copied((model, optimizer))
+    for group in its_optimizer.param_groups:
+        if "lr" in group:
+            group["lr"] = group["lr"] / divisor
+    before = {}
+    for name, parameter in again.named_parameters():
+        parameter.grad = gradients.get(name)
+        before[name] = parameter.detach().clone()
+    with random_state_kept():
+        its_optimizer.step()
+    sizes = {}
+    for name, parameter in again.named_parameters():
+        old = before[name].float()
+        own = float(old.norm())
+        if name in gradients and old.dim() > 1 and own > 0:
+            moved = float((parameter.detach().float() - old).norm())
+            usual = math.sqrt(old.shape[0])  # of numel weights with variance 1/fan-in
+            if moved > 0:
+                sizes[name] = (moved / own, moved / max(own, usual))
+
+    @torch.no_grad()
+    def loss_after() -> float:
+        with random_state_kept(), eager(), Losses():
+            return float(loss(again(*batch.args, **batch.kwargs), batch.target))
+
+    return sizes, loss_after
