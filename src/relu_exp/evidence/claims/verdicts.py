@@ -161,7 +161,8 @@ class Verdict:
     Where settings decide, the effect is that of the one that decides, which is at `place`; of a
     conditional claim `least` and `most` are the settings' extremes. Where it is a `bound`, one end
     of the interval is infinite. `equivalent`: there is no difference that matters. `text_ko`,
-    `scope_ko` and `notes_ko` are text, scope and notes in Korean; empty where that is not known. Of `num_cases` computed cases, `num_wrong` do not agree.
+    `scope_ko` and `notes_ko` are text, scope and notes in Korean; empty where that is not known. Of
+    `num_cases` computed cases, `num_wrong` do not agree.
     """
 
     name: VerdictName

@@ -29,7 +29,9 @@ NUM_SHOWN = 3
 """Conditions that a sentence names before it counts the others."""
 _DATA: Mapping[str, Any] = read_texts(__package__, "places.yaml")
 _AXES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["axes"].items()}
-PLACE_VALUES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["values"].items()}
+PLACE_VALUES = {
+    key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["values"].items()
+}
 _WHOLE = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["whole"].items()}
 _PAIR = re.compile(r"^(\w+) over (\w+)$")
 _PATTERNS = [(re.compile(each["is"]), Text(each["en"], each["ko"])) for each in _DATA["patterns"]]

@@ -23,18 +23,18 @@ FILES = (
 )
 """The files of the catalogue: each maps kinds to templates."""
 _NUMBER = r"(?:[-−+]?(?:\d+(?:[.,]\d+)*(?:e[-−+]?\d+)?(?:-\d+)*|inf|nan)[%×]?)(?![\w%×])"
+_LIST = r"(?:(?!\. [A-Z]).)+?"
+"""A list or a name ends where the next sentence begins."""
 PLAIN: Mapping[str, str] = {
     "number": _NUMBER,
     "numbers": r"[\w.+-]+(?:, [\w.+-]+)*",
-    "name": r".+?",
+    "name": _LIST,
     "code": r"[\w.′]+(?:\([^()]*\))?",
     "any": r".+",
 }
 """Kinds of values that stay as they are, and what they look like."""
 ITEMS = "items"
 """The kind of a list of values, in which known phrases are replaced."""
-_LIST = r"(?:(?!\. [A-Z]).)+?"
-"""A list ends where the next sentence begins."""
 RECURSIVE: Mapping[str, str] = {
     ITEMS: _LIST,
     "listed": rf"(?: \({_LIST}\))?",
