@@ -111,6 +111,27 @@ def test_a_reason_and_what_papers_found_have_their_korean(claim: Claim) -> None:
             "따로 보면 맞음(p = 0.03), 주장 52개에 대해 보정하면 판단할 수 없다(Holm: p = 1)",
         ),
         ("2 of 9 runs of mine diverged. More is not known.", ""),
+        (
+            "Not judged on photographs, as in the cited setting: convergence-cifar has not been "
+            "run: relu-exp run convergence-cifar.",
+            "인용된 실험처럼 사진으로는 판정하지 않았다. convergence-cifar 실험을 "
+            "아직 실행하지 않았다. 실행하는 명령: relu-exp run convergence-cifar.",
+        ),
+        (
+            "Not judged on clothes: convergence-fashion was not run, because its data are not on "
+            "the machine: fashion_mnist (`apt install a-package`, or set X to the folder that "
+            "holds a-folder). With them, relu-exp run convergence-fashion runs it.",
+            "옷 이미지로는 판정하지 않았다. 필요한 데이터가 컴퓨터에 없어 "
+            "convergence-fashion 실험을 실행하지 않았다: fashion_mnist(`apt install a-package` "
+            "명령으로 설치, 또는 a-folder 폴더가 들어 있는 폴더를 환경 변수 X에 지정). 데이터를 갖춘 뒤 실행하는 명령: relu-exp run "
+            "convergence-fashion.",
+        ),
+        # three numbers may be two batch sizes or two numbers of updates: the English does not say
+        (
+            "mnist5k; mlp of width 100, depth 1, 4; he_normal; sgd, batches of 64, 400, 1400 updates",
+            "mnist5k; MLP, 너비 100, 깊이 1, 4; He 초기화; SGD, 배치 크기와 업데이트 횟수 "
+            "64, 400, 1400",
+        ),
         ("A sentence of somebody else.", ""),
     ],
 )

@@ -24,11 +24,11 @@ FILES = (
 """The files of the catalogue: each maps kinds to templates."""
 _NUMBER = r"(?:[-−+]?(?:\d+(?:[.,]\d+)*(?:e[-−+]?\d+)?(?:-\d+)*|inf|nan)[%×]?)(?![\w%×])"
 _LIST = r"(?:(?!\. [A-Z]).)+?"
-"""A list or a name ends where the next sentence begins."""
+"""A list ends where the next sentence begins, and a name at a colon too."""
 PLAIN: Mapping[str, str] = {
     "number": _NUMBER,
     "numbers": r"[\w.+-]+(?:, [\w.+-]+)*",
-    "name": _LIST,
+    "name": r"(?:(?!\. [A-Z]|: ).)+?",
     "code": r"[\w.′]+(?:\([^()]*\))?",
     "any": r".+",
 }
