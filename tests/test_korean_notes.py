@@ -123,12 +123,13 @@ def test_a_reason_and_what_papers_found_have_their_korean(claim: Claim) -> None:
             "holds a-folder). With them, relu-exp run convergence-fashion runs it.",
             "옷 이미지로는 판정하지 않았다. 필요한 데이터가 컴퓨터에 없어 "
             "convergence-fashion 실험을 실행하지 않았다: fashion_mnist(`apt install a-package` "
-            "명령으로 설치, 또는 a-folder 폴더가 들어 있는 폴더를 환경 변수 X에 지정). 데이터를 갖춘 뒤 실행하는 명령: relu-exp run "
-            "convergence-fashion.",
+            "명령으로 설치, 또는 a-folder 폴더가 들어 있는 폴더를 환경 변수 X에 지정). "
+            "데이터를 갖춘 뒤 실행하는 명령: relu-exp run convergence-fashion.",
         ),
         # three numbers may be two batch sizes or two numbers of updates: the English does not say
         (
-            "mnist5k; mlp of width 100, depth 1, 4; he_normal; sgd, batches of 64, 400, 1400 updates",
+            "mnist5k; mlp of width 100, depth 1, 4; he_normal; sgd, batches of 64, 400, "
+            "1400 updates",
             "mnist5k; MLP, 너비 100, 깊이 1, 4; He 초기화; SGD, 배치 크기와 업데이트 횟수 "
             "64, 400, 1400",
         ),
