@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,10 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         rows.append(("evidence", found["says"]))
         rows += [("", found["says_ko"])] if found["says_ko"] else []
         rows += [("part", _part(cell, claim.rule.unit)) for cell in found["cells"]]
-        rows += [("scope", found["scope"]), ("runs", str(found["num_runs"]))]
-        rows += [("note", note) for note in found["notes"]]
+        rows += [("scope", found["scope"]), ("", found["scope_ko"])]
+        rows.append(("runs", str(found["num_runs"])))
+        for note, korean in zip_longest(found["notes"], found["notes_ko"], fillvalue=""):
+            rows += [("note", note), ("", korean)]
     elif skipped := why_skipped(claim, Evidence(results)):
         rows += [("verdict", "not decided"), ("evidence", skipped.en), ("", skipped.ko)]
     else:

@@ -17,6 +17,7 @@ from relu_exp.evidence.claims.by_count import judge_cases, judge_counts, judge_e
 from relu_exp.evidence.claims.by_interval import judge_effects
 from relu_exp.evidence.claims.correction import corrected
 from relu_exp.evidence.claims.failures import failures, without_failures
+from relu_exp.evidence.claims.korean import with_korean
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, all_claims
 from relu_exp.evidence.claims.runs import looks, older_than_rule, remarks, stale_remarks
 from relu_exp.evidence.claims.sets import in_sets, seeds_of_sets
@@ -100,7 +101,8 @@ def judge_together(alone: Mapping[str, Alone]) -> dict[str, Verdict]:
     """Return the verdicts of claims after the correction for their number; see `judge_all`."""
     verdicts = {id: one.verdict for id, one in alone.items()}
     taken = {id: one.looks for id, one in alone.items()}
-    return {id: _with_seeds(verdict) for id, verdict in corrected(verdicts, taken).items()}
+    together = corrected(verdicts, taken)
+    return {id: with_korean(_with_seeds(verdict)) for id, verdict in together.items()}
 
 
 def judge_claim(claim: Claim, evidence: Evidence) -> Verdict:

@@ -160,8 +160,9 @@ class Verdict:
 
     Where settings decide, the effect is that of the one that decides, which is at `place`; of a
     conditional claim `least` and `most` are the settings' extremes. Where it is a `bound`, one end
-    of the interval is infinite. `equivalent`: there is no difference that matters. `text_ko` is the
-    text in Korean, where there is one. Of `num_cases` computed cases, `num_wrong` do not agree.
+    of the interval is infinite. `equivalent`: there is no difference that matters. `text_ko`,
+    `scope_ko` and `notes_ko` are text, scope and notes in Korean; empty where that is not known. Of
+    `num_cases` computed cases, `num_wrong` do not agree.
     """
 
     name: VerdictName
@@ -181,6 +182,8 @@ class Verdict:
     bound: Bound = "none"
     equivalent: bool = False
     text_ko: str = ""
+    scope_ko: str = ""
+    notes_ko: tuple[str, ...] = ()
     num_cases: int = 0
     num_wrong: int = 0
     run_ids: tuple[str, ...] = field(default=(), repr=False)

@@ -137,6 +137,7 @@ def build_page(judged: Judged, language: str = "en", each: Each = in_turn) -> Pa
         "label_ko": label_ko,
         "holds_ko": holds_ko,
         "source_ko": source_ko,
+        "paper_words": lambda paper: f"{paper.reference}: {paper.found} ({paper.known})",
         "questions": list(zip(QUESTIONS, answers, strict=True)),
         "view": lambda question: _view(question, explored),
         "viewed": {id: asked for asked in reversed(QUESTIONS) for id in asked.claims},

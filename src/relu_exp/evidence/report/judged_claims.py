@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from relu_exp.evidence.claims.answers import answer
-from relu_exp.evidence.claims.registry import Claim, Evidence
+from relu_exp.evidence.claims.korean import in_korean, paper_in_korean
+from relu_exp.evidence.claims.registry import Claim, Evidence, Literature
 from relu_exp.evidence.claims.runs import command, origin
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 from relu_exp.evidence.data.statistics import bounded_in_words, interval_in_words
@@ -68,6 +70,23 @@ class JudgedClaim:
         """The evidence in a line; where a map follows, the settings are left to it."""
         text = self.verdict.text
         return text.split(" Holds at ")[0] if self.map else text
+
+    @property
+    def text_ko(self) -> str:
+        """The same in Korean; empty where that is not known."""
+        is_whole = self.text == self.verdict.text
+        return self.verdict.text_ko if is_whole else in_korean(self.text)
+
+    @property
+    def notes(self) -> list[Text]:
+        """The notes in both languages; the Korean is empty where it is not known."""
+        verdict = self.verdict
+        return [Text(*pair) for pair in zip_longest(verdict.notes, verdict.notes_ko, fillvalue="")]
+
+    @property
+    def literature(self) -> list[tuple[Literature, Literature | None]]:
+        """What papers found, in English and in Korean."""
+        return [(paper, paper_in_korean(paper)) for paper in self.claim.literature]
 
 
 def shown_effect(verdict: Verdict | SettingVerdict, unit: str = "") -> str:

@@ -13,7 +13,15 @@ from relu_exp.evidence.data.labels import NAMES
 from relu_exp.evidence.data.language import current_language, in_language
 from relu_exp.evidence.data.texts import Text, as_text, read_texts
 
-__all__ = ["NUM_SHOWN", "Where", "conditions_of", "each_of", "in_words", "plain"]
+__all__ = [
+    "NUM_SHOWN",
+    "PLACE_VALUES",
+    "Where",
+    "conditions_of",
+    "each_of",
+    "in_words",
+    "plain",
+]
 
 Where = dict[str, tuple[str, ...]]
 """A condition: values of some axes of the grid, of which a setting has one each."""
@@ -21,7 +29,9 @@ NUM_SHOWN = 3
 """Conditions that a sentence names before it counts the others."""
 _DATA: Mapping[str, Any] = read_texts(__package__, "places.yaml")
 _AXES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["axes"].items()}
-_VALUES = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["values"].items()}
+PLACE_VALUES = {
+    key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["values"].items()
+}
 _WHOLE = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["whole"].items()}
 _PAIR = re.compile(r"^(\w+) over (\w+)$")
 _PATTERNS = [(re.compile(each["is"]), Text(each["en"], each["ko"])) for each in _DATA["patterns"]]
@@ -74,8 +84,8 @@ def each_of(every: Sequence[SettingVerdict]) -> Iterator[tuple[Where, SettingVer
 
 def plain(value: str) -> str:
     """Return a value of an axis in words, without names that only code uses."""
-    if value in _VALUES:
-        return in_language(_VALUES[value])
+    if value in PLACE_VALUES:
+        return in_language(PLACE_VALUES[value])
     if value in NAMES:
         return NAMES[value]
     value = _PAIR.sub(lambda pair: f"{plain(pair[1])} over {plain(pair[2])}", value)
