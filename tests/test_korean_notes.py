@@ -31,7 +31,21 @@ WORDS = {
     *("ReLU", "ELU", "PReLU", "RReLU", "GELU", "Leaky", "tanh", "He", "Xavier", "SGD", "Adam"),
     *("MLP", "CNN", "CPU", "PyTorch", "Linux", "XOR", "D1", "N", "E", "W", "w", "x", "n", "z"),
     *("CIFAR", "MNIST", "Fashion", "CIFAR-10", "conv7", "fc1", "max", "exp", "float64", "float32"),
-    *("digits", "mnist5k", "moons", "fan", "fan_in", "nn", "torch", "F", "min", "p", "Holm", "min"),
+    *(
+        "digits",
+        "mnist5k",
+        "cifar10",
+        "moons",
+        "fan",
+        "fan_in",
+        "nn",
+        "torch",
+        "F",
+        "min",
+        "p",
+        "Holm",
+        "min",
+    ),
     *("Sigmoid", "Tanh", "Clevert", "Unterthiner", "Hochreiter", "relu", "clamp", "maximum"),
     *("where", "leaky_relu", "x86_64", "L1", "Xu", "ImageNet"),
 }
@@ -53,9 +67,12 @@ def numbers(text: str) -> Counter[str]:
 def latin(text: str) -> set[str]:
     """Return the words in Latin letters that are no names."""
     text = re.sub(r"\d+e[-−+]?\d+", "", text)
+    text = re.sub(
+        r"relu-exp run [a-z-]+( --[a-z]+ [a-z]+)*|cifar-10-batches-py|RELU_EXP_DATA", "", text
+    )
     experiments = {name for one in CLAIMS.values() for name in one.experiments}
     for name in sorted(experiments, key=len, reverse=True):
-        text = text.replace(f"{name}의 실행", "")
+        text = text.replace(f"{name}의 실행", "").replace(f"{name} 실험", "")
     return {*re.findall(r"[A-Za-z][A-Za-z0-9_]*", text)} - WORDS
 
 
