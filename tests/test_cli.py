@@ -342,6 +342,17 @@ def test_a_plan_for_everything_covers_every_experiment(said):
         assert (experiment.title in out, experiment.name in err) == (not is_left_out, is_left_out)
 
 
+def test_a_claims_command_goes_on_without_what_is_no_part_of_its_budget(said):
+    words = ["--budget", "quick", "--claim", "relu-six-times-faster", "--plan"]
+    code, out, err = said("run", "convergence-cnn", "convergence-fashion", *words)
+    assert code == 0
+    assert "not part of the quick budget: convergence-fashion" in err
+    assert "Updates to a given error of a convolutional network" in out
+    code, out, err = said("run", "convergence-fashion", *words)
+    assert (code, out) == (2, "")
+    assert err.endswith("valid: --budget standard, --budget full, no --budget\n")
+
+
 def numbers(root):
     """Return all that was measured, by table and row, without what differs between sessions."""
     found = {}

@@ -724,6 +724,7 @@ def test_an_unknown_budget_is_one_line(budget):
         ("title: x\nexclude: [{depth: 5}]", "removes every run"),
         ("title: x\nbudgets: {quik: {}}", "did you mean quick?"),
         ("title: x\nbudgets: [1]", "budgets is not a mapping"),
+        ("title: x\nbudgets: {quick: skp}", "budgets.quick is neither a mapping nor skip: skp"),
         ("title: !!python/object/apply:os.system ['touch pwned']", "not valid YAML"),
         ("title: !!python/name:os.system", "not valid YAML"),
         ("title: x\noverrides: {dataset: '${oc.env:HOME}'}", "interpolations"),

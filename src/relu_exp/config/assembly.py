@@ -75,8 +75,7 @@ def _check_not_skipped(experiment: Experiment, budget: str | None) -> None:
         others = [each for each in BUDGETS if each not in experiment.skipped_in]
         choices = ", ".join([*(f"--budget {each}" for each in others), "no --budget"])
         raise UsageError(
-            f"{shown(experiment.name)} is not part of the {budget} budget, in which it would "
-            f"decide nothing; valid: {choices}"
+            f"{shown(experiment.name)} is not part of the {budget} budget; valid: {choices}"
         )
 
 

@@ -61,7 +61,7 @@ class Experiment:
     excludes: tuple[Mapping[str, object], ...]
     budgets: Mapping[str, Mapping[str, object]]
     skipped_in: frozenset[str]
-    """Budgets that the experiment is not part of: in so little time it would decide nothing."""
+    """Budgets that the experiment is not part of: in so little time it may decide nothing."""
     figures: tuple[str, ...]
     studies: tuple[str, ...] = ()
     title_ko: str = ""
@@ -244,6 +244,9 @@ def _experiment(path: Path, content: object) -> Experiment:
     overrides = _mapping("overrides", content.get("overrides"))
     sweep = _mapping("sweep", content.get("sweep"))
     stated = _budgets(content.get("budgets"))
+    for name, values in stated.items():
+        if isinstance(values, str) and values != _SKIP:
+            raise UsageError(f"budgets.{name} is neither a mapping nor {_SKIP}: {shown(values)}")
     budgets = {
         name: _mapping(f"budgets.{name}", values)
         for name, values in stated.items()

@@ -61,8 +61,10 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         from relu_exp.evidence.claims.registry import find_claim
 
         find_claim(options.claim)
-    if not names:
-        names = _experiments_in(options.budget) if options.judges else ["default"]
+    if not names and not options.judges:
+        names = ["default"]
+    if options.judges or options.claim is not None:
+        names = _in_budget(names, options.budget)
     tasks, skipped = with_checked_data(
         tasks_of(names, overrides, options),
         may_download=not options.only_plan,
@@ -86,8 +88,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
         return 1 if num_lost else 0
     # which claims get a second look depends on the first: all that are planned count from there on
     looks = 1 if options.max_seeds is None else MAX_LOOKS
-    with living_workers():
-        num_lost = _train_all(tasks, options, looks)
+    num_lost = _train_all(tasks, options, looks)
     if not options.judges:
         if tasks:
             index(options.results)
@@ -128,21 +129,25 @@ def _console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def _experiments_in(budget: str | None) -> Sequence[str]:
-    """Return the experiments of a budget, and say which are not part of it."""
+def _in_budget(names: Sequence[str], budget: str | None) -> Sequence[str]:
+    """Return the experiments that are part of a budget, of all unless some are named.
+
+    The others are told; where no other is left they stay, and composing them says what is wrong.
+    """
     from relu_exp.config import experiment_names, find_experiment
 
-    found = {name: find_experiment(name) for name in experiment_names()}
+    found = {name: find_experiment(name) for name in names or experiment_names()}
     skipped = [name for name, each in found.items() if budget in each.skipped_in]
-    if skipped:
-        words = f"not part of the {budget} budget: {', '.join(skipped)}"
-        _console().print(words, markup=False)
+    if not skipped or len(skipped) == len(found):
+        return names or [*found]
+    words = f"not part of the {budget} budget: {', '.join(skipped)}"
+    _console().print(words, markup=False)
     return [name for name in found if name not in skipped]
 
 
 def _train_all(tasks: Sequence[Task], options: Options, looks: int = 1) -> int:
     """Train sweeps, building reports meanwhile, and return the number of lost runs."""
-    with Reports(options.plugins, options.language) as reports:
+    with living_workers(), Reports(options.plugins, options.language) as reports:
         num_lost = 0
         for task in tasks:
             num_lost += _train(task, options, looks)
@@ -169,8 +174,7 @@ def _until_decided(
             for task in tasks_of([name], [*overrides, seeds_from(first[name], seeds)], options)
         ]
         more, _ = with_checked_data(more, may_skip=True)
-        with living_workers():
-            num_lost += _train_all(more, options, MAX_LOOKS)
+        num_lost += _train_all(more, options, MAX_LOOKS)
         num_seeds.update(grown)
     judge(options.results)
     return num_lost
