@@ -26,6 +26,7 @@ __all__ = [
     "ids_of",
     "in_float32",
     "restarted",
+    "step",
     "updated_once",
 ]
 
@@ -136,6 +137,19 @@ def ids_of(optimizer: torch.optim.Optimizer) -> set[int]:
     return {id(each) for group in optimizer.param_groups for each in group["params"]}
 
 
+def step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, gradients: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Update a copy by its own optimizer, and return what its parameters were before."""
+    before = {}
+    for name, parameter in model.named_parameters():
+        parameter.grad = gradients.get(name)
+        before[name] = parameter.detach().clone()
+    with random_state_kept():
+        optimizer.step()
+    return before
+
+
 def updated_once(
     model: nn.Module, optimizer: torch.optim.Optimizer, gradients: Mapping[str, Tensor]
 ) -> tuple[dict[str, float], dict[str, float]]:
@@ -146,12 +160,7 @@ def updated_once(
         its numbers that have a gradient and are the same afterwards.
     """
     again, its_optimizer = copied((model, optimizer))
-    before = {}
-    for name, parameter in again.named_parameters():
-        parameter.grad = gradients.get(name)
-        before[name] = parameter.detach().clone()
-    with random_state_kept():
-        its_optimizer.step()
+    before = step(again, its_optimizer, gradients)
     ratios, lost = {}, {}
     held = ids_of(its_optimizer)
     for name, parameter in again.named_parameters():

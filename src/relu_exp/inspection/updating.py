@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from relu_exp.inspection.batches import Batch, Loss
 from relu_exp.inspection.comparing import Losses
-from relu_exp.inspection.copies import copied
+from relu_exp.inspection.copies import copied, step
 from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.passing import Pass
 from relu_exp.inspection.sentences import say
@@ -97,12 +97,7 @@ def _tried(
     for group in its_optimizer.param_groups:
         if "lr" in group:
             group["lr"] = group["lr"] / divisor
-    before = {}
-    for name, parameter in again.named_parameters():
-        parameter.grad = gradients.get(name)
-        before[name] = parameter.detach().clone()
-    with random_state_kept():
-        its_optimizer.step()
+    before = step(again, its_optimizer, gradients)
     sizes = {}
     for name, parameter in again.named_parameters():
         old = before[name].float()

@@ -22,7 +22,6 @@ __all__ = [
 ]
 
 FLEET_SIZES = {"cpu": 16, "cuda": 256}
-
 """Default runs per fleet by device, used if this machine was not measured."""
 
 NUM_GPU_WORKERS = 4

@@ -62,7 +62,8 @@ def study(device: str, budget: str | None) -> Mapping[str, Columns]:
 def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
     """Yield one row of `timings` per arm and repeat, timed on one thread of a CPU or on a GPU."""
     arms = [*_elementwise(device), *_networks(device)]
-    timers = [_timer()("call()", globals={"call": arm.call}, num_threads=1) for arm in arms]
+    new_timer = _timer_class()
+    timers = [new_timer("call()", globals={"call": arm.call}, num_threads=1) for arm in arms]
     # timeit warms up first; this estimates how many calls fill a measurement
     numbers = [
         max(1, min(1000, math.ceil(SECONDS / max(timer.timeit(1).mean, 1e-7)))) for timer in timers
@@ -88,7 +89,7 @@ def measure(device: str, repeats: int) -> Iterator[dict[str, object]]:
             }
 
 
-def _timer() -> Any:
+def _timer_class() -> Any:
     """Return PyTorch's timer class; loading it, and a compiler with it, takes a while.
 
     The compiler warns where it finds CUDA's tools but no GPU: nothing here needs one.
