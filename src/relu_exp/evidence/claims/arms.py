@@ -303,7 +303,7 @@ def described(runs: pd.DataFrame) -> str:
     width = f" of width {values('width')}" if runs["width"].notna().any() else ""
     return (
         f"{values('dataset')}; {values('network')}{width}, depth {values('depth')}; "
-        f"{values('initializer')}; {values('optimizer')}, batches of {values('batch_size')}, "
+        f"{values('initializer')}; {values('optimizer')}, batches of {values('batch_size')}; "
         f"{values('num_steps')} updates"
     )
 
@@ -347,6 +347,6 @@ def scope_of(runs: pd.DataFrame) -> str:
         f"{values('dataset')} with {values('dataset.num_train')} training images; "
         f"{values('network')} of {values('depth')} hidden layers, "
         f"width {values('width', 'fixed')}; {values('initializer_label')}; "
-        f"{values('optimizer_label')}, batches of {values('batch_size')}, "
+        f"{values('optimizer_label')}, batches of {values('batch_size')}; "
         f"{values('num_steps')} updates{falling}."
     )
