@@ -24,11 +24,10 @@ from relu_exp.engine.fleet.stack import build
 from relu_exp.engine.probes.measurements import (
     MEASUREMENTS,
     Probe,
-    extent,
-    histogram,
     measure,
     update_ratio,
 )
+from relu_exp.engine.probes.summaries import histogram
 from relu_exp.engine.training import train_fleet
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.explorer.compression import log_codes
@@ -170,12 +169,13 @@ def test_a_histogram_counts_every_value_and_knows_its_ends(
     values = drawn(np.random.default_rng(seed), 6, 11, exponent=exponent)
     tensor = torch.from_numpy(values).float()[None]
     low, high, _ = HISTOGRAM_BINS[kind]
-    counts = histogram(tensor, kind)[0].tolist()
+    counted, extent = histogram(tensor, kind)
+    counts = counted[0].tolist()
     assert sum(counts) == values.size
     if exponent:
         assert counts[0] == (values < low).sum()
         assert counts[-1] == (values >= high).sum()
-    minimum, maximum, mean = (float(each) for each in extent(tensor))
+    minimum, maximum, mean = (float(each) for each in extent)
     assert (minimum, maximum) == (values.min(), values.max())
     assert mean == pytest.approx(values.mean(), rel=1e-4, abs=1e-6 * np.abs(values).max())
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from relu_exp.engine.networks import Layer, Pass
     from relu_exp.engine.networks import register as network
     from relu_exp.engine.optimizers import OPTIMIZERS, Optimizer, OptimizerEntry
-    from relu_exp.engine.probes.measurements import Probe, norm
+    from relu_exp.engine.probes.measurements import Probe
     from relu_exp.engine.probes.measurements import register as measurement
+    from relu_exp.engine.probes.summaries import norm
     from relu_exp.engine.streams import stream
     from relu_exp.evidence.claims.arms import (
         at_best_rate,
@@ -62,7 +63,8 @@ _MODULES = {
     "engine.initializers": "Fan initializer=register",
     "engine.networks": "Layer Pass network=register",
     "engine.optimizers": "OPTIMIZERS Optimizer OptimizerEntry",
-    "engine.probes.measurements": "Probe measurement=register norm",
+    "engine.probes.measurements": "Probe measurement=register",
+    "engine.probes.summaries": "norm",
     "engine.streams": "stream",
     "evidence.claims.arms": "at_best_rate choose differences pairs ratios scope_of scored timed",
     "evidence.claims.probes": "layer_factor probed",

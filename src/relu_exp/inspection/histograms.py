@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from relu_exp.engine.probes.measurements import extent, histogram
+from relu_exp.engine.probes.summaries import histogram
 
 __all__ = ["Counts", "Spread", "counts_of", "spread_of"]
 
@@ -43,9 +43,8 @@ class Spread:
 
 def counts_of(values: Tensor, kind: str) -> Counts:
     """Return the counts of one layer's values (any shape), by the engine's code."""
-    row = values.reshape(1, -1)
-    minimum, maximum, mean = (float(each[0]) for each in extent(row))
-    return Counts(histogram(row, kind)[0].tolist(), minimum, maximum, mean)
+    counts, extent = histogram(values.reshape(1, -1), kind)
+    return Counts(counts[0].tolist(), *(float(each[0]) for each in extent))
 
 
 def spread_of(values: Tensor) -> Spread | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 import torch
@@ -11,22 +12,29 @@ from torch import Tensor
 
 from relu_exp.core.plugin_code import registering_module
 from relu_exp.core.plugin_loading import note_entry
-from relu_exp.core.schema import HISTOGRAM_BINS, QUANTITIES, UsageError
+from relu_exp.core.schema import QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
 from relu_exp.engine.ops.kernels import zero_gradient_units
 from relu_exp.engine.ops.products import product
 from relu_exp.engine.ops.samples import Samples
+from relu_exp.engine.probes.summaries import (
+    Moments,
+    Shares,
+    mean,
+    moments,
+    norm,
+    norm_of_difference,
+    shares,
+    spread,
+)
 
 __all__ = [
     "MEASUREMENTS",
     "Probe",
     "dead_units",
-    "extent",
     "find_zero_gradient_units",
-    "histogram",
     "learned_parameters",
     "measure",
-    "norm",
     "plugins",
     "register",
     "take_probe",
@@ -54,62 +62,23 @@ class Probe:
     weight_grad: Tensor
     saturated_below: Tensor
 
+    @cached_property
+    def of_z(self) -> Moments:
+        """Moments of the pre-activations."""
+        return moments(self.z)
+
+    @cached_property
+    def of_a(self) -> Moments:
+        """Moments of the activations."""
+        return moments(self.a)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """Shares of saturated values, dead units and zeros."""
+        return shares(self.derivative, self.a, self.saturated_below)
+
 
 Measurement = Callable[[Probe], Tensor]
-
-
-def _mean(x: Tensor) -> Tensor:
-    return x.flatten(1).mean(1)
-
-
-def _share(compare: Callable[..., Tensor], x: Tensor, y: Tensor | float) -> Tensor:
-    # compare into floats: a boolean result would take five times as long
-    return _mean(compare(x, y, out=torch.empty_like(x)))
-
-
-def _std(x: Tensor) -> Tensor:
-    # two passes: the mean of squares loses a small spread around a large mean
-    std: Tensor = norm(x - x.mean((1, 2), keepdim=True)) / x[0].numel() ** 0.5
-    return std
-
-
-def norm(x: Tensor) -> Tensor:
-    """Return the Euclidean norm of every run's part of x (runs, ...): (runs,).
-
-    Values are scaled before they are squared: the squares of vanished gradients would underflow.
-    """
-    x = x.flatten(1)
-    # not linalg.vector_norm, whose order of summation depends on the number of runs
-    largest = x.abs().amax(1, keepdim=True)
-    scale = torch.where(torch.isfinite(largest) & (largest > 0), largest, 1)
-    found: Tensor = (x / scale).square_().sum(1).sqrt_() * scale[:, 0]
-    return found
-
-
-def _sample_std(x: Tensor) -> Tensor:
-    """Return the root mean square over units of the spread over samples (runs, units, samples)."""
-    std: Tensor = norm(x - x.mean(2, keepdim=True)) / x[0].numel() ** 0.5
-    return std
-
-
-def _unit_mean_rms(x: Tensor) -> Tensor:
-    """Return the root mean square over units of the mean over samples (runs, units, samples)."""
-    rms: Tensor = norm(x.mean(2)) / x.shape[1] ** 0.5
-    return rms
-
-
-def _unit_spread(rows: Tensor) -> Tensor:
-    """Return how far rows (runs, units, ...) are from their mean: 0 if equal, 1 if unrelated.
-
-    Rows of zeros count as equal.
-    """
-    # every n-th weight, because using all weights of a wide layer costs as much as their update
-    rows = rows.flatten(2)
-    rows = rows[:, :, :: -(-rows.shape[2] // _SPREAD_WEIGHTS)].contiguous()
-    # scaled, because the squares of vanished gradients would underflow
-    rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
-    distance = norm(rows - rows.mean(1, keepdim=True))
-    return distance / norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
 
 
 def _effective_rank(a: Tensor) -> Tensor:
@@ -170,20 +139,19 @@ def plugins() -> set[str]:
 
 
 _OWN: dict[str, Measurement] = {
-    "preactivation_mean": lambda probe: _mean(probe.z),
-    "preactivation_std": lambda probe: _std(probe.z),
-    "activation_mean": lambda probe: _mean(probe.a),
-    "activation_std": lambda probe: _std(probe.a),
-    "activation_sample_std": lambda probe: _sample_std(probe.a),
-    "activation_unit_mean_rms": lambda probe: _unit_mean_rms(probe.a),
-    "saturated_fraction": lambda probe: _share(
-        torch.le, probe.derivative.abs(), probe.saturated_below
-    ),
-    "zero_fraction": lambda probe: _share(torch.eq, probe.a, 0),
-    "dead_on_probe_fraction": lambda probe: zero_gradient_units(probe.derivative).float().mean(1),
+    "preactivation_mean": lambda probe: probe.of_z.mean,
+    "preactivation_std": lambda probe: probe.of_z.std,
+    "activation_mean": lambda probe: probe.of_a.mean,
+    "activation_std": lambda probe: probe.of_a.std,
+    "activation_sample_std": lambda probe: probe.of_a.sample_std,
+    "activation_unit_mean_rms": lambda probe: probe.of_a.unit_mean_rms,
+    "saturated_fraction": lambda probe: probe.shares.saturated,
+    "zero_fraction": lambda probe: probe.shares.zero,
+    "dead_on_probe_fraction": lambda probe: probe.shares.dead,
     "weight_grad_norm": lambda probe: norm(probe.weight_grad),
     "activation_grad_norm": lambda probe: norm(probe.activation_grad),
-    "weight_grad_spread": lambda probe: _unit_spread(probe.weight_grad),
+    # not all weights: of a wide layer that costs as much as their update
+    "weight_grad_spread": lambda probe: spread(probe.weight_grad, _SPREAD_WEIGHTS),
     "effective_rank": lambda probe: _effective_rank(probe.a),
 }
 for _quantity, _function in _OWN.items():
@@ -238,7 +206,7 @@ def measure(probes: Sequence[Probe]) -> dict[str, Tensor]:
 
 def update_ratio(before: Tensor, after: Tensor) -> Tensor:
     """Return the norm of an update over that of the weights before it (runs, ...): (runs,)."""
-    return norm(after - before) / norm(before)
+    return norm_of_difference(after, before) / norm(before)
 
 
 def learned_parameters(stack: Stack) -> dict[str, Tensor]:
@@ -252,33 +220,12 @@ def learned_parameters(stack: Stack) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name in learned[0] if learned else ():
         each = [layer[name].detach() for layer in learned]
-        found[f"learned_{name}"] = torch.stack([_mean(values) for values in each], dim=1)
+        found[f"learned_{name}"] = torch.stack([mean(values) for values in each], dim=1)
         if any(values.shape[1] > 1 for values in each):
             ends = [values.flatten(1).aminmax(dim=1) for values in each]
             found[f"learned_{name}_minimum"] = torch.stack([end.min for end in ends], dim=1)
             found[f"learned_{name}_maximum"] = torch.stack([end.max for end in ends], dim=1)
     return found
-
-
-def histogram(values: Tensor, kind: str) -> Tensor:
-    """Return the counts of values (runs, ...) in the fixed bins: (runs, bins + 2), int32.
-
-    The first and last columns count what lies below and above all bins; nan counts as above.
-    """
-    low, high, bins = HISTOGRAM_BINS[kind]
-    runs = values.shape[0]
-    place = (values.flatten(1) - low).mul_(bins / (high - low)).nan_to_num_(nan=float(bins))
-    # clamp before the cast: a float beyond int32 has no defined integer
-    index = place.floor_().clamp_(-1, bins).int()
-    first = 1 + torch.arange(runs, device=values.device, dtype=torch.int32)[:, None] * (bins + 2)
-    counts = torch.bincount(index.add_(first).flatten(), minlength=runs * (bins + 2))
-    return counts.reshape(runs, bins + 2).int()
-
-
-def extent(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the minimum, maximum and mean of each run's part of values (runs, ...): (runs,)."""
-    values = values.flatten(1)
-    return values.amin(1), values.amax(1), _mean(values)
 
 
 def find_zero_gradient_units(stack: Stack, x: Samples) -> tuple[Tensor, list[Tensor]]:

@@ -17,6 +17,7 @@ from relu_exp.engine.probes import measurements, theory
 from relu_exp.engine.probes.explained import ExplainedVariance
 from relu_exp.engine.probes.measurements import Probe
 from relu_exp.engine.probes.records import Records
+from relu_exp.engine.probes.summaries import histogram
 
 __all__ = ["SATURATED", "Observer"]
 
@@ -135,8 +136,7 @@ class Observer:
         self.records.layers(_ids(runs), step, measurements.learned_parameters(stack))
         for layer, probe in enumerate(probes, start=1):
             for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
-                counts = measurements.histogram(tensor, kind)
-                extent = measurements.extent(tensor)
+                counts, extent = histogram(tensor, kind)
                 self.records.histograms(_ids(runs), step, layer, kind, counts, extent)
         return probes
 

@@ -88,7 +88,7 @@ class Records:
         n: Tensor,
         extent: tuple[Tensor, Tensor, Tensor],
     ) -> None:
-        """Add a layer's (from 1) counts (runs, bins + 2) at a step, with `measurements.extent`."""
+        """Add a layer's (from 1) counts (runs, bins + 2) at a step, with `summaries.Extent`."""
         minimum, maximum, mean = extent
         self._extend(
             "histograms",

@@ -1,0 +1,143 @@
+"""Numbers that summarize every run's part of a tensor: norms, moments, shares, histograms.
+
+The run axis comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from relu_exp.core.schema import HISTOGRAM_BINS
+from relu_exp.engine.ops.kernels import zero_gradient_units
+
+__all__ = [
+    "Extent",
+    "Moments",
+    "Shares",
+    "histogram",
+    "mean",
+    "moments",
+    "norm",
+    "norm_of_difference",
+    "shares",
+    "spread",
+]
+
+
+class Moments(NamedTuple):
+    """Of x (runs, units, samples), each (runs,).
+
+    `std` is over units and samples together, `sample_std` the root mean square over units of the
+    spread over samples, `unit_mean_rms` that of the mean over samples.
+    """
+
+    mean: Tensor
+    std: Tensor
+    sample_std: Tensor
+    unit_mean_rms: Tensor
+
+
+class Shares(NamedTuple):
+    """Of a layer's values or units, each (runs,)."""
+
+    saturated: Tensor
+    dead: Tensor
+    zero: Tensor
+
+
+class Extent(NamedTuple):
+    """Least, largest and mean value of each run: (runs,)."""
+
+    minimum: Tensor
+    maximum: Tensor
+    mean: Tensor
+
+
+def mean(x: Tensor) -> Tensor:
+    """Return the mean of every run's part of x (runs, ...): (runs,)."""
+    return x.flatten(1).mean(1)
+
+
+def norm(x: Tensor) -> Tensor:
+    """Return the Euclidean norm of every run's part of x (runs, ...): (runs,).
+
+    Values are scaled before they are squared: the squares of vanished gradients would underflow.
+    """
+    x = x.flatten(1)
+    # not linalg.vector_norm, whose order of summation depends on the number of runs
+    largest = x.abs().amax(1, keepdim=True)
+    scale = torch.where(torch.isfinite(largest) & (largest > 0), largest, 1)
+    found: Tensor = (x / scale).square_().sum(1).sqrt_() * scale[:, 0]
+    return found
+
+
+def norm_of_difference(x: Tensor, y: Tensor) -> Tensor:
+    """Return the Euclidean norm of every run's part of x − y (runs, ...): (runs,)."""
+    return norm(x - y)
+
+
+def moments(x: Tensor) -> Moments:
+    """Return the moments of x (runs, units, samples)."""
+    # two passes: the mean of squares loses a small spread around a large mean
+    size, of_units = x[0].numel(), x.mean(2, keepdim=True)
+    return Moments(
+        mean(x),
+        norm(x - x.mean((1, 2), keepdim=True)) / size**0.5,
+        norm(x - of_units) / size**0.5,
+        norm(of_units) / x.shape[1] ** 0.5,
+    )
+
+
+def shares(derivative: Tensor, a: Tensor, limits: Tensor) -> Shares:
+    """Return the shares of saturated values, of dead units and of zeros.
+
+    Args:
+        derivative: φ′(z) (runs, units, samples).
+        a: φ(z), likewise.
+        limits: |φ′| up to which a value is saturated (runs, 1, 1).
+    """
+    return Shares(
+        _share(torch.le, derivative.abs(), limits),
+        zero_gradient_units(derivative).float().mean(1),
+        _share(torch.eq, a, 0),
+    )
+
+
+def _share(compare: Callable[..., Tensor], x: Tensor, y: Tensor | float) -> Tensor:
+    # compare into floats: a boolean result would take five times as long
+    return mean(compare(x, y, out=torch.empty_like(x)))
+
+
+def spread(rows: Tensor, most: int) -> Tensor:
+    """Return how far rows (runs, units, ...) are from their mean: 0 if equal, 1 if unrelated.
+
+    Rows of zeros count as equal. Of more than `most` numbers in a row every n-th is taken.
+    """
+    step = max(1, -(-rows[0, 0].numel() // most))
+    rows = rows.flatten(2)[:, :, ::step].contiguous()
+    # scaled, because the squares of vanished gradients would underflow
+    rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+    distance = norm(rows - rows.mean(1, keepdim=True))
+    return distance / norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
+
+
+def histogram(values: Tensor, kind: str) -> tuple[Tensor, Extent]:
+    """Return the counts of values (runs, ...) in the fixed bins, and their extent.
+
+    Returns:
+        Counts (runs, bins + 2), int32. The first and last columns count what lies below and above
+        all bins; nan counts as above.
+    """
+    low, high, bins = HISTOGRAM_BINS[kind]
+    runs, values = values.shape[0], values.flatten(1)
+    place = (values - low).mul_(bins / (high - low)).nan_to_num_(nan=float(bins))
+    # clamp before the cast: a float beyond int32 has no defined integer
+    index = place.floor_().clamp_(-1, bins).int()
+    first = 1 + torch.arange(runs, device=values.device, dtype=torch.int32)[:, None] * (bins + 2)
+    counts = torch.bincount(index.add_(first).flatten(), minlength=runs * (bins + 2))
+    extent = Extent(values.amin(1), values.amax(1), mean(values))
+    return counts.reshape(runs, bins + 2).int(), extent
