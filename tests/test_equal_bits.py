@@ -110,6 +110,7 @@ CODE_PATHS = {
     "MKL_ENABLE_INSTRUCTIONS": ("AVX2", "SSE4_2"),
     "ATEN_CPU_CAPABILITY": ("avx2", "default"),
     "MKL_CBWR": ("COMPATIBLE", "AUTO,STRICT"),
+    "RELU_EXP_COMPILED": ("off",),
 }
 """What tells a processor to compute as another would; one that does not obey computes as always."""
 

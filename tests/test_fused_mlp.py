@@ -8,6 +8,7 @@ from torch import Tensor
 
 from relu_exp.engine.activations import ACTIVATIONS
 from relu_exp.engine.fleet.fused_mlp import FusedMlp
+from relu_exp.engine.ops import compiled
 from relu_exp.engine.ops.kernels import RULES, Elementwise, dense, linear
 from relu_exp.engine.ops.layout import stacked
 from relu_exp.engine.ops.samples import Samples
@@ -15,6 +16,11 @@ from relu_exp.engine.ops.samples import Samples
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 RUNS, FEATURES, SIZES = 3, 16, (2, 1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(compiled.OFF, "off")
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

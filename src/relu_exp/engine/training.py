@@ -145,6 +145,11 @@ class _FleetTrainer:
 
     def _take_step(self, indices: Tensor, noise: Noise | None = None) -> Tensor:
         """Take one step; return the losses and accuracies from before its update: (2, runs)."""
+        if self.optimizer.fused_update:
+            x = self.batches.at(self.seeds, indices)
+            numbers = self.stack.take_compiled_step(x, self.optimizer.learning_rates)
+            if numbers is not None:
+                return numbers
         loss, numbers = self._losses(indices, noise)
         self._update(loss)
         return numbers

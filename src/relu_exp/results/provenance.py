@@ -35,7 +35,7 @@ _MOST_DIFF_BYTES = 1_000_000
 @cache
 def engine_code() -> str:
     """Return a hash of the engine's source files, which determine a run's numbers."""
-    return hash_of("engine/**/*.py")
+    return hash_of("engine/**/*.py", "engine/**/*.[ch]")
 
 
 def hash_of(*patterns: str) -> str:

@@ -1,7 +1,8 @@
 """A whole multilayer perceptron as one autograd node, in buffers that every step reuses.
 
 It computes what `kernels.dense` computes layer by layer, bit for bit. It saves no arithmetic, only
-the overhead around it: an autograd node and new memory for every layer.
+the overhead around it: an autograd node and new memory for every layer. Where there are compiled
+kernels, they compute it run by run, equal up to rounding (see `compiled_mlp`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from relu_exp.engine.fleet.compiled_mlp import CompiledMlp, can_compute
 from relu_exp.engine.ops.kernels import Elementwise
 from relu_exp.engine.ops.layout import new_stack, stacked
 from relu_exp.engine.ops.products import Multiplication
@@ -57,6 +59,10 @@ class FusedMlp:
         # autograd calls `backward` only if an input of `forward` requires a gradient
         self.anchor = biases[0]
         self.num_passes = 0
+        self.compiled: CompiledMlp | None = None
+        if can_compute(weights[0], phi):
+            activations = [layer.a for layer in layers]
+            self.compiled = CompiledMlp(weights, biases, phi, num_samples, activations)
 
     def __call__(self, x: Samples) -> Tensor:
         """Return the outputs (runs, units, samples), in memory that the next call overwrites."""
@@ -66,6 +72,8 @@ class FusedMlp:
     def forward(self, x: Samples) -> Tensor:
         """Return the outputs and keep every layer's activations."""
         self.num_passes += 1
+        if self.compiled is not None:
+            return self.compiled.forward(x)
         first = self.first
         shared_product(first.W, x, out=first.a)
         a = first.activate(shared_bias(first.W, first.b, x))
@@ -76,6 +84,9 @@ class FusedMlp:
     def backward(self, grad: Tensor, x: Samples) -> None:
         """Subtract the gradients by all weights and biases, given the gradient by the outputs."""
         grad = stacked(grad)
+        if self.compiled is not None:
+            self.compiled.backward(grad, x)
+            return
         for layer in reversed(self.upper):
             grad = layer.backward(grad)
         subtract_shared_gradient_(self.first.W, self.first.backward(grad), x)

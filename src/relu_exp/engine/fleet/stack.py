@@ -13,6 +13,7 @@ from torch import Tensor
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import ACTIVATIONS, gain
 from relu_exp.engine.data.datasets import load, shape_of
+from relu_exp.engine.fleet.compiled_mlp import CompiledMlp, can_compute
 from relu_exp.engine.fleet.fused_mlp import FusedMlp
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of, learned_sizes
@@ -118,6 +119,11 @@ class Stack:
         return ACTIVATIONS[self.phi.name].is_random or bool(self.settings.get("dropout"))
 
     @property
+    def is_sequence(self) -> bool:
+        """Whether the network is nothing but dense layers, one after the other."""
+        return self.network.is_plain(self.settings)
+
+    @property
     def is_dense(self) -> bool:
         """Whether every hidden layer calls `on_activation`, because all layers are dense."""
         return all(len(layer.shape) == 2 for layer in self.layers)
@@ -139,6 +145,8 @@ class Stack:
         rate × loss and updates the dense layers (see `optimizers`). `statistics` says which a batch
         normalization takes: those of x, in `training` to remember them, or the running ones.
         """
+        if not (torch.is_grad_enabled() or tape or on_activation) and (kernel := self.evaluator(x)):
+            return kernel.evaluate(x)[0]
         passing = _Pass(self, noise, tape, on_activation, fused_update, statistics)
         return self.network.forward(passing, x, self.settings)
 
@@ -152,6 +160,37 @@ class Stack:
         if shape not in self._fused_mlps:
             self._fused_mlps[shape] = FusedMlp(self.weights, self.biases, self.phi, x)
         return self._fused_mlps[shape]
+
+    @cached_property
+    def _compiled_mlps(self) -> dict[int, CompiledMlp]:
+        return {}
+
+    def evaluator(self, x: Samples) -> CompiledMlp | None:
+        """Return the compiled kernel that evaluates batches of the size of x, if there is one."""
+        if not self.is_sequence or rounds() or not can_compute(self.weights[0], self.phi):
+            return None
+        size = x.inputs.shape[2]
+        if size not in self._compiled_mlps:
+            self._compiled_mlps[size] = CompiledMlp(self.weights, self.biases, self.phi, size)
+        return self._compiled_mlps[size]
+
+    def take_compiled_step(self, x: Samples, learning_rates: Tensor) -> Tensor | None:
+        """Take a step of plain gradient descent, w ← w − ηg, by the compiled kernel.
+
+        Args:
+            x: a minibatch.
+            learning_rates: (runs,).
+
+        Returns:
+            Losses and accuracies from before the step (2, runs); None where there is no kernel for
+            this network, its activation and its output.
+        """
+        if not self.is_sequence or self.output is not OUTPUTS["logits"] or rounds():
+            return None
+        if not can_compute(self.weights[0], self.phi):
+            return None
+        kernel = self.fused_mlp(x).compiled
+        return None if kernel is None else kernel.step(x, learning_rates)
 
     def slope_of(self, layer: int) -> Mapping[str, Tensor]:
         """Return the learned keyword of a hidden layer's activation, or nothing."""

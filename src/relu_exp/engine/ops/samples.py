@@ -79,10 +79,15 @@ class Samples:
         return replace(self, inputs=change(self.inputs), background=background)
 
     @property
+    def placed_inputs(self) -> Tensor:
+        """The inputs (groups, features, samples), as `layout.placed` returns them."""
+        return placed(self.inputs)
+
+    @property
     def groups(self) -> Iterator[tuple[slice, Tensor, int]]:
         """Each group: its runs, inputs (1, features, samples) and number of active features."""
         active = self.num_active_features or (self.inputs.shape[1],) * len(self.sizes)
-        inputs = placed(self.inputs)
+        inputs = self.placed_inputs
         each = (inputs[group : group + 1] for group in range(len(inputs)))
         return zip(groups_of(self.sizes), each, active, strict=True)
 

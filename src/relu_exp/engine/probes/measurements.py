@@ -234,6 +234,9 @@ def find_zero_gradient_units(stack: Stack, x: Samples) -> tuple[Tensor, list[Ten
     Such a unit has φ′(z) = 0 on every sample: (runs, units) per layer.
     """
     with torch.no_grad():
+        exact = stack.phi.zero_gradient_units is not None
+        if exact and (kernel := stack.evaluator(x)) is not None:
+            return kernel.evaluate(x)
         if (from_activations := stack.phi.zero_gradient_units) is not None and stack.is_dense:
             found: list[Tensor] = []
             outputs = stack.forward(x, on_activation=lambda a: found.append(from_activations(a)))

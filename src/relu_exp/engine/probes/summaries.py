@@ -1,6 +1,7 @@
 """Numbers that summarize every run's part of a tensor: norms, moments, shares, histograms.
 
-The run axis comes first.
+The run axis comes first. Each is a formula of PyTorch's operations, which the compiled kernels take
+the place of where there are any (`compiled_summaries`); both agree up to rounding.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.engine.ops.kernels import zero_gradient_units
+from relu_exp.engine.probes import compiled_summaries as compiled
 
 __all__ = [
     "Extent",
@@ -65,8 +67,11 @@ def mean(x: Tensor) -> Tensor:
 def norm(x: Tensor) -> Tensor:
     """Return the Euclidean norm of every run's part of x (runs, ...): (runs,).
 
-    Values are scaled before they are squared: the squares of vanished gradients would underflow.
+    Values are scaled before they are squared, or squared in float64: the squares of vanished
+    gradients would underflow.
     """
+    if (quick := compiled.norms(x)) is not None:
+        return quick
     x = x.flatten(1)
     # not linalg.vector_norm, whose order of summation depends on the number of runs
     largest = x.abs().amax(1, keepdim=True)
@@ -77,11 +82,14 @@ def norm(x: Tensor) -> Tensor:
 
 def norm_of_difference(x: Tensor, y: Tensor) -> Tensor:
     """Return the Euclidean norm of every run's part of x − y (runs, ...): (runs,)."""
-    return norm(x - y)
+    quick = compiled.norms_of_differences(x, y)
+    return norm(x - y) if quick is None else quick
 
 
 def moments(x: Tensor) -> Moments:
     """Return the moments of x (runs, units, samples)."""
+    if (quick := compiled.moments(x)) is not None:
+        return Moments(*quick)
     # two passes: the mean of squares loses a small spread around a large mean
     size, of_units = x[0].numel(), x.mean(2, keepdim=True)
     return Moments(
@@ -100,6 +108,8 @@ def shares(derivative: Tensor, a: Tensor, limits: Tensor) -> Shares:
         a: φ(z), likewise.
         limits: |φ′| up to which a value is saturated (runs, 1, 1).
     """
+    if (quick := compiled.shares(derivative, a, limits.flatten())) is not None:
+        return Shares(*quick)
     return Shares(
         _share(torch.le, derivative.abs(), limits),
         zero_gradient_units(derivative).float().mean(1),
@@ -118,6 +128,8 @@ def spread(rows: Tensor, most: int) -> Tensor:
     Rows of zeros count as equal. Of more than `most` numbers in a row every n-th is taken.
     """
     step = max(1, -(-rows[0, 0].numel() // most))
+    if (quick := compiled.spreads(rows, step)) is not None:
+        return quick
     rows = rows.flatten(2)[:, :, ::step].contiguous()
     # scaled, because the squares of vanished gradients would underflow
     rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
@@ -133,6 +145,8 @@ def histogram(values: Tensor, kind: str) -> tuple[Tensor, Extent]:
         all bins; nan counts as above.
     """
     low, high, bins = HISTOGRAM_BINS[kind]
+    if quick := compiled.histograms(values, low, bins / (high - low), bins):
+        return quick[0], Extent(*quick[1])
     runs, values = values.shape[0], values.flatten(1)
     place = (values - low).mul_(bins / (high - low)).nan_to_num_(nan=float(bins))
     # clamp before the cast: a float beyond int32 has no defined integer

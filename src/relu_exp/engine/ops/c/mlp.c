@@ -1,0 +1,313 @@
+/* Passes and steps of every run's multilayer perceptron; `compiled_mlp` calls them.
+
+A run is computed whole before the next one begins, so that its weights and activations stay in the
+processor's nearest cache. Matrix products are those of the BLAS library that PyTorch brings. All
+matrices are row-major: activations and their gradients (units, samples), weights (out, in). Inputs
+are (features, samples), or (samples, features) if `by_sample`. */
+
+#include "elementwise.h"
+
+typedef void (*Gemm)(const char *, const char *, const int *, const int *, const int *,
+                     const float *, const float *, const int *, const float *, const int *,
+                     const float *, float *, const int *);
+
+typedef struct {
+    float *W, *b, *a;            /* of the first run */
+    int64_t run_W, run_b, run_a; /* numbers from one run to the next */
+    int out, in;
+} Layer;
+
+typedef struct {
+    const float *x;           /* of the first group */
+    const float *background;  /* (features,) or NULL */
+    const int64_t *labels;    /* (groups, samples) or NULL */
+    const int *group;         /* of every run */
+    const int *active;        /* features of every group that differ from the background */
+    int64_t group_x;          /* numbers from one group to the next */
+    int samples, features, step, by_sample; /* step: from one row of x to the next */
+} Batch;
+
+typedef struct {
+    Gemm gemm;
+    const Layer *layers;
+    const float *settings; /* of every run: the slope or α of its activation */
+    float *scratch;        /* see `mlp_scratch` */
+    int64_t largest;       /* rows or columns of any layer's weights */
+    int num_layers, num_runs, activation;
+} Mlp;
+
+/* Numbers that `scratch` must hold: two matrices of activations, sums or biases of a layer, products
+of a row with the background, and three rows of the loss. */
+int64_t mlp_scratch(int64_t largest, int samples)
+{
+    return 2 * largest * samples + 2 * largest + 3 * (int64_t)samples;
+}
+
+static float *sums_of(const Mlp *mlp, const Batch *batch)
+{
+    return mlp->scratch + 2 * mlp->largest * batch->samples;
+}
+
+/* C (m, n) = A B, or C −= A B; operands may be stored transposed. BLAS is column-major. */
+static void multiply(Gemm gemm, float *C, const float *A, const float *B, int m, int k, int n,
+                     int step_C, int step_A, int step_B, int A_is_T, int B_is_T, int subtracts)
+{
+    const float alpha = subtracts ? -1 : 1, beta = subtracts ? 1 : 0;
+    gemm(B_is_T ? "T" : "N", A_is_T ? "T" : "N", &n, &m, &k, &alpha, B, &step_B, A, &step_A, &beta,
+         C, &step_C);
+}
+
+static inline void activate(int activation, float *restrict a, const float *restrict b, int units,
+                            int samples, float setting)
+{
+    for (int unit = 0; unit < units; unit++) {
+        float *restrict row = a + (int64_t)unit * samples;
+        const float bias = b[unit];
+        for (int s = 0; s < samples; s++)
+            row[s] = value(activation, row[s] + bias, setting);
+    }
+}
+
+/* Overwrite a = W h with φ(a + b). */
+static void activate_layer(int kind, float *a, const float *b, int units, int samples, float setting)
+{
+#define CALL(activation) activate(activation, a, b, units, samples, setting)
+    FOR_ACTIVATION(kind, CALL)
+#undef CALL
+}
+
+static inline void differentiate(int activation, float *restrict a, const float *restrict gradient,
+                                 float *restrict sums, int units, int samples, float setting)
+{
+    for (int unit = 0; unit < units; unit++) {
+        float *restrict row = a + (int64_t)unit * samples;
+        const float *restrict g = gradient + (int64_t)unit * samples;
+        for (int s = 0; s < samples; s++)
+            row[s] = slope(activation, g[s], row[s], setting);
+        sums[unit] = total(row, samples);
+    }
+}
+
+/* Overwrite a = φ(z) with dz = gradient · φ′(z), and write the sum of each row to `sums`. */
+static void differentiate_layer(int kind, float *a, const float *gradient, float *sums, int units,
+                                int samples, float setting)
+{
+#define CALL(activation) differentiate(activation, a, gradient, sums, units, samples, setting)
+    FOR_ACTIVATION(kind, CALL)
+#undef CALL
+}
+
+static inline void find_flat(int activation, const float *restrict a, uint8_t *restrict is_flat,
+                             int units, int samples, float setting)
+{
+    for (int unit = 0; unit < units; unit++) {
+        const float *restrict row = a + (int64_t)unit * samples;
+        int moves = 0;
+        for (int s = 0; s < samples; s++)
+            moves |= slope(activation, 1.0f, row[s], setting) != 0.0f;
+        is_flat[unit] = !moves;
+    }
+}
+
+/* Find the units whose φ′ is 0 on every sample. */
+static void find_flat_units(int kind, const float *a, uint8_t *is_flat, int units, int samples,
+                            float setting)
+{
+#define CALL(activation) find_flat(activation, a, is_flat, units, samples, setting)
+    FOR_ACTIVATION(kind, CALL)
+#undef CALL
+}
+
+static int kind_of(const Mlp *mlp, int index)
+{
+    return index == mlp->num_layers - 1 ? IDENTITY : mlp->activation;
+}
+
+static const float *inputs_of(const Batch *batch, int run)
+{
+    return batch->x + batch->group_x * batch->group[run];
+}
+
+/* Return the biases of the first layer plus what the background adds to its products. */
+static const float *with_background(const Mlp *mlp, const Batch *batch, const float *W,
+                                    const float *b, int active)
+{
+    if (!batch->background)
+        return b;
+    const Layer *layer = mlp->layers;
+    const int rest = batch->features - active;
+    float *sums = sums_of(mlp, batch), *products = sums + mlp->largest;
+    for (int unit = 0; unit < layer->out; unit++) {
+        const float *w = W + (int64_t)unit * layer->in + active;
+        for (int f = 0; f < rest; f++)
+            products[f] = w[f] * batch->background[active + f];
+        sums[unit] = b[unit] + total(products, rest);
+    }
+    return sums;
+}
+
+/* Write a = φ(W h + b) of a layer, where h is the layer below or, of the first, the inputs. */
+static void forward_layer(const Mlp *mlp, const Batch *batch, int run, int index, const float *h,
+                          float *a)
+{
+    const Layer *layer = mlp->layers + index;
+    const float *W = layer->W + layer->run_W * run, *b = layer->b + layer->run_b * run;
+    const int samples = batch->samples;
+    if (index == 0) {
+        const int active = batch->active[batch->group[run]];
+        multiply(mlp->gemm, a, W, inputs_of(batch, run), layer->out, active, samples, samples,
+                 layer->in, batch->step, 0, batch->by_sample, 0);
+        b = with_background(mlp, batch, W, b, active);
+    } else {
+        multiply(mlp->gemm, a, W, h, layer->out, layer->in, samples, samples, layer->in, samples, 0,
+                 0, 0);
+    }
+    activate_layer(kind_of(mlp, index), a, b, layer->out, samples, mlp->settings[run]);
+}
+
+static const float *forward_run(const Mlp *mlp, const Batch *batch, int run)
+{
+    float *h = 0;
+    for (int index = 0; index < mlp->num_layers; index++) {
+        float *a = mlp->layers[index].a + mlp->layers[index].run_a * run;
+        forward_layer(mlp, batch, run, index, h, a);
+        h = a;
+    }
+    return h;
+}
+
+/* Subtract the gradients by all weights and biases, given the gradient by the outputs. */
+static void backward_run(const Mlp *mlp, const Batch *batch, int run, const float *gradient)
+{
+    const int samples = batch->samples;
+    float *dh = mlp->scratch, *sums = sums_of(mlp, batch);
+    for (int index = mlp->num_layers - 1; index >= 0; index--) {
+        const Layer *layer = mlp->layers + index;
+        float *W = layer->W + layer->run_W * run, *b = layer->b + layer->run_b * run;
+        float *dz = layer->a + layer->run_a * run;
+        differentiate_layer(kind_of(mlp, index), dz, gradient, sums, layer->out, samples,
+                            mlp->settings[run]);
+        for (int unit = 0; unit < layer->out; unit++)
+            b[unit] -= sums[unit];
+        if (index > 0) {
+            const float *h = layer[-1].a + layer[-1].run_a * run;
+            multiply(mlp->gemm, dh, W, dz, layer->in, layer->out, samples, samples, layer->in,
+                     samples, 1, 0, 0);
+            multiply(mlp->gemm, W, dz, h, layer->out, samples, layer->in, layer->in, samples,
+                     samples, 0, 1, 1);
+            gradient = dh;
+            continue;
+        }
+        const int active = batch->active[batch->group[run]];
+        multiply(mlp->gemm, W, dz, inputs_of(batch, run), layer->out, samples, active, layer->in,
+                 samples, batch->step, 0, !batch->by_sample, 1);
+        if (batch->background)
+            for (int unit = 0; unit < layer->out; unit++)
+                for (int f = active; f < batch->features; f++)
+                    W[(int64_t)unit * layer->in + f] -= sums[unit] * batch->background[f];
+    }
+}
+
+/* Write rate × the gradient of the mean cross-entropy by logits z (classes, samples), the mean and
+the share of correct samples. */
+static void cross_entropy(const float *restrict z, const int64_t *labels, int classes, int samples,
+                          float rate, float *restrict gradient, float *restrict rows,
+                          float *restrict loss, float *restrict accuracy)
+{
+    float *restrict largest = rows, *restrict sums = rows + samples, *restrict losses = sums + samples;
+    for (int s = 0; s < samples; s++) {
+        largest[s] = z[s];
+        sums[s] = 0.0f;
+    }
+    for (int c = 1; c < classes; c++)
+        for (int s = 0; s < samples; s++)
+            largest[s] = z[c * samples + s] > largest[s] ? z[c * samples + s] : largest[s];
+    for (int c = 0; c < classes; c++)
+        for (int s = 0; s < samples; s++) {
+            const float e = exponential(z[c * samples + s] - largest[s]);
+            gradient[c * samples + s] = e;
+            sums[s] += e;
+        }
+    const float scale = rate / samples;
+    int correct = 0;
+    for (int s = 0; s < samples; s++) {
+        const float own = z[labels[s] * samples + s];
+        losses[s] = logf(sums[s]) - (own - largest[s]);
+        int is_first = own == largest[s]; /* of equal logits the first one counts */
+        for (int c = 0; c < labels[s]; c++)
+            is_first &= z[c * samples + s] < own;
+        correct += is_first;
+        sums[s] = scale / sums[s];
+    }
+    for (int c = 0; c < classes; c++)
+        for (int s = 0; s < samples; s++)
+            gradient[c * samples + s] *= sums[s];
+    for (int s = 0; s < samples; s++)
+        gradient[labels[s] * samples + s] -= scale;
+    *loss = total(losses, samples) / samples;
+    *accuracy = (float)correct / samples;
+}
+
+/* Compute all activations. */
+void mlp_forward(const Mlp *mlp, const Batch *batch)
+{
+    for (int run = 0; run < mlp->num_runs; run++)
+        forward_run(mlp, batch, run);
+}
+
+/* Update all parameters, given the gradients by the outputs, `run_gradient` numbers a run. */
+void mlp_backward(const Mlp *mlp, const Batch *batch, const float *gradient, int64_t run_gradient)
+{
+    for (int run = 0; run < mlp->num_runs; run++)
+        backward_run(mlp, batch, run, gradient + run_gradient * run);
+}
+
+/* Take a step of gradient descent on the cross-entropy, with a learning rate for every run; write
+the losses and accuracies from before it (2, runs). */
+void mlp_step(const Mlp *mlp, const Batch *batch, const float *rates, float *numbers)
+{
+    const int samples = batch->samples, classes = mlp->layers[mlp->num_layers - 1].out;
+    float *gradient = mlp->scratch + mlp->largest * samples;
+    float *rows = sums_of(mlp, batch) + 2 * mlp->largest;
+    for (int run = 0; run < mlp->num_runs; run++) {
+        const float *z = forward_run(mlp, batch, run);
+        cross_entropy(z, batch->labels + (int64_t)batch->group[run] * samples, classes, samples,
+                      rates[run], gradient, rows, numbers + run, numbers + mlp->num_runs + run);
+        backward_run(mlp, batch, run, gradient);
+    }
+}
+
+/* Write the outputs, `run_outputs` numbers a run, and for every hidden unit (runs, all units) whether
+its φ′ is 0 on every sample. The layers' own activations are left as they are. */
+void mlp_evaluate(const Mlp *mlp, const Batch *batch, float *outputs, int64_t run_outputs,
+                  uint8_t *is_flat)
+{
+    const int last = mlp->num_layers - 1, samples = batch->samples;
+    for (int run = 0; run < mlp->num_runs; run++) {
+        const float *h = 0;
+        for (int index = 0; index <= last; index++) {
+            const int units = mlp->layers[index].out;
+            float *a = mlp->scratch + (index % 2 ? mlp->largest * samples : 0);
+            a = index == last ? outputs + run_outputs * run : a;
+            forward_layer(mlp, batch, run, index, h, a);
+            if (index < last) {
+                find_flat_units(mlp->activation, a, is_flat, units, samples, mlp->settings[run]);
+                is_flat += units;
+            }
+            h = a;
+        }
+    }
+}
+
+/* For tests: φ of `size` numbers, and gradient · φ′ from φ. */
+void values(int activation, float *a, int size, float setting)
+{
+    const float none = 0.0f;
+    activate_layer(activation, a, &none, 1, size, setting);
+}
+
+void slopes(int activation, float *a, const float *gradient, int size, float setting)
+{
+    float sum;
+    differentiate_layer(activation, a, gradient, &sum, 1, size, setting);
+}
