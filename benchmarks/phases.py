@@ -1,5 +1,8 @@
 """Where the time of a fleet goes: its start, updates, observations and tables, in one process.
 
+The matrix products of the updates are timed by themselves, on the same shapes and as many runs as
+were alive; what the updates take beside them is elementwise: activations, slopes, losses, Python.
+
 python -m benchmarks.phases [--device cpu] [--work W1,W2,W3] [--activation relu] [--size 16]
 """
 
@@ -23,6 +26,7 @@ from relu_exp.core.schema import RunConfig
 from relu_exp.engine import training
 from relu_exp.engine.probes.observing import Observer
 from relu_exp.launchers import task
+from relu_exp.launchers.processes import processes
 from relu_exp.launchers.task import FleetJob
 from relu_exp.planning.fleets import FLEET_SIZES, Fleet
 from relu_exp.results.store import Store
@@ -34,6 +38,7 @@ PHASES: tuple[tuple[str, Any, str], ...] = (
     ("evaluations", Observer, "_evaluate"),
     ("probes", Observer, "_probe"),
     ("search for dead units", Observer, "_search_dead_units"),
+    ("sizes of updates", Observer, "compare"),
     ("tables to Parquet", task, "_save"),
 )
 """Phases that do not contain each other: where each is computed."""
@@ -45,6 +50,7 @@ class Watch:
     def __init__(self, device: str) -> None:
         self.device = device
         self.seconds = dict.fromkeys((name for name, *_ in PHASES), 0.0)
+        self.num_updates = 0
 
     def __enter__(self) -> Watch:
         self.before = [(place, name, getattr(place, name)) for _, place, name in PHASES]
@@ -64,6 +70,8 @@ class Watch:
                 return function(*args, **keys)
             finally:
                 synchronize(self.device)
+                if phase == "updates":
+                    self.num_updates += len(args[0].alive)
                 self.seconds[phase] += time.perf_counter() - began
 
         return call
@@ -80,6 +88,46 @@ def train(runs: list[RunConfig], device: str) -> float:
         return time.perf_counter() - began
 
 
+def products(runs: list[RunConfig], num_updates: int, rounds: int = 10) -> float:
+    """Return the seconds of the products of so many updates of a run, one after the other."""
+    trainer = training._FleetTrainer(runs, "cpu")
+    x = trainer.batches.at(trainer.seeds, trainer._indices(0))
+    weights = [W.detach() for W in trainer.stack.weights]
+    active = x.num_active_features or (x.inputs.shape[1],) * len(x.sizes)
+    group = [group for group, size in enumerate(x.sizes) for _ in range(size)]
+    layers = [torch.zeros(W.shape[1], x.inputs.shape[2]) for W in weights]
+    samples = [x.inputs[own, : active[own]] for own in range(len(x.sizes))]
+
+    def a_step() -> None:
+        for run, own in enumerate(group):
+            inputs = [samples[own], *layers[:-1]]
+            each = [
+                W[run] if index else W[run, :, : active[own]] for index, W in enumerate(weights)
+            ]
+            for W, h, a in zip(each, inputs, layers, strict=True):
+                torch.mm(W, h, out=a)
+            for index in reversed(range(len(each))):
+                if index:
+                    torch.mm(each[index].T, layers[index], out=layers[index - 1])
+                each[index].addmm_(layers[index], inputs[index].T, alpha=-1e-9)
+
+    a_step()
+    began = time.perf_counter()
+    for _ in range(rounds):
+        a_step()
+    return (time.perf_counter() - began) / rounds / len(runs) * num_updates
+
+
+def worker_start() -> float:
+    """Return the seconds until a worker process has started, with torch loaded by the server."""
+    for _ in range(2):
+        began = time.perf_counter()
+        process = processes().Process(target=time.perf_counter)
+        process.start()
+        process.join()
+    return time.perf_counter() - began
+
+
 def fleet(work: str, activation: str, size: int, num_steps: int) -> list[RunConfig]:
     """Return the first runs of a work with an activation, those of a seed side by side."""
     every = configurations(WORKS[work], num_steps)
@@ -93,8 +141,13 @@ def measure(work: str, options: argparse.Namespace) -> dict[str, float]:
     train(runs, options.device)
     with Watch(options.device) as watch:
         total = train(runs, options.device)
-    rest = total - sum(watch.seconds.values())
-    return {**watch.seconds, "the rest": rest, "all": total}
+    found = dict(watch.seconds)
+    if options.device == "cpu":
+        updates = found.pop("updates")
+        alone = min(updates, products(runs, watch.num_updates))
+        found = {"updates: products": alone, "updates: all else": updates - alone, **found}
+    rest = total - sum(found.values())
+    return {**found, "the rest": rest, "all": total, "a worker's start": worker_start()}
 
 
 def markdown(found: dict[str, dict[str, float]]) -> str:
