@@ -271,3 +271,17 @@ def test_a_folder_that_cannot_be_written_stops_nothing(
     (tmp_path / "relu-exp").write_text("a file where the folder would be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert compiled._loaded.__wrapped__() is None
+
+
+def test_what_others_could_have_written_is_not_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built = compiled._built()
+    built.chmod(0o666)
+    with pytest.raises(PermissionError, match="others may write"):
+        compiled._built()
+    assert compiled._loaded.__wrapped__() is None
+    built.chmod(0o644)
+    built.parent.chmod(0o777)
+    assert compiled._loaded.__wrapped__() is None

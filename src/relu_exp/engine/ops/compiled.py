@@ -12,6 +12,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def _built() -> Path:
     """Return the shared library for this processor and compiler; build it if it is not there.
 
     Raises:
-        OSError, SubprocessError: there is no compiler, or it fails.
+        OSError, SubprocessError: there is no compiler, or it fails, or others could have written
+            what lies in the folder.
     """
     compiler = os.environ.get("CC") or next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
@@ -94,7 +96,18 @@ def _built() -> Path:
             built = Path(folder) / "kernels.so"
             _compile(compiler, built)
             write_whole(target, lambda file: file.write(built.read_bytes()))
+            target.chmod(0o600)
+    if not (_is_mine(target.parent) and _is_mine(target)):
+        raise PermissionError(f"others may write {target}")
     return target
+
+
+def _is_mine(path: Path) -> bool:
+    """Return whether a path is this user's and nobody else may write to it."""
+    found = path.stat()
+    return not hasattr(os, "getuid") or (
+        found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 def _compile(compiler: str, out: Path) -> None:
