@@ -20,6 +20,7 @@ from relu_exp.core.schema import RunConfig
 from relu_exp.engine import checkpoints, training
 from relu_exp.engine.checkpoints import Checkpointer
 from relu_exp.engine.fleet import batches, replay
+from relu_exp.engine.ops import compiled
 from relu_exp.engine.training import train_fleet
 
 from configs import make_run
@@ -28,6 +29,13 @@ from fleets import FLEETS, bits, fleet
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 aten = torch.ops.aten
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step of a GPU is compiled, and `Notes` sees PyTorch's operations alone."""
+    monkeypatch.setenv(compiled.OFF, "off")
+
 
 WAITING = {aten._local_scalar_dense.default, aten.nonzero.default}
 """Operations for which the host waits: no graph can hold them."""
