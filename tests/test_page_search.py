@@ -10,7 +10,7 @@ from page_reader import Reader, needs_chromium, playwright
 from small_page import write_small_page
 
 from relu_exp.evidence.page.page import build_page
-from relu_exp.evidence.page.synonyms import SYNONYMS
+from relu_exp.evidence.page.synonyms import IDLE, SYNONYMS
 from relu_exp.evidence.report.verdict_pages import build
 
 import synthetic
@@ -38,6 +38,8 @@ def test_synonyms_are_beginnings_of_words_in_lower_case_and_stand_once() -> None
     assert all(stem == stem.lower().strip() and " " not in stem for stem in stems)
     assert len(stems) == len(set(stems))
     assert all(len(group) > 1 or group[0].isascii() for group in SYNONYMS)
+    assert not {*IDLE} & {*stems}
+    assert all(word == word.lower() for word in IDLE)
 
 
 def test_claims_are_found_by_words_that_mean_the_same_in_both_languages(reader: Reader) -> None:
@@ -92,3 +94,66 @@ def test_a_phone_shows_what_was_measured_beside_each_claim(browser: Any, tmp_pat
     assert not page.locator("#table tbody .c-effect.none").first.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     reader.leave()
+
+
+FIRST = {
+    "six": "relu-six-times-faster",
+    "ten layers": "sigmoid-fails-beyond-nine-layers",
+    "sigmoid network": "sigmoid-fails-beyond-nine-layers",
+    "Is Xavier bad for ReLU?": "xavier-starves-relu",
+    "die": "leaky-relu-prevents-dying",
+    "dead units learning rate": "high-learning-rate-kills-half",
+    "recover": "dead-units-never-recover",
+    "best activation": "activation-ranking",
+    "여섯 배": "relu-six-times-faster",
+    "10층 시그모이드": "sigmoid-fails-beyond-nine-layers",
+    "자비에 렐루 나쁜가": "xavier-starves-relu",
+    "죽은 유닛은 다시 살아나는가?": "dead-units-never-recover",
+    "제일 좋은 활성화 함수": "activation-ranking",
+}
+"""What students type, and the claim that they should see first."""
+
+CARDS = {
+    "batch norm": (
+        "Does batch normalization make the start irrelevant?",
+        "Normalization and the start",
+    ),
+    "배치 정규화": ("배치 정규화를 쓰면", "정규화와 초기화"),
+    "come back": ("Does a dead unit ever come back?", "Units that come back"),
+}
+"""What is asked, and the question and the experiment that answer it."""
+
+
+@pytest.fixture(scope="module")
+def committed(browser: Any) -> Any:
+    page = browser.new_context(viewport={"width": 1024, "height": 768}, locale="en-US").new_page()
+    page.goto((Path(__file__).parents[1] / "results" / "report.html").as_uri())
+    playwright.expect(shown(page)).to_have_count(63)
+    yield page
+    page.context.close()
+
+
+@pytest.mark.parametrize("query", FIRST)
+def test_a_students_words_lead_to_the_right_claim_first(committed: Any, query: str) -> None:
+    committed.locator("#filters input[name=q]").fill(query)
+    assert shown(committed).first.get_attribute("data-id") == FIRST[query]
+
+
+@pytest.mark.parametrize("query", CARDS)
+def test_questions_and_experiments_are_found_too(committed: Any, query: str) -> None:
+    committed.locator("#language").select_option("en" if query.isascii() else "ko")
+    committed.locator("#filters input[name=q]").fill(query)
+    question, experiment = CARDS[query]
+    for kind, title in (("question", question), ("experiment", experiment)):
+        playwright.expect(committed.locator(f"#found-{kind}")).to_contain_text(title)
+    committed.locator("#found-question a").first.click()
+    playwright.expect(committed.locator("details.question:target")).to_have_attribute("open", "")
+    committed.locator("#filters input[name=q]").fill("")
+    playwright.expect(committed.locator("#found-question")).to_be_hidden()
+
+
+def test_a_search_for_nothing_known_says_what_to_do(committed: Any) -> None:
+    committed.locator("#filters input[name=q]").fill("quantum chromodynamics")
+    playwright.expect(committed.locator("#none")).to_be_visible()
+    committed.locator("#filters button[type=reset]").click()
+    playwright.expect(shown(committed)).to_have_count(63)

@@ -49,7 +49,7 @@ from relu_exp.evidence.page.korean import (
 )
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.story import story_steps
-from relu_exp.evidence.page.synonyms import SYNONYMS
+from relu_exp.evidence.page.synonyms import IDLE, SYNONYMS
 from relu_exp.evidence.page.text_check import check_data
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.claim_pictures import ClaimPicture
@@ -171,7 +171,7 @@ def build_page(judged: Judged, language: str = "en", each: Each = in_turn) -> Pa
         "data": {
             "words": as_json(WORDS),
             "check": as_json(check_data(claims)),
-            "synonyms": as_json(SYNONYMS),
+            "synonyms": as_json({"groups": SYNONYMS, "idle": IDLE}),
             "pictures": as_json(
                 {
                     "packed": {path: picture.compressed for path, picture in pictures.items()},

@@ -47,8 +47,9 @@ const State = (() => {
     requestAnimationFrame(keep);
   };
   const show = () => {
-    // who follows a link to a claim wants all of it
-    const closed = anchor && document.getElementById(anchor)?.querySelector(":scope > details.evidence");
+    // who follows a link to a claim or a question wants all of it
+    const place = anchor ? document.getElementById(anchor) : null;
+    const closed = place?.matches("details") ? place : place?.querySelector(":scope > details.evidence");
     if (closed) closed.open = true;
     until = performance.now() + 1000;
     keep();

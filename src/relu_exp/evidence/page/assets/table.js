@@ -2,10 +2,16 @@
 (() => {
   const form = $("#filters"), rows = $$("#table tbody tr"), body = $("#table tbody");
   const names = ["q", "verdict", "topic", "document"];
-  const texts = new Map(rows.map((row) =>
-    [row, (row.dataset.id + " " + $("th", row).textContent + " " + $(".c-found", row).textContent).toLowerCase()]));
+  const texts = rows.map((row) => {
+    const title = row.dataset.id.replaceAll("-", " ") + " " + $("th", row).textContent;
+    return [title, title + " " + $(".c-found", row).textContent].map((text) => text.toLowerCase());
+  });
+  // what else answers: questions and experiments, each with where it leads
+  const others = ["question", "experiment"].map((kind) => ({ kind, all: $$("[data-found-as=" + kind + "]") }))
+    .map(({ kind, all }) => ({ kind, all, texts: all.map((one) =>
+      [one, one.closest("tr, summary")].map((node) => node.textContent.toLowerCase())) }));
   const numbers = { effect: "effect", seeds: "seeds", distance: "distance", verdict: "rank" };
-  let order = "";
+  let order = "", ranked = rows;
 
   const value = (row, key) => {
     if (key in numbers) return Number(row.dataset[numbers[key]]);
@@ -21,23 +27,41 @@
       if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
       return sign * (a - b);
     };
-    body.append(...(key ? [...rows].sort(compare) : rows));
+    body.append(...(key ? [...rows].sort(compare) : ranked));
     for (const head of $$("#table thead th")) {
       if (head.dataset.key === key) head.setAttribute("aria-sort", sign < 0 ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
     }
   };
+  /** Show the questions and experiments that have all words of a search; return how many they have. */
+  const showOthers = (query) => Math.max(...others.map(({ kind, all, texts: theirs }) => {
+    const found = Search.find(theirs, query), line = $("#found-" + kind);
+    line.hidden = !(query.trim() && found.most && found.isAll);
+    const links = line.hidden ? [] : found.places.slice(0, 3).map((place) => {
+      const link = document.createElement("a");
+      link.href = "#" + all[place].dataset.leads;
+      link.append(...[...all[place].childNodes].map((node) => node.cloneNode(true)));
+      return link;
+    });
+    $("span.links", line).replaceChildren(...links);
+    return line.hidden ? 0 : found.most;
+  }));
   const filter = () => {
     const wanted = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+    const claims = Search.find(texts, wanted.q), most = showOthers(wanted.q);
+    // where a question or an experiment has more of the words, claims that have fewer are none
+    const isFound = new Set(claims.most < most ? [] : claims.places.map((place) => rows[place]));
+    ranked = [...isFound, ...rows.filter((row) => !isFound.has(row))];
     let shown = 0;
     for (const row of rows) {
-      const fits = searched(texts.get(row), wanted.q)
+      const fits = isFound.has(row)
         && (!wanted.verdict || row.dataset.verdict === wanted.verdict)
         && (!wanted.topic || row.dataset.topic === wanted.topic)
         && (!wanted.document || row.dataset.document.split(" ").includes(wanted.document));
       row.hidden = !fits;
       shown += fits;
     }
+    if (!order) body.append(...ranked);
     $("#none").hidden = shown > 0;
     $("#count").textContent = word("shown", { n: shown, total: rows.length });
     for (const link of $$(".tally a")) {
