@@ -92,13 +92,27 @@ def test_where_most_runs_diverged_dead_units_are_a_cross_beside_the_line(tmp_pat
     lost = [run.run_id for run in runs if run.learning_rate == 1.0]
     whole = Frames.open(synthetic.write(tmp_path, runs))
     changed = whole.runs.assign(
-        status=whole.runs["status"].mask(whole.runs["run_id"].isin(lost), "diverged")
+        status=whole.runs["status"].mask(whole.runs["run_id"].isin(lost), "diverged"),
+        final_validation_accuracy=0.9,
     )
     (drawing,) = draw("dead_picture", whole.showing(changed))
     drawn = {line.get_marker(): list(line.get_xdata()) for line in drawing.figure.axes[0].lines}
     assert drawn["o"] == [0.1, 0.5]
     assert drawn["x"] == [1.0]
     assert "most runs diverged" in written(drawing.figure)
+    assert "most no longer learn" not in written(drawing.figure)
+
+
+def test_where_most_networks_no_longer_learn_dead_units_are_hollow(tmp_path: Path) -> None:
+    runs = synthetic.configs(("relu",), (HE,), (2,), (0.1, 0.5, 1.0), (0, 1), width=4)
+    whole = Frames.open(synthetic.write(tmp_path, runs))
+    learns = whole.runs["learning_rate"].eq(0.1)
+    changed = whole.runs.assign(final_validation_accuracy=learns.map({True: 0.9, False: 0.1}))
+    (drawing,) = draw("dead_picture", whole.showing(changed))
+    line, hollow, *_ = drawing.figure.axes[0].lines
+    assert list(line.get_xdata()) == [0.1, 0.5, 1.0]
+    assert (hollow.get_markerfacecolor(), list(hollow.get_xdata())) == ("white", [0.5, 1.0])
+    assert "most no longer learn" in written(drawing.figure)
 
 
 def test_losses_are_those_of_the_deepest_networks_at_their_best_rates(frames: Frames) -> None:

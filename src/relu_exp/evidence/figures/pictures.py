@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 from relu_exp.core.schema import histogram_edges
+from relu_exp.evidence.claims.survival import MOST, with_learning
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import summarize
@@ -36,7 +37,7 @@ from relu_exp.evidence.figures.slices import (
     split,
     trained,
 )
-from relu_exp.evidence.figures.style import GRAY, INK, levels, log_axis, looks, plain
+from relu_exp.evidence.figures.style import INK, levels, log_axis, looks, plain
 from relu_exp.evidence.figures.words import text
 
 __all__ = [
@@ -178,7 +179,8 @@ def dead_picture(frames: Frames) -> Iterator[Drawing]:
     """Share of dead units at the end by learning rate, a line for each depth."""
     runs = trained(frames.runs)
     _, last = shares_of_runs(shares_of_layers(frames, runs))
-    values = last.merge(runs[["run_id", "depth", "learning_rate", "status"]], on="run_id")
+    columns = ["run_id", "depth", "learning_rate", "status", "learns"]
+    values = last.merge(with_learning(runs)[columns], on="run_id")
     share = values.set_index(values["run_id"].astype(str))["value"]
     every = split(runs[runs["run_id"].isin(last["run_id"])], ["learning_rate", "depth"])
     kept = every
@@ -192,18 +194,21 @@ def dead_picture(frames: Frames) -> Iterator[Drawing]:
 def _dead(frames: Frames, part: Slice, values: pd.DataFrame, others: str) -> Drawing:
     keys = ["depth", "learning_rate"]
     summary = summarize(values, keys, "value")
-    lost = values.assign(lost=values["status"].eq("diverged")).groupby(keys, observed=True)["lost"]
-    summary = summary.merge(lost.mean().reset_index(), on=keys)
+    lost = values.assign(lost=values["status"].eq("diverged")).groupby(keys, observed=True)
+    summary = summary.merge(lost[["lost", "learns"]].mean().reset_index(), on=keys)
+    summary["learns"] = summary["learns"] >= MOST
     every = levels(part.runs, "depth")
     depths = spread(every, 4)
     shown = looks(part.runs[part.runs["depth"].isin(depths)], "depth")
     drawn, [[axes]] = panels_of(1, 1, 190.0, 0.0, left=66.0, below=50.0, over=14.0)
-    axes.axhline(0.5, color=GRAY, lw=1, ls=(0, (4, 3)), zorder=0)
     for depth, look in shown.items():
-        line = summary[summary["depth"] == depth]
-        learns = line[line["lost"] < 0.5]
-        interval_line(axes, learns, "learning_rate", look, band=False, share=True,
+        line = summary[summary["depth"] == depth].sort_values("learning_rate")
+        there = line[line["lost"] < 0.5]
+        interval_line(axes, there, "learning_rate", look, band=False, share=True,
                       lw=2.2, markersize=6)  # fmt: skip
+        if len(fails := there[~there["learns"]]):
+            hollow = {**look.kwargs, "linestyle": "", "markerfacecolor": "white"}
+            axes.plot(fails["learning_rate"], fails["mean"], **hollow, ms=6, mew=1.6, zorder=3)
         # what most runs had reached when they diverged is no state at the end
         gone = line[line["lost"] >= 0.5]
         axes.plot(gone["learning_rate"], gone["mean"], "x", color=look.color, ms=8, mew=2)
@@ -215,6 +220,9 @@ def _dead(frames: Frames, part: Slice, values: pd.DataFrame, others: str) -> Dra
     axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     entries = [look.handle(f"{axis_name('depth')} {depth}") for depth, look in shown.items()]
+    if ((summary["lost"] < 0.5) & ~summary["learns"]).any():
+        entries.append(Line2D([], [], marker="o", ls="", mfc="white", mec=INK, ms=6, mew=1.6,
+                              label=text("picture_most_fail")))  # fmt: skip
     if (summary["lost"] >= 0.5).any():
         entries.append(Line2D([], [], marker="x", ls="", color=INK, ms=8, mew=2,
                               label=text("picture_most_diverged")))  # fmt: skip

@@ -54,6 +54,8 @@ def _sentence(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> st
     if verdict.name == "not decided":
         return WORDS("not_decided", because=reason(verdict.text))
     key = "equivalent" if verdict.equivalent else verdict.name
+    if key == "equivalent" and _sides(verdict)[0]:  # the weakest setting alone shows no difference
+        key = "open_somewhere"
     return WORDS(
         key,
         holds=in_language(words.holds),
