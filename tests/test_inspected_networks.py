@@ -384,3 +384,40 @@ def test_relu6_is_a_rectifier_that_may_be_zero_half_of_the_time() -> None:
     assert report.findings == []
     both_sides = relu_exp.inspect(nn.Sequential(nn.Linear(20, 5), nn.Hardtanh()), vectors())
     assert both_sides.layers[0].is_saturating
+
+
+class Encoder(nn.Module):
+    """A frozen encoder, whose layer PyTorch runs as one function if nobody looks, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 1).requires_grad_(False)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            h = self.encoder(x)
+        return self.head(h.mean(1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("module", [nn.LSTM, nn.GRU, nn.RNN])
+def test_what_runs_inside_one_function_is_listed_and_says_what_to_do(module: Any) -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.head = module(4, 8, batch_first=True), nn.Linear(8, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.cell(x)[0][:, -1])  # type: ignore[no-any-return]
+
+    batch = torch.randn(8, 5, 4), torch.randint(0, 3, (8,))
+    (unseen,) = relu_exp.inspect(Recurrent(), batch).unseen
+    assert unseen.startswith(f"cell ({module.__name__}): its nonlinearities run inside")
+    assert "inspect a copy" in unseen
+
+
+def test_an_encoder_is_seen_also_where_it_would_run_as_one_function() -> None:
+    batch = torch.randn(8, 5, 16), torch.randint(0, 3, (8,))
+    report = relu_exp.inspect(Encoder().eval(), batch)
+    assert [layer.label for layer in report.layers] == ["encoder.layers.0.linear1 → relu"]

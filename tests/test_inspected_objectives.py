@@ -140,6 +140,32 @@ def re_of(remedy: str) -> str:
     return remedy.split("is then ")[1].split(" times")[0]
 
 
+def answers() -> tuple[Tensor, Tensor]:
+    x, y = vectors()
+    return x, (y[:, None] % 2).float()
+
+
+def test_a_sigmoid_before_a_loss_with_logits_is_found() -> None:
+    x, y = answers()
+    model = network(1, nn.Sigmoid())
+    (finding,) = relu_exp.inspect(model, (x, y), loss=nn.BCEWithLogitsLoss()).findings
+    assert finding.kind == "sigmoid_twice"
+    share = float(y.mean())
+    floor = share * math.log1p(math.exp(-1)) + (1 - share) * math.log(2)
+    assert finding.number == pytest.approx(floor)
+    once = F.binary_cross_entropy(model(x), y)
+    assert f"the loss {once.item():.3g}, not" in finding.remedy
+    assert float(re_of(finding.remedy)) > 2
+    with language("ko"):
+        assert "시그모이드를 뺀다" in str(finding)
+
+
+def test_one_sigmoid_is_healthy_whichever_loss_has_it() -> None:
+    logits, probabilities = network(1), network(1, nn.Sigmoid())
+    assert kinds(relu_exp.inspect(logits, answers(), loss=nn.BCEWithLogitsLoss())) == []
+    assert kinds(relu_exp.inspect(probabilities, answers(), loss=nn.BCELoss())) == []
+
+
 def test_a_loss_inside_the_network_is_seen_too() -> None:
     x, y = vectors()
     ill, healthy = OwnLoss(network(5, nn.Softmax(dim=1))), OwnLoss(network())
@@ -168,6 +194,9 @@ def test_shapes_that_broadcast_are_a_finding_and_no_warning(loss: Any) -> None:
     assert (finding.kind, finding.number) == ("loss_broadcasts", 64 * 64)
     assert "target.reshape(64, 1)" in finding.remedy
     assert f"then {loss(model(x), y).item():.3g}, not" in finding.remedy
+    best = float((y - y.T).square().mean())
+    if isinstance(loss, nn.MSELoss):
+        assert f"would have a loss of {best:.3g}." in finding.remedy
     assert kinds(relu_exp.inspect(model, (x, y), loss=loss)) == []
 
 

@@ -160,6 +160,81 @@ def test_a_training_without_an_update_has_an_empty_frame_with_its_columns() -> N
     assert seen.frame().columns.tolist()[:3] == ["step", "layer", "name"]
 
 
+# What a training shows ---------------------------------------------------------------------
+
+
+def test_an_update_larger_than_the_weights_is_told_at_its_step() -> None:
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=10.0)
+    with relu_exp.watch(model, optimizer, every=2) as seen:
+        train(model, optimizer, 1)
+        optimizer.param_groups[0]["lr"] = 1e-6
+        train(model, optimizer, 4)
+    step, finding = seen.first_seen["update_too_large"]
+    assert step == 0
+    assert finding.values["rate"] == 10.0
+    assert "update_too_large" in {each.kind for each in seen.tables[0].findings}
+    assert "update_too_large" not in {each.kind for each in seen.findings}
+    assert "first seen at step 0: One update at a learning rate of 10" in str(seen)
+    assert "first seen at step 0: One update at a learning rate of 10" in seen._repr_html_()
+
+
+def test_the_update_of_the_last_weights_counts_too() -> None:
+    model = nn.Sequential(nn.Linear(6, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e4)
+    with relu_exp.watch(model, optimizer) as seen:
+        train(model, optimizer, 1)
+    assert [each.kind for each in seen.findings] == ["update_too_large"]
+
+
+def test_numbers_that_stop_being_finite_are_told_at_their_step() -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    with relu_exp.watch(model, optimizer, every=2) as seen:
+        train(model, optimizer, 3)
+        with torch.no_grad():
+            model[3].weight[0, 0] = math.nan
+        train(model, optimizer, 3)
+    assert {kind: step for kind, (step, _) in seen.first_seen.items()} == {"not_finite": 4}
+    assert [each.kind for each in seen.findings] == ["not_finite"]
+
+
+def watched_on(model: nn.Module, x: Tensor) -> list[str]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
+    with relu_exp.watch(model, optimizer) as seen:
+        F.cross_entropy(model(x), data()[1]).backward()
+        optimizer.step()
+    assert seen.notes == []
+    return [each.kind for each in seen.findings]
+
+
+def test_unscaled_inputs_are_told_from_the_first_batch() -> None:
+    pixels = 255 * torch.rand(32, 6, generator=torch.Generator().manual_seed(2))
+    assert watched_on(network(), pixels)[:1] == ["inputs_unscaled"]
+    assert watched_on(network(), pixels / 255) == []
+
+
+def test_inputs_that_the_network_scales_itself_are_healthy_in_a_training() -> None:
+    torch.manual_seed(0)
+    pixels = 255 * torch.rand(32, 6)
+    inside = nn.Sequential(
+        nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU()
+    )
+    assert watched_on(nn.Sequential(inside, nn.Linear(16, 3)), pixels) == []
+
+
+def test_between_two_measurements_the_network_has_no_hook_and_no_mode() -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with relu_exp.watch(model, optimizer, every=3):
+        train(model, optimizer, 1)
+        assert not model._forward_hooks
+        assert not model._forward_pre_hooks
+        assert not torch.overrides._get_current_function_mode_stack()
+        train(model, optimizer, 2)
+        assert model._forward_hooks
+
+
 # The command ------------------------------------------------------------------------------
 
 BUILD = """

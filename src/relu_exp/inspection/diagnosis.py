@@ -32,6 +32,7 @@ _RANKS = {
     "identical": 3,
     "loss_broadcasts": 4,
     "softmax_twice": 4,
+    "sigmoid_twice": 4,
     "inputs_unscaled": 5,
     "target_out_of_reach": 5,
     "loss_starts_high": 6,

@@ -15,7 +15,15 @@ from relu_exp.inspection.sentences import say
 
 __all__ = ["KINDS", "check_objective"]
 
-KINDS = frozenset({"loss_broadcasts", "softmax_twice", "target_out_of_reach", "loss_starts_high"})
+KINDS = frozenset(
+    {
+        "loss_broadcasts",
+        "softmax_twice",
+        "sigmoid_twice",
+        "target_out_of_reach",
+        "loss_starts_high",
+    }
+)
 """Kinds of findings of the objective, which no other weights mend."""
 
 _FAR_ABOVE = 10.0
@@ -63,6 +71,7 @@ def check_objective(seen: Sequence[Comparison], last: str) -> list[Finding]:
     checks: tuple[Callable[[Comparison, str], Finding | None], ...] = (
         _broadcast,
         _softmax_twice,
+        _sigmoid_twice,
         _out_of_reach,
         _starts_high,
     )
@@ -77,8 +86,9 @@ def _broadcast(seen: Comparison, last: str) -> Finding | None:
     outputs, target = seen.outputs.detach(), seen.target
     shapes = {"outputs": _shape(outputs), "target": _shape(target)}
     after = float(seen.mean(outputs, target.reshape(outputs.shape)))
-    before = float(_mean_of_all(seen))
-    helps = say("loss_broadcasts_remedy", **shapes, before=before, after=after)
+    before = _mean_of_all(seen, outputs)
+    best = _mean_of_all(seen, target.reshape(outputs.shape).to(outputs.dtype))
+    helps = say("loss_broadcasts_remedy", **shapes, before=before, after=after, best=best)
     values = {**shapes, "meant": outputs.numel()}
     return Finding("loss_broadcasts", seen.num_compared, (last,), values=values, helps=helps)
 
@@ -104,6 +114,28 @@ def _softmax_twice(seen: Comparison, last: str) -> Finding | None:
     )
     floor = math.log1p((p.shape[axis] - 1) / math.e)
     return Finding("softmax_twice", floor, (last,), helps=helps)
+
+
+def _sigmoid_twice(seen: Comparison, last: str) -> Finding | None:
+    end = _end(seen.outputs) if seen.name == "binary_cross_entropy_with_logits" else None
+    if end is None or end[0] != "sigmoid":
+        return None
+    p, target, settings = seen.outputs.detach().float(), _float(seen.target), _in_float32(seen)
+    logits = p.logit(eps=torch.finfo(torch.float32).eps).requires_grad_()
+    once = seen.mean(logits, target, **settings)
+    twice = seen.mean(logits.sigmoid(), target, **settings)
+    of_once, of_twice = (torch.autograd.grad(each, logits)[0].norm() for each in (once, twice))
+    helps = say(
+        "sigmoid_twice_remedy",
+        before=float(twice.detach()),
+        after=float(once.detach()),
+        factor=float(of_once / of_twice.clamp_min(1e-30)),
+    )
+    given = settings.get("pos_weight")
+    positive = target.float() * (1.0 if given is None else given)
+    best = (positive / (positive + 1 - target)).logit().clamp(0, 1)  # of outputs from 0 to 1
+    floor = float(seen.mean(best, target, **settings))
+    return Finding("sigmoid_twice", floor, (last,), helps=helps)
 
 
 def _out_of_reach(seen: Comparison, last: str) -> Finding | None:
@@ -152,9 +184,9 @@ def _starts_high(seen: Comparison, last: str) -> Finding | None:
     )
 
 
-def _mean_of_all(seen: Comparison) -> float:
+def _mean_of_all(seen: Comparison, outputs: Tensor) -> float:
     with Losses():  # without PyTorch's warning
-        return float(seen.mean(seen.outputs.detach(), seen.target))
+        return float(seen.mean(outputs, seen.target))
 
 
 def _axis_of_classes(seen: Comparison) -> int:

@@ -14,9 +14,9 @@ from relu_exp.inspection.batches import Batch
 from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.nodes import Use
-from relu_exp.inspection.sentences import say
+from relu_exp.inspection.sentences import Sentence, say
 
-__all__ = ["CONSEQUENCES", "Arriving", "arriving_at", "check_inputs", "scaled"]
+__all__ = ["CONSEQUENCES", "Arriving", "arriving_at", "check_inputs", "found_unscaled", "scaled"]
 
 _LARGE = 30.0
 """Root of the mean square of inputs above which they are unscaled: images of 0 to 255 have 80 to
@@ -96,6 +96,20 @@ def check_inputs(
         helps = say("inputs_unscaled_remedy", name=name, before=old, after=new)
     else:
         helps = say("inputs_unscaled_loss", before=losses[0], after=losses[1])
+    return _finding(large, helps)
+
+
+def found_unscaled(inputs: Sequence[Arriving], layers: Sequence[Measured]) -> Finding | None:
+    """Return a finding if inputs are unscaled and some layer shows it, without trying scaled ones.
+
+    What a pass with scaled inputs would show is taken to be 1, the spread that usual weights keep.
+    """
+    large = [each for each in inputs if each.is_unscaled]
+    is_passed_on = any(each.values["preactivation_std"] > _PASSES_ON for each in layers)
+    return _finding(large, say("inputs_unscaled_helps")) if large and is_passed_on else None
+
+
+def _finding(large: Sequence[Arriving], helps: Sentence) -> Finding:
     worst = max(large, key=lambda each: math.hypot(each.mean, each.spread))
     names = tuple(dict.fromkeys(each.name for each in large))
     values = {"mean": worst.mean, "spread": worst.spread}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from statistics import median
 
 import torch
@@ -17,7 +18,7 @@ from relu_exp.inspection.passing import Pass
 from relu_exp.inspection.sentences import say
 from relu_exp.inspection.untouched import eager, random_state_kept
 
-__all__ = ["may_be_too_large", "too_large"]
+__all__ = ["change_of", "found_in", "may_be_too_large", "too_large"]
 
 _ABSURD = 1.0
 """Size of an update relative to the weights above which nothing of what they were is left.
@@ -54,13 +55,10 @@ def too_large(
     """
     gradients = found.gradients
     sizes, worse = _tried(model, optimizer, gradients, 1.0, batch, loss)
-    rates = [float(group["lr"]) for group in optimizer.param_groups if "lr" in group]
-    if not rates or not _typical(sizes) > _ABSURD:
+    finding = found_in(sizes, optimizer)
+    if finding is None:
         return None
-    rate = max(rates)
-    large = {name: each for name, each in sizes.items() if each[1] > _ABSURD}
-    names = tuple(name.removesuffix(".weight") for name in large)
-    number = median(each for each, _ in large.values())
+    rate = float(str(finding.values["rate"]))
     for divisor in _DIVISORS:
         sizes, after = _tried(model, optimizer, gradients, divisor, batch, loss)
         if _typical(sizes) <= _USUAL:
@@ -72,7 +70,33 @@ def too_large(
         rate=rate / divisor,
         after=after(),
     )
-    return Finding("update_too_large", number, names, values={"rate": rate}, helps=helps)
+    return replace(finding, helps=helps)
+
+
+def found_in(
+    sizes: Mapping[str, tuple[float, float]], optimizer: torch.optim.Optimizer
+) -> Finding | None:
+    """Return a finding without a remedy, given `change_of` by matrix of weights."""
+    rates = [float(group["lr"]) for group in optimizer.param_groups if "lr" in group]
+    if not rates or not _typical(sizes) > _ABSURD:
+        return None
+    large = {name: each for name, each in sizes.items() if each[1] > _ABSURD}
+    names = tuple(name.removesuffix(".weight") for name in large)
+    number = median(each for each, _ in large.values())
+    return Finding("update_too_large", number, names, values={"rate": max(rates)})
+
+
+def change_of(old: Tensor, new: Tensor) -> tuple[float, float] | None:
+    """Return the size of an update of a matrix, relative to its own and to a usual one at least.
+
+    None if it is no matrix, is zero, or stays as it is.
+    """
+    if old.dim() < 2:
+        return None
+    old, new = old.detach().float(), new.detach().float()
+    own, moved = float(old.norm()), float((new - old).norm())
+    usual = math.sqrt(old.shape[0])  # of numel weights with variance 1/fan-in
+    return (moved / own, moved / max(own, usual)) if own > 0 and moved > 0 else None
 
 
 def _typical(sizes: Mapping[str, tuple[float, float]]) -> float:
@@ -100,13 +124,8 @@ def _tried(
     before = step(again, its_optimizer, gradients)
     sizes = {}
     for name, parameter in again.named_parameters():
-        old = before[name].float()
-        own = float(old.norm())
-        if name in gradients and old.dim() > 1 and own > 0:
-            moved = float((parameter.detach().float() - old).norm())
-            usual = math.sqrt(old.shape[0])  # of numel weights with variance 1/fan-in
-            if moved > 0:
-                sizes[name] = (moved / own, moved / max(own, usual))
+        if name in gradients and (change := change_of(before[name], parameter)) is not None:
+            sizes[name] = change
 
     @torch.no_grad()
     def loss_after() -> float:

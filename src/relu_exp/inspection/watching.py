@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
+from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +15,17 @@ from torch import Tensor, nn
 from relu_exp.core.schema import UsageError
 from relu_exp.engine.probes.measurements import update_ratio
 from relu_exp.inspection.copies import OF_ANOTHER_NETWORK, ids_of
-from relu_exp.inspection.diagnosis import diagnose
+from relu_exp.inspection.diagnosis import MOST, every_finding, in_order
 from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import Measured, measure_layer, predict
 from relu_exp.inspection.nodes import Layer
 from relu_exp.inspection.passing import Pass, weights_of
 from relu_exp.inspection.report import ROW, Table
+from relu_exp.inspection.scaling import CONSEQUENCES, arriving_at, found_unscaled
 from relu_exp.inspection.seeing import Seeing
+from relu_exp.inspection.sentences import WORDS
 from relu_exp.inspection.untouched import eager, unwrapped
+from relu_exp.inspection.updating import change_of, found_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +44,8 @@ def watch(
     """Measure the layers at every n-th update of a training loop, within a `with` block.
 
     The first forward pass of a measured update that has gradients is seen, with the gradients that
-    its backward pass gives; nothing is computed twice. At other updates it only counts. An error in
-    a measurement ends the watching, not the training: see `notes`.
+    its backward pass gives; nothing is computed twice. At other updates it only counts. The loss is
+    not seen. An error in a measurement ends the watching, not the training: see `notes`.
 
     Args:
         model: the network, as the loop calls it.
@@ -95,6 +100,7 @@ class Watch:
         self._seeing: Seeing | None = None
         self._grads: dict[int, Tensor] = {}
         self._before: list[tuple[str, Tensor, Tensor]] = []
+        self._names: dict[str, str] = {}
 
     def __enter__(self) -> Watch:
         self._hooks = [
@@ -208,14 +214,15 @@ class Watch:
                 unseen=seeing.unseen,
                 mode="training" if self._model.training else "evaluation",
                 predictions=predict(seeing.layers, seeing.uses) if self.step == 0 else {},
+                inputs=arriving_at(seeing.uses),
             ),
             type(seeing.model).__name__,
         )
-        self._before = [
-            (layer.name, layer.use.weight, layer.use.weight.detach().clone())
-            for layer in seeing.layers
-            if layer.use is not None and layer.use.weight.is_leaf
-        ]
+        weights = {use.name: use.weight for use in seeing.uses if use.name and use.weight.is_leaf}
+        self._before = [(name, each, each.detach().clone()) for name, each in weights.items()]
+        self._names = {
+            layer.name: layer.use.name for layer in seeing.layers if layer.use is not None
+        }
         self._seeing, self._grads = None, {}
         self._release()
 
@@ -235,10 +242,16 @@ class Watch:
 
     def _compare(self) -> None:
         table = self.tables[self.step]
-        by_name = {layer.name: layer for layer in table.layers}
+        ratios, changes = {}, {}
         for name, weight, before in self._before:
             ratio = update_ratio(before.float()[None], weight.detach().float()[None])
-            by_name[name].values["update_ratio"] = float(ratio[0])
+            ratios[name] = float(ratio[0])
+            if (change := change_of(before, weight)) is not None:
+                changes[name] = change
+        for layer in table.layers:
+            if (name := self._names.get(layer.name, "")) in ratios:
+                layer.values["update_ratio"] = ratios[name]
+        table.too_large = found_in(changes, self._optimizer)
         self._before = []
         if self._board is not None:
             for layer in table.layers:
@@ -267,6 +280,15 @@ class Watch:
         return self.last.findings if self.tables else []
 
     @property
+    def first_seen(self) -> dict[str, tuple[int, Finding]]:
+        """Kind → the first measured step that shows it, and what was found there."""
+        found: dict[str, tuple[int, Finding]] = {}
+        for step, table in self.tables.items():
+            for each in table.findings:
+                found.setdefault(each.kind, (step, each))
+        return found
+
+    @property
     def layers(self) -> list[Measured]:
         """The layers of the last table."""
         return self.last.layers
@@ -284,11 +306,24 @@ class Watch:
         return pd.DataFrame(self.rows(), columns=["step", *ROW])
 
     def __str__(self) -> str:
-        """Return the last table as text."""
-        return f"step {max(self.tables)}: {self.last}" if self.tables else "nothing measured yet"
+        """Return the last table as text, and what earlier ones showed first."""
+        if not self.tables:
+            return "nothing measured yet"
+        return "\n".join([f"step {max(self.tables)}: {self.last}", *self._earlier()])
 
     def _repr_html_(self) -> str:
-        return self.last._repr_html_() if self.tables else "nothing measured yet"
+        if not self.tables:
+            return "nothing measured yet"
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self._earlier())
+        return f"<div>{self.last._repr_html_()}{lines}</div>"
+
+    def _earlier(self) -> list[str]:
+        last = max(self.tables)
+        return [
+            WORDS("first_seen", step=step, finding=str(each))
+            for step, each in self.first_seen.values()
+            if step < last
+        ]
 
 
 class Watched(Table):
@@ -297,11 +332,18 @@ class Watched(Table):
     def __init__(self, found: Pass, name: str) -> None:
         super().__init__(found, name)
         self._found = found
+        self.too_large: Finding | None = None
 
-    @property
+    @cached_property
     def findings(self) -> list[Finding]:
         """Reasons why the network does not learn, without remedies that would have to be tried."""
-        return diagnose(self._found)
+        found = every_finding(self._found)
+        if not (found and found[0].kind == "not_finite"):
+            unscaled = found_unscaled(self._found.inputs, self._found.layers)
+            if unscaled is not None:
+                found = [each for each in found if each.kind not in CONSEQUENCES]
+            found += filter(None, (unscaled, self.too_large))
+        return in_order(found)[:MOST]
 
 
 def _writer(tensorboard: Any) -> Any:
