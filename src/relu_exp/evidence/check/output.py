@@ -122,7 +122,7 @@ def _summary(found: Sequence[Checked]) -> str:
         return _WORDS("none_found")
     counts = Counter(_look(mark)[:2] for each in found for mark in each.marks)
     verdicts = ", ".join(f"{symbol} {word} {n}" for (symbol, word), n in counts.most_common())
-    return _WORDS("found", n=len(found), verdicts=verdicts)
+    return _WORDS("found", n=len(found), claims=sum(counts.values()), verdicts=verdicts)
 
 
 def _escaped(text: str) -> str:

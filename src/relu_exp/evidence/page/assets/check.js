@@ -81,7 +81,7 @@ const mentions = mentionsBy(checked.rules);
       counts.set(key, (counts.get(key) || 0) + 1);
     }
     const verdicts = [...counts].sort((one, other) => other[1] - one[1]).map((pair) => pair.join(" ")).join(", ");
-    return ["mark_found", { n: sentences.length, verdicts }];
+    return ["mark_found", { n: sentences.length, claims: [...counts.values()].reduce((one, other) => one + other, 0), verdicts }];
   };
   const say = (key, fill = {}) => {
     [found, message] = [[], () => [key, fill]];
