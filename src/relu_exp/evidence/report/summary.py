@@ -13,11 +13,14 @@ import pandas as pd
 from relu_exp.core.lines import last_line
 from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import TABLES
+from relu_exp.evidence.claims.korean import change_in_korean, data_note_in_korean
 from relu_exp.evidence.data.commands import run_again, seeds
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import axis_name
+from relu_exp.evidence.data.language import in_language
 from relu_exp.evidence.data.regressions import is_regression, regression_text
 from relu_exp.evidence.data.statistics import best_learning_rates, goodness
+from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.report.measured import Measured, measured_of, percent, words_of
 from relu_exp.evidence.report.words import text
 
@@ -169,7 +172,8 @@ def remarks(frames: Frames, num_seeds: int | None = None) -> list[str]:
     ]
     lines += [text("run_failed", reason=reason) for reason in failures(frames)]
     notes = [note for s in sessions(frames) for note in s.manifest.get("data_notes") or ()]
-    lines += dict.fromkeys(text("about_data", note=note) for note in notes)
+    said = (in_language(Text(note, data_note_in_korean(note))) for note in notes)
+    lines += dict.fromkeys(text("about_data", note=note) for note in said)
     dirty = [s for s in sessions(frames) if s.manifest.get("dirty")]
     if dirty:
         lines.append(text("made_dirty"))
@@ -183,7 +187,8 @@ def _stale(frames: Frames) -> list[str]:
         runs = frames.runs[frames.runs["run_id"].isin(run_ids)]
         names = ", ".join(runs["activation_label"].astype(str).unique())
         counts = {"n": len(runs), "total": len(frames.runs)}
-        lines.append(text("stale", **counts, names=names, reason=_cut(reason), command=again))
+        said = _cut(in_language(Text(reason, change_in_korean(reason))))
+        lines.append(text("stale", **counts, names=names, reason=said, command=again))
     if more := len(frames.stale) - len(lines):
         lines.append(text("stale_for_others", n=more))
     return lines

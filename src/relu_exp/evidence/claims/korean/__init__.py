@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from relu_exp.evidence.claims.korean.said import in_korean, paper_in_korean, with_korean
+from relu_exp.evidence.claims.korean.said import (
+    change_in_korean,
+    data_note_in_korean,
+    in_korean,
+    paper_in_korean,
+    with_korean,
+)
 
-__all__ = ["in_korean", "paper_in_korean", "with_korean"]
+__all__ = [
+    "change_in_korean",
+    "data_note_in_korean",
+    "in_korean",
+    "paper_in_korean",
+    "with_korean",
+]

@@ -14,7 +14,13 @@ from relu_exp.evidence.claims.registry import Literature
 from relu_exp.evidence.claims.verdicts import Verdict
 from relu_exp.evidence.data.labels import NAMES, korean_label
 
-__all__ = ["in_korean", "paper_in_korean", "with_korean"]
+__all__ = [
+    "change_in_korean",
+    "data_note_in_korean",
+    "in_korean",
+    "paper_in_korean",
+    "with_korean",
+]
 
 
 def in_korean(text: str) -> str:
@@ -30,6 +36,16 @@ def with_korean(verdict: Verdict) -> Verdict:
         scope_ko=in_korean(verdict.scope),
         notes_ko=tuple(map(in_korean, verdict.notes)),
     )
+
+
+def change_in_korean(reason: str) -> str:
+    """Return what has changed since runs were made in Korean; what is not known stays."""
+    return _items(reason)
+
+
+def data_note_in_korean(note: str) -> str:
+    """Return a note on a data set in Korean; one that no template matches stays."""
+    return _by_template(note, "data_note") or note
 
 
 def paper_in_korean(paper: Literature) -> Literature | None:

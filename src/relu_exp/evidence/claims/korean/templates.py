@@ -20,6 +20,7 @@ __all__ = ["FILES", "ITEMS", "PLAIN", "RECURSIVE", "Template", "catalogue"]
 FILES = (
     *("judging", "runs", "missing", "measures", "reasons", "literature", "phrases"),
     *("formulas", "signals", "training", "dying", "variants", "cost"),
+    *("errors", "changes", "data"),
 )
 """The files of the catalogue: each maps kinds to templates."""
 _NUMBER = r"(?:[-−+]?(?:\d+(?:[.,]\d+)*(?:e[-−+]?\d+)?(?:-\d+)*|inf|nan)[%×]?)(?![\w%×])"
@@ -31,6 +32,7 @@ PLAIN: Mapping[str, str] = {
     "name": r"(?:(?!\. [A-Z]|: ).)+?",
     "code": r"[\w.′]+(?:\([^()]*\))?",
     "any": r".+",
+    "message": r"(?:(?!\. Run relu-exp ).)+",
 }
 """Kinds of values that stay as they are, and what they look like."""
 ITEMS = "items"
