@@ -245,6 +245,11 @@ def test_back_leaves_the_slides_and_a_filter_chooses_them(reader: Reader) -> Non
     page.wait_for_selector("html.slides")
     assert page.locator("#slides-bar output").inner_text() == f"1 / {len(refuted)}"
     assert shown(page, "section.claim")[0] in refuted
+    # who wants all of them gets them, from the slide that is shown
+    every = page.locator("section.claim").count()
+    page.locator("#slides-all", has_text=f"all {every}").click()
+    assert page.locator("#slides-bar output").inner_text().endswith(f" / {every}")
+    assert not page.locator("#slides-all").is_visible()
     page.go_back()
     page.wait_for_function("!document.documentElement.classList.contains('slides')")
     assert page.locator("#table").is_visible()

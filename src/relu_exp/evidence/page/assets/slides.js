@@ -1,7 +1,7 @@
 // Classroom mode: the claims' own sections, one at a time. A slide has an address: #slide-<claim>.
 (() => {
   const bar = $("#slides-bar"), sections = $$("section.claim"), told = new Set();
-  let deck = [], current = null, opened = [];
+  let deck = [], current = null, opened = [], isWhole = false;
   const place = () => decodeURIComponent(location.hash.slice(1).split("?")[0]);
   const isOn = () => root.classList.contains("slides");
 
@@ -12,11 +12,11 @@
     return found.length && (!asked || found.includes(asked)) ? found : sections;
   };
   const enter = (asked) => {
-    deck = chosen(asked);
+    deck = isWhole ? sections : chosen(asked);
     for (const section of sections) section.classList.toggle("slide", deck.includes(section));
-    if (isOn()) return;
-    opened = deck.flatMap((section) => $$(":scope > details:not([open])", section));
-    for (const closed of opened) closed.open = true;
+    const closed = deck.flatMap((section) => $$(":scope > details:not([open])", section));
+    for (const each of closed) each.open = true;
+    opened.push(...closed);
     // all of them, for who prints wants all of them
     for (const image of deck.flatMap((section) => $$("img[data-picture]", section))) Pictures.show(image);
     root.classList.add("slides");
@@ -35,12 +35,17 @@
     root.classList.remove("slides");
     bar.hidden = true;
     for (const each of opened) each.open = false;
+    opened = [];
+    isWhole = false;
     put(null);
   };
   const controls = () => {
     if (!current) return;
     const number = deck.indexOf(current), isTold = told.has(current.id);
     $("output", bar).textContent = word("slide_number", { n: number + 1, total: deck.length });
+    const all = $("#slides-all");
+    all.hidden = deck.length === sections.length;
+    all.textContent = word("slides_all", { n: sections.length });
     for (const button of $$("[data-move]", bar)) {
       button.setAttribute("aria-disabled", String(!deck[number + Number(button.dataset.move)]));
     }
@@ -94,6 +99,12 @@
   });
   for (const button of $$("[data-move]", bar)) button.addEventListener("click", () => next(Number(button.dataset.move)));
   $("#slide-tell").addEventListener("click", () => tell(!told.has(current.id)));
+  $("#slides-all").addEventListener("click", () => {
+    isWhole = true;
+    enter(current);
+    controls();
+    $("[data-move='1']", bar).focus();
+  });
   $("#slides-leave").addEventListener("click", out);
   $("#slides-enter").addEventListener("click", () => { location.hash = "slides"; });
   $("#slides-print").addEventListener("click", async () => {
