@@ -197,6 +197,18 @@ def test_korean_is_korean(judged, capsys):
     assert "1.1배 빠르다." in out
 
 
+@pytest.mark.parametrize("format", ["text", "markdown"])
+def test_a_source_is_cited_in_the_language_that_is_written(here, capsys, format):
+    (here / "elu.txt").write_text("ELU는 Xu 등이 제안했다.", encoding="utf-8")
+    said = {}
+    for language in ("en", "ko"):
+        assert main(["check", "elu.txt", "--language", language, "--format", format]) == 0
+        said[language] = " ".join(capsys.readouterr().out.split())
+    assert "title page and abstract (read)" in said["en"]
+    assert "표지와 초록 (직접 확인)" in said["ko"]
+    assert "title page" not in said["ko"]
+
+
 def test_json_has_both_languages(judged, capsys):
     assert main(["check", "post.md", "--format", "json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)

@@ -16,12 +16,12 @@ from fontTools.ttLib import TTFont
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.registry import all_claims
+from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
 from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
 from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
-from relu_exp.evidence.page.korean import source_ko
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.pages import asset, hangul_font

@@ -13,6 +13,7 @@ from rich.text import Text as Line
 
 from relu_exp.core.naming import printable
 from relu_exp.evidence.check.checking import Checked, Mark
+from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.data.language import Words, in_language
 from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.report.looks import LOOKS
@@ -96,10 +97,14 @@ def _lines(mark: Mark) -> list[tuple[str, str]]:
     if answer := in_language(mark.answer):
         lines.append((_WORDS("measured"), answer))
     lines += [
-        (_WORDS("right"), f"{in_language(right)} ({_WORDS('source')}: {source})")
+        (_WORDS("right"), f"{in_language(right)} ({_WORDS('source')}: {_source(source)})")
         for right, source in mark.corrections
     ]
     return lines
+
+
+def _source(source: str) -> str:
+    return in_language(Text(source, source_ko(source)))
 
 
 def _statement(mark: Mark) -> str:

@@ -9,11 +9,8 @@ from relu_exp.evidence.claims.answers.words_of import own_words
 from relu_exp.evidence.claims.registry import Claim
 from relu_exp.evidence.data.labels import korean_label
 from relu_exp.evidence.data.language import language
-from relu_exp.evidence.data.texts import as_text, read_texts
 
-__all__ = ["holds_ko", "label_en", "label_ko", "place_en", "place_ko", "source_ko"]
-
-_SOURCES = [as_text(each, "korean.yaml") for each in read_texts(__package__, "korean.yaml")]
+__all__ = ["holds_ko", "label_en", "label_ko", "place_en", "place_ko"]
 
 
 def place_ko(where: Mapping[str, str], besides: str = "") -> str:
@@ -26,13 +23,6 @@ def place_en(where: Mapping[str, str], besides: str = "") -> str:
     """Return a setting of a grid, without the axis `besides`, in English."""
     with language("en"):
         return in_words({axis: (value,) for axis, value in where.items() if axis != besides})
-
-
-def source_ko(text: str) -> str:
-    """Return a section of a document or a source with its words in Korean; names stay."""
-    for english, korean in _SOURCES:
-        text = text.replace(english, korean)
-    return text
 
 
 def label_ko(label: str) -> str:

@@ -24,6 +24,7 @@ from markupsafe import Markup
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.registry import Evidence
+from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.claims.verdicts import VerdictName
 from relu_exp.evidence.data.language import LANGUAGES, check_language
 from relu_exp.evidence.data.pieces import Each, in_turn
@@ -45,7 +46,6 @@ from relu_exp.evidence.page.korean import (
     label_ko,
     place_en,
     place_ko,
-    source_ko,
 )
 from relu_exp.evidence.page.questions import QUESTIONS, Question
 from relu_exp.evidence.page.story import story_steps

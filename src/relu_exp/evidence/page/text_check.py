@@ -9,7 +9,7 @@ from relu_exp.evidence.check import always_corrected
 from relu_exp.evidence.claims.errata import ERRATA
 from relu_exp.evidence.claims.mentions import rules_as_data
 from relu_exp.evidence.claims.registry import find_claim
-from relu_exp.evidence.page.korean import source_ko
+from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.report.judged_claims import JudgedClaim
 from relu_exp.evidence.report.looks import LOOKS
 
