@@ -53,7 +53,7 @@ def _sentences(claim: Claim, verdict: Verdict, *, is_short: bool = False) -> Tex
 def _sentence(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str:
     if verdict.name == "not decided":
         return WORDS("not_decided", because=reason(verdict.text))
-    key = "equivalent" if verdict.equivalent else verdict.name
+    key: str = "equivalent" if verdict.equivalent else verdict.name
     if key == "equivalent" and _sides(verdict)[0]:  # the weakest setting alone shows no difference
         key = "open_somewhere"
     return WORDS(
