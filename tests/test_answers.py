@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from relu_exp.evidence.claims.answers import answer
+from relu_exp.evidence.claims.answers import answer, sentences
 from relu_exp.evidence.claims.answers.findings import measured
 from relu_exp.evidence.claims.answers.numbers import (
     Measured,
@@ -108,6 +108,13 @@ def check_number(claim: Claim, verdict: Verdict | SettingVerdict, found: Text) -
             with language("en"):
                 shown = amount(abs(number.value), finding.unit).split()[0].rstrip("%")
             assert all(shown in text for text in found), (shown, found)
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no sentence name every place, and shorten each to its extremes."""
+    for name in ("LONGEST", "LONGEST_IN_FULL"):
+        monkeypatch.setattr(sentences, name, 0)
 
 
 @by_id(SAMPLED)
@@ -383,6 +390,7 @@ def test_a_long_answer_names_the_best_and_the_worst_setting_only() -> None:
     assert not re.search("3[.]1|5[.]2|6[.]3|4[.]4", found.en + found.ko)
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_worst_of_what_is_counted_is_the_setting_with_most_exceptions() -> None:
     claim = next(one for one in COUNTED if one.rule.grid == ("layer", "optimizer"))
     shares = {
@@ -516,6 +524,7 @@ def test_a_long_answer_tells_how_many_settings_beside_the_best_and_the_worst_are
     assert "조건 5개 중 가장 좋은 것과 가장 나쁜 것; 나머지 조건 1개는 미정" in found.ko
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_worst_setting_of_a_count_is_the_one_with_the_most_exceptions() -> None:
     claim = next(one for one in CLAIMS if one.id == "dead-units-never-recover")
     optimizers = ["Adam", "SGD", "SGD, momentum 0.9", "SGD, weight decay 0.01"]
@@ -540,3 +549,109 @@ def test_of_a_bound_it_is_not_said_that_runs_never_arrive_where_all_do(claim: Cl
     # the best rate may be the last one tried, and every run arrive
     assert "last" in answer(claim, open_).en
     assert "last rate tried" in open_.text
+
+
+def of_settings(name: str, verdicts: dict[tuple[str, ...], tuple[float, str]], *axes: str) -> Text:
+    """Return the answer of a claim whose settings have such effects and verdicts."""
+    claim = next(one for one in CLAIMS if one.id == name)
+    settings = tuple(
+        SettingVerdict(dict(zip(axes, place, strict=True)), effect, effect, effect, 8, verdict)  # type: ignore[arg-type]
+        for place, (effect, verdict) in verdicts.items()
+    )
+    names = {each.verdict for each in settings}
+    conditional = {"supported", "refuted"} <= names
+    mean = sum(each.effect for each in settings) / len(settings)
+    least, most = (min(e.effect for e in settings), max(e.effect for e in settings))
+    ends = {"least": least, "most": most, "place": "there"} if conditional else {}
+    verdict = Verdict(
+        "conditional" if conditional else "supported", "", mean, mean, mean, 8, **ends,  # type: ignore[arg-type]
+        settings=settings,
+    )  # fmt: skip
+    found = answer(claim, verdict)
+    check_plain(claim, found)
+    return found
+
+
+def test_settings_that_no_one_condition_describes_are_named_by_a_few() -> None:
+    found = of_settings(
+        "sigmoid-fails-beyond-nine-layers",
+        {
+            (depth, start, optimizer): (0.1, "supported")
+            if start != "large" and (optimizer == "SGD" or (start, depth) == ("Xavier", "10"))
+            else (0.98, "refuted")
+            for depth in ("9", "10")
+            for start in ("Xavier", "PyTorch default", "large")
+            for optimizer in ("SGD", "Adam")
+        },
+        *("depth", "initializer", "optimizer"),
+    )
+    assert "started with Xavier and PyTorch's default with SGD" in found.en
+    assert ", and also at depth 10 started with Xavier (there the claim holds)" in found.en
+    assert "또는 깊이 10, Xavier 초기화에서 10%" in found.ko
+    assert "settings" not in found.en
+
+
+def test_settings_that_are_open_are_named_where_one_condition_describes_them() -> None:
+    steps = ("elu over leaky_relu", "relu over tanh", "tanh over sigmoid")
+    sides = {("tanh over sigmoid", "1"): (-0.003, "refuted"),
+             ("tanh over sigmoid", "4"): (0.02, "supported")}  # fmt: skip
+    found = of_settings(
+        "activation-ranking",
+        {place: sides.get(place, (0.001, "inconclusive")) for place in product(steps, ("1", "4"))},
+        *("step", "depth"),
+    )
+    assert "(4 other settings are open: for ELU over leaky ReLU and ReLU over tanh)" in found.en
+    assert "나머지 조건 4개는 미정: ELU와 Leaky ReLU 비교·ReLU와 tanh 비교" in found.ko
+
+
+def test_a_mean_over_few_settings_tells_the_number_of_each() -> None:
+    found = of_settings(
+        "small-init-fails-deep", {("relu",): (0.1, "supported"), ("tanh",): (0.7, "supported")},
+        "activation",
+    )  # fmt: skip
+    assert "40 points larger on average" in found.en
+    assert "(by setting: +10 points with ReLU and +70 points with tanh)" in found.en
+    assert "(조건별: ReLU에서 +10%p, tanh에서 +70%p)" in found.ko
+
+
+def test_a_mean_that_not_every_setting_shows_says_how_many_do_and_where_none_does() -> None:
+    depths, thresholds = ("1", "5", "10"), ("0.2", "0.5", "1.0")
+    found = of_settings(
+        "he-beats-xavier-for-relu",
+        {
+            (depth, loss): (1.1, "inconclusive")
+            if depth == "1" or (depth, loss) == ("5", "0.5")
+            else (2.0, "supported")
+            for depth in depths
+            for loss in thresholds
+        },
+        *("depth", "threshold"),
+    )
+    count = "taken alone, 5 of 9 settings hold and 0 fail; none holds at depth 1)"
+    assert count in found.en
+    assert "따로 보면 조건 9개 중 5개는 맞고 0개는 틀림; 깊이 1에서 맞는 조건은 없음)" in found.ko
+
+
+def test_the_worst_setting_is_the_one_with_the_worst_number_however_sure_it_is() -> None:
+    claim = next(one for one in CLAIMS if one.id == "relu-computes-faster")
+    axes = claim.rule.grid
+    shown = {
+        ("forward", "ELU", "128000"): (11.3, "supported", 20.0),
+        ("forward", "tanh", "128000"): (1.5, "supported", 40.0),
+        ("forward", "sigmoid", "128000"): (3.0, "supported", 30.0),
+        ("backward", "sigmoid", "1280000"): (0.942, "refuted", -9.0),
+        ("backward", "tanh", "1280000"): (0.939, "refuted", -5.0),
+        ("forward", "tanh", "1280000"): (0.996, "refuted", -7.0),
+        ("backward", "ELU", "1280000"): (2.5, "supported", 9.0),
+    }
+    settings = tuple(
+        SettingVerdict(dict(zip(axes, place, strict=True)), effect, effect, effect, 48, verdict,  # type: ignore[arg-type]
+                       distance=distance)
+        for place, (effect, verdict, distance) in shown.items()
+    )  # fmt: skip
+    verdict = Verdict("conditional", "", 0.939, settings=settings, least=0.939, most=11.3,
+                      num_seeds=48, place="there")  # fmt: skip
+    found = sentences._sentences(claim, verdict, "short")
+    assert "0.939 times as long in the backward pass for tanh" in found.en
+    assert "0.942" not in found.en
+    assert "11.3 times as long in the forward pass for ELU" in found.en

@@ -12,6 +12,7 @@ from planted_layers import WIDTH, Layers, none_dead, plant
 from planted_runs import ELU, LEAKY, RELU, runs
 
 from relu_exp.core.schema import Choice, RunConfig
+from relu_exp.evidence.claims.korean import in_korean
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
 from relu_exp.evidence.claims.topics.dying_depth import dead_at_most, without_signal
 from relu_exp.evidence.claims.verdicts import Verdict
@@ -230,6 +231,11 @@ def test_one_dead_unit_of_a_run_that_learns_is_a_counter_example(tmp_path: Path)
 def test_dead_units_of_runs_that_do_not_learn_refute_nothing(tmp_path: Path, how: str) -> None:
     verdict = decide("elu-prevents-dying", write(tmp_path, with_dead_elu(how), num_seeds=2))
     assert verdict.name == "supported"
+    beyond = [note for note in verdict.notes if "without having learned" in note]
+    # how many units a run that diverged had lost says nothing of its end
+    assert len(beyond) == (how == "chance")
+    assert all("of ELU's units are dead, too" in note and in_korean(note) for note in beyond)
+    assert all("learning rate 0.4" in note for note in beyond)
 
 
 def keeps(accuracies: dict[tuple[str, float], float]) -> Callable[[RunConfig], Layers]:

@@ -520,3 +520,14 @@ def test_learned_parameters_are_drawn_by_layer_at_the_best_rate(tmp_path):
 def test_where_nothing_was_learned_no_parameter_is_drawn(tmp_path):
     with pytest.raises(DoesNotApply, match="no activation learned a parameter"):
         list(draw("learned_parameters", sweep(tmp_path, seeds=(0,), depths=(2,))))
+
+
+def test_a_caption_tells_repeats_from_seeds_and_that_points_differ_in_their_number() -> None:
+    frame = pd.DataFrame(
+        {"arm": ["a"] * 4 + ["b"] * 3, "value": [1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0]}
+    )
+    summary = summarize(frame, ["arm"], "value")
+    assert "the mean over 3–4 seeds, bars its" in interval_words(summary, band=False, over="seeds")
+    assert "the mean over 3–4 repeats, bars" in interval_words(summary, band=False, over="repeats")
+    equal = summary[summary["n"] == 4]
+    assert "the mean over 4 repeats, bars" in interval_words(equal, band=False, over="repeats")

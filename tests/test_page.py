@@ -239,6 +239,14 @@ def test_an_interval_axis_places_effects_on_a_scale_with_their_threshold() -> No
     assert len(axis.ticks) >= 2
 
 
+def test_an_axis_of_ratios_has_more_ticks_than_the_one_power_of_ten_on_it() -> None:
+    rule = Rule("m", "s", 6.0, ratio=True)
+    found = Verdict("refuted", "", 0.6, 0.35, 0.9, 8)
+    axis = interval_axis(found, rule)
+    assert axis is not None
+    assert {"0.5", "1", "5"} <= {text for _, text in axis.ticks}
+
+
 def test_a_huge_interval_is_cut_and_says_so() -> None:
     rule = Rule(measure="m", says="s", threshold=1.0)
     cell = SettingVerdict({"depth": "2"}, 1.1, -1000.0, 1000.0, 2, "inconclusive")

@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
+from relu_exp.evidence.claims.answers.deciding import decider
 from relu_exp.evidence.claims.answers.words_of import OWN, own_words
 from relu_exp.evidence.claims.registry import Claim, all_claims
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict, VerdictName
 from relu_exp.evidence.data.texts import Text
-from relu_exp.evidence.page.effects import claimed_words, effect_words, factor_of, limit_words
+from relu_exp.evidence.page.effects import (
+    claimed_words,
+    effect_words,
+    factor_of,
+    limit_words,
+    seeds_words,
+)
 
 CLAIMS = {claim.id: claim for claim in all_claims() if claim.id in OWN}
 SAMPLED = [claim for claim in CLAIMS.values() if claim.rule.threshold is not None]
@@ -99,3 +106,52 @@ def test_what_a_claim_needs_is_said_in_the_same_unit(claim: Claim) -> None:
     assert shown.ko in claimed.ko
     assert not any("a" <= letter <= "z" for letter in (claimed.ko + shown.ko).replace("%p", ""))
     assert factor_of(claim) in (1.0, 100.0)
+
+
+def with_settings(verdict: Verdict, *settings: tuple[float, int, VerdictName]) -> Verdict:
+    """Return a verdict with settings: effect, seeds and verdict of each; the first decides."""
+    cells = tuple(
+        SettingVerdict({"depth": f"{n}"}, effect, effect - 0.01, effect + 0.01, seeds, name)
+        for n, (effect, seeds, name) in enumerate(settings)
+    )
+    first = cells[0]
+    ends = {"effect": first.effect, "low": first.low, "high": first.high}
+    return replace(verdict, **ends, settings=cells, num_seeds=first.num_seeds, place="depth 0")
+
+
+def test_a_number_that_settings_decide_is_the_range_over_those_that_do() -> None:
+    claim = CLAIMS["leaky-relu-prevents-dying"]
+    verdict = with_settings(
+        found(0), (-0.9, 12, "refuted"), (-0.264, 12, "refuted"), (0.01, 12, "supported")
+    )
+    # as its sentence has it: of the settings that fail
+    assert effect_words(claim, verdict) == Text("−90 to −26.4 points", "−90 ~ −26.4%p")
+    one = with_settings(found(0), (-0.9, 12, "refuted"), (0.01, 12, "inconclusive"))
+    assert effect_words(claim, one) == Text("−90 points [−91, −89]", "−90%p [−91, −89]")
+    assert decider(one) == one.settings[0]
+    assert decider(replace(one, place="")) is None
+
+
+def test_a_count_over_settings_is_their_range_and_no_mean() -> None:
+    verdict = with_settings(
+        found(0, name="conditional"), (0.0, 8, "supported"), (0.912, 8, "refuted")
+    )
+    assert effect_words(CLAIMS["dead-units-never-recover"], replace(verdict, place="")) == Text(
+        "0 to 91.2%", "0 ~ 91.2%"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shown"),
+    [
+        ((12, 12), Text("over 12 seeds", "시드 12개")),
+        ((12, 6), Text("over 6–12 seeds in each setting", "조건마다 시드 6–12개")),
+        ((8, 8), Text("over 8 seeds in each setting", "조건마다 시드 8개")),
+    ],
+)
+def test_seeds_are_those_of_a_setting_where_not_all_have_the_same(
+    seeds: tuple[int, int], shown: Text
+) -> None:
+    settings = [(0.1, number, "refuted") for number in seeds]
+    verdict = replace(with_settings(found(0), *settings), num_seeds=12)  # type: ignore[arg-type]
+    assert seeds_words(CLAIMS["high-learning-rate-kills-half"], verdict) == shown

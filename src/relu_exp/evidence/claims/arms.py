@@ -286,6 +286,8 @@ def rates_in_words(tuned: pd.DataFrame, by: Sequence[str]) -> str:
     for row in tuned[columns].drop_duplicates().to_dict("records"):
         record: Mapping[Any, Any] = row
         edge = " (the last tried)" if record.get("at_edge") else ""
+        if edge and record.get("num_rates") == 2:
+            edge = " (the better of two tried)"
         edge = " (the only one tried)" if record.get("num_rates") == 1 else edge
         arm = " ".join(str(record[key]) for key in by)
         phrases.append(f"{arm}: {record['learning_rate']:g}{edge}")

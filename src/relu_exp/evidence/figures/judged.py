@@ -137,7 +137,13 @@ def _lines(
     own = runs[runs["run_id"].isin(drawn_rows["run_id"])] if "run_id" in drawn_rows else runs
     caption = [
         drawn_words(own, effects, shown, some=some),
-        interval_words(every, log=shown.log, band=_has_bands(shown)),
+        interval_words(
+            every,
+            log=shown.log,
+            band=_has_bands(shown),
+            # what is timed has no runs: its values are repeats
+            over="seeds" if effects.run_ids else "repeats",
+        ),
         text("diverged_means") if has_marks(every, is_diverged=True) else "",
         text("late_means") if has_marks(every, is_diverged=False) else "",
         text("limit_means", value=limit_words(shown)) if shown.line is not None else "",

@@ -163,10 +163,13 @@ def dodge(line: pd.DataFrame, x: str, index: int, count: int) -> pd.DataFrame:
     return line.assign(**{x: line[x] * shift(index, count)})
 
 
-def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = True) -> str:
+def interval_words(
+    summary: pd.DataFrame, *, log: bool = False, band: bool = True, over: str = ""
+) -> str:
     """Return the caption's sentences about means and intervals, if there are any.
 
-    With `log`, the seeds that a geometric mean must leave out are counted.
+    With `log`, the seeds that a geometric mean must leave out are counted. `over` names what the
+    means are over, `seeds` or `repeats`, and tells their number where points differ in it.
     """
     if not summary["n"].any():
         return ""
@@ -175,7 +178,13 @@ def interval_words(summary: pd.DataFrame, *, log: bool = False, band: bool = Tru
     if largest == 1:
         return text("no_interval")
     shape = text("bands" if band else "bars")
-    means = text("range_of_two" if largest == 2 else "interval", mean=mean, shape=shape, n=largest)
+    least = int(summary.loc[summary["n"] > 0, "n"].min())
+    number = f"{least}–{largest}" if over and least < largest else f"{largest}"
+    if over == "repeats":
+        means = text("interval_repeats", mean=mean, shape=shape, n=number)
+    else:
+        key = "range_of_two" if largest == 2 else "interval"
+        means = text(key, mean=mean, shape=shape, n=number)
     return f"{means} {_zeros_left_out(summary) if log else ''}".rstrip()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from relu_exp.evidence.claims.answers.deciding import deciding
 from relu_exp.evidence.claims.answers.numbers import RATIOS, Unit, amount, digits
 from relu_exp.evidence.claims.answers.words_of import Finding, own_words
 from relu_exp.evidence.claims.registry import Claim
@@ -12,7 +13,7 @@ from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.page.words import WORDS
 
-__all__ = ["claimed_words", "effect_words", "factor_of", "limit_words"]
+__all__ = ["claimed_words", "effect_words", "factor_of", "limit_words", "seeds_words"]
 
 _UNITS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(RATIOS, ("×", "배")),
@@ -27,17 +28,22 @@ _TO = (" to ", " ~ ")
 def effect_words(claim: Claim, found: Verdict | SettingVerdict) -> Text | None:
     """Return an effect with its interval; of a bound the end that is known.
 
-    Of a conditional claim it is the range over its settings. None where there is none, and of a
-    verdict on settings that are measured in different units.
+    Of a conditional claim it is the range over its settings, and of one that single settings
+    decide the range over those, as its sentence has it. None where there is none, and of a verdict
+    on settings that are measured in different units.
     """
     finding = _finding(claim, found)
     if finding is None or math.isnan(found.effect):
         return None
-    if isinstance(found, Verdict) and math.isfinite(found.least + found.most):
-        low, high = _numbers(finding, found.least, found.most)
-        return Text(
-            *(f"{low}{to}{high}{unit}" for to, unit in zip(_TO, _units(finding), strict=True))
-        )
+    if isinstance(found, Verdict):
+        if math.isfinite(found.least + found.most):
+            return _range(finding, found.least, found.most)
+        settings = _deciding(claim, found)
+        if len(settings) == 1:
+            return effect_words(claim, settings[0])
+        if settings:
+            effects = [each.effect for each in settings]
+            return _range(finding, min(effects), max(effects))
     if found.bound == "both":
         return WORDS["not_known"]
     if found.bound != "none":
@@ -58,6 +64,17 @@ def _interval(finding: Finding, found: Verdict | SettingVerdict) -> str:
     if finding.unit == "percent" and 0 <= finding.number(found.effect) <= 1:
         low, high = max(low, 0.0), min(high, 1.0)
     return f" [{', '.join(_bare(end, finding.unit) for end in (low, high))}]" if low != high else ""
+
+
+def seeds_words(claim: Claim, verdict: Verdict) -> Text:
+    """Return over how many seeds, repeats or sets of seeds a verdict is, setting by setting."""
+    counts = [each.num_seeds for each in verdict.settings]
+    key = f"over_{claim.rule.over}s"
+    if claim.rule.kind != "effects" or len(counts) < 2 or {*counts} == {verdict.num_seeds}:
+        return _with_number(WORDS[key], f"{verdict.num_seeds}")
+    low, high = min(counts), max(counts)
+    number = f"{low}" if low == high else f"{low}–{high}"
+    return _with_number(WORDS[f"{key}_each"], number)
 
 
 def limit_words(claim: Claim, limit: float) -> Text | None:
@@ -99,6 +116,28 @@ def _finding(claim: Claim, found: Verdict | SettingVerdict | None) -> Finding | 
     if claim.rule.kind == "share":
         return Finding(Text("", ""), "percent", {})
     return findings[0] if len(findings) == 1 else None
+
+
+def _deciding(claim: Claim, verdict: Verdict) -> list[SettingVerdict]:
+    """Return the settings whose range a verdict's number is; none where it has one of its own.
+
+    Where some are bounds there is no range: the number is that of the setting that decides.
+    """
+    if len(verdict.settings) < 2 or not (verdict.place or claim.rule.kind == "counts"):
+        return []
+    found = deciding(verdict, claim.rule)
+    return [] if any(each.bound != "none" for each in found) else found
+
+
+def _range(finding: Finding, *ends: float) -> Text:
+    low, high = _numbers(finding, *ends)
+    if low == high:
+        return Text(*(f"{low}{unit}" for unit in _units(finding)))
+    return Text(*(f"{low}{to}{high}{unit}" for to, unit in zip(_TO, _units(finding), strict=True)))
+
+
+def _with_number(words: Text, number: str) -> Text:
+    return Text(*(text.replace("{n}", number) for text in words))
 
 
 def _filled(words: Text, number: str, finding: Finding) -> Text:

@@ -142,6 +142,8 @@ class _Scale:
         if self.in_logs and self.high - self.low > math.log(20):
             low, high = math.exp(self.low), math.exp(self.high)
             values = list(LogLocator(numticks=NUM_TICKS + 2).tick_values(low, high))
+            if sum(low <= value <= high for value in values) < 3:
+                values = list(LogLocator(subs=(1, 2, 5), numticks=99).tick_values(low, high))
         else:
             low, high = (
                 (math.exp(self.low), math.exp(self.high)) if self.in_logs else (self.low, self.high)

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.answers.deciding import decider
 from relu_exp.evidence.claims.registry import Evidence
 from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.claims.verdicts import VerdictName
@@ -37,6 +38,7 @@ from relu_exp.evidence.page.effects import (
     effect_words,
     factor_of,
     limit_words,
+    seeds_words,
 )
 from relu_exp.evidence.page.glossary import GLOSSARY, explain
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
@@ -130,6 +132,8 @@ def build_page(judged: Judged, language: str = "en", each: Each = in_turn) -> Pa
         "effect_words": effect_words,
         "claimed_words": claimed_words,
         "limit_words": limit_words,
+        "seeds_words": seeds_words,
+        "decider": decider,
         "distance": lambda one: distance_bar(one.verdict, one.claim.rule),
         "place": place_en,
         "place_ko": place_ko,

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from relu_exp.evidence.claims.answers.numbers import Measured, join, range_of
-from relu_exp.evidence.claims.answers.places import NUM_SHOWN, conditions_of, each_of, in_words
+from relu_exp.evidence.claims.answers.numbers import Measured, join, range_of, shortly
+from relu_exp.evidence.claims.answers.places import (
+    NUM_SHOWN,
+    blocks_of,
+    conditions_of,
+    each_of,
+    in_words,
+)
 from relu_exp.evidence.claims.answers.words_of import WORDS, Finding
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
 
-__all__ = ["Group", "measured", "numbers_of"]
+__all__ = ["Group", "measured", "numbers_of", "shortly_listed"]
 
 
 @dataclass(frozen=True)
@@ -34,17 +40,40 @@ def measured(finding: Finding, one: Verdict | SettingVerdict) -> Measured:
     return Measured(finding.number(effect), bound, finding.limit)
 
 
-def numbers_of(groups: Sequence[Group], every: Sequence[SettingVerdict], finding: Finding) -> str:
-    """Return the numbers of groups of settings, each with its place unless all are in one."""
+def numbers_of(
+    groups: Sequence[Group],
+    every: Sequence[SettingVerdict],
+    finding: Finding,
+    *,
+    in_full: bool = False,
+) -> str:
+    """Return the numbers of groups of settings, each with its place unless all are in one.
+
+    Where no short condition says where, settings are counted; `in_full` they are named.
+    """
     filled = [group for group in groups if group.settings]
     phrases = []
     for number, group in enumerate(filled):
         goes_on = number < len(filled) - 1
-        phrases.append(_group(group, every, finding, goes_on))
+        phrases.append(_group(group, every, finding, goes_on, in_full))
     return join(phrases)
 
 
-def _group(group: Group, every: Sequence[SettingVerdict], finding: Finding, goes_on: bool) -> str:
+def shortly_listed(every: Sequence[SettingVerdict], finding: Finding) -> str:
+    """Return each setting's number at its place for parentheses: differences carry their sign."""
+    return join([
+        WORDS("at", n=shortly(measured(finding, each), finding.unit), place=in_words(place))
+        for place, each in each_of(every)
+    ])  # fmt: skip
+
+
+def _group(
+    group: Group,
+    every: Sequence[SettingVerdict],
+    finding: Finding,
+    goes_on: bool,
+    in_full: bool,
+) -> str:
     some = group.settings
     numbers = [measured(finding, each) for each in some]
     if len(every) == 1:
@@ -56,7 +85,10 @@ def _group(group: Group, every: Sequence[SettingVerdict], finding: Finding, goes
     else:
         number = range_of(numbers, finding.unit, goes_on=goes_on)
         places = conditions_of(some, every)
-        if places is None:
+        blocks = blocks_of(some, every) if in_full and places is None else None
+        if blocks is not None:
+            found = WORDS("at", n=number, place=WORDS("or").join(map(in_words, blocks)))
+        elif places is None:
             found = WORDS("in_some", n=number, num=len(some), total=len(every))
         else:
             found = WORDS("at", n=number, place=join([in_words(place) for place in places]))

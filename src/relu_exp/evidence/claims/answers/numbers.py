@@ -23,6 +23,7 @@ __all__ = [
     "limit",
     "range_of",
     "said",
+    "shortly",
     "signed",
 ]
 
@@ -111,6 +112,13 @@ def range_of(numbers: Sequence[Measured], unit: Unit, *, goes_on: bool = False) 
         far_text = _WORDS("range", low=_bare(near, unit), n=_amount(far, unit))
         return _WORDS(f"{way}{'_on' if goes_on else ''}", n=far_text)
     return _WORDS("range", low=_bare(first, unit), n=_amount(last, unit))
+
+
+def shortly(found: Measured, unit: Unit) -> str:
+    """Return a number for parentheses: a difference carries its sign, a ratio no noun."""
+    if unit not in ("points", "size") or found.bound != "none":
+        return said(found, _shortly(unit))
+    return f"{_sign(found.value)}{_amount(found, unit)}"
 
 
 def signed(low: Measured, high: Measured, unit: Unit) -> str:

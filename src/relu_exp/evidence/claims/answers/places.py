@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from typing import Any
 
 from relu_exp.evidence.claims.answers.numbers import join
@@ -17,10 +17,12 @@ __all__ = [
     "NUM_SHOWN",
     "PLACE_VALUES",
     "Where",
+    "blocks_of",
     "conditions_of",
     "each_of",
     "in_words",
     "plain",
+    "values_without",
 ]
 
 Where = dict[str, tuple[str, ...]]
@@ -60,6 +62,58 @@ def conditions_of(
                     for values in dict.fromkeys(_ordered(some, chosen))
                 ]
     return None
+
+
+def values_without(some: Sequence[SettingVerdict], every: Sequence[SettingVerdict]) -> list[Where]:
+    """Return the values of an axis, shared by several settings, that none of some settings has."""
+    found: list[Where] = []
+    for axis in _varying(every):
+        values = [each.where[axis] for each in every]
+        there = {each.where[axis] for each in some}
+        found += [
+            {axis: (value,)}
+            for value in dict.fromkeys(values)
+            if value not in there and values.count(value) > 1
+        ]
+    return found
+
+
+def blocks_of(
+    some: Sequence[SettingVerdict], every: Sequence[SettingVerdict]
+) -> list[Where] | None:
+    """Return a few conditions that together some settings fulfil and no other one does.
+
+    Each is the largest that is left. None where more than a few are needed.
+    """
+    axes = _varying(every)
+    here, left = _values(some, axes), dict.fromkeys(_ordered(some, axes))
+    found: list[Where] = []
+    while left and len(found) < NUM_SHOWN:
+        grown = (
+            _grown(one, order, here) for one in left for order in permutations(range(len(axes)))
+        )
+        block = max(grown, key=lambda each: len({*product(*each)} & left.keys()))
+        left = {one: None for one in left if one not in {*product(*block)}}
+        whole = [{each.where[axis] for each in every} for axis in axes]
+        found.append(
+            {axis: values for axis, values, all_ in zip(axes, block, whole, strict=True)
+             if {*values} != all_}
+        )  # fmt: skip
+    return None if left else found
+
+
+def _grown(
+    one: tuple[str, ...], order: Sequence[int], here: set[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """Return a setting with more values of its axes, in an order, as long as all are among some."""
+    block: list[tuple[str, ...]] = [(value,) for value in one]
+    for place in order:
+        for other in dict.fromkeys(each[place] for each in sorted(here)):
+            wider = [*block]
+            wider[place] = (*block[place], other)
+            if other not in block[place] and {*product(*wider)} <= here:
+                block = wider
+    return block
 
 
 def in_words(where: Where) -> str:

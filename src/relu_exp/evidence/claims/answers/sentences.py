@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
-from relu_exp.evidence.claims.answers.findings import Group, measured, numbers_of
+from relu_exp.evidence.claims.answers.deciding import deciding
+from relu_exp.evidence.claims.answers.findings import (
+    Group,
+    measured,
+    numbers_of,
+    shortly_listed,
+)
 from relu_exp.evidence.claims.answers.numbers import (
     RATIOS,
     Measured,
@@ -16,7 +23,12 @@ from relu_exp.evidence.claims.answers.numbers import (
     said,
     signed,
 )
-from relu_exp.evidence.claims.answers.places import NUM_SHOWN, conditions_of
+from relu_exp.evidence.claims.answers.places import (
+    NUM_SHOWN,
+    conditions_of,
+    in_words,
+    values_without,
+)
 from relu_exp.evidence.claims.answers.reasons import reason
 from relu_exp.evidence.claims.answers.words_of import WORDS, Finding, Own, own_words
 from relu_exp.evidence.claims.registry import Claim
@@ -28,29 +40,39 @@ __all__ = ["answer"]
 
 LONGEST = 240
 """Characters of English from which a sentence is shortened."""
+LONGEST_IN_FULL = 345
+"""Characters of English up to which a sentence names every place that it can."""
+MOST_LISTED = 4
+"""Settings of which a mean is told with the number of each."""
+Detail = Literal["full", "plain", "short"]
+"""What a sentence names: every place, places that one condition describes, or only extremes."""
 
 
 def answer(claim: Claim, verdict: Verdict) -> Text:
     """Return what was found about a claim, in one sentence of each language.
 
-    A long one names the best and the worst setting only, where that makes it shorter.
+    A long one does not name every place; a longer one names the best and the worst setting only,
+    where that makes it shorter.
     """
-    found = _sentences(claim, verdict)
+    found = _sentences(claim, verdict, "full")
+    if len(found.en) <= LONGEST_IN_FULL:
+        return found
+    found = _sentences(claim, verdict, "plain")
     if len(found.en) <= LONGEST:
         return found
-    return min(found, _sentences(claim, verdict, is_short=True), key=lambda text: len(text.en))
+    return min(found, _sentences(claim, verdict, "short"), key=lambda text: len(text.en))
 
 
-def _sentences(claim: Claim, verdict: Verdict, *, is_short: bool = False) -> Text:
+def _sentences(claim: Claim, verdict: Verdict, detail: Detail) -> Text:
     sentences = {}
     for name in LANGUAGES:
         with language(name):
             words = own_words(claim)
-            sentences[name] = _capital(_sentence(words, claim.rule, verdict, is_short=is_short))
+            sentences[name] = _capital(_sentence(words, claim.rule, verdict, detail))
     return Text(**sentences)
 
 
-def _sentence(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str:
+def _sentence(words: Own, rule: Rule, verdict: Verdict, detail: Detail) -> str:
     if verdict.name == "not decided":
         return WORDS("not_decided", because=reason(verdict.text))
     key: str = "equivalent" if verdict.equivalent else verdict.name
@@ -61,11 +83,11 @@ def _sentence(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> st
         holds=in_language(words.holds),
         fails=in_language(words.fails),
         because=_because(rule, verdict) if key == "inconclusive" else "",
-        finding=_finding(words, rule, verdict, is_short=is_short),
+        finding=_finding(words, rule, verdict, detail),
     )
 
 
-def _finding(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str:
+def _finding(words: Own, rule: Rule, verdict: Verdict, detail: Detail) -> str:
     """Return the clause that has the deciding numbers."""
     if rule.kind == "cases":
         return _cases(verdict)
@@ -76,8 +98,8 @@ def _finding(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str
         return _either(first, rule, verdict)
     is_mean = rule.kind == "effects" and rule.need == "mean"
     if not verdict.settings or (is_mean and not verdict.place):
-        return _mean(first, rule, verdict)
-    return _by_settings(words, rule, verdict, is_short=is_short)
+        return _mean(first, rule, verdict, detail)
+    return _by_settings(words, rule, verdict, detail)
 
 
 def _cases(verdict: Verdict) -> str:
@@ -109,9 +131,9 @@ def _either(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     )
 
 
-def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
-    """Return the mean that decides, with the range over settings."""
-    extras = []
+def _mean(finding: Finding, rule: Rule, verdict: Verdict, detail: Detail) -> str:
+    """Return the mean that decides, with the settings, or with the range over many of them."""
+    extras, is_listed = [], False
     found = said(measured(finding, verdict), finding.unit)
     numbers = [measured(finding, each) for each in verdict.settings]
     known = [each for each in numbers if each.bound == "none"]
@@ -121,7 +143,11 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
         found = found if found == WORDS("same") else WORDS("on_average", n=found)
         ends = sorted(numbers, key=lambda each: each.value)
         shown = [said(end, finding.unit) for end in (ends[0], ends[-1])]
-        if known == numbers and shown[0] != shown[1]:
+        is_listed = len(numbers) <= MOST_LISTED and shown[0] != shown[1] and detail == "full"
+        if is_listed:
+            listed = shortly_listed(verdict.settings, finding)
+            extras.append(WORDS("extra_by_setting", found=listed))
+        elif known == numbers and shown[0] != shown[1]:
             extras.append(WORDS("extra_range", range=signed(ends[0], ends[-1], finding.unit)))
     ends_are_known = math.isfinite(verdict.low) and math.isfinite(verdict.high)
     if (verdict.equivalent or verdict.name == "inconclusive") and ends_are_known:
@@ -131,6 +157,7 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
         ends = [Measured(end, limit=finding.limit) for end in (low, high)]
         extras.append(WORDS("extra_interval", range=signed(ends[0], ends[1], finding.unit)))
     extras += _asked(finding, rule, verdict, [verdict])
+    extras += [] if is_listed else _open(verdict)
     if verdict.name == "inconclusive" and len(verdict.settings) > 1:
         held, broken = _sides(verdict)
         for words, some in (("alone_holds", held), ("alone_fails", broken)):
@@ -141,7 +168,21 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     return _with_extras(_said(finding, found), extras)
 
 
-def _by_settings(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) -> str:
+def _open(verdict: Verdict) -> list[str]:
+    """Return how many settings show on their own what the mean over all of them shows."""
+    held, broken = _sides(verdict)
+    alike = {"supported": held, "refuted": broken}.get(verdict.name, [])
+    every = verdict.settings
+    if verdict.equivalent or len(every) < 2 or not 0 < len(alike) < len(every):
+        return []
+    found = [WORDS("extra_count", held=len(held), broken=len(broken), total=len(every))]
+    without = values_without(alike, every)
+    if len(without) == 1:
+        found.append(WORDS(f"extra_none_{verdict.name}", place=in_words(without[0])))
+    return found
+
+
+def _by_settings(words: Own, rule: Rule, verdict: Verdict, detail: Detail) -> str:
     """Return what was found in the settings that decide, each kind of number in its own clause."""
     clauses = []
     for finding in words.findings:
@@ -151,9 +192,9 @@ def _by_settings(words: Own, rule: Rule, verdict: Verdict, *, is_short: bool) ->
         parts = [part for part in _parts(every, rule, verdict) if part.settings]
         if not parts:
             continue
-        shown = _best_and_worst(parts, every, rule) if is_short else parts
-        found = numbers_of(shown, every, finding)
-        extras = _counted(parts, every, rule, verdict)
+        shown = _best_and_worst(parts, every, rule) if detail == "short" else parts
+        found = numbers_of(shown, every, finding, in_full=detail == "full")
+        extras = _counted(parts, every, rule, verdict, detail)
         if shown != parts:
             # the ends of those that are shown: a setting that is open may lie beyond them
             num_decided = sum(len(part.settings) for part in parts)
@@ -181,11 +222,7 @@ def _parts(every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict) -> lis
         return [Group(held, "holds_at"), Group(broken, "fails_at")]
     if rule.need == "mean" and held and broken:
         return [Group(held), Group(broken)]
-    if verdict.name == "refuted" and rule.need == "every":
-        return [Group(broken)]
-    if verdict.name == "supported" and rule.need == "some":
-        return [Group(held)]
-    return [Group(list(every))]
+    return [Group(deciding(verdict, rule, every))]
 
 
 def _best_and_worst(
@@ -199,9 +236,7 @@ def _best_and_worst(
         return list(parts)
 
     def lean(setting: SettingVerdict) -> float:
-        if not math.isnan(setting.distance):
-            return setting.distance
-        # of exceptions every one is one too many
+        # by the number that is told; of exceptions every one is one too many
         is_more = rule.claimed_side == "above" and rule.kind != "counts"
         return setting.effect if is_more else -setting.effect
 
@@ -215,13 +250,23 @@ def _best_and_worst(
 
 
 def _counted(
-    parts: Sequence[Group], every: Sequence[SettingVerdict], rule: Rule, verdict: Verdict
+    parts: Sequence[Group],
+    every: Sequence[SettingVerdict],
+    rule: Rule,
+    verdict: Verdict,
+    detail: Detail,
 ) -> list[str]:
     """Return in how many settings it is so, where the numbers do not say it."""
-    shown = sum(len(part.settings) for part in parts)
-    if shown < len(every):
-        is_open = verdict.name == "conditional" or rule.need == "every"
-        return [WORDS("extra_open", n=len(every) - shown)] if is_open else []
+    shown = [each for part in parts for each in part.settings]
+    if len(shown) < len(every):
+        if verdict.name != "conditional" and rule.need != "every":
+            return []
+        others = [each for each in every if each not in shown]
+        count = WORDS("extra_open", n=len(others))
+        places = conditions_of(others, every) if detail == "full" else None
+        if places is None or len(places) > 1:
+            return [count]
+        return [WORDS("extra_open_at", count=count, place=in_words(places[0]))]
     if len(every) == 1 or (len(parts) == 1 and len(every) <= NUM_SHOWN) or len(parts) > 1:
         return []
     is_settled = verdict.name in ("supported", "refuted")

@@ -123,6 +123,7 @@ def elu_prevents_dying(evidence: Evidence) -> Effects:
     frames, relu = dying_runs(evidence)
     _, elu = dying_runs(evidence, "elu")
     elu, keys = with_learning(elu), [*KEYS, "learning_rate"]
+    beyond = _where_it_fails(elu, keys)
     elu = elu.merge(limits(elu, KEYS), on=KEYS)
     paired = relu.merge(elu[["seed", *keys]].drop_duplicates(), on=["seed", *keys])
     lost = paired.groupby(keys)["dead"].mean().rename("lost").reset_index()
@@ -153,8 +154,23 @@ def elu_prevents_dying(evidence: Evidence) -> Effects:
         scope=scope_of(runs),
         notes=(
             f"At those rates {left_out} more runs of ELU did not learn, and count for nothing.",
+            *beyond,
             "On paper the derivative exp(x) is never 0. In float32 it is, below about −104: a unit "
             "that a large step has thrown so far is as dead as one of ReLU.",
         ),
         run_ids=(*runs["run_id"], *both["run_id_relu"]),
     )
+
+
+def _where_it_fails(elu: pd.DataFrame, keys: list[str]) -> list[str]:
+    """Return the largest share of dead units in runs of ELU that ended without having learned."""
+    ended = elu[(elu["status"] != "diverged") & ~elu["learns"]]
+    dead = ended.groupby(keys)["dead"].agg(["mean", "size"]).reset_index()
+    if not dead["mean"].gt(0).any():
+        return []
+    worst = dead.sort_values("mean").iloc[-1]
+    return [
+        f"In runs that end without having learned, up to {percent(worst['mean'])} of ELU's units "
+        f"are dead, too: depth {worst['depth']:g}, width {worst['width']:g}, learning rate "
+        f"{worst['learning_rate']:g} (n = {worst['size']:g})."
+    ]

@@ -51,7 +51,8 @@ def dead_units_never_recover(evidence: Evidence) -> Effects:
     values = own_values(shares, "share", "layer")
     found = found.assign(layer=found["place"], found=found["revived"], of=found["ever"])
     phrases = [
-        f"{layer}, {optimizer}: {percent(part['found'].sum() / part['of'].sum())}"
+        f"{layer}, {optimizer}: {percent(part['found'].sum() / part['of'].sum())} "
+        f"(n = {int(part['of'].sum()):,})"
         for (layer, optimizer), part in found.groupby(["layer", "optimizer"], sort=True)
     ]
     revived, ever = int(found["found"].sum()), int(found["of"].sum())
