@@ -102,18 +102,8 @@ def _softmax_twice(seen: Comparison, last: str) -> Finding | None:
     if p.shape[axis] < 2 or not bool((p >= 0).all()) or not bool(is_whole.all()):
         return None
     logits = p.clamp_min(torch.finfo(torch.float32).tiny).log().requires_grad_()
-    settings = _in_float32(seen)
-    once = seen.mean(logits, _float(seen.target), **settings)
-    twice = seen.mean(logits.softmax(axis), _float(seen.target), **settings)
-    of_once, of_twice = (torch.autograd.grad(each, logits)[0].norm() for each in (once, twice))
-    helps = say(
-        "softmax_twice_remedy",
-        before=float(twice.detach()),
-        after=float(once.detach()),
-        factor=float(of_once / of_twice.clamp_min(1e-30)),
-    )
     floor = math.log1p((p.shape[axis] - 1) / math.e)
-    return Finding("softmax_twice", floor, (last,), helps=helps)
+    return _twice("softmax_twice", floor, last, seen, logits, logits.softmax(axis))
 
 
 def _sigmoid_twice(seen: Comparison, last: str) -> Finding | None:
@@ -122,20 +112,36 @@ def _sigmoid_twice(seen: Comparison, last: str) -> Finding | None:
         return None
     p, target, settings = seen.outputs.detach().float(), _float(seen.target), _in_float32(seen)
     logits = p.logit(eps=torch.finfo(torch.float32).eps).requires_grad_()
-    once = seen.mean(logits, target, **settings)
-    twice = seen.mean(logits.sigmoid(), target, **settings)
-    of_once, of_twice = (torch.autograd.grad(each, logits)[0].norm() for each in (once, twice))
-    helps = say(
-        "sigmoid_twice_remedy",
-        before=float(twice.detach()),
-        after=float(once.detach()),
-        factor=float(of_once / of_twice.clamp_min(1e-30)),
-    )
     given = settings.get("pos_weight")
     positive = target.float() * (1.0 if given is None else given)
     best = (positive / (positive + 1 - target)).logit().clamp(0, 1)  # of outputs from 0 to 1
     floor = float(seen.mean(best, target, **settings))
-    return Finding("sigmoid_twice", floor, (last,), helps=helps)
+    return _twice("sigmoid_twice", floor, last, seen, logits, logits.sigmoid())
+
+
+def _twice(
+    kind: str, floor: float, last: str, seen: Comparison, logits: Tensor, squashed: Tensor
+) -> Finding:
+    """Return a finding of a function that the loss has too, with what leaving it out changes.
+
+    Args:
+        kind: of the finding.
+        floor: the lowest loss that is possible with it.
+        last: the layer that is compared.
+        seen: the comparison.
+        logits: what enters the function, requiring gradients.
+        squashed: what leaves it, computed from `logits`.
+    """
+    target, settings = _float(seen.target), _in_float32(seen)
+    once, twice = (seen.mean(each, target, **settings) for each in (logits, squashed))
+    of_once, of_twice = (torch.autograd.grad(each, logits)[0].norm() for each in (once, twice))
+    helps = say(
+        f"{kind}_remedy",
+        before=float(twice.detach()),
+        after=float(once.detach()),
+        factor=float(of_once / of_twice.clamp_min(1e-30)),
+    )
+    return Finding(kind, floor, (last,), helps=helps)
 
 
 def _out_of_reach(seen: Comparison, last: str) -> Finding | None:
