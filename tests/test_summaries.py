@@ -89,6 +89,29 @@ def test_rows_that_are_equal_or_nothing_have_no_spread() -> None:
     assert summaries.spread(equal, 100).abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("most", [5, 1000])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("shape", [(3, 5, 7), (2, 100, 64), (2, 20, 300), (1, 3, 3)])
+def test_an_effective_rank_is_the_participation_ratio_of_the_covariance(
+    shape: tuple[int, ...], scale: float, most: int
+) -> None:
+    a = draw(*shape, scale=scale) + scale
+    exact = a.double()[:, :, :: -(-shape[2] // most)]
+    for run, found in enumerate(summaries.effective_rank(a, most).tolist()):
+        eigenvalues = torch.linalg.eigvalsh(torch.atleast_2d(exact[run].cov()) / scale**2)
+        expected = float(eigenvalues.sum() ** 2 / eigenvalues.square().sum())
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_does_not_vary_or_is_no_number_has_no_rank() -> None:
+    a = draw(5, 4, 30)
+    alone = summaries.effective_rank(a[4:], 256)
+    a[0], a[1], a[2, 1, 7], a[3, 0, 0] = 0, a[1, :, :1].clone(), math.inf, math.nan
+    found = summaries.effective_rank(a, 256)
+    assert found[:4].tolist() == [0, 0, 0, 0]
+    assert torch.equal(found[4:], alone)
+
+
 @pytest.mark.parametrize("kind", HISTOGRAM_BINS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_histograms_count_every_value_once(kind: str, shape: tuple[int, ...]) -> None:

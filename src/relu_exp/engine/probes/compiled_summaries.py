@@ -12,7 +12,15 @@ from torch import Tensor
 
 from relu_exp.engine.ops.compiled import library, pointer
 
-__all__ = ["histograms", "moments", "norms", "norms_of_differences", "shares", "spreads"]
+__all__ = [
+    "effective_ranks",
+    "histograms",
+    "moments",
+    "norms",
+    "norms_of_differences",
+    "shares",
+    "spreads",
+]
 
 
 def norms(x: Tensor) -> Tensor | None:
@@ -86,6 +94,27 @@ def spreads(x: Tensor, step: int) -> Tensor | None:
     found.functions.spreads(
         *(*_located(x), ctypes.c_int(rows), *_sizes(columns, step)),
         *(pointer(mean), pointer(result)),
+    )
+    return result
+
+
+def effective_ranks(x: Tensor, step: int, rounding: float) -> Tensor | None:
+    """Return the participation ratio of the covariance of units: (runs,).
+
+    Args:
+        x: (runs, units, samples).
+        step: 1 takes all samples.
+        rounding: the share of the largest value up to which deviations count as none.
+    """
+    if (found := library()) is None or not _is_plain(x):
+        return None
+    units, samples = x.shape[1:]
+    size = -(-samples // step)
+    scratch, result = x.new_empty(units * size + min(units, size) ** 2), x.new_empty(len(x))
+    found.functions.effective_ranks(
+        *(ctypes.c_void_p(found.gemm), *_located(x)),
+        *(ctypes.c_int(units), ctypes.c_int(samples), ctypes.c_int(step)),
+        *(ctypes.c_float(rounding), pointer(scratch), pointer(result)),
     )
     return result
 

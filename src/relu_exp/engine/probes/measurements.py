@@ -15,11 +15,11 @@ from relu_exp.core.plugin_loading import note_entry
 from relu_exp.core.schema import QUANTITIES, UsageError
 from relu_exp.engine.fleet.stack import Stack, Tape
 from relu_exp.engine.ops.kernels import zero_gradient_units
-from relu_exp.engine.ops.products import product
 from relu_exp.engine.ops.samples import Samples
 from relu_exp.engine.probes.summaries import (
     Moments,
     Shares,
+    effective_rank,
     mean,
     moments,
     norm,
@@ -81,24 +81,6 @@ class Probe:
 Measurement = Callable[[Probe], Tensor]
 
 
-def _effective_rank(a: Tensor) -> Tensor:
-    """Return the participation ratio of the covariance of the units: 0 to the number of units."""
-    # every n-th sample, because the covariance over all of them costs as much as a forward pass
-    a = a[:, :, :: -(-a.shape[2] // _RANK_SAMPLES)]
-    centered = a - a.mean(2, keepdim=True)
-    size = centered.abs().amax((1, 2), keepdim=True)
-    # centered constant units hold only rounding errors, which have full rank
-    varies = (size > _ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
-    centered = centered / size.clamp_min(torch.finfo(a.dtype).tiny)
-    # the covariance of units and the Gram matrix of samples have the same nonzero eigenvalues
-    rows, columns = centered, centered.transpose(1, 2)
-    covariance = product(rows, columns) if a.shape[1] <= a.shape[2] else product(columns, rows)
-    trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
-    rank = (trace / norm(covariance).clamp_min(torch.finfo(a.dtype).tiny)).square()
-    return torch.where(varies, rank, torch.zeros_like(rank))
-
-
-_ROUNDING = 1e-6
 _RANK_SAMPLES = 256
 _SPREAD_WEIGHTS = 256
 
@@ -152,7 +134,8 @@ _OWN: dict[str, Measurement] = {
     "activation_grad_norm": lambda probe: norm(probe.activation_grad),
     # not all weights: of a wide layer that costs as much as their update
     "weight_grad_spread": lambda probe: spread(probe.weight_grad, _SPREAD_WEIGHTS),
-    "effective_rank": lambda probe: _effective_rank(probe.a),
+    # not all samples: the covariance over them costs as much as a forward pass
+    "effective_rank": lambda probe: effective_rank(probe.a, _RANK_SAMPLES),
 }
 for _quantity, _function in _OWN.items():
     register(_quantity, QUANTITIES[_quantity])(_function)

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.engine.ops.kernels import zero_gradient_units
+from relu_exp.engine.ops.products import product
 from relu_exp.engine.probes import compiled_summaries as compiled
 
 __all__ = [
     "Extent",
     "Moments",
     "Shares",
+    "effective_rank",
     "histogram",
     "mean",
     "moments",
@@ -28,6 +30,10 @@ __all__ = [
     "shares",
     "spread",
 ]
+
+
+_ROUNDING = 1e-6
+"""Deviations of less than this share of the largest value are rounding, which has full rank."""
 
 
 class Moments(NamedTuple):
@@ -135,6 +141,29 @@ def spread(rows: Tensor, most: int) -> Tensor:
     rows = rows / rows.abs().amax((1, 2), keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
     distance = norm(rows - rows.mean(1, keepdim=True))
     return distance / norm(rows).clamp_min(torch.finfo(rows.dtype).tiny)
+
+
+def effective_rank(a: Tensor, most: int) -> Tensor:
+    """Return the participation ratio of the covariance of units: 0 to the number of units (runs,).
+
+    Args:
+        a: (runs, units, samples).
+        most: of more samples every n-th is taken.
+    """
+    step = -(-a.shape[2] // most)
+    if (quick := compiled.effective_ranks(a, step, _ROUNDING)) is not None:
+        return quick
+    a = a[:, :, ::step]
+    centered = a - a.mean(2, keepdim=True)
+    size = centered.abs().amax((1, 2), keepdim=True)
+    varies = (size > _ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
+    centered = centered / size.clamp_min(torch.finfo(a.dtype).tiny)
+    # the covariance of units and the Gram matrix of samples have the same nonzero eigenvalues
+    rows, columns = centered, centered.transpose(1, 2)
+    covariance = product(rows, columns) if a.shape[1] <= a.shape[2] else product(columns, rows)
+    trace = covariance.diagonal(dim1=1, dim2=2).sum(1)
+    rank = (trace / norm(covariance).clamp_min(torch.finfo(a.dtype).tiny)).square()
+    return torch.where(varies, rank, torch.zeros_like(rank))
 
 
 def histogram(values: Tensor, kind: str) -> tuple[Tensor, Extent]:

@@ -6,10 +6,7 @@ matrices are row-major: activations and their gradients (units, samples), weight
 are (features, samples), or (samples, features) if `by_sample`. */
 
 #include "elementwise.h"
-
-typedef void (*Gemm)(const char *, const char *, const int *, const int *, const int *,
-                     const float *, const float *, const int *, const float *, const int *,
-                     const float *, float *, const int *);
+#include "product.h"
 
 typedef struct {
     float *W, *b, *a;            /* of the first run */
@@ -46,15 +43,6 @@ int64_t mlp_scratch(int64_t largest, int samples)
 static float *sums_of(const Mlp *mlp, const Batch *batch)
 {
     return mlp->scratch + 2 * mlp->largest * batch->samples;
-}
-
-/* C (m, n) = A B, or C −= A B; operands may be stored transposed. BLAS is column-major. */
-static void multiply(Gemm gemm, float *C, const float *A, const float *B, int m, int k, int n,
-                     int step_C, int step_A, int step_B, int A_is_T, int B_is_T, int subtracts)
-{
-    const float alpha = subtracts ? -1 : 1, beta = subtracts ? 1 : 0;
-    gemm(B_is_T ? "T" : "N", A_is_T ? "T" : "N", &n, &m, &k, &alpha, B, &step_B, A, &step_A, &beta,
-         C, &step_C);
 }
 
 static inline void activate(int activation, float *restrict a, const float *restrict b, int units,

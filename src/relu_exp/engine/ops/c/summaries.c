@@ -4,6 +4,7 @@ vanished gradients do not leave their range, and a small spread around a large m
 Runs lie `run_x` numbers apart; a run's x is (units, samples) or (size,), row-major. */
 
 #include "elementwise.h"
+#include "product.h"
 
 static double sum_of_lanes(double *lanes)
 {
@@ -180,5 +181,50 @@ void histograms(const float *x, int64_t run_x, int num_runs, int64_t size, float
         extents[run] = is_nan ? NAN : least[0];
         extents[num_runs + run] = is_nan ? NAN : most[0];
         extents[2 * num_runs + run] = (float)(sum / size);
+    }
+}
+
+/* The participation ratio of the covariance of units, from every `step`-th sample; 0 where no value
+differs from its unit's mean by more than `rounding` of the largest, or one is not finite. `scratch`
+holds the deviations and a square matrix. */
+void effective_ranks(Gemm gemm, const float *x, int64_t run_x, int num_runs, int units, int samples,
+                     int step, float rounding, float *scratch, float *found)
+{
+    const int size = (samples + step - 1) / step, order = units < size ? units : size;
+    float *deviations = scratch, *covariance = scratch + (int64_t)units * size;
+    for (int run = 0; run < num_runs; run++) {
+        float largest = 0, most = 0;
+        int is_finite = 1;
+        for (int unit = 0; unit < units; unit++) {
+            const float *v = x + run * run_x + (int64_t)unit * samples;
+            float *d = deviations + (int64_t)unit * size;
+            double mean;
+            SUM(mean, size, (double)v[i * step]);
+            mean /= size;
+            for (int s = 0; s < size; s++) {
+                const float value = v[(int64_t)s * step];
+                d[s] = (float)(value - mean);
+                is_finite &= isfinite(value) != 0;
+                largest = fabsf(value) > largest ? fabsf(value) : largest;
+                most = fabsf(d[s]) > most ? fabsf(d[s]) : most;
+            }
+        }
+        found[run] = 0;
+        if (!is_finite || !isfinite(most) || most <= rounding * largest)
+            continue;
+        for (int64_t i = 0; i < (int64_t)units * size; i++)
+            deviations[i] /= most; /* their products neither vanish nor overflow */
+        /* the covariance of units and the Gram matrix of samples have the same nonzero eigenvalues */
+        if (units <= size)
+            multiply(gemm, covariance, deviations, deviations, units, size, units, units, size, size,
+                     0, 1, 0);
+        else
+            multiply(gemm, covariance, deviations, deviations, size, units, size, size, size, size,
+                     1, 0, 0);
+        double trace = 0, squares;
+        for (int i = 0; i < order; i++)
+            trace += covariance[(int64_t)i * order + i];
+        SUM(squares, (int64_t)order * order, square(covariance[i]));
+        found[run] = (float)(trace * trace / squares);
     }
 }
