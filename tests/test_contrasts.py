@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from relu_exp.evidence.contrasts.contrast import Contrasted
 from relu_exp.evidence.contrasts.printing import contrast_in, printed
 from relu_exp.evidence.contrasts.table import as_frame
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.language import language
 from relu_exp.evidence.report.report import build
 
 from planted_claims import verdict_of
@@ -256,6 +258,22 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     with pytest.raises(UsageError, match=says) as error:
         found(planted, **given)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"arm": "activation", "against": "rellu"}, "activation=rellu인 것이 없다 (혹시 relu?)"),
+        ({"arm": "activation", "against": "logistic"}, "(logistic은(는) sigmoid)"),
+        ({"arm": "depth", "against": "1"}, "비교할 상대가 없다"),
+        ({"metric": "r2"}, "클래스를 고르므로 R²가 없다"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_korean(
+    planted: Path, given: dict[str, str], says: str
+) -> None:
+    with language("ko"), pytest.raises(UsageError, match=re.escape(says)):
+        found(planted, **given)
 
 
 def test_several_arms_are_no_reference(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def choose(runs: pd.DataFrame, **wanted: object) -> pd.DataFrame:
         values = list(value) if isinstance(value, list | tuple) else [value]
         for one in values:
             if column not in kept or not (kept[column] == one).any():
-                raise MissingRunsError(f"no finished run with {column}={one}")
+                raise MissingRunsError(
+                    f"no finished run with {column}={one}", f"{column}={one}로 끝난 실행이 없다"
+                )
         kept = kept[kept[column].isin(values)]
     return kept
 
@@ -119,7 +121,10 @@ def at_best_rate(runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """
     best = best_learning_rates(runs, by)
     if best.empty:
-        raise MissingRunsError("no run ended with a validation accuracy to choose a rate by")
+        raise MissingRunsError(
+            "no run ended with a validation accuracy to choose a rate by",
+            "검증 정확도를 남기고 끝난 실행이 없어 학습률을 고를 수 없다",
+        )
     tuned = best[[*by, "learning_rate", "at_edge", "num_rates"]]
     return runs.merge(tuned, on=[*by, "learning_rate"])
 
@@ -210,7 +215,10 @@ def pairs(
     ]
     found = sides[0].merge(sides[1], on=keys, validate="one_to_one")
     if found.empty and not runs.empty:
-        raise MissingRunsError(f"no seed has runs of both {column}={first} and {column}={second}")
+        raise MissingRunsError(
+            f"no seed has runs of both {column}={first} and {column}={second}",
+            f"{column}={first}과 {column}={second}를 모두 실행한 시드가 없다",
+        )
     return found
 
 

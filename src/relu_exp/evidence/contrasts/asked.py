@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from relu_exp.core.contrasts import Contrast, Metric, arm_keys, contrast_of
-from relu_exp.core.naming import nearest, shown
+from relu_exp.core.naming import shown
 from relu_exp.core.run_keys import keys_about
 from relu_exp.core.schema import FINISHED, PARTS, Scalar, UsageError
+from relu_exp.evidence.contrasts.words import text
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.language import nearest_in_words
 from relu_exp.evidence.data.regressions import is_regression
 
 __all__ = [
@@ -60,13 +62,7 @@ def having(frames: Frames, metric: Metric) -> Frames:
         return frames
     kept = frames.showing(found)
     if compared(kept).empty and len(compared(frames)):
-        words = (
-            "these runs choose classes, which have no R²; valid: accuracy, loss"
-            if metric.kind == "r2"
-            else "these runs predict numbers, which have no accuracy; valid: loss, r2"
-        )
-        name = "r2" if metric.kind == "r2" else "accuracy"
-        raise UsageError(f"metric {name} does not apply: {words}, updates:train_loss<0.5")
+        raise UsageError(text("error_classes" if metric.kind == "r2" else "error_numbers"))
     return kept
 
 
@@ -122,9 +118,10 @@ def with_arms(frames: Frames, contrast: Contrast) -> tuple[pd.DataFrame, str]:
     runs = compared(frames)
     if missing := [key for key in (*contrast.arm, *contrast.by) if column_of(key) not in runs]:
         valid = [*arm_keys(), *settings_of(runs)]
-        raise UsageError(f"no run has {shown(missing[0])}{nearest(missing[0], valid)}")
+        guess = nearest_in_words(missing[0], valid)
+        raise UsageError(text("error_setting", name=shown(missing[0]), guess=guess))
     if runs.empty:
-        raise UsageError(f"{frames.root} holds no finished run that was trained")
+        raise UsageError(text("error_no_runs", place=frames.root))
     columns = [column_of(key) for key in contrast.arm]
     # what all arms share says nothing, unless it is all there is
     telling = [column for column in columns if runs[column].nunique(dropna=False) > 1] or columns
@@ -137,16 +134,13 @@ def with_arms(frames: Frames, contrast: Contrast) -> tuple[pd.DataFrame, str]:
         chosen = chosen[_meant(chosen, key, value)]
     found = list(dict.fromkeys(chosen["arm"]))
     if len(found) > 1:
-        raise UsageError(
-            f"against {_said(contrast.against)} is several arms: {'; '.join(map(str, found[:6]))}; "
-            "name one of them as it is written here, or give a setting as a further key"
-        )
+        arms = "; ".join(map(str, found[:6]))
+        raise UsageError(text("error_several", against=_said(contrast.against), arms=arms))
     if not found:
-        raise UsageError(
-            f"no arm is {_said(contrast.against)}: these runs have {'; '.join(order[:12])}"
-        )
+        arms = "; ".join(order[:12])
+        raise UsageError(text("error_no_arm", against=_said(contrast.against), arms=arms))
     if len(order) < 2:
-        raise UsageError(f"there is one arm only, {order[0]}: there is nothing to compare it with")
+        raise UsageError(text("error_one_arm", arm=order[0]))
     return runs, str(found[0])
 
 
@@ -162,10 +156,9 @@ def _meant(runs: pd.DataFrame, key: str, value: Scalar) -> pd.Series[bool]:
         if (found := words == _word(value)).any():
             return found
     names = list(dict.fromkeys(runs[key].map(_word)))
-    raise UsageError(
-        f"no run is compared with {key}={shown(value)}{nearest(str(value), names)}; "
-        f"these have {', '.join(names[:12])}"
-    )
+    guess = nearest_in_words(str(value), names)
+    values = ", ".join(names[:12])
+    raise UsageError(text("error_value", key=key, value=shown(value), guess=guess, values=values))
 
 
 def _shown(value: Any) -> str:

@@ -19,8 +19,11 @@ from relu_exp.evidence.claims.registry import MissingRunsError
 from relu_exp.evidence.claims.verdicts import Effects, Rule, Verdict
 from relu_exp.evidence.contrasts.asked import column_of, having, varying, with_arms
 from relu_exp.evidence.contrasts.tuning import tuned
+from relu_exp.evidence.contrasts.words import text
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.language import in_language
 from relu_exp.evidence.data.statistics import Interval, mean_interval, median_steps, score
+from relu_exp.evidence.data.texts import Text
 
 __all__ = ["Contrasted", "Name", "Row", "contrasted"]
 
@@ -100,9 +103,11 @@ def contrasted(frames: Frames, contrast: Contrast) -> Contrasted:
                 frames, chosen, metric.threshold, split=metric.split, metric=metric.curve
             )
     except MissingRunsError as missing:
-        raise UsageError(f"{frames.root}: {missing}") from missing
+        why = in_language(Text(str(missing), missing.korean or str(missing)))
+        raise UsageError(f"{frames.root}: {why}") from missing
     if chosen.empty:
-        raise UsageError(f"{frames.root}: no curve of {metric.split} {metric.curve} was measured")
+        split, curve = text(f"split_{metric.split}"), text(f"curve_{metric.curve}")
+        raise UsageError(text("error_no_curve", place=frames.root, split=split, curve=curve))
     rows: list[Row] = []
     groups = chosen.groupby(by, observed=True, dropna=False, sort=True) if by else [((), chosen)]
     for values, group in groups:

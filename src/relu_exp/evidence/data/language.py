@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -10,7 +11,15 @@ from relu_exp.core.naming import nearest
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.data.texts import Text, texts_of
 
-__all__ = ["LANGUAGES", "Words", "check_language", "current_language", "in_language", "language"]
+__all__ = [
+    "LANGUAGES",
+    "Words",
+    "check_language",
+    "current_language",
+    "in_language",
+    "language",
+    "nearest_in_words",
+]
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "ko": "한국어"}
 """Every language that reports are written in, and what it calls itself."""
@@ -54,6 +63,15 @@ def check_language(name: str) -> None:
 def in_language(text: Text) -> str:
     """Return a text in the language that is written now."""
     return text.ko if current_language() == "ko" else text.en
+
+
+def nearest_in_words(value: str, valid: Iterable[str]) -> str:
+    """Return the guess of `naming.nearest` in the language that is written now."""
+    found = nearest(value, valid)
+    if current_language() == "ko":
+        found = re.sub(r"did you mean (.+)\?", r"혹시 \1?", found)
+        found = re.sub(r"\((\S+) is (\S+)\)", r"(\1은(는) \2)", found)
+    return found
 
 
 class Words:
