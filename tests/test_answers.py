@@ -420,8 +420,8 @@ def test_an_open_claim_names_the_settings_that_decide_on_their_own() -> None:
     ]
     found = answer(claim, judge(Effects(pd.DataFrame(rows)), claim.rule))
     assert begins(found.en, "Not settled")
-    assert re.search(r"on its own it fails: 0[.]3\d+ times as many on digits", found.en)
-    assert re.search(r"따로 보면 틀림: 숫자 이미지에서 0[.]3\d+배", found.ko)
+    assert re.search(r"on its own it fails: 0[.]3\d+ times as many on MNIST digits", found.en)
+    assert re.search(r"따로 보면 틀림: MNIST 숫자에서 0[.]3\d+배", found.ko)
 
 
 def test_a_ratio_of_one_is_the_same() -> None:
