@@ -100,6 +100,7 @@ def test_where_most_runs_diverged_dead_units_are_a_cross_beside_the_line(tmp_pat
     assert drawn["o"] == [0.1, 0.5]
     assert drawn["x"] == [1.0]
     assert "most runs diverged" in written(drawing.figure)
+    assert "40%, as texts say" in written(drawing.figure)
     assert "most no longer learn" not in written(drawing.figure)
 
 

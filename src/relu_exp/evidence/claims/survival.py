@@ -12,12 +12,14 @@ import pandas as pd
 from relu_exp.evidence.claims.registry import MissingRunsError
 from relu_exp.evidence.data.statistics import score
 
-__all__ = ["LEARNS", "MOST", "below_limit", "limits", "with_learning"]
+__all__ = ["LEARNS", "MOST", "SAID_TO_DIE", "below_limit", "limits", "with_learning"]
 
 LEARNS = 0.5
 """The least validation accuracy of a run that learns: of ten classes, five times chance."""
 MOST = 0.5
 """The share of a network's runs that must learn at a rate that it still learns at."""
+SAID_TO_DIE = 0.4
+"""The share of units that texts say a large learning rate kills."""
 
 
 def with_learning(runs: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
 from relu_exp.core.schema import histogram_edges
-from relu_exp.evidence.claims.survival import MOST, with_learning
+from relu_exp.evidence.claims.survival import MOST, SAID_TO_DIE, with_learning
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.statistics import summarize
@@ -216,6 +216,11 @@ def _dead(frames: Frames, part: Slice, values: pd.DataFrame, others: str) -> Dra
     rates = sorted(part.runs["learning_rate"].unique())
     axes.xaxis.set_major_locator(FixedLocator(spread(rates, 4)))
     axes.set_xlim(rates[0] / 1.4, rates[-1] * 1.4)
+    axes.axhline(SAID_TO_DIE, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
+    axes.annotate(
+        text("picture_said_to_die", share=f"{SAID_TO_DIE:.0%}"), (0, SAID_TO_DIE), (4, 2),
+        axes.get_yaxis_transform(), textcoords="offset points", color=INK, **WORDS,
+    )  # fmt: skip
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1]))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -228,7 +233,7 @@ def _dead(frames: Frames, part: Slice, values: pd.DataFrame, others: str) -> Dra
                               label=text("picture_most_diverged")))  # fmt: skip
     _label(axes, axis_name("learning_rate"), text("dead_share"))
     axes.legend(handles=entries, fontsize=LETTERS, loc="upper left", handlelength=1.4,
-                borderaxespad=0.1, labelspacing=0.25)  # fmt: skip
+                borderaxespad=0.1, labelspacing=0.2)  # fmt: skip
     return _drawing(
         frames,
         part.runs,

@@ -20,7 +20,7 @@ from relu_exp.evidence.claims.arms import (
 )
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.shown import OWN, Shown
-from relu_exp.evidence.claims.survival import below_limit, with_learning
+from relu_exp.evidence.claims.survival import SAID_TO_DIE, below_limit, with_learning
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 
@@ -88,7 +88,7 @@ KILLS_HALF = Rule(
     "are dead at the largest swept learning rate at which at least half of the runs of that depth "
     "and width still learn: they end with half of the validation images right, five times chance. "
     "Runs that do not learn do not count",
-    threshold=0.4,
+    threshold=SAID_TO_DIE,
     within=(0.0, 1.0),
     grid=("depth", "width"),
     version=2,
