@@ -6,11 +6,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from relu_exp.evidence.claims.arms import at_best_rate
 from relu_exp.evidence.claims.registry import Evidence, all_claims
+from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.texts import Text
+from relu_exp.evidence.page import answers
 from relu_exp.evidence.page.answers import MEASURES, answer
 from relu_exp.evidence.page.questions import QUESTIONS, Question, View
 from relu_exp.evidence.page.words import WORDS
@@ -94,6 +97,25 @@ def test_units_of_a_run_that_diverged_do_not_count_as_dead(tmp_path: Path) -> No
     frames = evidence["tiny"]
     frames.runs.loc[:, "status"] = "diverged"
     assert answer(evidence, asked("dead")) is None
+
+
+def test_units_that_come_back_are_counted_one_by_one_over_both_experiments(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthetic.write(tmp_path / "more", synthetic.configs(("relu",)))
+
+    def came_back(frames: Frames, name: str) -> pd.DataFrame:
+        ever, revived = {"tiny": (30, 10), "more": (10, 0)}[name]
+        row = {"optimizer": "SGD", "place": "deeper", "seed": 0, "ever": ever, "revived": revived}
+        return pd.DataFrame([row])
+
+    monkeypatch.setattr(answers, "came_back", came_back)
+    question = replace(asked("revived"), rows="optimizer", columns="place", also="more")
+    for also, share, of in (("more", "25%", 40), ("", "33%", 30), ("not-run", "33%", 30)):
+        found = answer(evidence, replace(question, also=also))
+        assert found is not None
+        [(name, [number])] = found.lines
+        assert (name, number.text, number.interval) == ("SGD", share, f"n = {of}")
 
 
 def test_without_runs_there_is_no_answer(evidence: Evidence, tmp_path: Path) -> None:

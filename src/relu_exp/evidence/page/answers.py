@@ -1,4 +1,7 @@
-"""Answers: the few numbers that a question asks for, as means over seeds with their intervals."""
+"""Answers: the few numbers that a question asks for.
+
+They are means over seeds with their intervals; of units that are counted one by one, shares.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ LOSS_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Number:
-    """A mean over seeds with its interval, as people read them, and how many runs diverged.
+    """A mean over seeds with its interval, or a share of so many, as people read them.
 
-    `text` is empty where nothing was measured.
+    And how many runs diverged. `text` is empty where nothing was measured.
     """
 
     text: str
@@ -65,13 +68,14 @@ class Answer:
 
 def answer(evidence: Evidence, question: Question) -> Answer | None:
     """Return the numbers that answer a question; None where its runs are not there."""
-    try:
-        frames = evidence[question.experiment]
-        runs = choose(frames.runs, **question.keep)
-        runs = _with_arm(runs[runs["num_steps"].gt(0) | (question.measure in AT_THE_START)])
-        values = MEASURES[question.measure](frames, runs, question)
-    except (MissingRunsError, UsageError):
-        return None
+    parts = []
+    for name in filter(None, (question.experiment, question.also)):
+        try:
+            parts.append(_values(evidence[name], question))
+        except (MissingRunsError, UsageError):
+            if name == question.experiment:
+                return None
+    values = pd.concat(parts)
     axes = [question.rows, question.columns]
     values = values.dropna(subset=axes)
     if values["value"].isna().all():
@@ -88,6 +92,13 @@ def answer(evidence: Evidence, question: Question) -> Answer | None:
         num_seeds=values["seed"].nunique(),
     )
     return _saying(found, question.says) if question.says else found
+
+
+def _values(frames: Frames, question: Question) -> pd.DataFrame:
+    """Return the runs of one experiment with `value` and the axes of the table."""
+    runs = choose(frames.runs, **question.keep)
+    runs = _with_arm(runs[runs["num_steps"].gt(0) | (question.measure in AT_THE_START)])
+    return MEASURES[question.measure](frames, runs, question)
 
 
 def _saying(found: Answer, says: Text) -> Answer:
@@ -123,7 +134,13 @@ def _saying(found: Answer, says: Text) -> Answer:
 
 
 def _number(part: pd.DataFrame, measure: str) -> Number:
-    """Return the mean over seeds; other runs of a cell are averaged within their seed first."""
+    """Return the mean over seeds; other runs of a cell are averaged within their seed first.
+
+    What is counted, `found` of so many, is the share of all.
+    """
+    if "found" in part:
+        share, of = part["found"].sum() / part["of"].sum(), int(part["of"].sum())
+        return Number(_as_share(share), f"n = {of:,}", 0, share)
     in_logs = measure in RATIOS
     values = np.log(part["value"]) if in_logs else part["value"]
     found = mean_interval(values.groupby(part["seed"]).mean().dropna())
@@ -213,12 +230,12 @@ def _arms(question: Question) -> list[str]:
 
 
 def _revived(frames: Frames, _: pd.DataFrame, question: Question) -> pd.DataFrame:
-    counts = came_back(frames, question.experiment)
+    counts = came_back(frames, frames.root.name)
     if counts.empty:
         raise MissingRunsError("no unit died")
-    keys = [question.rows, question.columns, "seed"]
-    sums = counts.groupby(keys, as_index=False)[["ever", "revived"]].sum()
-    return sums.assign(value=sums["revived"] / sums["ever"])
+    return counts.assign(
+        value=counts["revived"] / counts["ever"], found=counts["revived"], of=counts["ever"]
+    )
 
 
 MEASURES: Mapping[str, Callable[[Frames, pd.DataFrame, Question], pd.DataFrame]] = {

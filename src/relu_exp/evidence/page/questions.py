@@ -39,8 +39,9 @@ class Question:
     `says` is the answer in a line: `{He|20}` stands for the number of a row and a column of the
     table, `{order|4}` for all numbers of a column, the smallest first. Without it, or without the
     numbers that it names, the answer of the first claim is said.
-    `measure` is one of `answers.MEASURES`; its numbers come from the runs of `experiment` that
-    have what `keep` says, in a table of `rows` by `columns`. `views` are the explorer's sides.
+    `measure` is one of `answers.MEASURES`; its numbers come from the runs of `experiment`, and of
+    `also` where that was run, that have what `keep` says, in a table of `rows` by `columns`.
+    `views` are the explorer's sides.
     """
 
     text: Text
@@ -52,6 +53,7 @@ class Question:
     keep: Mapping[str, object] = field(default_factory=dict)
     views: Sequence[View] = ()
     says: Text | None = None
+    also: str = ""
 
 
 def _question(values: dict[str, Any], where: str) -> Question:
