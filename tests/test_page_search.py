@@ -57,6 +57,21 @@ def test_claims_are_found_by_words_that_mean_the_same_in_both_languages(reader: 
     assert "dead-units-never-recover" in found["dead unit"]
     page.locator("#filters input[name=q]").fill("no such words")
     playwright.expect(shown(page)).to_have_count(0)
+    playwright.expect(page.locator("#none")).to_be_visible()
+    playwright.expect(page.locator("#none-but-others")).to_be_hidden()
+
+
+def test_a_word_that_only_the_whole_claim_has_is_found(reader: Reader) -> None:
+    page = reader.open()
+    lines = page.locator("#table tbody").inner_text().lower()
+    assert "rightmost" not in lines
+    section = (
+        "document.querySelector('section.claim .rule') ?? document.querySelector('section.claim')"
+    )
+    wanted = page.evaluate(f"{section}.closest('section').id")
+    page.evaluate(f"{section}.append(' rightmost ')")
+    page.locator("#filters input[name=q]").fill("rightmost")
+    assert shown(page).evaluate_all("all => all.map(each => each.dataset.id)") == [wanted]
 
 
 def test_back_undoes_a_choice_and_all_of_a_typed_search(reader: Reader) -> None:

@@ -6,6 +6,10 @@
     const title = row.dataset.id.replaceAll("-", " ") + " " + $("th", row).textContent;
     return [title, title + " " + $(".c-found", row).textContent].map((text) => text.toLowerCase());
   });
+  let whole;
+  /** Return all that the page says of each claim, for words that its line does not have. */
+  const wholeTexts = () => whole ??= rows.map((row, place) =>
+    [texts[place][0], document.getElementById(row.dataset.id).textContent.toLowerCase()]);
   // what else answers: questions and experiments, each with where it leads
   const others = ["question", "experiment"].map((kind) => ({ kind, all: $$("[data-found-as=" + kind + "]") }))
     .map(({ kind, all }) => ({ kind, all, texts: all.map((one) =>
@@ -48,7 +52,9 @@
   }));
   const filter = () => {
     const wanted = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
-    const claims = Search.find(texts, wanted.q), most = showOthers(wanted.q);
+    const lines = Search.find(texts, wanted.q), most = showOthers(wanted.q);
+    const deep = lines.isAll ? lines : Search.find(wholeTexts(), wanted.q);
+    const claims = deep.isAll ? deep : lines;
     // where a question or an experiment has more of the words, claims that have fewer are none
     const isFound = new Set(claims.most < most ? [] : claims.places.map((place) => rows[place]));
     ranked = [...isFound, ...rows.filter((row) => !isFound.has(row))];
@@ -62,7 +68,8 @@
       shown += fits;
     }
     if (!order) body.append(...ranked);
-    $("#none").hidden = shown > 0;
+    $("#none").hidden = shown > 0 || most > 0;
+    $("#none-but-others").hidden = shown > 0 || !most;
     $("#count").textContent = word("shown", { n: shown, total: rows.length });
     for (const link of $$(".tally a")) {
       if (wanted.verdict === link.dataset.verdict) link.setAttribute("aria-current", "true");
