@@ -424,6 +424,19 @@ def test_an_open_claim_names_the_settings_that_decide_on_their_own() -> None:
     assert re.search(r"따로 보면 틀림: MNIST 숫자에서 0[.]3\d+배", found.ko)
 
 
+def test_where_the_mean_is_a_bound_its_settings_are_bounds_on_the_same_side() -> None:
+    claim = next(one for one in CLAIMS if one.id == "relu-six-times-faster")
+    rows = [
+        {"data": data, "seed": seed, "effect": effect * noise, "bound": bound}
+        for data, effect, bound in (("mnist5k", 0.34, "upper"), ("fashion_mnist", 0.67, "none"))
+        for seed, noise in enumerate(NOISE)
+    ]
+    found = answer(claim, judge(Effects(pd.DataFrame(rows)), claim.rule)).en
+    mean, *settings = map(float, re.findall(r"at most ([0-9.]+) times", found))
+    assert len(settings) == 2
+    assert min(settings) < mean < max(settings)
+
+
 def test_a_ratio_of_one_is_the_same() -> None:
     with language("en"):
         assert said(Measured(1.0004), "long") == "the same"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from relu_exp.evidence.claims.answers.deciding import deciding
@@ -135,7 +136,8 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict, detail: Detail) -> str
     """Return the mean that decides, with the settings, or with the range over many of them."""
     extras, is_listed = [], False
     found = said(measured(finding, verdict), finding.unit)
-    numbers = [measured(finding, each) for each in verdict.settings]
+    settings = _bounded_alike(verdict)
+    numbers = [measured(finding, each) for each in settings]
     known = [each for each in numbers if each.bound == "none"]
     if verdict.bound == "both" and known:
         found = WORDS("where_known", n=range_of(known, finding.unit))
@@ -145,7 +147,7 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict, detail: Detail) -> str
         shown = [said(end, finding.unit) for end in (ends[0], ends[-1])]
         is_listed = len(numbers) <= MOST_LISTED and shown[0] != shown[1] and detail == "full"
         if is_listed:
-            listed = shortly_listed(verdict.settings, finding)
+            listed = shortly_listed(settings, finding)
             extras.append(WORDS("extra_by_setting", found=listed))
         elif known == numbers and shown[0] != shown[1]:
             extras.append(WORDS("extra_range", range=signed(ends[0], ends[-1], finding.unit)))
@@ -166,6 +168,19 @@ def _mean(finding: Finding, rule: Rule, verdict: Verdict, detail: Detail) -> str
                 alone = numbers_of([Group(some)], verdict.settings, finding)
                 extras.append(WORDS(words, found=alone))
     return _with_extras(_said(finding, found), extras)
+
+
+def _bounded_alike(verdict: Verdict) -> list[SettingVerdict]:
+    """Return the settings as bounds where their mean is one: the same end of each's interval.
+
+    Estimates beside a bound of their mean would seem to contradict it.
+    """
+    if verdict.bound not in ("lower", "upper"):
+        return list(verdict.settings)
+    return [
+        replace(each, bound=verdict.bound) if each.bound == "none" else each
+        for each in verdict.settings
+    ]
 
 
 def _open(verdict: Verdict) -> list[str]:
