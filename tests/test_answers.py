@@ -599,7 +599,7 @@ def test_settings_that_no_one_condition_describes_are_named_by_a_few() -> None:
         *("depth", "initializer", "optimizer"),
     )
     assert "started with Xavier and PyTorch's default with SGD" in found.en
-    assert ", and also at depth 10 started with Xavier (there the claim holds)" in found.en
+    assert ", or at depth 10 started with Xavier (there the claim holds)" in found.en
     assert "또는 깊이 10, Xavier 초기화에서 10%" in found.ko
     assert "settings" not in found.en
 
