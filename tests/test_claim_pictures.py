@@ -20,10 +20,12 @@ from planted_runs import HE, RELU, SIGMOID, TANH, XAVIER, Truth, plant, runs
 from relu_exp.core.schema import RunConfig
 from relu_exp.evidence.claims.registry import Claim, Evidence, all_claims, find_claim
 from relu_exp.evidence.claims.shown import EFFECT, OWN, Shown
+from relu_exp.evidence.claims.verdicts import Effects
 from relu_exp.evidence.data.language import LANGUAGES, language
 from relu_exp.evidence.figures import RC
 from relu_exp.evidence.figures.dark import DARK_PAGE, dark_svg, darkened
 from relu_exp.evidence.figures.files import save_svg
+from relu_exp.evidence.figures.judged import draw_judged
 from relu_exp.evidence.figures.judged_words import axis_title, value_words
 from relu_exp.evidence.figures.values import DIVERGED, NOT_REACHED, values_of
 from relu_exp.evidence.page.page import build_page
@@ -129,6 +131,43 @@ def test_a_line_is_the_mean_of_what_the_claim_measures(tmp_path: Path) -> None:
     first = drawn_lines(claim, evidence)[0]
     heights = [line.get_ydata()[0] for line in first if line.get_xdata()[0] == pytest.approx(0.1)]
     assert any(height == pytest.approx(wanted) for height in heights)
+
+
+def accuracies(root: Path, **means: float) -> tuple[Evidence, Effects]:
+    """Write runs of two rates, the second of which halves the accuracies, as effects of a claim."""
+    made = [run for one in (RELU, TANH) for run in runs(4, (0.1, 0.2), activation=one)]
+
+    def truth(run: RunConfig) -> Truth:
+        mean = means[run.activation.name]
+        return Truth(accuracy=mean if run.learning_rate == 0.1 else mean / 2)
+
+    evidence = Evidence(plant(root / "some", made, truth).parent)
+    found = evidence["some"].runs
+    return evidence, Effects(found.assign(effect=0.0), run_ids=found["run_id"].tolist())
+
+
+def test_the_best_of_the_arm_that_others_are_judged_by_is_a_line_across(tmp_path: Path) -> None:
+    evidence, effects = accuracies(tmp_path, relu=0.9, tanh=0.6)
+    shown = Shown("test_accuracy", x="learning_rate", share=True, best="ReLU")
+    drawing = draw_judged("some", {"some": evidence["some"]}, shown, effects)
+    assert drawing is not None
+    (axes,) = drawing.figure.axes
+    (across,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert list(across.get_ydata()) == pytest.approx([0.9, 0.9], abs=0.01)
+    assert "Dotted: ReLU at its best learning rate." in drawing.caption
+
+
+def test_shares_that_are_close_fill_the_axis(tmp_path: Path) -> None:
+    evidence, effects = accuracies(tmp_path, relu=0.93, tanh=0.91)
+    shown = Shown("test_accuracy", x="activation_label", share=True)
+    for only, low in (({"learning_rate": 0.1}, 0.85), ({}, -0.05)):
+        drawing = draw_judged(
+            "some", {"some": evidence["some"]}, replace(shown, only=only), effects
+        )
+        assert drawing is not None
+        (axes,) = drawing.figure.axes
+        assert axes.get_ylim()[0] > low
+        assert (axes.get_ylim()[0] < 0) == (not only)
 
 
 def test_no_line_leads_to_runs_that_diverged_or_never_arrived(tmp_path: Path) -> None:

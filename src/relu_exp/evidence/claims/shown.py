@@ -41,6 +41,8 @@ class Shown:
     """The key of the value's name in the words of figures; that of `value` unless given."""
     line: float | None = None
     """A limit that is drawn, in the unit of the value."""
+    best: str = ""
+    """The arm whose best mean is drawn as a line across each panel: what others are judged by."""
     log: bool = False
     """Whether the value's axis is logarithmic."""
     share: bool = False

@@ -147,6 +147,9 @@ def _lines(
         text("diverged_means") if has_marks(every, is_diverged=True) else "",
         text("late_means") if has_marks(every, is_diverged=False) else "",
         text("limit_means", value=limit_words(shown)) if shown.line is not None else "",
+        text("best_means", arm=level_words("activation_label", shown.best, shown))
+        if shown.best
+        else "",
     ]
     return _drawing(name, figure, own, shown, caption)
 
@@ -207,6 +210,8 @@ def _paint(
             line["_x"] = line[shown.x].astype(float)
         is_order = places is None or not isinstance(places[0], str)
         kept = line[line["lost"] < 0.5]
+        if arm == shown.best and len(kept):
+            axes.axhline(kept["mean"].max(), color=look.color, lw=1.2, ls=":", zorder=0)
         size = 2.5 if shown.x == "layer" and len(line) > 12 else 5.0
         style: dict[str, Any] = {"lw": 1.8, "markersize": size}
         if not is_order:

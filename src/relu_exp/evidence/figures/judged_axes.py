@@ -21,6 +21,9 @@ from relu_exp.evidence.figures.style import log_axis
 
 __all__ = ["finish", "room_for_numbers"]
 
+NARROW = 0.25
+"""Large shares that differ by less than this are drawn on an axis that does not begin at 0."""
+
 
 def finish(
     figure: Figure,
@@ -55,6 +58,9 @@ def finish(
 
 
 def _limits(values: pd.Series[float], shown: Shown) -> tuple[float, float]:
+    if shown.share and values.min() > 0.5 and values.max() - values.min() < NARROW:
+        pad = 0.1 * float(values.max() - values.min()) or 0.01
+        return float(values.min()) - pad, float(values.max()) + pad
     if shown.share:
         low = float(min(values.min(), shown.line if shown.line is not None else np.inf))
         top = max(float(values.max()), shown.line or 0.0)

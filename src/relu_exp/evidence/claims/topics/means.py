@@ -8,10 +8,10 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words
+from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, own_values, rates_in_words
 from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, probed, started, with_start
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
-from relu_exp.evidence.claims.shown import Shown
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -114,12 +114,13 @@ def _in_spreads(layers: pd.DataFrame) -> pd.Series:
     experiments=("signals", TRAINED),
     rule=SIGMOID_MEAN,
     figure=Shown(
-        "activation_mean",
+        OWN,
         x="layer",
         series=("initializer_label",),
         columns="depth",
         only={"experiment": "signals"},
-        line=0.5,
+        words="distance_from_half",
+        line=SIGMOID_MEAN.threshold,
     ),
 )
 def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
@@ -132,7 +133,8 @@ def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
     )
     notes = (f"Means over all units of a layer: {phrases}.", f"After training. {rates}")
     effects = _mean_over_layers(layers, _from_half, SIGMOID_MEAN.grid)
-    return measured(effects, layers.drop_duplicates("run_id"), notes=notes)
+    values = own_values(layers.assign(distance=_from_half(layers)), "distance", "layer")
+    return measured(effects, layers.drop_duplicates("run_id"), notes=notes, values=values)
 
 
 @claim(

@@ -45,7 +45,9 @@ KEPT = Rule(
     sources={"D0": "리키렐루", "D1": "ReLU 의 단점", "D2": "3.1"},
     experiments="dying-relu",
     rule=KEPT,
-    figure=Shown("test_accuracy", x="learning_rate", columns="depth", rows="width", share=True),
+    figure=Shown(
+        "test_accuracy", x="learning_rate", columns="depth", rows="width", share=True, best="ReLU"
+    ),
 )
 def leaky_relu_prevents_dying(evidence: Evidence) -> Effects:
     """Compare with ReLU's best where ReLU loses a tenth of its units, and four tenths."""

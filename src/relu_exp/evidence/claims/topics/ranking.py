@@ -13,11 +13,12 @@ from relu_exp.evidence.claims.arms import (
     choose,
     differences,
     measured,
+    own_values,
     rates_in_words,
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, claim
-from relu_exp.evidence.claims.shown import Shown
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -54,7 +55,7 @@ RANKING = Rule(
     sources={"D2": "TLDR"},
     experiments=EXPERIMENT,
     rule=RANKING,
-    figure=Shown("test_accuracy", x="learning_rate", columns="depth", share=True),
+    figure=Shown(OWN, x="depth", words="best_test_accuracy", share=True),
 )
 def activation_ranking(evidence: Evidence) -> Effects:
     """Measure it."""
@@ -83,4 +84,4 @@ def activation_ranking(evidence: Evidence) -> Effects:
             + ", ".join(f"{one} {mean:.1%}" for one, mean in order.items())
             + "."
         )
-    return measured(steps(tuned), runs, notes=notes)
+    return measured(steps(tuned), runs, notes=notes, values=own_values(tuned, "accuracy"))

@@ -8,12 +8,13 @@ from relu_exp.evidence.claims.arms import (
     at_best_rate,
     differences,
     measured,
+    own_values,
     rates_in_words,
     scored,
 )
 from relu_exp.evidence.claims.probes import HE, SMALL, UNIT, XAVIER, layer_factor, probed, started
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
-from relu_exp.evidence.claims.shown import Shown
+from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import score
@@ -123,7 +124,9 @@ SUITS = Rule(
     sources={"D2": "4.3.1, 5"},
     experiments=("sigmoid-starts", "signals"),
     rule=SUITS,
-    figure=Shown("test_accuracy", x="depth", series=("initializer_label",), share=True),
+    figure=Shown(
+        OWN, x="depth", series=("initializer_label",), words="best_test_accuracy", share=True
+    ),
 )
 def xavier_suits_sigmoid(evidence: Evidence) -> Effects:
     """Measure test accuracy against the best other start; tell what gradients say of it."""
@@ -144,7 +147,8 @@ def xavier_suits_sigmoid(evidence: Evidence) -> Effects:
         rates_in_words(tuned, ["start", "depth"]),
         _sigmoid_gradients(evidence["signals"]),
     )
-    return measured(found, runs, notes=notes)
+    values = own_values(tuned, "accuracy")
+    return measured(found, runs, notes=notes, values=values)
 
 
 def _sigmoid_gradients(frames: Frames) -> str:
