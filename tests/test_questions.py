@@ -87,7 +87,9 @@ def test_every_question_has_an_answer_in_a_line_with_the_same_numbers_in_both_la
         assert english == korean != []
 
 
-def test_units_of_a_run_that_diverged_do_not_count_as_dead(tmp_path: Path) -> None:
+def test_units_of_a_run_that_diverged_or_does_not_learn_do_not_count_as_dead(
+    tmp_path: Path,
+) -> None:
     runs = synthetic.configs(("relu",), depths=(2,), learning_rates=(0.1,))
     synthetic.write(tmp_path / "tiny", runs)
     evidence = Evidence(tmp_path)
@@ -95,6 +97,10 @@ def test_units_of_a_run_that_diverged_do_not_count_as_dead(tmp_path: Path) -> No
     assert before is not None
     assert before.lines[0][1][0] is not None
     frames = evidence["tiny"]
+    frames.runs.loc[:, "final_validation_accuracy"] = 0.9
+    assert answer(evidence, asked("dead_of_learners")) is not None
+    frames.runs.loc[:, "final_validation_accuracy"] = 0.1
+    assert answer(evidence, asked("dead_of_learners")) is None
     frames.runs.loc[:, "status"] = "diverged"
     assert answer(evidence, asked("dead")) is None
 

@@ -17,6 +17,7 @@ from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.arms import at_best_rate, at_fastest_rate, choose, scored, timed
 from relu_exp.evidence.claims.probes import layer_factor, probed
 from relu_exp.evidence.claims.registry import Evidence, MissingRunsError
+from relu_exp.evidence.claims.survival import with_learning
 from relu_exp.evidence.claims.topics.dying import layer_means
 from relu_exp.evidence.claims.topics.revivals import came_back
 from relu_exp.evidence.data.frames import Frames
@@ -201,6 +202,11 @@ def _dead(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
     )
 
 
+def _dead_of_learners(frames: Frames, runs: pd.DataFrame, question: Question) -> pd.DataFrame:
+    found = with_learning(_dead(frames, runs, question))
+    return found.assign(value=found["value"].where(found["learns"]))
+
+
 def _saturated(frames: Frames, runs: pd.DataFrame, _: Question) -> pd.DataFrame:
     return runs.assign(value=layer_means(frames, runs, "saturated_fraction", "first"))
 
@@ -242,6 +248,7 @@ MEASURES: Mapping[str, Callable[[Frames, pd.DataFrame, Question], pd.DataFrame]]
     "signal": _signal,
     "gradient": _gradient,
     "dead": _dead,
+    "dead_of_learners": _dead_of_learners,
     "saturated": _saturated,
     "accuracy": _accuracy,
     "updates": _updates,
@@ -250,4 +257,4 @@ MEASURES: Mapping[str, Callable[[Frames, pd.DataFrame, Question], pd.DataFrame]]
 """How each measure is computed; `words.yaml` explains it under `asks_NAME`."""
 AT_THE_START: Sequence[str] = ("signal", "gradient", "saturated")
 RATIOS: Sequence[str] = ("signal", "gradient")
-SHARES: Sequence[str] = ("dead", "saturated", "accuracy", "revived")
+SHARES: Sequence[str] = ("dead", "dead_of_learners", "saturated", "accuracy", "revived")
