@@ -48,8 +48,10 @@ def level_words(axis: str, value: Any, shown: Shown) -> str:
 
 
 def number_words(value: Any) -> str:
-    """Return a number as it is printed; what is no number as it is."""
-    return plain(float(value)) if isinstance(value, int | float | np.number) else str(value)
+    """Return a number as it is printed, a count in full; what is no number as it is."""
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    return plain(float(value)) if isinstance(value, float | np.number) else str(value)
 
 
 def axis_title(axis: str) -> str:
