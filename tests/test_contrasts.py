@@ -264,7 +264,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     ("given", "says"),
     [
         ({"arm": "activation", "against": "rellu"}, "activation=rellu인 것이 없다 (혹시 relu?)"),
-        ({"arm": "activation", "against": "logistic"}, "(logistic은(는) sigmoid)"),
+        ({"arm": "activation", "against": "logistic"}, "(logistic = sigmoid)"),
         ({"arm": "depth", "against": "1"}, "비교할 상대가 없다"),
         ({"metric": "r2"}, "클래스를 고르므로 R²가 없다"),
     ],

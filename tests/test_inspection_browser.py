@@ -64,3 +64,19 @@ def test_the_language_changes_the_words_in_the_figures(browser: Any, address: st
     assert page.locator(".charts").get_by_text("가중치의 기울기").first.is_visible()
     assert not page.locator(".charts").get_by_text("gradient of the weights").first.is_visible()
     context.close()
+
+
+def test_without_javascript_the_page_is_read_in_either_language(browser: Any, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    for name, heading, notice in (
+        ("한국어", "Sequential 살펴보기", "JavaScript 없이도"),
+        ("English", "Inspection of Sequential", "Without JavaScript"),
+    ):
+        page.get_by_role("radio", name=name).check()
+        assert page.locator("h1").inner_text() == heading
+        assert notice in page.locator(".plain-word").inner_text()
+    for useless in ("#language", "#theme", "button.copy"):
+        assert not any(each.is_visible() for each in page.locator(useless).all()), useless
+    context.close()

@@ -11,13 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from markupsafe import escape
 from torch import Tensor, nn
 
 import relu_exp
 from relu_exp.cli import main
+from relu_exp.core.lines import num_cells
 from relu_exp.core.schema import UsageError, histogram_edges
 from relu_exp.evidence.data.language import language
+from relu_exp.evidence.data.texts import texts_of
 from relu_exp.inspection.charts import histogram_svg
+from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.histograms import Spread, spread_of
 from relu_exp.inspection.inspecting import Report
 from relu_exp.inspection.page import WORDS
@@ -72,8 +76,9 @@ def test_the_page_says_what_was_found_before_the_table_and_the_figures(
     places = [page.index(word) for word in ('id="findings"', 'id="layers"', 'id="figures"')]
     assert places[0] < page.index(finding.text.split(";")[0]) < places[1] < places[2]
     with language("ko"):
-        assert finding.text in page
-        assert finding.remedy in page
+        assert "층 '0 → sigmoid' … '10 → sigmoid'" in finding.text
+        assert escape(finding.text) in page
+        assert escape(finding.remedy) in page
     assert f"relu-exp claim {finding.claim}" in page
     for layer in report.layers:
         assert page.count(layer.label) >= 2
@@ -264,3 +269,48 @@ def test_the_command_writes_page_and_folder(
     assert (tmp_path / "out.html").stat().st_size > 100_000
     opened = relu_exp.open("mine")
     assert opened.frames.manifest["command"] == f"relu-exp {' '.join(words)}"
+
+
+def test_the_command_prints_in_the_language_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my_words.py").write_text(
+        "from torch import nn\n"
+        "def build():\n"
+        "    return nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 5))\n"
+    )
+    torch.save(batch(), tmp_path / "batch.pt")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = ["inspect", "my_words:build", "--data", "batch.pt", "--page", "out.html"]
+    assert main([*words, "--language", "ko"]) == 0, capsys.readouterr().err
+    shown = capsys.readouterr().out
+    for korean in (
+        "층 1개, 학습 모드",
+        "발견한 것이 없다",
+        "z 표준편차",
+        "이론의",
+        "페이지: out.html",
+    ):
+        assert korean in shown
+    heading, row = (line for line in shown.splitlines() if "  " in line)
+    assert num_cells(heading) == num_cells(row) > len(heading)
+    assert '<html lang="ko">' in (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert main(words) == 0
+    assert not re.search("[가-힣]", capsys.readouterr().out)
+    assert main([*words, "--language", "kr"]) == 2
+    assert "--language kr is not valid (did you mean ko?)" in capsys.readouterr().err
+
+
+def test_korean_sentences_have_no_doubled_particles() -> None:
+    for name in ("findings", "words_page", "words_table"):
+        for key, text in texts_of("relu_exp.inspection", f"{name}.yaml").items():
+            assert not re.search(r"\((으|을|이|은|는|가|를)\)", text.ko), key
+            assert "표본" not in text.ko, key
+
+
+def test_a_loss_that_is_not_finite_is_no_layer() -> None:
+    with language("ko"):
+        assert Finding("not_finite", 0.0, ("the loss",)).text.startswith("손실에서 ")
+        assert Finding("not_finite", 0.0, ("0",)).text.startswith("층 '0'에서 ")
+    assert " in the loss:" in Finding("not_finite", 0.0, ("the loss",)).text

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relu_exp.cli.options import Debug, path
+from relu_exp.cli.options import Debug, Language, path
 
 __all__ = ["inspect"]
 
@@ -47,18 +47,22 @@ def inspect(
             help="Also add it to a result folder of its own.",
         ),
     ] = None,
+    language: Language = "en",
     debug: Debug = False,
 ) -> None:
     """Measure the layers of your own network on a batch, and say why it does not learn."""
+    from relu_exp.evidence.data.language import language as writing_in
     from relu_exp.inspection.inspecting import inspect as inspect_network
     from relu_exp.inspection.loading import load_batch, load_model
+    from relu_exp.inspection.sentences import TABLE_WORDS as WORDS
 
     batch = load_batch(data)
     report = inspect_network(load_model(model), batch)
-    print(report)
-    if csv is not None:
-        report.csv(csv)
-    if page is not None:
-        print(f"page: {report.save(page)}")
-    if results is not None:
-        print(f"results: {report.to_results(results)}")
+    with writing_in(language):
+        print(report)
+        if csv is not None:
+            report.csv(csv)
+        if page is not None:
+            print(WORDS("page", path=report.save(page, language)))
+        if results is not None:
+            print(WORDS("results", path=report.to_results(results)))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from relu_exp.inspection.finding import Finding
+from relu_exp.inspection.finding import THE_LOSS, Finding
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.passing import Pass
 from relu_exp.inspection.sentences import Sentence, say
@@ -113,7 +113,7 @@ def _not_finite(found: Pass) -> Finding | None:
     if not (measured or weights or gradients) and is_loss_finite:
         return None
     # a gradient inherits what is not finite above it, and is named only if nothing else is
-    names = [*measured, *weights] or (gradients if is_loss_finite else ["the loss"])
+    names = [*measured, *weights] or (gradients if is_loss_finite else [THE_LOSS])
     spoilt = {*weights, *gradients}
     num_spoilt = len(measured) + sum(each.name in spoilt for each in found.weights)
     share = num_spoilt / max(len(found.layers) + len(found.weights), 1)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from relu_exp.inspection.sentences import WORDS, Sentence
 
-__all__ = ["Finding"]
+__all__ = ["THE_LOSS", "Finding"]
+
+THE_LOSS = "the loss"
+"""Stands for the names of layers where only the loss is meant."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,14 @@ class Finding:
     @property
     def text(self) -> str:
         """What was found, in one sentence, in the language that is written now."""
-        shown = ", ".join(self.layers[:3])
-        if len(self.layers) > 3:
-            shown = f"{self.layers[0]} … {self.layers[-1]}"
-        return WORDS(self.kind, number=self.number, layers=shown, **self.values)
+        return WORDS(self.kind, number=self.number, layers=self._layers(), **self.values)
+
+    def _layers(self) -> str:
+        if self.layers == (THE_LOSS,):
+            return WORDS("the_loss")
+        named = [WORDS("layer_name", name=name) for name in self.layers]
+        names = ", ".join(named) if len(named) <= 3 else f"{named[0]} … {named[-1]}"
+        return WORDS("layers", names=names)
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.text, self.remedy) if part)

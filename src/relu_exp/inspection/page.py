@@ -63,6 +63,7 @@ def save_page(table: Table, path: str | Path, opens_in: str = "en") -> Path:
         "smallest": f"{SMALLEST:g}",
         "unseen": [_both(each) for each in table.sentences],
         "style": Markup("\n").join([asset("page.css", _FROM), asset("inspection.css", _HERE)]),
+        "plain_style": asset("plain.css", _FROM),
         "before": asset("before.js", _FROM),
         "script": Markup("\n").join(
             [

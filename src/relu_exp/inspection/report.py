@@ -8,10 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relu_exp.core.lines import num_cells
 from relu_exp.inspection.diagnosis import factor
 from relu_exp.inspection.finding import Finding
 from relu_exp.inspection.measuring import Measured
 from relu_exp.inspection.passing import Pass
+from relu_exp.inspection.sentences import TABLE_WORDS as WORDS
 from relu_exp.inspection.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -21,19 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "ROW", "Table", "number_words"]
 
-COLUMNS = {
-    "preactivation_std": "z std",
-    "activation_mean": "a mean",
-    "activation_std": "a std",
-    "saturated_fraction": "saturated",
-    "zero_fraction": "zero",
-    "dead_on_probe_fraction": "dead",
-    "effective_rank": "rank",
-    "weight_grad_norm": "grad W",
-    "activation_grad_norm": "grad a",
-    "update_ratio": "update",
-}
-"""Quantity → heading, of those that are printed; `rows` has all."""
+COLUMNS = (
+    "preactivation_std",
+    "activation_mean",
+    "activation_std",
+    "saturated_fraction",
+    "zero_fraction",
+    "dead_on_probe_fraction",
+    "effective_rank",
+    "weight_grad_norm",
+    "activation_grad_norm",
+    "update_ratio",
+)
+"""Quantities that are printed, each a word of its table; `rows` has all."""
 
 _SHARES = frozenset({"saturated_fraction", "zero_fraction", "dead_on_probe_fraction"})
 
@@ -139,9 +141,9 @@ class Table:
     # As a picture of itself -----------------------------------------------------------------
 
     def __str__(self) -> str:
-        """Return findings, table and what was not seen, as text."""
+        """Return findings, table and what was not seen, in the language that is written now."""
         headings, *rows = self._cells()
-        widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+        widths = [max(map(num_cells, column)) for column in zip(headings, *rows, strict=True)]
         lines = [_line(cells, widths) for cells in (headings, *rows)]
         return "\n".join([*self._before(), "", *lines, *self._after()])
 
@@ -163,24 +165,21 @@ class Table:
 
     def _before(self) -> list[str]:
         found = self.findings
-        loss = "" if self.loss is None else f"loss {self.loss:.4g}, "
-        lines = [f"{loss}{len(self.layers)} layers, in {self.mode} mode"]
+        loss = "" if self.loss is None else WORDS("loss", loss=f"{self.loss:.4g}")
+        measured = WORDS("measured", n=len(self.layers), mode=WORDS(self.mode))
+        lines = [f"{loss}{measured}"]
         for number, finding in enumerate(found, start=1):
-            claim = f" (tested: relu-exp claim {finding.claim})" if finding.claim else ""
+            claim = WORDS("tested", claim=finding.claim) if finding.claim else ""
             lines.append(f"{number}. {finding}{claim}")
         if not self.layers:
-            lines.append("No nonlinearity was seen: nothing was measured.")
+            lines.append(WORDS("nothing_seen"))
         elif not found:
-            lines.append("Nothing found: signal and gradient reach every layer.")
+            lines.append(WORDS("nothing"))
         return lines
 
     def _after(self) -> list[str]:
-        theory = (
-            "std in theory: mean-field, for these weights"
-            if self.predictions
-            else ("no theory: it is for dense layers, plain or residual")
-        )
-        return ["", theory, *(f"not seen: {each}" for each in self.unseen)]
+        theory = WORDS("theory" if self.predictions else "no_theory")
+        return ["", theory, *(WORDS("unseen", what=each) for each in self.unseen)]
 
     def _cells(self) -> list[list[str]]:
         """Return the headings, then a row of texts per layer."""
@@ -189,8 +188,8 @@ class Table:
             for quantity in COLUMNS
             if any(quantity in layer.values for layer in self.layers)
         ]
-        predicted = ["z std in theory"] if self.predictions else []
-        cells = [["layer", "units", *(COLUMNS[quantity] for quantity in shown), *predicted]]
+        predicted = ["preactivation_std_theory"] if self.predictions else []
+        cells = [list(map(WORDS, ["layer", "units", *shown, *predicted]))]
         for number, layer in enumerate(self.layers, start=1):
             values = [number_words(quantity, layer.values.get(quantity)) for quantity in shown]
             theory = self._predicted(number, "preactivation_std")
@@ -211,5 +210,10 @@ def number_words(quantity: str, value: Any) -> str:
 
 def _line(cells: list[str], widths: list[int]) -> str:
     first, *others = zip(cells, widths, strict=True)
-    name = first[0].ljust(first[1])
-    return "  ".join([name, *(cell.rjust(width) for cell, width in others)]).rstrip()
+    name = first[0] + _spaces(*first)
+    return "  ".join([name, *(_spaces(*each) + each[0] for each in others)]).rstrip()
+
+
+def _spaces(cell: str, width: int) -> str:
+    """Return what fills a cell to its width on a terminal."""
+    return " " * (width - num_cells(cell))

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from relu_exp.evidence.data.language import Words
 
-__all__ = ["WORDS", "Sentence", "say"]
+__all__ = ["TABLE_WORDS", "WORDS", "Sentence", "say"]
 
 WORDS = Words(__package__ or "", "findings.yaml")
+TABLE_WORDS = Words(__package__ or "", "words_table.yaml")
+"""Words of an inspection as text."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from relu_exp.inspection.passing import Pass, weights_of
 from relu_exp.inspection.report import ROW, Table
 from relu_exp.inspection.scaling import CONSEQUENCES, arriving_at, found_unscaled
 from relu_exp.inspection.seeing import Seeing
-from relu_exp.inspection.sentences import WORDS
+from relu_exp.inspection.sentences import TABLE_WORDS
 from relu_exp.inspection.untouched import eager, unwrapped
 from relu_exp.inspection.updating import change_of, found_in
 
@@ -308,19 +308,20 @@ class Watch:
     def __str__(self) -> str:
         """Return the last table as text, and what earlier ones showed first."""
         if not self.tables:
-            return "nothing measured yet"
-        return "\n".join([f"step {max(self.tables)}: {self.last}", *self._earlier()])
+            return TABLE_WORDS("nothing_yet")
+        shown = TABLE_WORDS("step", step=max(self.tables), table=self.last)
+        return "\n".join([shown, *self._earlier()])
 
     def _repr_html_(self) -> str:
         if not self.tables:
-            return "nothing measured yet"
+            return TABLE_WORDS("nothing_yet")
         lines = "".join(f"<p>{escape(line)}</p>" for line in self._earlier())
         return f"<div>{self.last._repr_html_()}{lines}</div>"
 
     def _earlier(self) -> list[str]:
         last = max(self.tables)
         return [
-            WORDS("first_seen", step=step, finding=str(each))
+            TABLE_WORDS("first_seen", step=step, finding=str(each))
             for step, each in self.first_seen.values()
             if step < last
         ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from relu_exp.core.lines import num_cells
 from relu_exp.evidence.contrasts.contrast import Contrasted, Row
 from relu_exp.evidence.contrasts.words import text
 from relu_exp.evidence.data.labels import axis_name
@@ -209,19 +209,15 @@ def as_frame(found: Contrasted) -> pd.DataFrame:
 def _as_text(table: Table) -> str:
     """Return columns that are aligned, also where letters are two cells wide."""
     lines = [table.columns, *table.rows]
-    widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(num_cells, column)) for column in zip(*lines, strict=True)]
     ruled = [lines[0], tuple("─" * width for width in widths), *lines[1:]]
     shown = [
         "  ".join(
-            cell + " " * (width - _cells(cell)) for cell, width in zip(line, widths, strict=True)
+            cell + " " * (width - num_cells(cell)) for cell, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in ruled
     ]
     return "\n".join([table.heading, "", *shown, "", *table.notes]) + "\n"
-
-
-def _cells(words: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in words)
 
 
 def _as_markdown(table: Table) -> str:

@@ -70,7 +70,7 @@ def nearest_in_words(value: str, valid: Iterable[str]) -> str:
     found = nearest(value, valid)
     if current_language() == "ko":
         found = re.sub(r"did you mean (.+)\?", r"혹시 \1?", found)
-        found = re.sub(r"\((\S+) is (\S+)\)", r"(\1은(는) \2)", found)
+        found = re.sub(r"\((\S+) is (\S+)\)", r"(\1 = \2)", found)
     return found
 
 
