@@ -114,6 +114,8 @@ def _share(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     assert rule.threshold is not None
     assert rule.part_threshold is not None
     part = limit(rule.part_threshold, "above", finding.unit)
+    if current_language() == "ko":
+        part = part.replace(" 초과", " 넘게")
     needed = WORDS("extra_share", n=amount(rule.threshold, "percent"))
     return _with_extras(_said(finding, found).replace("{part}", part), [needed])
 
