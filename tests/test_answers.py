@@ -258,8 +258,9 @@ def test_an_answer_counts_settings(claim: Claim, size: float) -> None:
     found = answer(claim, verdict)
     check_plain(claim, found)
     held = sum(setting.verdict == "supported" for setting in verdict.settings)
-    assert f"surely in {held} of" in found.en or f"in {held} of" in found.en
-    assert f"{held}개에서" in found.ko
+    assert f"in {held or 'none'} of" in found.en
+    assert (f"{held}개" if held else "없") in found.ko
+    assert not re.search(r"\b0 of|(?<!\d)0개", found.en + found.ko)
     start = {"supported": own_words(claim).holds.en, "refuted": own_words(claim).fails.en}
     assert begins(found.en, start.get(verdict.name, "Not settled"))
 
@@ -640,9 +641,11 @@ def test_a_mean_that_not_every_setting_shows_says_how_many_do_and_where_none_doe
         },
         *("depth", "threshold"),
     )
-    count = "taken alone, 5 of 9 settings hold and 0 fail; none holds at depth 1)"
+    count = "taken alone, 5 of 9 settings hold and none fails; none holds at depth 1)"
     assert count in found.en
-    assert "따로 보면 조건 9개 중 5개는 맞고 0개는 틀림; 깊이 1에서 맞는 조건은 없음)" in found.ko
+    assert (
+        "따로 보면 조건 9개 중 5개는 맞고 틀린 것은 없음; 깊이 1에서 맞는 조건은 없음)" in found.ko
+    )
 
 
 def test_the_worst_setting_is_the_one_with_the_worst_number_however_sure_it_is() -> None:

@@ -134,7 +134,7 @@ def test_a_korean_report_has_no_english_sentence(korean: Built) -> None:
     # the explorer has its words in both languages, and shows those of the page's
     shown = re.sub(r'<(\w+)[^>]*class="t" lang="en"[^>]*>.*?</\1>', "", shown, flags=re.S)
     told = [*re.findall(r'(?:alt|aria-label)="([^"]*)"', shown), re.sub("<[^>]*>", "\n", shown)]
-    assert english("\n".join(told)) <= {"CSV", "Xavier", "JavaScript"}
+    assert english("\n".join(told)) <= {"CSV", "Holm", "Xavier", "JavaScript"}
     plain = re.sub(r"`[^`]*`|\]\([^)]*\)|report\.html", "", unescape(korean.markdown.read_text()))
     assert english(plain) == set()
     assert english("\n".join(korean.warnings)) == set()
@@ -150,7 +150,7 @@ def test_korean_figures_have_no_english_words(root: Path) -> None:
                     told = [each.get_text() for each in drawing.figure.findobj(DrawnText)]
                     command = re.compile(r"다시 그리는 명령:.*", re.S)
                     told = [command.sub("", each) for each in (*told, drawing.title)]
-                    assert english("\n".join([*told, drawing.caption])) == set(), drawing.name
+                    assert english("\n".join([*told, drawing.caption])) <= {"MNIST"}, drawing.name
                     drawn.add(name)
             except DoesNotApply as reason:
                 reasons.append(str(reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -61,7 +62,9 @@ NAMES: Mapping[str, str] = {
 """Registry name → what it is called in print, unless results say it themselves."""
 _KOREAN_NAMES: Mapping[str, str] = {
     "identity": "항등",
-    "step": "계단",
+    "step": "계단 함수",
+    "sigmoid": "시그모이드",
+    "leaky_relu": "Leaky ReLU",
     "zeros": "영행렬",
     "constant": "상수",
     "xavier_uniform": "Xavier 균등",
@@ -102,7 +105,7 @@ def english_label(label: str) -> str:
 def korean_label(label: str) -> str:
     """Return a label with the names that it has in Korean, the inverse of `english_label`."""
     for name, korean in sorted(_KOREAN_NAMES.items(), key=lambda pair: -len(NAMES[pair[0]])):
-        label = label.replace(NAMES[name], korean)
+        label = re.sub(rf"\b{re.escape(NAMES[name])}\b", korean, label)
     return label
 
 

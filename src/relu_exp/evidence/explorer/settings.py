@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS, keys_about
-from relu_exp.evidence.data.labels import axis_name, korean_label
+from relu_exp.evidence.claims.answers.places import label_words
+from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.labels import axis_name
 from relu_exp.evidence.data.language import language
 from relu_exp.evidence.figures.style import levels, plain
 
@@ -17,6 +19,7 @@ __all__ = [
     "MAIN",
     "facts",
     "facts_ko",
+    "labels_ko",
     "plain_text",
     "seed_ranges",
     "values_of",
@@ -62,6 +65,15 @@ def variants_ko(runs: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
         }
 
 
+def labels_ko(frames: Frames, runs: pd.DataFrame) -> dict[str, str]:
+    """Return the Korean of every label of activations and initializers that it differs for."""
+    own = frames.korean
+    with language("ko"):
+        labels = (str(label) for axis in MAIN[:2] for label in levels(runs, axis))
+        words = {label: label_words(own.get(label, label)) for label in labels}
+    return own | {label: korean for label, korean in words.items() if korean != label}
+
+
 def facts(runs: pd.DataFrame, varying: Sequence[str]) -> str:
     """Return what all runs share: data, network, width and so on."""
     same = _shared(runs, varying)
@@ -76,7 +88,7 @@ def facts_ko(runs: pd.DataFrame, varying: Sequence[str]) -> str:
 
 def _in_korean(values: Mapping[str, str]) -> str:
     return " · ".join(
-        f"{axis_name(column)} {value}" if SPOKEN[column] else korean_label(value)
+        f"{axis_name(column)} {value}" if SPOKEN[column] else label_words(value)
         for column, value in values.items()
     )
 

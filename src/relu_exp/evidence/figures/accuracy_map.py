@@ -16,7 +16,7 @@ from relu_exp.evidence.figures.limits import left_out_words, most_across, spread
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import Slice, axis_words, slices
 from relu_exp.evidence.figures.style import levels, plain
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = ["accuracy_map"]
 
@@ -66,9 +66,11 @@ def _map(frames: Frames, part: Slice, left_out: str) -> Drawing:
         axes.grid(False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        axes.set_xticks(range(len(initializers)), map(str, initializers), rotation=30, ha="right")
-        axes.set_yticks(range(len(activations)), map(str, activations))
-    longest = max(len(str(label)) for label in activations)
+        axes.set_xticks(
+            range(len(initializers)), map(shown_label, initializers), rotation=30, ha="right"
+        )
+        axes.set_yticks(range(len(activations)), map(shown_label, activations))
+    longest = max(len(shown_label(label)) for label in activations)
     return finished(
         frames,
         sheet,

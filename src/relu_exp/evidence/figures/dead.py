@@ -29,7 +29,7 @@ from relu_exp.evidence.figures.lines import (
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import Slice, left_out, slices, split, trained
 from relu_exp.evidence.figures.style import INK, levels, looks, plain, rate_axis, steps_axis
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = ["dead_fraction"]
 
@@ -109,7 +109,7 @@ def _titled(heading: str, part: Slice) -> str:
 
 def _named(heading: str, part: Slice) -> str:
     """Return the title of a drawing of one activation; the slice's words may name it already."""
-    activation = str(part.runs["activation_label"].iloc[0])
+    activation = shown_label(part.runs["activation_label"].iloc[0])
     return f"{heading}: {part.words if activation in part.words else activation}"
 
 

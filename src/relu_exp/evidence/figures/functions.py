@@ -14,7 +14,7 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import Drawing, figure, finished
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.style import INK, levels, looks
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = ["function_curves"]
 
@@ -31,7 +31,7 @@ def function_curves(frames: Frames) -> Iterator[Drawing]:
     # full rows: 14 functions as 5 + 5 + 4, six as 3 + 3
     columns = -(-len(labels) // -(-len(labels) // COLUMNS))
     rows = -(-len(labels) // columns)
-    title_rows = max(len(wrap(str(label), 24)) for label in labels)
+    title_rows = max(len(wrap(shown_label(label), 24)) for label in labels)
     sheet = Sheet(rows, columns, panel=(1.75, 1.65), gap=(0.14, 0.18 + 0.16 * title_rows))
 
     def paint(axes: Axes, label: str, curve: pd.DataFrame) -> None:
@@ -39,7 +39,9 @@ def function_curves(frames: Frames) -> Iterator[Drawing]:
         axes.axvline(0, color="#bbbbbb", lw=0.7, zorder=0)
         axes.plot(curve["x"], curve["value"], color=shown[label].color, lw=2.0)
         axes.plot(curve["x"], curve["derivative"], color=INK, lw=1.1, linestyle=(0, (3, 1.5)))
-        axes.set_title("\n".join(wrap(label, 24)), pad=3, weight="bold", linespacing=1.1)
+        axes.set_title(
+            "\n".join(wrap(shown_label(label), 24)), pad=3, weight="bold", linespacing=1.1
+        )
         axes.set_ylim(*LIMITS)
         axes.set_xlim(-4.8, 4.8)
         axes.xaxis.set_major_locator(MultipleLocator(2.0))

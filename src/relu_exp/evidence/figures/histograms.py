@@ -24,7 +24,7 @@ from relu_exp.evidence.figures.slices import (
     split,
 )
 from relu_exp.evidence.figures.style import GRAY, RC, levels, looks
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = [
     "bars_shown",
@@ -187,7 +187,7 @@ def _drawing(
         for c, layer in enumerate(layers):
             if (initializer, layer) in shares:
                 paint(sheet.axes[r][c], shares[initializer, layer])
-    where = [str(first["activation_label"]), text("num_layers", n=first["depth"])]
+    where = [shown_label(first["activation_label"]), text("num_layers", n=first["depth"])]
     if pd.notna(first["width"]):
         where.append(text("units_each", n=first["width"]))
     layers_left = left_out_words(len(layers), len(every), text("all_layers"))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from relu_exp.core.run_keys import RUN_KEYS
 from relu_exp.core.schema import PARTS
+from relu_exp.evidence.claims.answers.places import label_words
 from relu_exp.evidence.claims.answers.places import plain as plain_value
 from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.verdicts import Effects
@@ -40,8 +41,10 @@ def level_words(axis: str, value: Any, shown: Shown) -> str:
         return text(f"value_{value}")
     if f"of_{axis}" in text:
         return text(f"of_{axis}", value=number_words(value))
-    if axis.endswith("_label") or isinstance(value, str):
-        return plain_value(str(value))
+    if axis.endswith("_label"):
+        return label_words(str(value))
+    if isinstance(value, str):
+        return plain_value(value)
     return (
         axis_words(axis, value) if axis in RUN_KEYS else f"{axis_title(axis)} {number_words(value)}"
     )

@@ -17,7 +17,7 @@ from relu_exp.evidence.figures.lines import Grid, handles, interval_line, interv
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.slices import AXES, Slice, slices, trained
 from relu_exp.evidence.figures.style import Look, looks, plain, steps_axis
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = ["learned_parameters"]
 
@@ -56,7 +56,7 @@ def _drawing(
     sheet = Sheet(len(grid.rows), len(grid.columns))
     last = int(part.runs["num_steps"].max())
     grid.fill(sheet.axes, values, partial(_paint, shown=shown, last=last))
-    activation = str(part.runs["activation_label"].iloc[0])
+    activation = shown_label(part.runs["activation_label"].iloc[0])
     names = [] if activation in part.words else [activation]
     which = ", ".join(filter(None, [*names, part.words]))
     word = name.removeprefix("learned_").replace("_", " ")

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from relu_exp.evidence.figures.limits import left_out_words, most_across, most_down, spread
 from relu_exp.evidence.figures.slices import axis_words
 from relu_exp.evidence.figures.style import Look, levels
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = [
     "Grid",
@@ -198,7 +198,7 @@ def _zeros_left_out(summary: pd.DataFrame) -> str:
 
 
 def handles(
-    shown: Mapping[Any, Look], words: Callable[[Any], str] = str, **changes: Any
+    shown: Mapping[Any, Look], words: Callable[[Any], str] = shown_label, **changes: Any
 ) -> list[Any]:
     """Return the legend's entries for looks by value."""
     return [look.handle(words(value), **changes) for value, look in shown.items()]

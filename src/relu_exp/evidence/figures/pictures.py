@@ -38,7 +38,7 @@ from relu_exp.evidence.figures.slices import (
     trained,
 )
 from relu_exp.evidence.figures.style import INK, levels, log_axis, looks, plain
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = [
     "LETTERS",
@@ -139,7 +139,7 @@ def _named(runs: pd.DataFrame) -> str:
     about 1.
     """
     first = runs.iloc[0]
-    name = str(first["initializer_label"])
+    name = shown_label(first["initializer_label"])
     if str(first["initializer"]) != "normal" or pd.isna(first["width"]):
         return name
     scale = float(first["initializer.std"]) * float(first["width"]) ** 0.5
@@ -296,7 +296,7 @@ def _loss(frames: Frames, part: Slice, curves: pd.DataFrame, of: str, others: st
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     _label(axes, text("updates"), text(f"loss_{of}").lower())
-    entries = [shown[label].handle(str(label).split(" · ")[0], ms=6) for label in kept]
+    entries = [shown[label].handle(shown_label(str(label).split(" · ")[0]), ms=6) for label in kept]
     axes.legend(handles=entries, fontsize=LETTERS, loc="upper right", handlelength=1.4, ncols=2,
                 borderaxespad=0.0, labelspacing=0.2, columnspacing=0.9)  # fmt: skip
     return _drawing(

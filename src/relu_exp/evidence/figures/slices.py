@@ -17,7 +17,7 @@ from relu_exp.evidence.data.labels import axis_name, english_label
 from relu_exp.evidence.data.language import current_language
 from relu_exp.evidence.figures.limits import ALL_FIGURES, is_limited, left_out_words, spread
 from relu_exp.evidence.figures.style import levels, plain
-from relu_exp.evidence.figures.words import text
+from relu_exp.evidence.figures.words import shown_label, text
 
 __all__ = [
     "AXES",
@@ -117,14 +117,14 @@ def _stem(axis: str, value: Any) -> str:
 def axis_words(axis: str, value: Any) -> str:
     """Return an axis and its value as words: `depth 5`, `ReLU`, `learning rate 0.1`."""
     if axis in ("activation_label", "initializer_label", "network_label"):
-        return str(value)
+        return shown_label(value)
     if pd.isna(value):
         return text("no_axis", axis=axis_name(axis))
     return f"{axis_name(axis)} {_shown(value)}"
 
 
 def _shown(value: Any) -> str:
-    return plain(value) if isinstance(value, (int, float)) else str(value)
+    return plain(value) if isinstance(value, (int, float)) else shown_label(value)
 
 
 def with_pairs(frames: Frames) -> Frames:

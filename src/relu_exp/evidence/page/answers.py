@@ -66,6 +66,14 @@ class Answer:
     says: Text | None = None
     asked: frozenset[tuple[str, str]] = frozenset()
 
+    @property
+    def names(self) -> list[Text]:
+        """The names of the lines; beside normalized networks a plain one has no normalization."""
+        names = [name for name, _ in self.lines]
+        if any("(normalization=" in name for name in names):
+            names = [re.sub(r"MLP$", "MLP (normalization=none)", name) for name in names]
+        return [Text(label_en(name), label_ko(name)) for name in names]
+
 
 def answer(evidence: Evidence, question: Question) -> Answer | None:
     """Return the numbers that answer a question; None where its runs are not there."""

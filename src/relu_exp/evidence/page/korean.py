@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from relu_exp.evidence.claims.answers.places import in_words, plain
+from relu_exp.evidence.claims.answers.places import in_words, label_words
 from relu_exp.evidence.claims.answers.words_of import own_words
 from relu_exp.evidence.claims.registry import Claim
-from relu_exp.evidence.data.labels import korean_label
 from relu_exp.evidence.data.language import language
 
 __all__ = ["holds_ko", "label_en", "label_ko", "place_en", "place_ko"]
@@ -28,13 +27,13 @@ def place_en(where: Mapping[str, str], besides: str = "") -> str:
 def label_ko(label: str) -> str:
     """Return a value of a table's axis in Korean; a name that Korean writes alike stays."""
     with language("ko"):
-        return korean_label(plain(label))
+        return label_words(label)
 
 
 def label_en(label: str) -> str:
     """Return a value of a table's axis in English, without names that only code uses."""
     with language("en"):
-        return plain(label)
+        return label_words(label)
 
 
 def holds_ko(claim: Claim) -> str:

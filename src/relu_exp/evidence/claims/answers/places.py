@@ -9,7 +9,7 @@ from typing import Any
 
 from relu_exp.evidence.claims.answers.numbers import join
 from relu_exp.evidence.claims.verdicts import SettingVerdict
-from relu_exp.evidence.data.labels import NAMES
+from relu_exp.evidence.data.labels import NAMES, korean_label
 from relu_exp.evidence.data.language import current_language, in_language
 from relu_exp.evidence.data.texts import Text, as_text, read_texts
 
@@ -21,6 +21,7 @@ __all__ = [
     "conditions_of",
     "each_of",
     "in_words",
+    "label_words",
     "plain",
     "values_without",
 ]
@@ -37,6 +38,7 @@ PLACE_VALUES = {
 _WHOLE = {key: as_text(value, f"places.yaml: {key}") for key, value in _DATA["whole"].items()}
 _PAIR = re.compile(r"^(\w+) over (\w+)$")
 _PATTERNS = [(re.compile(each["is"]), Text(each["en"], each["ko"])) for each in _DATA["patterns"]]
+_LABELS = [(re.compile(each["is"]), each["ko"]) for each in _DATA["labels"]]
 
 
 def conditions_of(
@@ -141,7 +143,7 @@ def plain(value: str) -> str:
     if value in PLACE_VALUES:
         return in_language(PLACE_VALUES[value])
     if value in NAMES:
-        return NAMES[value]
+        return korean_label(NAMES[value]) if current_language() == "ko" else NAMES[value]
     value = _PAIR.sub(lambda pair: f"{plain(pair[1])} over {plain(pair[2])}", value)
     for pattern, text in _PATTERNS:
         value = pattern.sub(in_language(text), value)
@@ -150,7 +152,19 @@ def plain(value: str) -> str:
             value = value.replace(name, shown)
     if re.fullmatch(r"\d+\.0", value):
         value = value.removesuffix(".0")
-    return value.replace("_", " ").replace("=", " ")
+    value = re.sub(r"(?<! )=(?! )", " ", value.replace("_", " "))
+    value = re.sub(r"(?<![\d.])\d{4,}$", lambda number: f"{int(number[0]):,}", value)
+    return korean_label(value) if current_language() == "ko" else value
+
+
+def label_words(label: str) -> str:
+    """Return a label of figures in words, for a legend or a list to choose from."""
+    if current_language() == "en":
+        return plain(label)
+    label = re.sub(r"(?<=gain=)[\d.]+", lambda gain: f"{float(gain[0]):.3g}", label)
+    for pattern, korean in _LABELS:
+        label = pattern.sub(korean, label)
+    return korean_label(label) if label in NAMES.values() else plain(label)
 
 
 def _varying(every: Sequence[SettingVerdict]) -> list[str]:

@@ -111,24 +111,33 @@ def _cases(verdict: Verdict) -> str:
 
 def _share(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     held, broken = _sides(verdict)
-    found = WORDS("share_found", held=len(held), broken=len(broken), total=len(verdict.settings))
+    found = _counts("share_found", len(held), len(broken), len(verdict.settings))
     assert rule.threshold is not None
     assert rule.part_threshold is not None
     part = limit(rule.part_threshold, "above", finding.unit)
+    if current_language() == "ko":
+        part = part.replace(" 초과", " 넘게")
     needed = WORDS("extra_share", n=amount(rule.threshold, "percent"))
     return _with_extras(_said(finding, found).replace("{part}", part), [needed])
+
+
+def _counts(key: str, held: int, broken: int, total: int, **values: str) -> str:
+    """Return how many settings hold and how many fail; of none it says so in words."""
+    none = "neither" if not held and not broken else "no_held" if not held else "no_broken"
+    key = key if held and broken else f"{key}_{none}"
+    return WORDS(key, held=held, broken=broken, total=total, **values)
 
 
 def _either(finding: Finding, rule: Rule, verdict: Verdict) -> str:
     held, broken = _sides(verdict)
     assert rule.threshold is not None
-    return WORDS(
+    return _counts(
         "either_found",
+        len(held),
+        len(broken),
+        len(verdict.settings),
         finding=_said(finding, amount(verdict.effect, finding.unit, finding.limit)),
         limit=amount(rule.threshold, finding.unit),
-        held=len(held),
-        broken=len(broken),
-        total=len(verdict.settings),
     )
 
 
@@ -190,7 +199,7 @@ def _open(verdict: Verdict) -> list[str]:
     every = verdict.settings
     if verdict.equivalent or len(every) < 2 or not 0 < len(alike) < len(every):
         return []
-    found = [WORDS("extra_count", held=len(held), broken=len(broken), total=len(every))]
+    found = [_counts("extra_count", len(held), len(broken), len(every))]
     without = values_without(alike, every)
     if len(without) == 1:
         found.append(WORDS(f"extra_none_{verdict.name}", place=in_words(without[0])))
@@ -224,7 +233,7 @@ def _by_settings(words: Own, rule: Rule, verdict: Verdict, detail: Detail) -> st
     is_open = verdict.name == "inconclusive" and len(verdict.settings) > 1
     if is_open and (held or broken):
         total = len(verdict.settings)
-        count = WORDS("extra_count", held=len(held), broken=len(broken), total=total)
+        count = _counts("extra_count", len(held), len(broken), total)
         text = f"{text[:-1]}; {count})" if text.endswith(")") else _with_extras(text, [count])
     return text
 

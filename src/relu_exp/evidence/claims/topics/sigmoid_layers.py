@@ -47,7 +47,8 @@ GROWS = Rule(
         "until the top layer saturates."
     ),
     statement_ko=(
-        "시그모이드의 출력은 항상 양수이므로 층을 지날수록 분산이 커지고, 결국 맨 위층이 포화된다."
+        "시그모이드의 출력은 항상 양수이므로 층을 지날수록 분산이 커지고, "
+        "결국 마지막 층이 포화된다."
     ),
     sources={"D2": "2.1"},
     experiments="sigmoid-layers",
