@@ -107,6 +107,18 @@ def test_a_plugin_s_rule_is_said_in_korean_as_what_it_asks(page: str) -> None:
         assert f'<span class="t" lang="ko">{escape(holds_ko(claim))}</span>' in page
 
 
+def test_the_table_of_effects_names_its_quantity_in_each_language_that_knows_it(
+    judged: Judged, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = f'<span class="t" lang="en">: {RULE.measure}</span>'
+    num_tables = page.count(english)
+    assert num_tables > 0
+    assert page.count(f"{english}</caption>") == num_tables
+    monkeypatch.setattr(page_module, "measure_in_korean", {RULE.measure: "어떤 비"}.get)
+    known = f'{english}<span class="t" lang="ko">: 어떤 비</span></caption>'
+    assert build_page(judged).read_text().count(known) == num_tables
+
+
 def test_claims_that_contradict_each_other_stand_side_by_side(page: str) -> None:
     assert page.count('<aside class="other">') == 2
 
