@@ -17,12 +17,14 @@ import relu_exp
 from relu_exp.evidence.claims.answers.places import PLACE_VALUES
 from relu_exp.evidence.claims.korean import (
     in_korean,
+    measure_in_korean,
     paper_in_korean,
+    rule_in_korean,
     with_korean,
 )
 from relu_exp.evidence.claims.korean.templates import FILES, Template, catalogue
 from relu_exp.evidence.claims.registry import Claim, Literature, all_claims
-from relu_exp.evidence.claims.verdicts import Verdict
+from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.data.labels import NAMES
 from relu_exp.evidence.report.looks import LOOKS
 
@@ -41,6 +43,23 @@ WORDS = {
     *("where", "leaky_relu", "x86_64", "L1", "Xu", "ImageNet"),
 }
 """What Korean texts of verdicts write in Latin letters: names, formulas and functions."""
+NUMBERS_IN_WORDS = {
+    r"\bseven tenths\b|십분의 칠": "0.7",
+    r"\bnine tenths\b|십분의 구": "0.9",
+    r"\btenth\b|십분의 일": "0.1",
+    r"\bthree quarters\b|사분의 삼": "0.75",
+    r"\bquarter\b|사분의 일": "0.25",
+    r"\bhalf a (?:percentage )?point\b|\bhalf\b|절반": "0.5",
+    r"\ba percentage point\b": "1",
+    r"\bzeros?\b": "0",
+    r"\b(?:two|twice|twofold)\b|\b두(?= )": "2",
+    r"\bfour\b|\b네(?= )": "4",
+    r"\bfive\b|\b다섯(?= )": "5",
+    r"\bnine\b|\b아홉(?= )": "9",
+    r"\b(?:ten|tenfold)\b|\b열(?= )": "10",
+    r"\btwenty\b|\b스무(?= )": "20",
+}
+"""Numbers that rules write in words in either language, and that the other may write in digits."""
 
 
 def rows() -> list[dict[str, Any]]:
@@ -79,6 +98,13 @@ def latin(text: str) -> set[str]:
     return {*re.findall(r"[A-Za-z][A-Za-z0-9_]*", text)} - WORDS
 
 
+def in_digits(text: str) -> str:
+    """Return a rule with every number in digits."""
+    for words, digits in NUMBERS_IN_WORDS.items():
+        text = re.sub(words, digits, text)
+    return text
+
+
 def check(english: str, korean: str) -> None:
     assert korean, f"no Korean of: {english}"
     assert has_numbers(english, korean), (english, korean)
@@ -103,6 +129,24 @@ def test_a_reason_and_what_papers_found_have_their_korean(claim: Claim) -> None:
         assert has_numbers(f"{paper.reference}{paper.found}", f"{korean.reference}{korean.found}")
         assert re.search("[가-힣]", korean.found)
         assert korean.known in ("직접 확인", "재인용")
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=lambda claim: claim.id)
+def test_a_rule_is_whole_in_korean(claim: Claim) -> None:
+    rule, korean = claim.rule, rule_in_korean(claim.rule)
+    measured = "" if rule.is_exact else f"; measured as {rule.measure}"
+    check(in_digits(f"{rule.says}{measured}"), in_digits(korean))
+    assert re.search(r"다(; 측정량: .+)?$", korean)
+    assert ("; 측정량: " in korean) != rule.is_exact
+    for drawn in (rule.part_measure, "" if rule.is_exact else rule.measure):
+        assert bool(measure_in_korean(drawn)) == bool(drawn)
+
+
+def test_every_korean_rule_belongs_to_a_claim_and_others_have_none() -> None:
+    assert {one.en for one in catalogue()["rule"]} == {one.rule.says for one in CLAIMS.values()}
+    known = next(one.rule for one in CLAIMS.values() if not one.rule.is_exact)
+    for other in (Rule("m", "of a plugin", 1.0), Rule("of a plugin", known.says, 1.0)):
+        assert rule_in_korean(other) == ""
 
 
 @pytest.mark.parametrize(
@@ -225,7 +269,7 @@ def num_parts(words: list[str]) -> int:
     return MOST_PARTS + 1
 
 
-@pytest.mark.parametrize("kind", sorted({*catalogue()} - {"paper", "foreign"}))
+@pytest.mark.parametrize("kind", sorted({*catalogue()} - {"paper", "foreign", "rule"}))
 def test_no_entry_is_dead(kind: str) -> None:
     names = {*PLACE_VALUES, *NAMES}
     assert not [one.en for one in catalogue()[kind] if not is_used(one) and one.en not in names]

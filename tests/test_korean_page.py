@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from small_page import write_small_page
-from test_korean_notes import COMMITTED, latin
+from test_korean_notes import CLAIMS, COMMITTED, latin
 
+from relu_exp.evidence.claims.korean import rule_in_korean
 from relu_exp.evidence.page.korean import place_ko
 from relu_exp.evidence.page.page import build_page
 
@@ -36,11 +38,22 @@ class Names(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> Names:
-    root = tmp_path_factory.mktemp("results")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    judged = write_small_page(tmp_path_factory.mktemp("results"), "ko")
+    return build_page(judged, "ko").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def names(page: str) -> Names:
     found = Names()
-    found.feed(build_page(write_small_page(root, "ko"), "ko").read_text(encoding="utf-8"))
+    found.feed(page)
     return found
+
+
+def test_rules_are_as_full_as_in_english(page: str) -> None:
+    assert len(CLAIMS) > 60
+    for claim in CLAIMS.values():
+        assert str(escape(rule_in_korean(claim.rule))) in page, claim.id
 
 
 def test_what_parts_are_called_is_korean_or_changes_with_the_language(names: Names) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from fontTools.ttLib import TTFont
+from markupsafe import escape
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.errata import ERRATA
+from relu_exp.evidence.claims.korean import rule_in_korean
 from relu_exp.evidence.claims.registry import all_claims
 from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.claims.topics.leaks import DEPENDS, NEARLY_ALWAYS
@@ -22,6 +24,7 @@ from relu_exp.evidence.claims.verdicts import Rule, SettingVerdict, Verdict
 from relu_exp.evidence.page import page as page_module
 from relu_exp.evidence.page.documents import DOCUMENTS, title_of
 from relu_exp.evidence.page.interval_axes import distance_bar, interval_axis
+from relu_exp.evidence.page.korean import holds_ko
 from relu_exp.evidence.page.page import build_page
 from relu_exp.evidence.page.words import WORDS
 from relu_exp.evidence.report.pages import asset, hangul_font
@@ -96,6 +99,24 @@ def test_the_intervals_show_each_part_once(page: str) -> None:
 def test_a_rule_says_in_both_languages_where_it_must_hold(page: str) -> None:
     for words in ("in the mean over settings", "조건들의 평균에서"):
         assert page.count(f">{words}</span>") == 1  # of the one claim that has a grid
+
+
+def test_a_plugin_s_rule_is_said_in_korean_as_what_it_asks(page: str) -> None:
+    for claim in CLAIMS:
+        assert rule_in_korean(claim.rule) == ""
+        assert f'<span class="t" lang="ko">{escape(holds_ko(claim))}</span>' in page
+
+
+def test_the_table_of_effects_names_its_quantity_in_each_language_that_knows_it(
+    judged: Judged, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = f'<span class="t" lang="en">: {RULE.measure}</span>'
+    num_tables = page.count(english)
+    assert num_tables > 0
+    assert page.count(f"{english}</caption>") == num_tables
+    monkeypatch.setattr(page_module, "measure_in_korean", {RULE.measure: "어떤 비"}.get)
+    known = f'{english}<span class="t" lang="ko">: 어떤 비</span></caption>'
+    assert build_page(judged).read_text().count(known) == num_tables
 
 
 def test_claims_that_contradict_each_other_stand_side_by_side(page: str) -> None:

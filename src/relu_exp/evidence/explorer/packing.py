@@ -60,7 +60,7 @@ CURVES = {
     ("validation", "loss"): "log",
     ("validation", "accuracy"): "share",
 }
-MOST_BYTES, MOST_OF_ONE = 2_050_000, 700_000
+MOST_BYTES, MOST_OF_ONE = 1_960_000, 700_000
 """Limits of all compressed data, and of one experiment's: a page of six megabytes also holds its
 pictures and its text."""
 FAR_TOO_LARGE = 4

@@ -24,6 +24,7 @@ from markupsafe import Markup
 
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.claims.answers.deciding import decider
+from relu_exp.evidence.claims.korean import measure_in_korean, rule_in_korean
 from relu_exp.evidence.claims.registry import Evidence
 from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.claims.verdicts import VerdictName
@@ -140,6 +141,8 @@ def build_page(judged: Judged, language: str = "en", each: Each = in_turn) -> Pa
         "label_en": label_en,
         "label_ko": label_ko,
         "holds_ko": holds_ko,
+        "rule_in_korean": rule_in_korean,
+        "measure_in_korean": measure_in_korean,
         "source_ko": source_ko,
         "paper_words": lambda paper: f"{paper.reference}: {paper.found} ({paper.known})",
         "questions": list(zip(QUESTIONS, answers, strict=True)),

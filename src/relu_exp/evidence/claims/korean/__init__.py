@@ -1,4 +1,4 @@
-"""Korean: scopes, notes, evidence and literature of claims, which are composed in English."""
+"""Korean: rules, scopes, notes, evidence and literature of claims, which are written in English."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from relu_exp.evidence.claims.korean.said import (
     change_in_korean,
     data_note_in_korean,
     in_korean,
+    measure_in_korean,
     paper_in_korean,
+    rule_in_korean,
     with_korean,
 )
 
@@ -14,6 +16,8 @@ __all__ = [
     "change_in_korean",
     "data_note_in_korean",
     "in_korean",
+    "measure_in_korean",
     "paper_in_korean",
+    "rule_in_korean",
     "with_korean",
 ]

@@ -11,14 +11,16 @@ from typing import NamedTuple
 from relu_exp.evidence.claims.answers.places import PLACE_VALUES
 from relu_exp.evidence.claims.korean.templates import ITEMS, PLAIN, Template, catalogue
 from relu_exp.evidence.claims.registry import Literature
-from relu_exp.evidence.claims.verdicts import Verdict
+from relu_exp.evidence.claims.verdicts import Rule, Verdict
 from relu_exp.evidence.data.labels import NAMES, korean_label
 
 __all__ = [
     "change_in_korean",
     "data_note_in_korean",
     "in_korean",
+    "measure_in_korean",
     "paper_in_korean",
+    "rule_in_korean",
     "with_korean",
 ]
 
@@ -56,6 +58,20 @@ def paper_in_korean(paper: Literature) -> Literature | None:
         return None
     reference = _by_template(paper.reference, "paper") or paper.reference
     return replace(paper, reference=reference, found=found, known=known)  # type: ignore[arg-type]
+
+
+def rule_in_korean(rule: Rule) -> str:
+    """Return what a rule asks and measures in Korean; empty where that is not known in full."""
+    says = _by_template(rule.says, "rule") or ""
+    if rule.is_exact or not says:
+        return says
+    measure = measure_in_korean(rule.measure)
+    return f"{says}; 측정량: {measure}" if measure else ""
+
+
+def measure_in_korean(measure: str) -> str:
+    """Return what a rule measures in Korean; empty where that is not known."""
+    return _by_template(measure, "measure") or ""
 
 
 @cache

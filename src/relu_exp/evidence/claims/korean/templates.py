@@ -18,7 +18,7 @@ from relu_exp.evidence.data.texts import as_text, read_texts
 __all__ = ["FILES", "ITEMS", "PLAIN", "RECURSIVE", "Template", "catalogue"]
 
 FILES = (
-    *("judging", "runs", "missing", "measures", "reasons", "literature", "phrases"),
+    *("judging", "runs", "missing", "measures", "rules", "reasons", "literature", "phrases"),
     *("formulas", "signals", "training", "dying", "variants", "cost"),
     *("errors", "changes", "data"),
 )
