@@ -137,7 +137,7 @@ def test_a_korean_report_has_no_english_sentence(korean: Built) -> None:
     told = [*re.findall(r'(?:alt|aria-label)="([^"]*)"', shown), re.sub("<[^>]*>", "\n", shown)]
     assert english("\n".join(told)) <= {"CSV", "Holm", "Xavier", "JavaScript"}
     plain = re.sub(r"`[^`]*`|\]\([^)]*\)|report\.html", "", unescape(korean.markdown.read_text()))
-    assert english(plain) == set()
+    assert english(plain) <= {"Holm"}
     assert english("\n".join(korean.warnings)) == set()
     assert english("\n".join(heading for row in korean.summary for heading in row)) == set()
 
