@@ -97,5 +97,6 @@ def drawn_words(runs: pd.DataFrame, effects: Effects, shown: Shown, *, some: boo
         for value in (wanted if isinstance(wanted, list | tuple) else [wanted])
     ]
     which += [text("panels_spread")] if some else []
-    which = which or [text("with_a_value")]
+    of_value = f"part_{shown.words}"
+    which = which or [text(of_value if of_value in text else "with_a_value")]
     return text("drawn_part", n=number, total=total, which=", ".join(which))
