@@ -61,6 +61,14 @@ def test_claims_are_found_by_words_that_mean_the_same_in_both_languages(reader: 
     playwright.expect(page.locator("#none-but-others")).to_be_hidden()
 
 
+def test_the_search_is_reached_from_the_bar(reader: Reader) -> None:
+    page = reader.open()
+    page.locator("header nav a[href='#search']").click()
+    field = page.locator("#filters input[name=q]")
+    playwright.expect(field).to_be_focused()
+    playwright.expect(field).to_be_in_viewport()
+
+
 def test_a_word_that_only_the_whole_claim_has_is_found(reader: Reader) -> None:
     page = reader.open()
     lines = page.locator("#table tbody").inner_text().lower()

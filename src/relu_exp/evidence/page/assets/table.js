@@ -90,6 +90,11 @@
     filter();
   };
 
+  $("a[href='#search']").addEventListener("click", (event) => {
+    event.preventDefault();
+    form.elements.q.scrollIntoView({ block: "center" });
+    form.elements.q.focus({ preventScroll: true });
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   // Back undoes a choice, and of a typed search all of it
   let isTyping = false;
