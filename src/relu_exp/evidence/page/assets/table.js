@@ -14,6 +14,7 @@
   const others = ["question", "experiment"].map((kind) => ({ kind, all: $$("[data-found-as=" + kind + "]") }))
     .map(({ kind, all }) => ({ kind, all, texts: all.map((one) =>
       [one, one.closest("tr, summary")].map((node) => node.textContent.toLowerCase())) }));
+  const FEW = 5;
   const numbers = { effect: "effect", seeds: "seeds", distance: "distance", verdict: "rank" };
   let order = "", ranked = rows;
 
@@ -54,7 +55,8 @@
     const wanted = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
     const lines = Search.find(texts, wanted.q), most = showOthers(wanted.q);
     const deep = lines.isAll ? lines : Search.find(wholeTexts(), wanted.q);
-    const claims = deep.isAll ? deep : lines;
+    // many claims have words like "batch" somewhere: where another place answers they say nothing
+    const claims = deep.isAll && (!most || deep.places.length <= FEW) ? deep : lines;
     // where a question or an experiment has more of the words, claims that have fewer are none
     const isFound = new Set(claims.most < most ? [] : claims.places.map((place) => rows[place]));
     ranked = [...isFound, ...rows.filter((row) => !isFound.has(row))];
