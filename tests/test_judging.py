@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from relu_exp.core.schema import Choice
-from relu_exp.evidence.claims.judging import can_decide, count, judge, judge_all
+from relu_exp.evidence.claims.judging import _with_seeds, can_decide, count, judge, judge_all
 from relu_exp.evidence.claims.registry import Claim, Evidence, MissingRunsError, Source
-from relu_exp.evidence.claims.verdicts import Effects, Rule
+from relu_exp.evidence.claims.verdicts import Effects, Rule, SettingVerdict, Verdict
 from relu_exp.results.store import Store
 
 import synthetic
@@ -198,3 +198,11 @@ def test_statistical_claims_are_corrected_for_their_number(results: Path) -> Non
     assert alone.name == "supported"
     verdicts = judge_all(results, [planted(f"claim-{n}", barely, rule) for n in range(3)])
     assert {verdict.name for verdict in verdicts.values()} == {"inconclusive"}
+
+
+def test_what_does_not_matter_in_the_setting_that_decides_is_said_of_that_setting() -> None:
+    whole = Verdict("refuted", "Found.", equivalent=True)
+    assert _with_seeds(whole).text == "Found. That is no difference that matters."
+    setting = SettingVerdict({"depth": "2"}, 1.0, 0.9, 1.1, 8, "inconclusive")
+    one = Verdict("inconclusive", "Found.", equivalent=True, settings=(setting,), place="depth 2")
+    assert _with_seeds(one).text == "Found. In that setting there is no difference that matters."

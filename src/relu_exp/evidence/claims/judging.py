@@ -143,9 +143,9 @@ def can_decide(claim: Claim, num_seeds: Mapping[str, float]) -> str | None:
 def _with_seeds(verdict: Verdict) -> Verdict:
     """Return a verdict that says what would decide it, or that there is nothing to decide."""
     if verdict.equivalent:
-        return replace(
-            verdict, seeds_needed=None, text=f"{verdict.text} That is no difference that matters."
-        )
+        where = "In that setting there" if verdict.settings and verdict.place else "That"
+        said = f"{where} is no difference that matters."
+        return replace(verdict, seeds_needed=None, text=f"{verdict.text} {said}")
     if verdict.name != "inconclusive" or verdict.num_seeds < 2:
         return verdict
     if verdict.bound != "none":
