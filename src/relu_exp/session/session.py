@@ -107,7 +107,7 @@ def _show_claim(options: Options) -> None:
     if options.claim is not None:
         if has_results(options.results):
             judge(options.results, options.language)
-        show_claim(options.claim, options.plugins, options.results)
+        show_claim(options.claim, options.plugins, options.results, options.language)
 
 
 def _skip(skipped: Skipped) -> None:

@@ -6,6 +6,7 @@ from relu_exp.evidence.claims.korean.said import (
     change_in_korean,
     data_note_in_korean,
     in_korean,
+    measure_in_korean,
     paper_in_korean,
     with_korean,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "change_in_korean",
     "data_note_in_korean",
     "in_korean",
+    "measure_in_korean",
     "paper_in_korean",
     "with_korean",
 ]

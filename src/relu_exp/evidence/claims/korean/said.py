@@ -18,6 +18,7 @@ __all__ = [
     "change_in_korean",
     "data_note_in_korean",
     "in_korean",
+    "measure_in_korean",
     "paper_in_korean",
     "with_korean",
 ]
@@ -46,6 +47,11 @@ def change_in_korean(reason: str) -> str:
 def data_note_in_korean(note: str) -> str:
     """Return a note on a data set in Korean; one that no template matches stays."""
     return _by_template(note, "data_note") or note
+
+
+def measure_in_korean(measure: str) -> str:
+    """Return what a rule measures in Korean; empty where that is not known."""
+    return _by_template(measure, "measure") or ""
 
 
 def paper_in_korean(paper: Literature) -> Literature | None:
