@@ -25,7 +25,6 @@ from relu_exp.results.store import Store
 from relu_exp.session.sharing import Sharing
 
 if TYPE_CHECKING:
-    from relu_exp.evidence.claims.verdicts import VerdictName
     from relu_exp.evidence.report.report import Built
 
 __all__ = [
@@ -179,11 +178,16 @@ def has_results(results: Path) -> bool:
     return results.is_dir() and any(Store(folder).part_ids() for folder in results.iterdir())
 
 
-def index(results: Path) -> None:
+def index(results: Path, language: str = "en") -> None:
     """Write the page with links to the reports of all experiments in a folder."""
+    from relu_exp.evidence.data.language import language as writing_in
+    from relu_exp.evidence.page.markdown import build_korean_index
     from relu_exp.evidence.report.report import build_index
+    from relu_exp.session.words import text
 
-    _tell(f"index: {build_index(results)}")
+    path = build_korean_index(results) if language == "ko" else build_index(results)
+    with writing_in(language):
+        _tell(text("told_index", path=path))
 
 
 def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
@@ -195,7 +199,10 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
     Raises:
         UsageError: the results cannot be read, or the pages cannot be written.
     """
+    from relu_exp.evidence.data.language import in_language
     from relu_exp.evidence.data.language import language as writing_in
+    from relu_exp.evidence.data.texts import Text
+    from relu_exp.evidence.page.markdown import build_korean_claims, build_korean_index
     from relu_exp.evidence.page.page import build_page
     from relu_exp.evidence.report.report import build_index
     from relu_exp.evidence.report.verdict_pages import build, read_verdicts
@@ -203,27 +210,18 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
 
     with Sharing("verdicts") as sharing:
         judged = build(results, each=sharing.each)
-        build_index(results, judged.summary, judged.evidence.at)
+        if language == "ko":
+            build_korean_claims(judged)
+            build_korean_index(results, judged.summary, judged.evidence.at)
+        else:
+            build_index(results, judged.summary, judged.evidence.at)
         sharing.title = "page"
         page = build_page(judged, language, sharing.each)
     with writing_in(language):
-        counts = _counts(judged.summary["counts"])
+        counts = in_language(Text(judged.summary["sentence"], judged.summary["sentence_ko"]))
         _tell(text("told_claims", path=judged.markdown, counts=counts))
         _tell(text("told_page", path=page))
     return read_verdicts(results)
-
-
-def _counts(of_verdicts: Mapping[VerdictName, int]) -> str:
-    """Return how many verdicts there are of each name, in the language that is written now."""
-    from relu_exp.evidence.data.language import in_language
-    from relu_exp.evidence.report.looks import LOOKS
-    from relu_exp.session.words import text
-
-    return ", ".join(
-        text("counted", n=n, verdict=in_language(LOOKS[name].word))
-        for name, n in of_verdicts.items()
-        if n
-    )
 
 
 def show_verdicts(results: Path) -> None:

@@ -91,7 +91,7 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     num_lost = _train_all(tasks, options, looks)
     if not options.judges:
         if tasks:
-            index(options.results)
+            index(options.results, options.language)
         _show_claim(options)
         return 1 if num_lost else 0
     if options.max_seeds is None:
