@@ -24,10 +24,11 @@ from relu_exp.evidence.figures.words import text as figure_words
 from relu_exp.evidence.report.report import Built, build
 from relu_exp.evidence.report.words import text as report_words
 from relu_exp.results.store import Store
+from relu_exp.session.words import text as session_words
 
 import synthetic
 
-FILES = {"report": report_words, "figures": figure_words}
+FILES = {"report": report_words, "figures": figure_words, "session": session_words}
 TEXTS = [
     pytest.param(words, key, id=f"{name}-{key}")
     for name, words in FILES.items()

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from relu_exp.core.schema import Choice, UsageError
-from relu_exp.session.reporting import Reports
+from relu_exp.session.reporting import Reports, judge, report
 
 import synthetic
 
@@ -52,3 +52,30 @@ def test_a_builder_that_died_is_noticed(roots):
     reports.begin(roots[1])
     with pytest.raises(RuntimeError, match="builds reports has died"), reports:
         pass
+
+
+def test_what_is_told_of_a_report_is_in_its_language(roots, capsys):
+    synthetic.write(roots[0], SMALL, failed=[SMALL[0].run_id])
+    report(roots[0])
+    english = capsys.readouterr()
+    assert english.out.splitlines()[-1] == f"report: {roots[0] / 'report.html'}"
+    assert all(line.startswith("note: ") for line in english.err.splitlines())
+    report(roots[0], language="ko")
+    korean = capsys.readouterr()
+    assert korean.out.splitlines()[-1] == f"보고서: {roots[0] / 'report.html'}"
+    assert korean.err.startswith("참고: ")
+    assert "note: " not in korean.err
+
+
+def test_what_is_told_of_claims_is_in_the_language_of_the_page(roots, capsys):
+    results = roots[0].parent
+    written = judge(results, "ko")
+    claims, page = capsys.readouterr().out.splitlines()
+    assert claims.startswith(f"주장: {results / 'claims.md'} (")
+    assert f"미판정 {sum(row['verdict'] == 'not decided' for row in written.values())})" in claims
+    assert page == f"한 페이지로 모두 보기: {results / 'report.html'}"
+    judge(results)
+    claims, page = capsys.readouterr().out.splitlines()
+    assert claims.startswith(f"claims: {results / 'claims.md'} (")
+    assert claims.endswith(" not decided)")
+    assert page == f"all on one page: {results / 'report.html'}"

@@ -258,6 +258,63 @@ def test_a_claim_is_shown_with_its_rule_and_evidence(
         assert word in told
 
 
+def test_a_claim_is_shown_in_korean_alone(
+    judged: Judged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (row,) = [row for row in read_verdicts(judged.root).values() if row["cells"]]
+    cell = {"where": {"function": "elu"}, "verdict": "supported", "effect": 2.0}
+    cells = [{**cell, "low": 1.5, "high": 2.5}, {**cell, "effect": None, "low": None, "high": None}]
+    said = {"answer": "An answer.", "answer_ko": "답이다.", "says_ko": "근거이다."}
+    noted = {"notes": ["A note.", "Another."], "notes_ko": ["참고할 점이다.", ""]}
+    rows = [{**row, **said, **noted, "claim": "relu-computes-faster", "cells": cells}]
+    (tmp_path / "verdicts.json").write_text(json.dumps(rows))
+    command = ["claim", "relu-computes-faster", "--results", str(tmp_path), "--language"]
+    assert main([*command, "ko"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for line in (
+        "규칙        ReLU는 시그모이드, tanh, ELU보다 계산이 빠르다",
+        "측정량      다른 함수의 계산 시간을 ReLU의 계산 시간으로 나눈 값",
+        "판정        조건부",
+        "답          답이다.",
+        "근거        근거이다.",
+        "조건        ELU: 맞음, 2배 [1.5, 2.5]",
+        "            ELU: 맞음",
+        "참고        참고할 점이다.",
+        "            Another.",
+    ):
+        assert line in lines
+    told = "\n".join(lines)
+    for english in ("An answer.", "A note.", "cheaper", "conditional", "verdict ", "(read)"):
+        assert english not in told
+    assert main([*command, "kr"]) == 2
+    assert "--language kr is not valid (did you mean ko?)" in capsys.readouterr().err
+
+
+def test_a_claim_in_korean_without_a_verdict_says_how_to_get_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["claim", "relu-computes-faster", "--language", "ko", "--results", str(tmp_path)]
+    assert main(command) == 0
+    assert f"`relu-exp reproduce --results {tmp_path}` 명령은" in capsys.readouterr().out
+    rows = [{"claim": "relu-computes-faster", "verdict": "of another version"}]
+    (tmp_path / "verdicts.json").write_text(json.dumps(rows))
+    assert main(command) == 0
+    assert "판정        of another version" in capsys.readouterr().out
+
+
+def test_without_a_language_a_claim_is_shown_in_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["claim", "relu-computes-faster", "--results", str(tmp_path)]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("claim       relu-computes-faster\n            ReLU is cheaper ")
+    assert "\n            ReLU는 순전파와 역전파 모두" in told
+    assert "\nmeasure     time of the other function over ReLU's\n" in told
+    assert main([*command, "--language", "en"]) == 0
+    assert capsys.readouterr().out == told
+
+
 def test_a_claim_without_a_verdict_says_how_to_get_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

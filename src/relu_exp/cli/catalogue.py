@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from relu_exp.cli.completion import complete_claim, complete_kind
-from relu_exp.cli.options import HERE, Debug, Plugins, Results
+from relu_exp.cli.options import HERE, Debug, Language, Plugins, Results
 
 __all__ = ["claim", "list_"]
 
@@ -39,10 +39,11 @@ def claim(
         ),
     ],
     results: Results = HERE,
+    language: Language = "en",
     plugin: Plugins = None,
     debug: Debug = False,
 ) -> None:
     """Show a claim: its statement and sources, the rule, the latest verdict and its evidence."""
     from relu_exp.session.listing import show_claim
 
-    show_claim(id, plugin or (), results)
+    show_claim(id, plugin or (), results, language)

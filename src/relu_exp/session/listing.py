@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relu_exp.core.labels import Label
 from relu_exp.core.naming import nearest
@@ -16,6 +16,9 @@ from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.registry import Registry
 from relu_exp.core.schema import UsageError
 from relu_exp.core.settings import Setting
+
+if TYPE_CHECKING:
+    from relu_exp.evidence.claims.registry import Claim
 
 __all__ = ["KINDS", "show", "show_claim"]
 
@@ -103,23 +106,53 @@ def _claims(results: Path) -> list[Mapping[str, str]]:
     ]
 
 
-def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
+def show_claim(id: str, plugins: Iterable[str], results: Path, language: str = "en") -> None:
     """Print a claim with its rule and its verdict in `results`.
+
+    In Korean all is Korean; in English, statement and verdict are in both languages.
 
     Raises:
         UsageError: there is no such claim (the nearest is named), the verdicts are damaged, or a
             plugin cannot be imported.
     """
     from relu_exp.evidence.claims.registry import Evidence, find_claim
-    from relu_exp.evidence.claims.runs import command, why_skipped
-    from relu_exp.evidence.data.commands import about_results
-    from relu_exp.evidence.data.frames import find_results
-    from relu_exp.evidence.report.looks import conditions
+    from relu_exp.evidence.claims.runs import command
     from relu_exp.evidence.report.saved_verdicts import read_verdicts
 
     load_plugins(plugins)
     claim = find_claim(id)
     found = read_verdicts(results).get(id, {})
+    is_there = any((results / name).is_dir() for name in claim.experiments)
+    saved = "" if is_there else found.get("command", "")
+    again = saved or command(claim, Evidence(results))
+    if language == "ko":
+        from relu_exp.session.korean_claim import rows_in_korean
+
+        rows = rows_in_korean(claim, found, results, again)
+    else:
+        rows = _rows_of_claim(claim, found, results, again)
+    before = None
+    for name, text in rows:
+        if text:
+            print(f"{_padded('' if name == before else name)}{text}")
+        before = name
+
+
+def _padded(name: str) -> str:
+    """Return the name of a field as wide as the column of names; Hangul is two columns wide."""
+    return name + " " * (12 - len(name) - sum("가" <= sign <= "힣" for sign in name))
+
+
+def _rows_of_claim(
+    claim: Claim, found: Mapping[str, Any], results: Path, command: str
+) -> list[tuple[str, str]]:
+    """Return what is shown of a claim in English: names of fields and their texts."""
+    from relu_exp.evidence.claims.registry import Evidence
+    from relu_exp.evidence.claims.runs import why_skipped
+    from relu_exp.evidence.data.commands import about_results
+    from relu_exp.evidence.data.frames import find_results
+    from relu_exp.evidence.report.looks import conditions
+
     said = ", ".join(f"{source.document} ({source.section})" for source in claim.sources)
     rows = [("claim", claim.id), ("", claim.statement)]
     if claim.statement_ko != claim.statement:
@@ -152,14 +185,7 @@ def show_claim(id: str, plugins: Iterable[str], results: Path) -> None:
         ("literature", f"{paper.reference}: {paper.found} ({paper.known})")
         for paper in claim.literature
     ]
-    is_there = any((results / name).is_dir() for name in claim.experiments)
-    saved = "" if is_there else found.get("command", "")
-    rows.append(("command", saved or command(claim, Evidence(results))))
-    before = None
-    for name, text in rows:
-        if text:
-            print(f"{'' if name == before else name:12}{text}")
-        before = name
+    return [*rows, ("command", command)]
 
 
 def _part(cell: Mapping[str, Any], unit: str) -> str:

@@ -131,9 +131,16 @@ def print_figures(
         Interrupted: Ctrl-C.
     """
     from relu_exp.evidence.data.language import check_language
+    from relu_exp.evidence.data.language import language as writing_in
     from relu_exp.evidence.figures.printing import check_format, size_named
     from relu_exp.evidence.report.figure_files import FOLDER, write_claims, write_figures
     from relu_exp.evidence.report.report import find_results
+    from relu_exp.session.words import text
+
+    def tell(name: str, paths: Sequence[Path], folder: Path) -> None:
+        with writing_in(language):
+            name = name or text("of_claims")
+            _tell(text("told_figures", name=name, n=len(paths), path=folder / FOLDER))
 
     check_language(language)
     check_format(kind)
@@ -143,10 +150,10 @@ def print_figures(
     try:
         for root in roots:
             paths = write_figures(root, kind, size, language, step=step, layers=layers)
-            _tell(f"{root.name}: {len(paths)} figures in {root / FOLDER}")
+            tell(root.name, paths, root)
         if roots != [results] and step is None and not layers:
             paths = write_claims(results, kind, size, language)
-            _tell(f"claims: {len(paths)} figures in {results / FOLDER}")
+            tell("", paths, results)
     except KeyboardInterrupt:
         raise Interrupted("interrupted: the figures written so far are kept") from None
 
@@ -171,11 +178,16 @@ def has_results(results: Path) -> bool:
     return results.is_dir() and any(Store(folder).part_ids() for folder in results.iterdir())
 
 
-def index(results: Path) -> None:
+def index(results: Path, language: str = "en") -> None:
     """Write the page with links to the reports of all experiments in a folder."""
+    from relu_exp.evidence.data.language import language as writing_in
+    from relu_exp.evidence.page.markdown import build_korean_index
     from relu_exp.evidence.report.report import build_index
+    from relu_exp.session.words import text
 
-    _tell(f"index: {build_index(results)}")
+    path = build_korean_index(results) if language == "ko" else build_index(results)
+    with writing_in(language):
+        _tell(text("told_index", path=path))
 
 
 def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
@@ -187,17 +199,28 @@ def judge(results: Path, language: str = "en") -> dict[str, dict[str, Any]]:
     Raises:
         UsageError: the results cannot be read, or the pages cannot be written.
     """
+    from relu_exp.evidence.data.language import in_language
+    from relu_exp.evidence.data.language import language as writing_in
+    from relu_exp.evidence.data.texts import Text
+    from relu_exp.evidence.page.markdown import build_korean_claims, build_korean_index
     from relu_exp.evidence.page.page import build_page
     from relu_exp.evidence.report.report import build_index
     from relu_exp.evidence.report.verdict_pages import build, read_verdicts
+    from relu_exp.session.words import text
 
     with Sharing("verdicts") as sharing:
         judged = build(results, each=sharing.each)
-        build_index(results, judged.summary, judged.evidence.at)
+        if language == "ko":
+            build_korean_claims(judged)
+            build_korean_index(results, judged.summary, judged.evidence.at)
+        else:
+            build_index(results, judged.summary, judged.evidence.at)
         sharing.title = "page"
         page = build_page(judged, language, sharing.each)
-    _tell(f"claims: {judged.markdown} ({judged.summary['sentence']})")
-    _tell(f"all on one page: {page}")
+    with writing_in(language):
+        counts = in_language(Text(judged.summary["sentence"], judged.summary["sentence_ko"]))
+        _tell(text("told_claims", path=judged.markdown, counts=counts))
+        _tell(text("told_page", path=page))
     return read_verdicts(results)
 
 
@@ -304,13 +327,15 @@ def _built(root: Path, plugins: Sequence[str], language: str) -> Built | Excepti
 
 def _show(built: Built, language: str) -> None:
     from relu_exp.evidence.data.language import language as writing_in
+    from relu_exp.session.words import text
 
     with writing_in(language):
         _show_summary(built.summary)
-    errors = Console(stderr=True, highlight=False)
-    for warning in built.warnings:
-        errors.print(printable(f"note: {warning}"), markup=False, soft_wrap=True)
-    _tell(f"report: {built.html}")
+        errors = Console(stderr=True, highlight=False)
+        for warning in built.warnings:
+            line = printable(text("told_note", text=warning))
+            errors.print(line, markup=False, soft_wrap=True)
+        _tell(text("told_report", path=built.html))
 
 
 def _show_summary(rows: Sequence[Mapping[str, str]]) -> None:

@@ -91,11 +91,11 @@ def train(names: Sequence[str], overrides: Sequence[str], options: Options) -> i
     num_lost = _train_all(tasks, options, looks)
     if not options.judges:
         if tasks:
-            index(options.results)
+            index(options.results, options.language)
         _show_claim(options)
         return 1 if num_lost else 0
     if options.max_seeds is None:
-        judge(options.results)
+        judge(options.results, options.language)
     else:
         num_lost += _until_decided(tasks, overrides, options, options.max_seeds)
     show_verdicts(options.results)
@@ -106,8 +106,8 @@ def _show_claim(options: Options) -> None:
     """Judge the claims on the results, if there are any, and show the one that was asked for."""
     if options.claim is not None:
         if has_results(options.results):
-            judge(options.results)
-        show_claim(options.claim, options.plugins, options.results)
+            judge(options.results, options.language)
+        show_claim(options.claim, options.plugins, options.results, options.language)
 
 
 def _skip(skipped: Skipped) -> None:
@@ -163,7 +163,7 @@ def _until_decided(
     first = {task.sweep.name: min(run.seed for run in task.runs) for task in tasks if task.runs}
     num_lost = 0
     for _ in range(1, MAX_LOOKS):
-        grown = more_seeds(judge(options.results), num_seeds, most)
+        grown = more_seeds(judge(options.results, options.language), num_seeds, most)
         if not grown:
             return num_lost
         for name, seeds in grown.items():
@@ -176,7 +176,7 @@ def _until_decided(
         more, _ = with_checked_data(more, may_skip=True)
         num_lost += _train_all(more, options, MAX_LOOKS)
         num_seeds.update(grown)
-    judge(options.results)
+    judge(options.results, options.language)
     return num_lost
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, get_args
 from relu_exp.evidence.claims.verdicts import Rule, Verdict, VerdictName
 from relu_exp.evidence.data.texts import Text, entry, read_texts, texts_of
 
-__all__ = ["FARTHEST", "LOOKS", "conditions", "on_scale", "standardized"]
+__all__ = ["FARTHEST", "LOOKS", "conditions", "counts_in_words", "on_scale", "standardized"]
 
 FARTHEST = 30.0
 """Half-widths from the threshold at which the scale of distances ends."""
@@ -33,6 +33,15 @@ LOOKS: Mapping[VerdictName, VerdictLook] = {
     for name in get_args(VerdictName)
 }
 _CONDITIONS = texts_of(__package__, "conditions.yaml")
+
+
+def counts_in_words(counts: Mapping[VerdictName, int]) -> Text:
+    """Return how many verdicts there are of each name, without those of which there are none."""
+    found = [(number, LOOKS[name].word) for name, number in counts.items() if number]
+    return Text(
+        ", ".join(f"{number} {word.en}" for number, word in found),
+        ", ".join(f"{word.ko} {number}" for number, word in found),
+    )
 
 
 def conditions(rule: Rule) -> list[Text]:

@@ -26,7 +26,7 @@ from relu_exp.evidence.data.texts import Text
 from relu_exp.evidence.report.claim_work import Worked, claim_pieces
 from relu_exp.evidence.report.forest import draw_forest
 from relu_exp.evidence.report.judged_claims import JudgedClaim, judge_claims, shown_effect
-from relu_exp.evidence.report.looks import LOOKS, conditions
+from relu_exp.evidence.report.looks import LOOKS, conditions, counts_in_words
 from relu_exp.evidence.report.overview import draw_overview
 from relu_exp.evidence.report.pages import render, replace_text
 from relu_exp.evidence.report.saved_verdicts import read_verdicts, rule_as_json
@@ -139,11 +139,13 @@ def _work(
 
 def _summary(judged: Sequence[JudgedClaim]) -> dict[str, Any]:
     counts = count(one.verdict for one in judged)
+    sentence = counts_in_words(counts)
     return {
         "total": len(judged),
         "counts": counts,
         "surprising": [one for name in SURPRISING for one in judged if one.verdict.name == name],
-        "sentence": ", ".join(f"{number} {name}" for name, number in counts.items() if number),
+        "sentence": sentence.en,
+        "sentence_ko": sentence.ko,
     }
 
 
