@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from relu_exp.core.schema import UsageError
-from relu_exp.evidence.claims.korean import measure_in_korean, paper_in_korean
+from relu_exp.evidence.claims.korean import measure_in_korean, paper_in_korean, rule_in_korean
 from relu_exp.evidence.claims.registry import Claim, Evidence
 from relu_exp.evidence.claims.runs import why_skipped
 from relu_exp.evidence.claims.sources import source_ko
@@ -44,9 +44,10 @@ def _rows(
 ) -> list[tuple[str, str]]:
     documents = (f"{title_of(one.document)} ({source_ko(one.section)})" for one in claim.sources)
     rows = [("claim", claim.id), ("claim", claim.statement_ko), ("documents", "; ".join(documents))]
-    rows.append(("rule", holds_ko(claim)))
+    in_full = rule_in_korean(claim.rule)
+    rows.append(("rule", in_full or holds_ko(claim)))
     rows += [("rule", korean) for _, korean in conditions(claim.rule)]
-    if not claim.rule.is_exact:
+    if not (in_full or claim.rule.is_exact):
         rows.append(("measure", measure_in_korean(claim.rule.measure) or claim.rule.measure))
     rows += _verdict(claim, found) if found else _no_verdict(claim, results)
     for paper in claim.literature:

@@ -38,6 +38,7 @@ __all__ = [
     "scope_of",
     "scored",
     "timed",
+    "value_in_words",
     "with_gap",
 ]
 
@@ -297,9 +298,15 @@ def rates_in_words(tuned: pd.DataFrame, by: Sequence[str]) -> str:
         if edge and record.get("num_rates") == 2:
             edge = " (the better of two tried)"
         edge = " (the only one tried)" if record.get("num_rates") == 1 else edge
-        arm = " ".join(str(record[key]) for key in by)
+        arm = ", ".join(value_in_words(key, record[key]) for key in by)
         phrases.append(f"{arm}: {record['learning_rate']:g}{edge}")
     return "Learning rates: " + "; ".join(phrases) + "."
+
+
+def value_in_words(key: str, value: Any) -> str:
+    """Return a value in words; a number says of what it is."""
+    is_number = isinstance(value, int | float | np.number)
+    return f"{key.rpartition('.')[2].replace('_', ' ')} {value:g}" if is_number else str(value)
 
 
 def described(runs: pd.DataFrame) -> str:
@@ -323,9 +330,9 @@ def means_in_words(runs: pd.DataFrame, by: Sequence[str], value: str = "accuracy
     means = runs.groupby(list(by), observed=True)[value].mean()
     phrases: list[str] = []
     for key, mean in means.items():
-        arm = key if isinstance(key, tuple) else (key,)
-        phrases.append(f"{' '.join(map(str, arm))}: {mean:.1%}")
-    return ", ".join(phrases)
+        arm = map(value_in_words, by, key if isinstance(key, tuple) else (key,))
+        phrases.append(f"{', '.join(arm)}: {mean:.1%}")
+    return ("; " if len(by) > 1 else ", ").join(phrases)
 
 
 def best_rates(tuned: pd.DataFrame, by: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from relu_exp.evidence.claims.arms import BOUNDS, pairs, timed
+from relu_exp.evidence.claims.arms import BOUNDS, pairs, timed, value_in_words
 from relu_exp.evidence.data.frames import Frames
 
 __all__ = ["fastest", "gains_in_words", "speed_ratios"]
@@ -111,7 +111,7 @@ def gains_in_words(chosen: pd.DataFrame, by: Sequence[str]) -> str:
     phrases: list[str] = []
     columns = [*by, "learning_rate", "gain", "at_edge"]
     for row in chosen[columns].drop_duplicates().to_dict("records"):
-        arm = " ".join(str(row[key]) for key in by)
+        arm = ", ".join(value_in_words(str(key), row[key]) for key in by)
         sooner = -float(np.expm1(-row["gain"]))
         more = "the last tried" if row["at_edge"] else f"{sooner:.0%}"
         phrases.append(f"{arm}: {row['learning_rate']:g} ({more})")

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from relu_exp.core.schema import UsageError
+from relu_exp.evidence.claims.korean import rule_in_korean
 from relu_exp.evidence.claims.sources import source_ko
 from relu_exp.evidence.data.frames import Frames, Open
 from relu_exp.evidence.data.language import language
@@ -93,7 +94,9 @@ def _claimed(one: JudgedClaim) -> str:
 
 
 def _rule(one: JudgedClaim) -> str:
-    """Return what the rule of a claim asks, with its limit."""
+    """Return what the rule of a claim asks; where it has no Korean in full, with its limit."""
+    if in_full := rule_in_korean(one.claim.rule):
+        return in_full
     claimed = claimed_words(one.claim)
     return holds_ko(one.claim) + (f" ({claimed.ko})" if claimed else "")
 

@@ -50,11 +50,6 @@ def data_note_in_korean(note: str) -> str:
     return _by_template(note, "data_note") or note
 
 
-def measure_in_korean(measure: str) -> str:
-    """Return what a rule measures in Korean; empty where that is not known."""
-    return _by_template(measure, "measure") or ""
-
-
 def paper_in_korean(paper: Literature) -> Literature | None:
     """Return what a paper found in Korean; None where that is not known."""
     found = _by_template(paper.found, "found")
