@@ -149,8 +149,9 @@ def sigmoid_outputs_not_centred(evidence: Evidence) -> Effects:
         "unit_mean_in_spreads",
         x="layer",
         series=("initializer_label",),
-        columns="depth",
-        only={"experiment": "signals"},
+        columns="dataset_label",
+        only={"depth": 10},
+        line=TANH_MEAN.threshold,
     ),
 )
 def tanh_outputs_centred(evidence: Evidence) -> Effects:

@@ -9,7 +9,7 @@ import pandas as pd
 from relu_exp.evidence.claims.arms import at_best_rate, choose, measured, rates_in_words
 from relu_exp.evidence.claims.probes import layer_factor, probed
 from relu_exp.evidence.claims.registry import Evidence, Literature, claim
-from relu_exp.evidence.claims.shown import Shown
+from relu_exp.evidence.claims.shown import EFFECT, Shown
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 
 __all__: list[str] = []
@@ -54,11 +54,12 @@ GROWS = Rule(
     experiments="sigmoid-layers",
     rule=GROWS,
     figure=Shown(
-        "activation_sample_std",
-        x="layer",
-        series=("initializer_label",),
-        columns="moment",
-        log=True,
+        EFFECT,
+        x="moment",
+        series=("initializer",),
+        rows="half",
+        words="times_the_limit",
+        line=1.0,
     ),
     literature=(
         Literature(

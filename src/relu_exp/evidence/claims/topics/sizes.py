@@ -18,7 +18,7 @@ from relu_exp.evidence.claims.arms import (
     scored,
 )
 from relu_exp.evidence.claims.registry import Evidence, claim
-from relu_exp.evidence.claims.shown import Shown
+from relu_exp.evidence.claims.shown import EFFECT, Shown
 from relu_exp.evidence.claims.speeds import fastest, gains_in_words, speed_ratios
 from relu_exp.evidence.claims.verdicts import Effects, Rule
 from relu_exp.evidence.data.frames import Frames
@@ -62,11 +62,11 @@ LARGER = Rule(
     experiments="model-size",
     rule=LARGER,
     figure=Shown(
-        "updates",
-        x="learning_rate",
-        series=("depth", "width"),
-        thresholds=(MATCHED_LOSS,),
-        words="updates_to_fit",
+        EFFECT,
+        x="larger in",
+        series=("what grows",),
+        words="larger_over_smaller",
+        line=LARGER_BY,
         log=True,
     ),
 )
