@@ -131,8 +131,8 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
         name,
         f"Of {len(parts)} settings the effect is surely above 0 in {how_many(above.sum())} and "
         f"surely below in {how_many(below.sum())}; its size is surely below {most:g}{rule.unit} in "
-        f"{how_many(little.sum())} and surely above in {how_many(large.sum())}. The largest is "
-        f"{parts['mean'].abs().max():.2g}{rule.unit}.",
+        f"{how_many(int(little.sum()))} and surely above in {how_many(int(large.sum()))}. The "
+        f"largest is {parts['mean'].abs().max():.2g}{rule.unit}.",
         effect=float(parts["mean"].abs().max()),
         low=float(least.max()),
         high=float(ends.max(axis=1).max()),
