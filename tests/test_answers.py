@@ -22,7 +22,7 @@ from relu_exp.evidence.claims.answers.numbers import (
     range_of,
     said,
 )
-from relu_exp.evidence.claims.answers.places import conditions_of, in_words
+from relu_exp.evidence.claims.answers.places import conditions_of, in_a_sentence, in_words
 from relu_exp.evidence.claims.answers.words_of import OWN, own_words
 from relu_exp.evidence.claims.judging import judge, judge_all
 from relu_exp.evidence.claims.registry import Claim, all_claims
@@ -601,8 +601,22 @@ def test_settings_that_no_one_condition_describes_are_named_by_a_few() -> None:
     )
     assert "started with Xavier and PyTorch's default with SGD" in found.en
     assert ", or at depth 10 started with Xavier (there the claim holds)" in found.en
-    assert "또는 깊이 10, Xavier 초기화에서 10%" in found.ko
+    assert "또는 깊이 10(Xavier 초기화)에서 10%" in found.ko
     assert "settings" not in found.en
+
+
+def test_korean_has_what_else_a_place_is_in_brackets() -> None:
+    two = {"depth": ("2",), "dead of ReLU": ("40% or more",)}
+    gain = {"initializer": ("Xavier (gain=2)",), "optimizer": ("SGD (momentum=0.9)",)}
+    on_its_own = {"optimizer": ("SGD (momentum=0.9)",), "depth": ("2",)}
+    with language("ko"):
+        assert in_a_sentence(two) == "깊이 2(ReLU 유닛의 40% 이상이 죽는 학습률)"
+        assert in_a_sentence(gain) == "Xavier(게인 2) 초기화(SGD(모멘텀 0.9))"
+        assert in_a_sentence(on_its_own) == "SGD(모멘텀 0.9), 깊이 2"
+        assert in_a_sentence({"depth": ("2",)}) == "깊이 2"
+        assert in_words(two) == "깊이 2, ReLU 유닛의 40% 이상이 죽는 학습률"
+    with language("en"):
+        assert in_a_sentence(two) == "at depth 2 where 40% or more of ReLU's units die"
 
 
 def test_settings_that_are_open_are_named_where_one_condition_describes_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,7 @@ def test_a_smaller_gap_at_one_training_loss_supports(tmp_path: Path) -> None:
     assert verdict.effect == pytest.approx(1.25, rel=0.01)
     assert {cell.where["images"] for cell in verdict.settings} == {"500"}
     assert len(verdict.settings) == 2
+    assert not any("never fit so well" in note for note in verdict.notes)
 
 
 def test_a_larger_gap_refutes_and_an_equal_one_is_no_difference_that_matters(
@@ -109,6 +111,14 @@ def test_what_never_fits_has_no_gap(tmp_path: Path) -> None:
     for evidence in (slow, lost):
         with pytest.raises(MissingRunsError, match="falls to"):
             decide(evidence)
+
+
+def test_runs_that_never_fit_are_counted_in_a_note(tmp_path: Path) -> None:
+    def curve(run: RunConfig) -> Curve:
+        return fitting(0.5, speed=0.001 if run.seed == 0 else 0.02)
+
+    notes = decide(write(tmp_path, curve)).notes
+    assert any(re.match(r"[1-9]\d* of \d+ runs never fit so well", note) for note in notes)
 
 
 def test_without_results_nothing_is_decided(tmp_path: Path) -> None:

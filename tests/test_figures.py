@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from relu_exp.core.plugin_loading import load_plugins
 from relu_exp.core.schema import Choice, UsageError
 from relu_exp.evidence.data.frames import Frames
+from relu_exp.evidence.data.language import language
 from relu_exp.evidence.data.statistics import summarize
 from relu_exp.evidence.figures import FIGURES, RC, DoesNotApply, draw
 from relu_exp.evidence.figures.histograms import AT_MOST
@@ -186,6 +187,9 @@ def test_many_combinations_are_cut_to_a_few_and_the_caption_says_so(tmp_path):
         f"activation_histograms-{name}-depth5" for name in ("sigmoid", "tanh", "ReLU", "ELU")
     }
     assert "4 of 12 combinations of activation and depth are drawn" in drawings[0].caption
+    with language("ko"):
+        korean = next(draw("histogram_grid", frames))
+    assert "활성화 함수·깊이의 조합 12개 가운데 4개" in korean.caption
 
 
 def test_an_activation_looks_the_same_in_every_figure_and_like_no_other(tmp_path):

@@ -193,6 +193,29 @@ def test_every_korean_rule_belongs_to_a_claim_and_others_have_none() -> None:
             "1400 updates",
             "mnist5k; MLP, 너비 100, 깊이 1, 4; He 초기화; SGD, 배치 크기 64; 업데이트 400, 1400회",
         ),
+        (
+            "Of 12 settings the effect is surely above 0 in none and surely below in 2; its size "
+            "is surely below 0.02 in 11 and surely above in none. The largest is 0.0071.",
+            "조건 12개 가운데 효과가 확실히 0보다 큰 것은 없고 확실히 작은 것은 2개이다. 크기가 "
+            "확실히 0.02보다 작은 것은 11개이고 확실히 큰 것은 없다. 가장 큰 값은 0.0071이다.",
+        ),
+        (
+            "Test accuracy of the network as given (chance is 10%), claimed above 0.2 in every "
+            "setting: holds in none of 5 settings, fails in 5.",
+            "문서에 적힌 대로 만든 신경망의 테스트 정확도(무작위 추측은 10%). 주장하는 값은 모든 "
+            "조건에서 0.2 초과이다. 조건 5개 가운데 성립하는 것은 없고 5개에서 성립하지 않는다.",
+        ),
+        (
+            "A unit was dead at some probe in none of 88 runs, where ReLU ended with 7% of its "
+            "units dead.",
+            "실행 88개 가운데 죽은 유닛이 측정된 것은 없다. 같은 조건에서 ReLU는 학습이 끝났을 때 "
+            "유닛의 7%가 죽어 있었다.",
+        ),
+        (
+            "Best validated learning rates (arms): 0.1 (2); none of them the last one tried.",
+            "검증 정확도가 가장 높은 학습률(실험군 수): 0.1 (2). 마지막으로 시도한 "
+            "값인 실험군은 없다.",
+        ),
         ("A sentence of somebody else.", ""),
     ],
 )

@@ -71,6 +71,12 @@ def test_every_claim_has_a_section_and_a_row(page: str) -> None:
         assert word in page
 
 
+def test_the_budget_of_an_experiment_is_in_each_language(page: str) -> None:
+    assert (
+        '<span class="t" lang="en">quick</span><span class="t" lang="ko">간단(quick)</span>' in page
+    )
+
+
 def test_a_picture_is_embedded_once_with_its_size_and_what_it_shows(page: str) -> None:
     path = "claims/true.png"
     assert list(embedded(page, "pictures")["packed"]) == [path, "claims/true-ko.png"]
@@ -170,6 +176,11 @@ def test_a_document_has_its_title_and_another_ones_its_short_name() -> None:
     assert title_of("P1") == "P1"
     for document in DOCUMENTS.values():
         assert all(document.kind)
+
+
+def test_a_source_names_what_was_computed_here_with_its_particle() -> None:
+    text = "abstract (read); slopes computed here: relu-exp run formulas"
+    assert source_ko(text) == "초록 (직접 확인); 기울기는 여기서 계산함: relu-exp run formulas"
 
 
 def test_sources_of_errata_have_no_english_words_in_korean() -> None:

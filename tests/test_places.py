@@ -22,7 +22,7 @@ from relu_exp.core.file_names import storable
 from relu_exp.core.plugin_files import is_path
 from relu_exp.core.schema import UsageError
 from relu_exp.evidence.figures.catalog import Drawing
-from relu_exp.evidence.figures.fonts import width_of, wrapped
+from relu_exp.evidence.figures.fonts import heading_weight, width_of, wrapped
 from relu_exp.evidence.figures.style import RC
 
 SOURCES = Path(__file__).parents[1] / "src"
@@ -173,6 +173,11 @@ def test_figures_have_hangul_and_latin_letters_side_by_side():
         figure = Figure()
         figure.text(0.1, 0.5, "쌍곡형 ReLU: 기울기 소실 → 10⁻⁷ α", weight="bold")
         figure.canvas.draw()
+
+
+def test_a_heading_with_hangul_has_one_weight():
+    assert heading_weight("활성화 함수: ReLU") == "normal"
+    assert heading_weight("Training loss: ReLU × α") == "bold"
 
 
 def test_lines_of_wide_letters_are_shorter():

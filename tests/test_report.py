@@ -306,7 +306,10 @@ def test_an_experiment_that_trains_nothing_counts_its_runs(tmp_path):
     assert built.summary == (
         {"activation": "ReLU", "runs": "2", "done": "2", "diverged": "0", "failed": "0"},
     )
-    assert "Best results" not in built.html.read_text()
+    page = built.html.read_text()
+    assert "Best results" not in page
+    assert "<figure" in page
+    assert "histogram_grid" not in page  # a name of code
 
 
 def test_results_without_a_manifest_are_reported_all_the_same(tmp_path):

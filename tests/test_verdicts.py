@@ -356,6 +356,16 @@ def test_the_same_rule_judges_what_was_measured_elsewhere_in_a_note() -> None:
     assert verdict.notes[1].startswith("On the GPU, refuted: a share: 0.1")
 
 
+def test_a_sentence_counts_no_zero() -> None:
+    grid = replace(RULE, grid=("part",), need="every")
+    assert "fails in none" in judge(settings_of(a=0.9, b=0.9), grid).text
+    assert "holds in none of 2" in judge(settings_of(a=0.1, b=0.1), grid).text
+    share = judge(settings_of(a=0.1, b=0.1), replace(NEARLY_ALWAYS, grid=("part",))).text
+    assert "surely not in none, undecided in none" in share
+    depends = judge(settings_of(a=0.006, b=0.009), replace(DEPENDS, grid=("part",))).text
+    assert "surely below in none" in depends
+
+
 def bounded(effect: float, bound: str) -> Effects:
     """Return eight ratios near `effect`, half of which are bounds."""
     noise = np.linspace(-0.02, 0.02, 8)

@@ -15,6 +15,7 @@ from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.data.statistics import (
     best_learning_rates,
     bounded_in_words,
+    how_many,
     mean_interval,
     over_seeds,
     score,
@@ -343,7 +344,7 @@ def best_rates(tuned: pd.DataFrame, by: Sequence[str]) -> str:
     edge = int(arms["at_edge"].sum())
     only = int((arms["num_rates"] == 1).sum()) if "num_rates" in arms else 0
     alone = f", {only} the only one tried" if only else ""
-    last = f"{edge} of them the last one tried{alone}"
+    last = f"{how_many(edge)} of them the last one tried{alone}"
     return f"Best validated learning rates (arms): {phrases}; {last}."
 
 

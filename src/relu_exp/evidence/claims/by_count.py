@@ -22,6 +22,7 @@ from relu_exp.evidence.data.statistics import (
     POWER,
     agree_by_chance,
     half_width,
+    how_many,
     typical_interval,
 )
 
@@ -84,10 +85,10 @@ def judge_share(effects: Effects, rule: Rule) -> Verdict:
     undecided = len(parts) - int(above.sum()) - int(not_above.sum())
     return Verdict(
         name,
-        f"{_capital(rule.part_measure)}, above {limit:g}{rule.unit}: surely in {int(above.sum())} "
-        f"of {len(parts)} settings, surely not in {int(not_above.sum())}, undecided in "
-        f"{undecided}. So the share lies between {low:.0%} and {high:.0%}; claimed at least "
-        f"{least:.0%}.",
+        f"{_capital(rule.part_measure)}, above {limit:g}{rule.unit}: surely in "
+        f"{how_many(above.sum())} of {len(parts)} settings, surely not in "
+        f"{how_many(not_above.sum())}, undecided in {how_many(undecided)}. So the "
+        f"share lies between {low:.0%} and {high:.0%}; claimed at least {least:.0%}.",
         effect=float((parts["mean"] > limit).mean()),
         low=low,
         high=high,
@@ -128,10 +129,10 @@ def judge_either(effects: Effects, rule: Rule) -> Verdict:
     least = ends.min(axis=1).where(above | below, 0.0)
     return Verdict(
         name,
-        f"Of {len(parts)} settings the effect is surely above 0 in {int(above.sum())} and "
-        f"surely below in {int(below.sum())}; its size is surely below {most:g}{rule.unit} in "
-        f"{int(little.sum())} and surely above in {int(large.sum())}. The largest is "
-        f"{parts['mean'].abs().max():.2g}{rule.unit}.",
+        f"Of {len(parts)} settings the effect is surely above 0 in {how_many(above.sum())} and "
+        f"surely below in {how_many(below.sum())}; its size is surely below {most:g}{rule.unit} in "
+        f"{how_many(int(little.sum()))} and surely above in {how_many(int(large.sum()))}. The "
+        f"largest is {parts['mean'].abs().max():.2g}{rule.unit}.",
         effect=float(parts["mean"].abs().max()),
         low=float(least.max()),
         high=float(ends.max(axis=1).max()),

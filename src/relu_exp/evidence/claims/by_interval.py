@@ -21,6 +21,7 @@ from relu_exp.evidence.claims.verdicts import (
 )
 from relu_exp.evidence.data.statistics import (
     bounded_in_words,
+    how_many,
     over_seeds,
     seeds_to_decide,
     typical_interval,
@@ -190,8 +191,8 @@ def _by_settings(verdict: Verdict, rule: Rule) -> Verdict:
         verdict = replace(_at(verdict, decisive, rule), p_value=p)
     text = (
         f"{rule.measure}, claimed {rule.claimed_side} {rule.threshold:g}{rule.unit} in {rule.need} "
-        f"setting: holds in {len(held)} of {len(settings)} settings{_listed(held, rule)}, "
-        f"fails in {len(broken)}{_listed(broken, rule)}."
+        f"setting: holds in {how_many(len(held))} of {len(settings)} settings"
+        f"{_listed(held, rule)}, fails in {how_many(len(broken))}{_listed(broken, rule)}."
     )
     if name != "conditional":
         text += f" The one that decides, {verdict.place}: {_number(verdict, rule)}."

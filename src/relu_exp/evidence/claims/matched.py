@@ -32,6 +32,13 @@ def with_matched_gap(frames: Frames, runs: pd.DataFrame, loss: float = FITTED) -
     return runs.assign(gap=runs["run_id"].map(gaps).astype(float))
 
 
+def without_gap(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Return a note on the runs that have no `gap`; none where all have one."""
+    never = int(runs["gap"].isna().sum())
+    note = f"{never} of {len(runs)} runs never fit so well, and have no gap."
+    return (note,) if never else ()
+
+
 def _gap(curve: pd.DataFrame, loss: float) -> float:
     train, test = curve["train"].to_numpy(), curve["test"].to_numpy()
     there = np.flatnonzero(train <= loss)

@@ -26,6 +26,7 @@ __all__ = [
     "bounded_in_words",
     "goodness",
     "half_width",
+    "how_many",
     "interval_in_words",
     "mean_interval",
     "median_steps",
@@ -257,6 +258,11 @@ def over_seeds(
     if n < 2:
         return f"{mean:.3g}{unit} ({seeds}: no interval)"
     return f"{interval_in_words(mean, low, high, unit)} over {seeds}"
+
+
+def how_many(number: int) -> str:
+    """Return a count as a sentence has it, in which 0 is none."""
+    return str(number) if number else "none"
 
 
 def bounded_in_words(bound: str, mean: float, low: float, high: float, unit: str = "") -> str:

@@ -9,7 +9,7 @@ from textwrap import wrap
 
 from matplotlib.font_manager import fontManager
 
-__all__ = ["families", "width_of", "wrapped"]
+__all__ = ["families", "heading_weight", "width_of", "wrapped"]
 
 _SYSTEM = (
     "Noto Sans CJK KR",
@@ -38,6 +38,11 @@ def families() -> list[str]:
     fontManager.ttflist.append(replace(fontManager.ttflist[-1], weight=700))
     installed = {font.name for font in fontManager.ttflist}
     return ["DejaVu Sans", "Relu Hangul", *(name for name in _SYSTEM if name in installed)]
+
+
+def heading_weight(text: str) -> str:
+    """Return the weight of a heading: Hangul has no bold, and stands beside no bold letters."""
+    return "normal" if any(map(_is_wide, text)) else "bold"
 
 
 def width_of(text: str) -> float:

@@ -12,6 +12,7 @@ from matplotlib.ticker import MultipleLocator
 
 from relu_exp.evidence.data.frames import Frames
 from relu_exp.evidence.figures.catalog import Drawing, figure, finished
+from relu_exp.evidence.figures.fonts import heading_weight
 from relu_exp.evidence.figures.sheet import Sheet
 from relu_exp.evidence.figures.style import INK, levels, looks
 from relu_exp.evidence.figures.words import shown_label, text
@@ -40,7 +41,10 @@ def function_curves(frames: Frames) -> Iterator[Drawing]:
         axes.plot(curve["x"], curve["value"], color=shown[label].color, lw=2.0)
         axes.plot(curve["x"], curve["derivative"], color=INK, lw=1.1, linestyle=(0, (3, 1.5)))
         axes.set_title(
-            "\n".join(wrap(shown_label(label), 24)), pad=3, weight="bold", linespacing=1.1
+            "\n".join(wrap(shown_label(label), 24)),
+            pad=3,
+            weight=heading_weight(shown_label(label)),
+            linespacing=1.1,
         )
         axes.set_ylim(*LIMITS)
         axes.set_xlim(-4.8, 4.8)

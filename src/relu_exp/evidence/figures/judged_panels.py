@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from relu_exp.evidence.claims.shown import Shown
-from relu_exp.evidence.figures.fonts import width_of, wrapped
+from relu_exp.evidence.figures.fonts import heading_weight, width_of, wrapped
 from relu_exp.evidence.figures.judged_words import level_words, value_words
 from relu_exp.evidence.figures.limits import spread
 from relu_exp.evidence.figures.pictures import LETTERS, WIDTH, panels_of
@@ -123,8 +123,8 @@ def sheet_of(
         if panel.row:
             rise = 4.0 + 18.0 * lines
             one.annotate(panel.row, (0, 1), (4 - wide, rise), "axes fraction",
-                         textcoords="offset points", size=LETTERS, weight="bold", va="bottom",
-                         parse_math=False)  # fmt: skip
+                         textcoords="offset points", size=LETTERS, weight=heading_weight(panel.row),
+                         va="bottom", parse_math=False)  # fmt: skip
     return figure, axes
 
 

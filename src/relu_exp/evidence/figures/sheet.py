@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from relu_exp.core.naming import printable
-from relu_exp.evidence.figures.fonts import width_of, wrapped
+from relu_exp.evidence.figures.fonts import heading_weight, width_of, wrapped
 from relu_exp.evidence.figures.printing import current_size
 from relu_exp.evidence.figures.style import GRAY
 from relu_exp.evidence.figures.words import text as figure_text
@@ -160,7 +160,15 @@ class Sheet:
         self.figure.set_size_inches(total, tall)
         corner = left, tall - top
         self._place_panels(panels, corner)
-        self._write(0.12, tall - 0.1, heading, va="top", size=11, weight="bold", linespacing=1.15)
+        self._write(
+            0.12,
+            tall - 0.1,
+            heading,
+            va="top",
+            size=11,
+            weight=heading_weight(title),
+            linespacing=1.15,
+        )
         self._write_labels(panels, corner, x, y, column_titles, row_titles, over)
         self._write(0.12, 0.08, notes, va="bottom", size=6.8, color=GRAY, linespacing=1.25)
         beside = (left + panels.all_wide + 0.14 + row_label, tall - top)

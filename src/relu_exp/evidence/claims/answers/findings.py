@@ -11,7 +11,7 @@ from relu_exp.evidence.claims.answers.places import (
     blocks_of,
     conditions_of,
     each_of,
-    in_words,
+    in_a_sentence,
 )
 from relu_exp.evidence.claims.answers.words_of import WORDS, Finding
 from relu_exp.evidence.claims.verdicts import SettingVerdict, Verdict
@@ -62,7 +62,7 @@ def numbers_of(
 def shortly_listed(every: Sequence[SettingVerdict], finding: Finding) -> str:
     """Return each setting's number at its place for parentheses: differences carry their sign."""
     return join([
-        WORDS("at", n=shortly(measured(finding, each), finding.unit), place=in_words(place))
+        WORDS("at", n=shortly(measured(finding, each), finding.unit), place=in_a_sentence(place))
         for place, each in each_of(every)
     ])  # fmt: skip
 
@@ -87,11 +87,11 @@ def _group(
         places = conditions_of(some, every)
         blocks = blocks_of(some, every) if in_full and places is None else None
         if blocks is not None:
-            found = WORDS("at", n=number, place=WORDS("or").join(map(in_words, blocks)))
+            found = WORDS("at", n=number, place=WORDS("or").join(map(in_a_sentence, blocks)))
         elif places is None:
             found = WORDS("in_some", n=number, num=len(some), total=len(every))
         else:
-            found = WORDS("at", n=number, place=join([in_words(place) for place in places]))
+            found = WORDS("at", n=number, place=join([in_a_sentence(place) for place in places]))
     return WORDS(group.words, found=found) if group.words else found
 
 
@@ -104,5 +104,5 @@ def _listed(every: Sequence[SettingVerdict], finding: Finding, goes_on: bool) ->
     for index, (place, each) in enumerate(each_of(every)):
         is_last = index == len(every) - 1
         number = range_of([measured(finding, each)], finding.unit, goes_on=goes_on or not is_last)
-        phrases.append(WORDS("at", n=number, place=in_words(place)))
+        phrases.append(WORDS("at", n=number, place=in_a_sentence(place)))
     return join(phrases)

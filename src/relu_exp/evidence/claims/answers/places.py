@@ -20,6 +20,7 @@ __all__ = [
     "blocks_of",
     "conditions_of",
     "each_of",
+    "in_a_sentence",
     "in_words",
     "label_words",
     "plain",
@@ -120,6 +121,22 @@ def _grown(
 
 def in_words(where: Where) -> str:
     """Return a condition in words, as in "with tanh at depth 4"; in Korean as a noun phrase."""
+    return (", " if current_language() == "ko" else " ").join(_phrases(where))
+
+
+def in_a_sentence(where: Where) -> str:
+    """Return a condition in words that others may follow: Korean has all but the first in brackets.
+
+    Not where the first one ends with a bracket itself.
+    """
+    first, *others = _phrases(where) or [""]
+    if current_language() == "ko" and others and not first.endswith(")"):
+        return f"{first}({', '.join(others)})"
+    return in_words(where)
+
+
+def _phrases(where: Where) -> list[str]:
+    """Return what each axis of a condition adds to its words."""
     phrases = []
     for axis, values in where.items():
         if len(values) == 1 and values[0] in _WHOLE:
@@ -128,7 +145,7 @@ def in_words(where: Where) -> str:
         shown = join([plain(value) for value in values], "·")
         template = _AXES.get(axis, _AXES["other"])
         phrases.append(in_language(template).format(n=shown, axis=axis.replace("_", " ")))
-    return (", " if current_language() == "ko" else " ").join(phrases)
+    return phrases
 
 
 def each_of(every: Sequence[SettingVerdict]) -> Iterator[tuple[Where, SettingVerdict]]:

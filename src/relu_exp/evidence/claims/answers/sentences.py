@@ -27,7 +27,7 @@ from relu_exp.evidence.claims.answers.numbers import (
 from relu_exp.evidence.claims.answers.places import (
     NUM_SHOWN,
     conditions_of,
-    in_words,
+    in_a_sentence,
     values_without,
 )
 from relu_exp.evidence.claims.answers.reasons import reason
@@ -202,7 +202,7 @@ def _open(verdict: Verdict) -> list[str]:
     found = [_counts("extra_count", len(held), len(broken), len(every))]
     without = values_without(alike, every)
     if len(without) == 1:
-        found.append(WORDS(f"extra_none_{verdict.name}", place=in_words(without[0])))
+        found.append(WORDS(f"extra_none_{verdict.name}", place=in_a_sentence(without[0])))
     return found
 
 
@@ -290,7 +290,7 @@ def _counted(
         places = conditions_of(others, every) if detail == "full" else None
         if places is None or len(places) > 1:
             return [count]
-        return [WORDS("extra_open_at", count=count, place=in_words(places[0]))]
+        return [WORDS("extra_open_at", count=count, place=in_a_sentence(places[0]))]
     if len(every) == 1 or (len(parts) == 1 and len(every) <= NUM_SHOWN) or len(parts) > 1:
         return []
     is_settled = verdict.name in ("supported", "refuted")

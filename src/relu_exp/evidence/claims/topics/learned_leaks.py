@@ -20,7 +20,7 @@ from relu_exp.evidence.claims.arms import (
     pairs,
     scope_of,
 )
-from relu_exp.evidence.claims.matched import FITTED, with_matched_gap
+from relu_exp.evidence.claims.matched import FITTED, with_matched_gap, without_gap
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.variants import MARGIN, XU, described, points_in_words
@@ -149,7 +149,6 @@ def prelu_overfits_small_data(evidence: Evidence) -> Effects:
             f"no seed has runs of both arms whose training loss falls to {FITTED:g}"
         )
     accuracy, *_ = _compared(few, "prelu", CONTROL, "accuracy")
-    never = int(tuned["gap"].isna().sum())
     return measured(
         effects,
         tuned,
@@ -158,7 +157,7 @@ def prelu_overfits_small_data(evidence: Evidence) -> Effects:
             moved,
             f"At one shared rate: {in_words(_gap_ratios(shared), ratio=True, unit='×')}.",
             f"Difference in test accuracy at the end: {points_in_words(accuracy)}.",
-            f"{never} of {len(tuned)} runs never fit so well, and have no gap.",
+            *without_gap(tuned),
             best_rates(tuned, ["arm", "data"]),
         ],
         values=own_values(tuned, "gap"),

@@ -12,6 +12,7 @@ from relu_exp.evidence.claims.shown import Shown
 from relu_exp.evidence.claims.survival import limits, with_learning
 from relu_exp.evidence.claims.topics.dying import KEYS, dying_runs, percent
 from relu_exp.evidence.claims.verdicts import Effects, Rule
+from relu_exp.evidence.data.statistics import how_many
 
 __all__: list[str] = []
 
@@ -131,6 +132,11 @@ def elu_prevents_dying(evidence: Evidence) -> Effects:
     lost = paired.groupby(keys)["dead"].mean().rename("lost").reset_index()
     runs = elu[elu["learning_rate"] <= elu["limit"]].merge(lost[lost["lost"] >= LOST], on=keys)
     left_out = int((~runs["learns"]).sum())
+    others = (
+        (f"At those rates {left_out} more runs of ELU did not learn, and count for nothing.",)
+        if left_out
+        else ()
+    )
     runs = runs[runs["learns"]]
     if runs.empty:
         raise MissingRunsError(
@@ -151,11 +157,12 @@ def elu_prevents_dying(evidence: Evidence) -> Effects:
     return Effects(
         # a share of units, so that what is found is that share of one
         runs.assign(found=runs["worst"], of=1.0),
-        text=f"A unit was dead at some probe in {int((runs['worst'] > 0).sum())} of {len(runs)} "
-        f"runs, where ReLU ended with {percent(float(runs['lost'].mean()))} of its units dead.",
+        text=f"A unit was dead at some probe in {how_many((runs['worst'] > 0).sum())} of "
+        f"{len(runs)} runs, where ReLU ended with {percent(float(runs['lost'].mean()))} of its "
+        "units dead.",
         scope=scope_of(runs),
         notes=(
-            f"At those rates {left_out} more runs of ELU did not learn, and count for nothing.",
+            *others,
             *beyond,
             "On paper the derivative exp(x) is never 0. In float32 it is, below about −104: a unit "
             "that a large step has thrown so far is as dead as one of ReLU.",

@@ -18,7 +18,7 @@ from relu_exp.evidence.claims.arms import (
     scope_of,
     scored,
 )
-from relu_exp.evidence.claims.matched import FITTED, with_matched_gap
+from relu_exp.evidence.claims.matched import FITTED, with_matched_gap, without_gap
 from relu_exp.evidence.claims.registry import Evidence, Literature, MissingRunsError, claim
 from relu_exp.evidence.claims.shown import OWN, Shown
 from relu_exp.evidence.claims.topics.dying import KEYS, layer_means
@@ -137,7 +137,6 @@ def sparsity_reduces_overfitting(evidence: Evidence) -> Effects:
         f"{part['accuracy'].mean():.1%}"
         for (arm, width, images), part in tuned.groupby(["activation_label", *keys], observed=True)
     ]
-    never = int(tuned["gap"].isna().sum())
     return measured(
         effects,
         tuned,
@@ -145,7 +144,7 @@ def sparsity_reduces_overfitting(evidence: Evidence) -> Effects:
         notes=[
             f"At one shared rate: {in_words(matched, ratio=True, unit='×')}.",
             "; ".join(phrases) + ".",
-            f"{never} of {len(tuned)} runs never fit so well, and have no gap.",
+            *without_gap(tuned),
             rates_in_words(tuned, ["activation", *keys]),
         ],
         values=own_values(tuned, "gap", "images"),
