@@ -123,7 +123,7 @@ def test_files_are_written_from_the_command_line(
     assert {*root.iterdir()} - before == {root / "print"}
     names = {path.name for path in (root / "print").glob("*.svg")}
     assert {"loss_curves-best_rate-slide.svg", "accuracy_map-slide.svg"} <= names
-    assert f"{len(names)} figures in {root / 'print'}" in capsys.readouterr().out
+    assert f"그림 {len(names)}개, {root / 'print'}" in capsys.readouterr().out
     captions = (root / "print" / "captions.md").read_text()
     assert all(f"## {name}" in captions for name in names)
     assert "학습 손실" in captions

@@ -103,7 +103,7 @@ def test_until_decided_trains_more_seeds_of_what_is_open_only(
 ) -> None:
     calls = []
 
-    def judge(results: Path) -> dict[str, dict[str, object]]:
+    def judge(results: Path, language: str) -> dict[str, dict[str, object]]:
         calls.append(results)
         return {
             "open": verdict("inconclusive", 10, "bounce"),

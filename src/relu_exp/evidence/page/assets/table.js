@@ -54,7 +54,7 @@
   const filter = () => {
     const wanted = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
     const lines = Search.find(texts, wanted.q), most = showOthers(wanted.q);
-    const deep = lines.isAll ? lines : Search.find(wholeTexts(), wanted.q);
+    const deep = lines.places.length ? lines : Search.find(wholeTexts(), wanted.q);
     // many claims have words like "batch" somewhere: where another place answers they say nothing
     const claims = deep.isAll && (!most || deep.places.length <= FEW) ? deep : lines;
     // where a question or an experiment has more of the words, claims that have fewer are none
