@@ -250,17 +250,22 @@ def test_results_of_an_experiment_are_not_touched(report: Report, tmp_path: Path
     assert sorted(path.name for path in root.rglob("*")) == before
 
 
-def test_the_command_writes_page_and_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "my_page.py").write_text(
+def here_with_a_network(folder: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a module that builds a network, and a batch for it, and go there."""
+    (folder / f"{module}.py").write_text(
         "from torch import nn\n"
         "def build():\n"
         "    return nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 5))\n"
     )
-    torch.save(batch(), tmp_path / "batch.pt")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.save(batch(), folder / "batch.pt")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_the_command_writes_page_and_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here_with_a_network(tmp_path, "my_page", monkeypatch)
     words = ["inspect", "my_page:build", "--data", "batch.pt"]
     words += ["--page", "out.html", "--results", "mine"]
     monkeypatch.setattr("sys.argv", ["relu-exp", *words])
@@ -274,14 +279,7 @@ def test_the_command_writes_page_and_folder(
 def test_the_command_prints_in_the_language_that_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "my_words.py").write_text(
-        "from torch import nn\n"
-        "def build():\n"
-        "    return nn.Sequential(nn.Linear(20, 8), nn.Tanh(), nn.Linear(8, 5))\n"
-    )
-    torch.save(batch(), tmp_path / "batch.pt")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    here_with_a_network(tmp_path, "my_words", monkeypatch)
     words = ["inspect", "my_words:build", "--data", "batch.pt", "--page", "out.html"]
     assert main([*words, "--language", "ko"]) == 0, capsys.readouterr().err
     shown = capsys.readouterr().out

@@ -64,7 +64,8 @@ def choose(runs: pd.DataFrame, **wanted: object) -> pd.DataFrame:
         for one in values:
             if column not in kept or not (kept[column] == one).any():
                 raise MissingRunsError(
-                    f"no finished run with {column}={one}", f"{column}={one}로 끝난 실행이 없다"
+                    f"no finished run with {column}={one}",
+                    f"끝난 실행 가운데 {column}={one}인 것이 없다",
                 )
         kept = kept[kept[column].isin(values)]
     return kept
@@ -219,7 +220,7 @@ def pairs(
     if found.empty and not runs.empty:
         raise MissingRunsError(
             f"no seed has runs of both {column}={first} and {column}={second}",
-            f"{column}={first}과 {column}={second}를 모두 실행한 시드가 없다",
+            f"둘 다 실행한 시드가 없다: {column}={first}, {column}={second}",
         )
     return found
 
