@@ -170,6 +170,17 @@ def test_shares_that_are_close_fill_the_axis(tmp_path: Path) -> None:
         assert (axes.get_ylim()[0] < 0) == (not only)
 
 
+def test_the_limit_of_the_rule_is_within_the_axis_of_shares_that_are_close(tmp_path: Path) -> None:
+    evidence, effects = accuracies(tmp_path, relu=0.93, tanh=0.91)
+    shown = Shown(
+        "test_accuracy", x="activation_label", share=True, line=0.2, only={"learning_rate": 0.1}
+    )
+    drawing = draw_judged("some", {"some": evidence["some"]}, shown, effects)
+    assert drawing is not None
+    (axes,) = drawing.figure.axes
+    assert axes.get_ylim()[0] < 0.2
+
+
 def test_no_line_leads_to_runs_that_diverged_or_never_arrived(tmp_path: Path) -> None:
     evidence, claim = convergence(tmp_path, fails="relu"), find_claim(SPEED)
     effects = claim.effects(evidence)

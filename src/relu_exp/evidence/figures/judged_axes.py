@@ -58,7 +58,8 @@ def finish(
 
 
 def _limits(values: pd.Series[float], shown: Shown) -> tuple[float, float]:
-    if shown.share and values.min() > 0.5 and values.max() - values.min() < NARROW:
+    is_narrow = values.min() > 0.5 and values.max() - values.min() < NARROW
+    if shown.share and shown.line is None and is_narrow:
         pad = 0.1 * float(values.max() - values.min()) or 0.01
         return float(values.min()) - pad, float(values.max()) + pad
     if shown.share:
