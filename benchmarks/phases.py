@@ -65,13 +65,13 @@ class Watch:
     def _timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **keys: Any) -> Any:
             synchronize(self.device)
-            began = time.perf_counter()
+            began, step = time.perf_counter(), getattr(args[0], "step", 0)
             try:
                 return function(*args, **keys)
             finally:
                 synchronize(self.device)
                 if phase == "updates":
-                    self.num_updates += len(args[0].alive)
+                    self.num_updates += len(args[0].alive) * (args[0].step - step)
                 self.seconds[phase] += time.perf_counter() - began
 
         return call

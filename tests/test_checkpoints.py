@@ -33,6 +33,11 @@ def whatever_it_costs(monkeypatch):
     monkeypatch.setattr(checkpoints, "_MAX_SHARE", float("inf"))
 
 
+@pytest.fixture(autouse=True)
+def at_every_step(monkeypatch):
+    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 1)
+
+
 @pytest.fixture
 def checkpointer(tmp_path):
     """Return a function that makes a checkpointer as a new process would."""

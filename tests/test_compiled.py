@@ -73,6 +73,12 @@ def kernel(weights: list[Tensor], biases: list[Tensor], phi: Elementwise, n: int
     return CompiledMlp(weights, biases, phi, n, buffers)
 
 
+def take_step(
+    weights: list[Tensor], biases: list[Tensor], phi: Elementwise, x: Samples, rates: Tensor
+) -> Tensor:
+    return kernel(weights, biases, phi, x.labels.shape[1]).take_steps([x], rates[None])[0]
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_every_fast_activation_has_a_kernel_with_its_values_and_slopes(name: str) -> None:
     number, key = KINDS[name]
@@ -154,7 +160,7 @@ def test_a_compiled_step_is_a_step_of_gradient_descent_in_float64(
         losses.append(F.cross_entropy(h.T, x.labels[group]))
         accuracies.append((h.argmax(0) == x.labels[group]).double().mean())
     (torch.stack(losses) * rates).sum().backward()
-    numbers = kernel(weights, biases, phi, 20).step(x, rates)
+    numbers = take_step(weights, biases, phi, x, rates)
     stated = torch.stack([torch.stack(losses), torch.stack(accuracies)]).detach()
     assert torch.allclose(numbers.double(), stated, rtol=1e-5)
     for ours, theirs in zip((*weights, *biases), exact, strict=True):
@@ -167,7 +173,7 @@ def test_of_equal_logits_the_first_class_counts() -> None:
     for each in (*weights, *biases):
         each.zero_()
     x = batch(20)
-    loss, accuracy = kernel(weights, biases, activation("relu"), 20).step(x, torch.zeros(RUNS))
+    loss, accuracy = take_step(weights, biases, activation("relu"), x, torch.zeros(RUNS))
     assert torch.allclose(loss, torch.full((RUNS,), math.log(CLASSES)))
     shares = [(x.labels[group] == 0).float().mean() for group in (0, 0, 1)]
     assert torch.allclose(accuracy, torch.stack(shares))
@@ -177,7 +183,7 @@ def test_a_run_that_is_no_number_harms_no_other() -> None:
     weights, biases = parameters([8])
     weights[0][1, 0, 0] = math.nan
     x, alone = batch(20), [each.clone() for each in (*weights, *biases)]
-    numbers = kernel(weights, biases, activation("relu"), 20).step(x, torch.full((RUNS,), 0.1))
+    numbers = take_step(weights, biases, activation("relu"), x, torch.full((RUNS,), 0.1))
     assert torch.isfinite(numbers[0]).tolist() == [True, False, True]
     for ours, theirs in zip((*weights, *biases), alone, strict=True):
         assert torch.isfinite(ours[[0, 2]]).all()
@@ -190,12 +196,25 @@ def test_a_run_of_a_kernel_has_the_bits_that_it_has_alone(samples: int) -> None:
     phi, x = activation("elu"), batch(samples)
     weights, biases = parameters([10, 13])
     single = [[stacked(each[2:].clone()) for each in these] for these in (weights, biases)]
-    together = kernel(weights, biases, phi, samples).step(x, torch.tensor([0.1, 0.2, 0.3]))
+    rates = torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])
+    together = kernel(weights, biases, phi, samples).take_steps([x, x], rates)
     x_alone = Samples(placed(x.inputs[1:]), x.labels[1:], (1,))
-    alone = kernel(*single, phi.keep([2]), samples).step(x_alone, torch.tensor([0.3]))
-    assert torch.equal(together[:, 2:], alone)
+    alone = kernel(*single, phi.keep([2]), samples).take_steps([x_alone] * 2, rates[:, 2:])
+    assert torch.equal(together[:, :, 2:], alone)
     for ours, theirs in zip((*weights, *biases), (*single[0], *single[1]), strict=True):
         assert torch.equal(ours[2:], theirs)
+
+
+@pytest.mark.equal_bits
+def test_steps_taken_in_a_row_have_the_bits_of_steps_taken_one_by_one() -> None:
+    phi, batches = activation("relu"), [batch(20), batch(20, has_background=True), batch(20)]
+    rates = torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.0, 0.1, 0.5]])
+    (weights, biases), others = parameters([10, 13]), parameters([10, 13])
+    numbers = kernel(weights, biases, phi, 20).take_steps(batches, rates)
+    for x, rate, found in zip(batches, rates, numbers, strict=True):
+        assert torch.equal(take_step(*others, phi, x, rate), found)
+    for ours, theirs in zip((*weights, *biases), (*others[0], *others[1]), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"elu"}))

@@ -27,10 +27,14 @@ __all__ = ["train_fleet"]
 _CHUNK_VALUES = 400_000
 _NUM_BATCH_RECORDS = 200
 
-_READ_LOSSES_EVERY = {"cpu": 1, "cuda": 32}
-"""Steps between two reads of the losses. A read waits until the device has finished all its work;
-on the CPU it always has. The tables do not depend on it: a run leaves at the step at which its loss
-was first not finite, and nothing is recorded of its later steps."""
+_READ_LOSSES_EVERY = {"cpu": 8, "cuda": 32}
+"""Steps between two reads of the losses. A read waits until a GPU has finished all its work; on the
+CPU, a compiled kernel takes the steps between two reads of one run after the other. The tables do
+not depend on it: a run leaves at the step at which its loss was first not finite, and nothing is
+recorded of its later steps."""
+
+_MOST_INPUTS = 4_000_000
+"""Numbers in the minibatches of the steps that a compiled kernel takes at once: bounds memory."""
 
 
 def train_fleet(
@@ -46,7 +50,7 @@ def train_fleet(
             settings of their activation; those of one seed are consecutive.
         device: `cpu` or `cuda`.
         on_step: called with the number of completed updates whenever their losses have been read,
-            which on the CPU is after each.
+            which is every few of them.
         checkpointer: writes checkpoints; training continues from the one it finds for these runs.
 
     Returns:
@@ -82,9 +86,10 @@ class _FleetTrainer:
 
     `_take_step` is one step of gradient descent: `_losses`, then `_update`. At the steps of the
     schedule, `_take_observed_step` also evaluates and probes the networks between the two. The
-    other steps are taken in a row until their losses, which are `unread` until then, are read
-    (`_READ_LOSSES_EVERY`). On reading, runs whose loss is not finite leave the fleet, the losses
-    of the others go into `window`, and the mean of each full window is recorded.
+    other steps are taken in a row, by the compiled kernel where there is one, until their losses,
+    which are `unread` until then, are read (`_READ_LOSSES_EVERY`). On reading, runs whose loss is
+    not finite leave the fleet, the losses of the others go into `window`, and the mean of each full
+    window is recorded.
     """
 
     def __init__(self, runs: Sequence[RunConfig], device: str) -> None:
@@ -145,11 +150,6 @@ class _FleetTrainer:
 
     def _take_step(self, indices: Tensor, noise: Noise | None = None) -> Tensor:
         """Take one step; return the losses and accuracies from before its update: (2, runs)."""
-        if self.optimizer.fused_update:
-            x = self.batches.at(self.seeds, indices)
-            numbers = self.stack.take_compiled_step(x, self.optimizer.learning_rates)
-            if numbers is not None:
-                return numbers
         loss, numbers = self._losses(indices, noise)
         self._update(loss)
         return numbers
@@ -204,15 +204,31 @@ class _FleetTrainer:
         """Take the steps until losses are read next, without waiting for the device in between."""
         steps = self._steps_until_next_read()
         minibatches = self.batches.sample_indices(self.seeds, steps)
-        for step, indices in zip(steps, minibatches, strict=True):
-            set_rates(self.optimizer, self.rates, self.run, step)
-            if self.replay:
-                numbers = self.replay.take(self._take_step, indices)
-            else:
-                numbers = self._take_step(indices, self._noise(step))
-            self.unread.append((step, numbers))
+        if not self._take_compiled_steps(steps, minibatches):
+            for step, indices in zip(steps, minibatches, strict=True):
+                set_rates(self.optimizer, self.rates, self.run, step)
+                if self.replay:
+                    numbers = self.replay.take(self._take_step, indices)
+                else:
+                    numbers = self._take_step(indices, self._noise(step))
+                self.unread.append((step, numbers))
         self.step = steps.stop
         self._read_losses()
+
+    def _take_compiled_steps(self, steps: range, minibatches: Tensor) -> bool:
+        """Take steps by the compiled kernel; return whether there is one for these networks."""
+        if not self.optimizer.fused_update:
+            return False
+        at_once = max(1, _MOST_INPUTS // (minibatches[0].numel() * self.batches.num_features))
+        for part in torch.split(minibatches, at_once):
+            batches = [self.batches.at(self.seeds, indices) for indices in part]
+            kernel = self.stack.stepper(batches[0])
+            if kernel is None:
+                return False
+            taken, steps = steps[: len(part)], steps[len(part) :]
+            numbers = kernel.take_steps(batches, torch.stack([*map(self._rates_at, taken)]))
+            self.unread += zip(taken, numbers, strict=True)
+        return True
 
     def _steps_until_next_read(self) -> range:
         """Return the steps from the current one to the next read or the next observed step."""
@@ -232,6 +248,11 @@ class _FleetTrainer:
     def _indices(self, step: int) -> Tensor:
         """Return the samples of one step's minibatch in the training set: (seeds, samples)."""
         return self.batches.sample_indices(self.seeds, range(step, step + 1))[0]
+
+    def _rates_at(self, step: int) -> Tensor:
+        """Return a copy of the learning rates of a step: (runs,)."""
+        set_rates(self.optimizer, self.rates, self.run, step)
+        return self.optimizer.learning_rates.clone()
 
     def _configured_rates(self) -> Tensor:
         return torch.tensor([run.learning_rate for run in self.runs], device=self.device)

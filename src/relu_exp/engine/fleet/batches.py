@@ -50,6 +50,7 @@ class Batches:
         }
         self.num_train = shape_of(run.dataset).num_train
         self.batch_size = min(run.batch_size, self.num_train)
+        self.num_features = self.splits["train"].inputs.shape[1]
         self._training_sets: dict[int, Tensor] = {}
         self._orders: dict[int, tuple[int, Tensor]] = {}
         self._probes: dict[int, Tensor] = {}

@@ -129,24 +129,28 @@ class CompiledMlp:
                 ctypes.byref(self.mlp), ctypes.byref(batch), pointer(grad), step
             )
 
-    def step(self, x: Samples, learning_rates: Tensor) -> Tensor:
-        """Take a step of gradient descent on the mean cross-entropy of x.
+    def take_steps(self, batches: Sequence[Samples], learning_rates: Tensor) -> Tensor:
+        """Take steps of gradient descent on the mean cross-entropy of a batch each.
+
+        A run takes all of them before the next run begins.
 
         Args:
-            x: a batch whose labels are classes.
-            learning_rates: (runs,).
+            batches: one for each step, of equal shape, whose labels are classes.
+            learning_rates: (steps, runs).
 
         Returns:
-            Losses and accuracies from before the step: (2, runs).
+            Losses and accuracies from before each step: (steps, 2, runs).
         """
-        numbers = learning_rates.new_empty(2, len(learning_rates))
-        with _Located(x) as batch:
-            self.functions.mlp_step(
-                ctypes.byref(self.mlp),
-                ctypes.byref(batch),
-                pointer(learning_rates),
-                pointer(numbers),
-            )
+        steps, runs = learning_rates.shape
+        numbers, rates = learning_rates.new_empty(steps, 2, runs), learning_rates.contiguous()
+        located = [_Located(x) for x in batches]
+        self.functions.mlp_steps(
+            ctypes.byref(self.mlp),
+            (_Batch * steps)(*(each.batch for each in located)),
+            ctypes.c_int(steps),
+            pointer(rates),
+            pointer(numbers),
+        )
         return numbers
 
     def evaluate(self, x: Samples) -> tuple[Tensor, list[Tensor]]:

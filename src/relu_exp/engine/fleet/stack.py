@@ -174,23 +174,20 @@ class Stack:
             self._compiled_mlps[size] = CompiledMlp(self.weights, self.biases, self.phi, size)
         return self._compiled_mlps[size]
 
-    def take_compiled_step(self, x: Samples, learning_rates: Tensor) -> Tensor | None:
-        """Take a step of plain gradient descent, w ← w − ηg, by the compiled kernel.
+    def stepper(self, x: Samples) -> CompiledMlp | None:
+        """Return the compiled kernel that takes steps of plain gradient descent, w ← w − ηg.
 
         Args:
-            x: a minibatch.
-            learning_rates: (runs,).
+            x: a minibatch of the shape that it is for.
 
         Returns:
-            Losses and accuracies from before the step (2, runs); None where there is no kernel for
-            this network, its activation and its output.
+            None where there is no kernel for this network, its activation and its output.
         """
         if not self.is_sequence or self.output is not OUTPUTS["logits"] or rounds():
             return None
         if not can_compute(self.weights[0], self.phi):
             return None
-        kernel = self.fused_mlp(x).compiled
-        return None if kernel is None else kernel.step(x, learning_rates)
+        return self.fused_mlp(x).compiled
 
     def slope_of(self, layer: int) -> Mapping[str, Tensor]:
         """Return the learned keyword of a hidden layer's activation, or nothing."""

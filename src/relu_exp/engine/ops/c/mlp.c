@@ -153,32 +153,35 @@ static void forward_layer(const Mlp *mlp, const Batch *batch, int run, int index
     activate_layer(kind_of(mlp, index), a, b, layer->out, samples, mlp->settings[run]);
 }
 
-static const float *forward_run(const Mlp *mlp, const Batch *batch, int run)
+/* Compute the activations of a run and keep them as those of run `place`; return its outputs. */
+static const float *forward_run(const Mlp *mlp, const Batch *batch, int run, int place)
 {
     float *h = 0;
     for (int index = 0; index < mlp->num_layers; index++) {
-        float *a = mlp->layers[index].a + mlp->layers[index].run_a * run;
+        float *a = mlp->layers[index].a + mlp->layers[index].run_a * place;
         forward_layer(mlp, batch, run, index, h, a);
         h = a;
     }
     return h;
 }
 
-/* Subtract the gradients by all weights and biases, given the gradient by the outputs. */
-static void backward_run(const Mlp *mlp, const Batch *batch, int run, const float *gradient)
+/* Subtract the gradients by all weights and biases, given the gradient by the outputs and the
+activations at `place`, which are overwritten. */
+static void backward_run(const Mlp *mlp, const Batch *batch, int run, int place,
+                         const float *gradient)
 {
     const int samples = batch->samples;
     float *dh = mlp->scratch, *sums = sums_of(mlp, batch);
     for (int index = mlp->num_layers - 1; index >= 0; index--) {
         const Layer *layer = mlp->layers + index;
         float *W = layer->W + layer->run_W * run, *b = layer->b + layer->run_b * run;
-        float *dz = layer->a + layer->run_a * run;
+        float *dz = layer->a + layer->run_a * place;
         differentiate_layer(kind_of(mlp, index), dz, gradient, sums, layer->out, samples,
                             mlp->settings[run]);
         for (int unit = 0; unit < layer->out; unit++)
             b[unit] -= sums[unit];
         if (index > 0) {
-            const float *h = layer[-1].a + layer[-1].run_a * run;
+            const float *h = layer[-1].a + layer[-1].run_a * place;
             multiply(mlp->gemm, dh, W, dz, layer->in, layer->out, samples, samples, layer->in,
                      samples, 1, 0, 0);
             multiply(mlp->gemm, W, dz, h, layer->out, samples, layer->in, layer->in, samples,
@@ -240,29 +243,35 @@ static void cross_entropy(const float *restrict z, const int64_t *labels, int cl
 void mlp_forward(const Mlp *mlp, const Batch *batch)
 {
     for (int run = 0; run < mlp->num_runs; run++)
-        forward_run(mlp, batch, run);
+        forward_run(mlp, batch, run, run);
 }
 
 /* Update all parameters, given the gradients by the outputs, `run_gradient` numbers a run. */
 void mlp_backward(const Mlp *mlp, const Batch *batch, const float *gradient, int64_t run_gradient)
 {
     for (int run = 0; run < mlp->num_runs; run++)
-        backward_run(mlp, batch, run, gradient + run_gradient * run);
+        backward_run(mlp, batch, run, run, gradient + run_gradient * run);
 }
 
-/* Take a step of gradient descent on the cross-entropy, with a learning rate for every run; write
-the losses and accuracies from before it (2, runs). */
-void mlp_step(const Mlp *mlp, const Batch *batch, const float *rates, float *numbers)
+/* Take steps of gradient descent on the cross-entropy, each on a batch of its own, with a learning
+rate for every step and run; write losses and accuracies from before each step (steps, 2, runs). All
+runs use the activations of the first one, which stay in the cache; so do a run's weights. */
+void mlp_steps(const Mlp *mlp, const Batch *batches, int num_steps, const float *rates,
+               float *numbers)
 {
-    const int samples = batch->samples, classes = mlp->layers[mlp->num_layers - 1].out;
+    const int samples = batches->samples, runs = mlp->num_runs;
+    const int classes = mlp->layers[mlp->num_layers - 1].out;
     float *gradient = mlp->scratch + mlp->largest * samples;
-    float *rows = sums_of(mlp, batch) + 2 * mlp->largest;
-    for (int run = 0; run < mlp->num_runs; run++) {
-        const float *z = forward_run(mlp, batch, run);
-        cross_entropy(z, batch->labels + (int64_t)batch->group[run] * samples, classes, samples,
-                      rates[run], gradient, rows, numbers + run, numbers + mlp->num_runs + run);
-        backward_run(mlp, batch, run, gradient);
-    }
+    float *rows = sums_of(mlp, batches) + 2 * mlp->largest;
+    for (int run = 0; run < runs; run++)
+        for (int step = 0; step < num_steps; step++) {
+            const Batch *batch = batches + step;
+            const float *z = forward_run(mlp, batch, run, 0);
+            float *loss = numbers + 2 * runs * step + run;
+            cross_entropy(z, batch->labels + (int64_t)batch->group[run] * samples, classes, samples,
+                          rates[runs * step + run], gradient, rows, loss, loss + runs);
+            backward_run(mlp, batch, run, 0, gradient);
+        }
 }
 
 /* Write the outputs, `run_outputs` numbers a run, and for every hidden unit (runs, all units) whether
