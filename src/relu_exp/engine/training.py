@@ -222,7 +222,7 @@ class _FleetTrainer:
         at_once = max(1, _MOST_INPUTS // (minibatches[0].numel() * self.batches.num_features))
         for part in torch.split(minibatches, at_once):
             batches = [self.batches.at(self.seeds, indices) for indices in part]
-            kernel = self.stack.stepper(batches[0])
+            kernel = self.stack.differentiator(batches[0])
             if kernel is None:
                 return False
             taken, steps = steps[: len(part)], steps[len(part) :]

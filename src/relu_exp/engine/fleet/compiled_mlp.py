@@ -91,7 +91,8 @@ class CompiledMlp:
         settings = torch.tensor(values, dtype=torch.float32)
         largest = max(max(W.shape[1:]) for W in weights)
         self.first, self.num_outputs = weights[0].detach(), weights[-1].shape[1]
-        self.units = [W.shape[1] for W in weights[:-1]]
+        self.hidden_shapes = [(W.shape[1], W.shape[2]) for W in weights[:-1]]
+        self.units = [units for units, _ in self.hidden_shapes]
         scratch = self.first.new_empty(found.functions.mlp_scratch(largest, num_samples))
         self.outputs = activations[-1] if activations else None
         buffers: Sequence[Tensor | None] = activations or [None] * len(weights)
@@ -109,11 +110,17 @@ class CompiledMlp:
         self.mlp = _Mlp(found.gemm, *addresses, largest, len(weights), len(self.first), kind)
         self._kept = (weights, biases, activations, settings, scratch, layers)
 
+    def call(self, function: str, x: Samples, *arguments: Any) -> None:
+        """Call a compiled function with these networks, a batch and further arguments."""
+        located = _Located(x)
+        getattr(self.functions, function)(
+            ctypes.byref(self.mlp), ctypes.byref(located.batch), *arguments
+        )
+
     def forward(self, x: Samples) -> Tensor:
         """Return the outputs (runs, units, samples), in memory that the next call overwrites."""
         assert self.outputs is not None
-        with _Located(x) as batch:
-            self.functions.mlp_forward(ctypes.byref(self.mlp), ctypes.byref(batch))
+        self.call("mlp_forward", x)
         return self.outputs
 
     def backward(self, grad: Tensor, x: Samples) -> None:
@@ -123,11 +130,7 @@ class CompiledMlp:
             grad: a stack (runs, units, samples).
             x: the batch of the last forward pass.
         """
-        step = ctypes.c_int64(grad.stride(0))
-        with _Located(x) as batch:
-            self.functions.mlp_backward(
-                ctypes.byref(self.mlp), ctypes.byref(batch), pointer(grad), step
-            )
+        self.call("mlp_backward", x, pointer(grad), ctypes.c_int64(grad.stride(0)))
 
     def take_steps(self, batches: Sequence[Samples], learning_rates: Tensor) -> Tensor:
         """Take steps of gradient descent on the mean cross-entropy of a batch each.
@@ -163,19 +166,12 @@ class CompiledMlp:
         outputs = new_stack(self.first, self.num_outputs, x.inputs.shape[2])
         is_flat = torch.empty(runs, sum(self.units), dtype=torch.bool)
         step = ctypes.c_int64(outputs.stride(0))
-        with _Located(x) as batch:
-            self.functions.mlp_evaluate(
-                ctypes.byref(self.mlp),
-                ctypes.byref(batch),
-                pointer(outputs),
-                step,
-                pointer(is_flat),
-            )
+        self.call("mlp_evaluate", x, pointer(outputs), step, pointer(is_flat))
         return outputs, list(torch.split(is_flat, self.units, dim=1))
 
 
 class _Located:
-    """Where a batch lies, within a context that keeps it there."""
+    """Where a batch lies, as long as this object keeps it there."""
 
     def __init__(self, x: Samples) -> None:
         inputs = x.placed_inputs
@@ -199,9 +195,3 @@ class _Located:
             by_sample,
         )
         self._kept: Any = (inputs, group, active, background, labels)
-
-    def __enter__(self) -> _Batch:
-        return self.batch
-
-    def __exit__(self, *_: object) -> None:
-        self._kept = None

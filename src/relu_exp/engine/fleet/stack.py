@@ -174,11 +174,11 @@ class Stack:
             self._compiled_mlps[size] = CompiledMlp(self.weights, self.biases, self.phi, size)
         return self._compiled_mlps[size]
 
-    def stepper(self, x: Samples) -> CompiledMlp | None:
-        """Return the compiled kernel that takes steps of plain gradient descent, w ← w − ηg.
+    def differentiator(self, x: Samples) -> CompiledMlp | None:
+        """Return the compiled kernel that differentiates the mean cross-entropy of batches.
 
         Args:
-            x: a minibatch of the shape that it is for.
+            x: a batch of the shape that it is for.
 
         Returns:
             None where there is no kernel for this network, its activation and its output.

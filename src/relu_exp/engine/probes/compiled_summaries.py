@@ -90,10 +90,10 @@ def spreads(x: Tensor, step: int) -> Tensor | None:
     if (found := library()) is None or not _is_plain(x):
         return None
     rows, columns = x.shape[1], x[0, 0].numel()
-    result, mean = x.new_empty(len(x)), torch.empty(columns, dtype=torch.float64)
+    result, scratch = x.new_empty(len(x)), torch.empty(2 * columns, dtype=torch.float64)
     found.functions.spreads(
         *(*_located(x), ctypes.c_int(rows), *_sizes(columns, step)),
-        *(pointer(mean), pointer(result)),
+        *(pointer(scratch), pointer(result)),
     )
     return result
 

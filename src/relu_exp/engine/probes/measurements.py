@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -30,6 +30,8 @@ from relu_exp.engine.probes.summaries import (
 
 __all__ = [
     "MEASUREMENTS",
+    "RANK_SAMPLES",
+    "SPREAD_WEIGHTS",
     "Probe",
     "dead_units",
     "find_zero_gradient_units",
@@ -81,8 +83,8 @@ class Probe:
 Measurement = Callable[[Probe], Tensor]
 
 
-_RANK_SAMPLES = 256
-_SPREAD_WEIGHTS = 256
+RANK_SAMPLES = 256
+SPREAD_WEIGHTS = 256
 
 MEASUREMENTS: dict[str, Measurement] = {}
 """Quantity → function from a layer's probe to one number per run."""
@@ -133,9 +135,9 @@ _OWN: dict[str, Measurement] = {
     "weight_grad_norm": lambda probe: norm(probe.weight_grad),
     "activation_grad_norm": lambda probe: norm(probe.activation_grad),
     # not all weights: of a wide layer that costs as much as their update
-    "weight_grad_spread": lambda probe: spread(probe.weight_grad, _SPREAD_WEIGHTS),
+    "weight_grad_spread": lambda probe: spread(probe.weight_grad, SPREAD_WEIGHTS),
     # not all samples: the covariance over them costs as much as a forward pass
-    "effective_rank": lambda probe: effective_rank(probe.a, _RANK_SAMPLES),
+    "effective_rank": lambda probe: effective_rank(probe.a, RANK_SAMPLES),
 }
 for _quantity, _function in _OWN.items():
     register(_quantity, QUANTITIES[_quantity])(_function)
@@ -179,11 +181,11 @@ def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]
     ]
 
 
-def measure(probes: Sequence[Probe]) -> dict[str, Tensor]:
-    """Return quantity → values (runs, layers)."""
+def measure(probes: Sequence[Probe], quantities: Iterable[str] | None = None) -> dict[str, Tensor]:
+    """Return quantity → values (runs, layers), of all measurements or of some."""
     return {
-        name: torch.stack([function(probe) for probe in probes], dim=1)
-        for name, function in MEASUREMENTS.items()
+        quantity: torch.stack([MEASUREMENTS[quantity](probe) for probe in probes], dim=1)
+        for quantity in (MEASUREMENTS if quantities is None else quantities)
     }
 
 

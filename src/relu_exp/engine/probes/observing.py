@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from relu_exp.core.schema import DEFAULT_PRECISION, SPLITS, RunConfig
+from relu_exp.core.schema import SPLITS, RunConfig
 from relu_exp.engine.activations import largest_derivative
 from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.fleet.stack import Stack
-from relu_exp.engine.ops import precision
-from relu_exp.engine.ops.kernels import zero_gradient_units
 from relu_exp.engine.probes import measurements, theory
 from relu_exp.engine.probes.explained import ExplainedVariance
-from relu_exp.engine.probes.measurements import Probe
+from relu_exp.engine.probes.layer_statistics import layer_statistics
 from relu_exp.engine.probes.records import Records
-from relu_exp.engine.probes.summaries import histogram
 
 __all__ = ["SATURATED", "Observer"]
 
@@ -62,9 +59,10 @@ class Observer:
         if step in self.evaluation_steps:
             candidates = self._evaluate(step, stack, runs, finds_candidates=is_probed)
         if is_probed:
-            probes = self._probe(step, stack, runs)
+            zero_gradient = self._probe(step, stack, runs)
             if candidates is not None:
-                self._search_dead_units(step, stack, runs, probes, candidates)
+                both = [one & other for one, other in zip(zero_gradient, candidates, strict=True)]
+                self._search_dead_units(step, stack, runs, both)
 
     def weights(self, step: int, stack: Stack) -> list[Tensor]:
         """Return copies of the hidden layers' weights if the next update is to be measured."""
@@ -123,36 +121,29 @@ class Observer:
                 )
         return candidates
 
-    def _probe(self, step: int, stack: Stack, runs: Sequence[RunConfig]) -> list[Probe]:
-        seeds = [run.seed for run in runs]
+    def _probe(self, step: int, stack: Stack, runs: Sequence[RunConfig]) -> list[Tensor]:
+        """Record what a probe says; return which units have zero gradient on all its samples.
+
+        Returns:
+            (runs, units) for each layer.
+        """
         choices = [run.activation for run in runs]
         largest = {choice: largest_derivative(choice) for choice in dict.fromkeys(choices)}
         limits = [SATURATED * largest[choice] for choice in choices]
         saturated_below = torch.tensor(limits, device=self.device)
-        probes = measurements.take_probe(stack, self.batches.probe(seeds), saturated_below)
-        # reduced precision applies to the network's products, not to those of a measurement
-        with precision.in_use(DEFAULT_PRECISION, self.device):
-            self.records.layers(_ids(runs), step, measurements.measure(probes))
+        x = self.batches.probe([run.seed for run in runs])
+        found = layer_statistics(stack, x, saturated_below)
+        self.records.layers(_ids(runs), step, found.values)
         self.records.layers(_ids(runs), step, measurements.learned_parameters(stack))
-        for layer, probe in enumerate(probes, start=1):
-            for kind, tensor in (("preactivation", probe.z), ("activation", probe.a)):
-                counts, extent = histogram(tensor, kind)
+        for layer, histograms in enumerate(found.histograms, start=1):
+            for kind, (counts, extent) in histograms.items():
                 self.records.histograms(_ids(runs), step, layer, kind, counts, extent)
-        return probes
+        return found.zero_gradient
 
     def _search_dead_units(
-        self,
-        step: int,
-        stack: Stack,
-        runs: Sequence[RunConfig],
-        probes: Sequence[Probe],
-        candidates: Sequence[Tensor],
+        self, step: int, stack: Stack, runs: Sequence[RunConfig], candidates: Sequence[Tensor]
     ) -> None:
         """Record which candidates have zero gradient on the rest of the training set too."""
-        candidates = [
-            zero_gradient_units(probe.derivative) & units
-            for probe, units in zip(probes, candidates, strict=True)
-        ]
         seeds = [run.seed for run in runs]
         dead = measurements.dead_units(
             stack,

@@ -18,6 +18,7 @@ from relu_exp.engine.ops.products import product
 from relu_exp.engine.probes import compiled_summaries as compiled
 
 __all__ = [
+    "ROUNDING",
     "Extent",
     "Moments",
     "Shares",
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 """Deviations of less than this share of the largest value are rounding, which has full rank."""
 
 
@@ -151,12 +152,12 @@ def effective_rank(a: Tensor, most: int) -> Tensor:
         most: of more samples every n-th is taken.
     """
     step = -(-a.shape[2] // most)
-    if (quick := compiled.effective_ranks(a, step, _ROUNDING)) is not None:
+    if (quick := compiled.effective_ranks(a, step, ROUNDING)) is not None:
         return quick
     a = a[:, :, ::step]
     centered = a - a.mean(2, keepdim=True)
     size = centered.abs().amax((1, 2), keepdim=True)
-    varies = (size > _ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
+    varies = (size > ROUNDING * a.abs().amax((1, 2), keepdim=True)).flatten()
     centered = centered / size.clamp_min(torch.finfo(a.dtype).tiny)
     # the covariance of units and the Gram matrix of samples have the same nonzero eigenvalues
     rows, columns = centered, centered.transpose(1, 2)

@@ -1,48 +1,15 @@
 /* Passes and steps of every run's multilayer perceptron; `compiled_mlp` calls them.
 
 A run is computed whole before the next one begins, so that its weights and activations stay in the
-processor's nearest cache. Matrix products are those of the BLAS library that PyTorch brings. All
-matrices are row-major: activations and their gradients (units, samples), weights (out, in). Inputs
-are (features, samples), or (samples, features) if `by_sample`. */
+processor's nearest cache. Matrix products are those of the BLAS library that PyTorch brings. */
 
-#include "elementwise.h"
-#include "product.h"
-
-typedef struct {
-    float *W, *b, *a;            /* of the first run */
-    int64_t run_W, run_b, run_a; /* numbers from one run to the next */
-    int out, in;
-} Layer;
-
-typedef struct {
-    const float *x;           /* of the first group */
-    const float *background;  /* (features,) or NULL */
-    const int64_t *labels;    /* (groups, samples) or NULL */
-    const int *group;         /* of every run */
-    const int *active;        /* features of every group that differ from the background */
-    int64_t group_x;          /* numbers from one group to the next */
-    int samples, features, step, by_sample; /* step: from one row of x to the next */
-} Batch;
-
-typedef struct {
-    Gemm gemm;
-    const Layer *layers;
-    const float *settings; /* of every run: the slope or α of its activation */
-    float *scratch;        /* see `mlp_scratch` */
-    int64_t largest;       /* rows or columns of any layer's weights */
-    int num_layers, num_runs, activation;
-} Mlp;
+#include "mlp.h"
 
 /* Numbers that `scratch` must hold: two matrices of activations, sums or biases of a layer, products
 of a row with the background, and three rows of the loss. */
 int64_t mlp_scratch(int64_t largest, int samples)
 {
     return 2 * largest * samples + 2 * largest + 3 * (int64_t)samples;
-}
-
-static float *sums_of(const Mlp *mlp, const Batch *batch)
-{
-    return mlp->scratch + 2 * mlp->largest * batch->samples;
 }
 
 static inline void activate(int activation, float *restrict a, const float *restrict b, int units,
@@ -57,7 +24,7 @@ static inline void activate(int activation, float *restrict a, const float *rest
 }
 
 /* Overwrite a = W h with φ(a + b). */
-static void activate_layer(int kind, float *a, const float *b, int units, int samples, float setting)
+void activate_layer(int kind, float *a, const float *b, int units, int samples, float setting)
 {
 #define CALL(activation) activate(activation, a, b, units, samples, setting)
     FOR_ACTIVATION(kind, CALL)
@@ -77,8 +44,8 @@ static inline void differentiate(int activation, float *restrict a, const float 
 }
 
 /* Overwrite a = φ(z) with dz = gradient · φ′(z), and write the sum of each row to `sums`. */
-static void differentiate_layer(int kind, float *a, const float *gradient, float *sums, int units,
-                                int samples, float setting)
+void differentiate_layer(int kind, float *a, const float *gradient, float *sums, int units,
+                         int samples, float setting)
 {
 #define CALL(activation) differentiate(activation, a, gradient, sums, units, samples, setting)
     FOR_ACTIVATION(kind, CALL)
@@ -106,16 +73,6 @@ static void find_flat_units(int kind, const float *a, uint8_t *is_flat, int unit
 #undef CALL
 }
 
-static int kind_of(const Mlp *mlp, int index)
-{
-    return index == mlp->num_layers - 1 ? IDENTITY : mlp->activation;
-}
-
-static const float *inputs_of(const Batch *batch, int run)
-{
-    return batch->x + batch->group_x * batch->group[run];
-}
-
 /* Return the biases of the first layer plus what the background adds to its products. */
 static const float *with_background(const Mlp *mlp, const Batch *batch, const float *W,
                                     const float *b, int active)
@@ -134,23 +91,31 @@ static const float *with_background(const Mlp *mlp, const Batch *batch, const fl
     return sums;
 }
 
-/* Write a = φ(W h + b) of a layer, where h is the layer below or, of the first, the inputs. */
-static void forward_layer(const Mlp *mlp, const Batch *batch, int run, int index, const float *h,
-                          float *a)
+/* Write a = W h of a layer, where h is the layer below or, of the first, the inputs; return what is
+added to it: the biases, in the first layer with what the background adds. */
+const float *multiply_layer(const Mlp *mlp, const Batch *batch, int run, int index, const float *h,
+                            float *a)
 {
     const Layer *layer = mlp->layers + index;
     const float *W = layer->W + layer->run_W * run, *b = layer->b + layer->run_b * run;
     const int samples = batch->samples;
-    if (index == 0) {
-        const int active = batch->active[batch->group[run]];
-        multiply(mlp->gemm, a, W, inputs_of(batch, run), layer->out, active, samples, samples,
-                 layer->in, batch->step, 0, batch->by_sample, 0);
-        b = with_background(mlp, batch, W, b, active);
-    } else {
+    if (index > 0) {
         multiply(mlp->gemm, a, W, h, layer->out, layer->in, samples, samples, layer->in, samples, 0,
                  0, 0);
+        return b;
     }
-    activate_layer(kind_of(mlp, index), a, b, layer->out, samples, mlp->settings[run]);
+    const int active = batch->active[batch->group[run]];
+    multiply(mlp->gemm, a, W, inputs_of(batch, run), layer->out, active, samples, samples,
+             layer->in, batch->step, 0, batch->by_sample, 0);
+    return with_background(mlp, batch, W, b, active);
+}
+
+/* Write a = φ(W h + b) of a layer. */
+void forward_layer(const Mlp *mlp, const Batch *batch, int run, int index, const float *h, float *a)
+{
+    const float *b = multiply_layer(mlp, batch, run, index, h, a);
+    activate_layer(kind_of(mlp, index), a, b, mlp->layers[index].out, batch->samples,
+                   mlp->settings[run]);
 }
 
 /* Compute the activations of a run and keep them as those of run `place`; return its outputs. */
@@ -199,12 +164,14 @@ static void backward_run(const Mlp *mlp, const Batch *batch, int run, int place,
     }
 }
 
-/* Write rate × the gradient of the mean cross-entropy by logits z (classes, samples), the mean and
-the share of correct samples. */
-static void cross_entropy(const float *restrict z, const int64_t *labels, int classes, int samples,
-                          float rate, float *restrict gradient, float *restrict rows,
-                          float *restrict loss, float *restrict accuracy)
+/* Write rate × the gradient of the mean cross-entropy by a run's logits z (classes, samples), the mean
+and the share of correct samples. */
+void cross_entropy(const Mlp *mlp, const Batch *batch, int run, const float *restrict z, float rate,
+                   float *restrict gradient, float *restrict loss, float *restrict accuracy)
 {
+    const int samples = batch->samples, classes = mlp->layers[mlp->num_layers - 1].out;
+    const int64_t *labels = batch->labels + (int64_t)batch->group[run] * samples;
+    float *rows = sums_of(mlp, batch) + 2 * mlp->largest;
     float *restrict largest = rows, *restrict sums = rows + samples, *restrict losses = sums + samples;
     for (int s = 0; s < samples; s++) {
         largest[s] = z[s];
@@ -259,17 +226,14 @@ runs use the activations of the first one, which stay in the cache; so do a run'
 void mlp_steps(const Mlp *mlp, const Batch *batches, int num_steps, const float *rates,
                float *numbers)
 {
-    const int samples = batches->samples, runs = mlp->num_runs;
-    const int classes = mlp->layers[mlp->num_layers - 1].out;
-    float *gradient = mlp->scratch + mlp->largest * samples;
-    float *rows = sums_of(mlp, batches) + 2 * mlp->largest;
+    const int runs = mlp->num_runs;
+    float *gradient = mlp->scratch + mlp->largest * batches->samples;
     for (int run = 0; run < runs; run++)
         for (int step = 0; step < num_steps; step++) {
             const Batch *batch = batches + step;
             const float *z = forward_run(mlp, batch, run, 0);
             float *loss = numbers + 2 * runs * step + run;
-            cross_entropy(z, batch->labels + (int64_t)batch->group[run] * samples, classes, samples,
-                          rates[runs * step + run], gradient, rows, loss, loss + runs);
+            cross_entropy(mlp, batch, run, z, rates[runs * step + run], gradient, loss, loss + runs);
             backward_run(mlp, batch, run, 0, gradient);
         }
 }

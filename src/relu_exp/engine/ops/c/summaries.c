@@ -3,8 +3,9 @@ vanished gradients do not leave their range, and a small spread around a large m
 
 Runs lie `run_x` numbers apart; a run's x is (units, samples) or (size,), row-major. */
 
+#include "summaries.h"
+
 #include "elementwise.h"
-#include "product.h"
 
 static double sum_of_lanes(double *lanes)
 {
@@ -117,32 +118,90 @@ void shares(const float *derivative, const float *a, int64_t run_x, int num_runs
     }
 }
 
-/* How far rows are from their mean, by all of their norm: of every row each `step`-th number. */
+/* Every `step`-th number of a row: the row itself, or a copy of them. */
+static const float *taken(const float *row, int64_t size, int64_t step, float *copy)
+{
+    if (step == 1)
+        return row;
+    for (int64_t i = 0; i < size; i++)
+        copy[i] = row[i * step];
+    return copy;
+}
+
+/* How far rows are from their mean, by all of their norm: of every row each `step`-th number.
+`scratch` holds so many numbers twice. */
 void spreads(const float *x, int64_t run_x, int num_runs, int rows, int64_t columns, int64_t step,
-             double *mean, float *found)
+             double *scratch, float *found)
 {
     const int64_t size = (columns + step - 1) / step;
+    double *restrict mean = scratch;
+    float *copy = (float *)(scratch + size);
     for (int run = 0; run < num_runs; run++) {
         const float *v = x + run * run_x;
         double all = 0, distance = 0;
         for (int64_t i = 0; i < size; i++)
             mean[i] = 0;
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < rows; row++) {
+            const float *w = taken(v + row * columns, size, step, copy);
             for (int64_t i = 0; i < size; i++)
-                mean[i] += v[row * columns + i * step];
+                mean[i] += w[i];
+        }
         for (int64_t i = 0; i < size; i++)
             mean[i] /= rows;
         for (int row = 0; row < rows; row++) {
-            const float *w = v + row * columns;
+            const float *w = taken(v + row * columns, size, step, copy);
             double of_row;
-            SUM(of_row, size, square(w[i * step]));
+            SUM(of_row, size, square(w[i]));
             all += of_row;
-            SUM(of_row, size, square(w[i * step] - mean[i]));
+            SUM(of_row, size, square(w[i] - mean[i]));
             distance += of_row;
         }
         found[run] = all == 0 ? 0.0f : (float)sqrt(distance / all);
     }
 }
+
+static inline int32_t bits_of(float x)
+{
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline float number(int32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The bits of |x|, which are ordered as the numbers are; those of infinity and NaN are the largest. */
+static inline int32_t magnitude(float x)
+{
+    return bits_of(x) & INT32_MAX;
+}
+
+/* Integers ordered as the numbers with these bits, and back; NaN is at one of the ends. */
+static inline int32_t ordered(int32_t bits)
+{
+    return bits ^ ((bits >> 31) & INT32_MAX);
+}
+
+/* The least and the largest of some values; NaN if one is. */
+static void find_ends(const float *v, int64_t size, float *minimum, float *maximum)
+{
+    int32_t least = INT32_MAX, most = INT32_MIN;
+    for (int64_t i = 0; i < size; i++) {
+        const int32_t place = ordered(bits_of(v[i]));
+        least = place < least ? place : least;
+        most = place > most ? place : most;
+    }
+    const float low = number(ordered(least)), high = number(ordered(most));
+    const int is_nan = isnan(low) || isnan(high);
+    *minimum = is_nan ? NAN : low + 0.0f; /* no negative zero */
+    *maximum = is_nan ? NAN : high + 0.0f;
+}
+
+#define COUNTED 512
 
 /* Counts in `bins` bins from `low` on, `scale` of them in a unit, and of what lies below and above
 them (runs, bins + 2); NaN counts as above. Three rows of x (3, runs): least, largest, mean. */
@@ -152,34 +211,21 @@ void histograms(const float *x, int64_t run_x, int num_runs, int64_t size, float
     memset(counts, 0, sizeof *counts * num_runs * (bins + 2));
     for (int run = 0; run < num_runs; run++, counts += bins + 2) {
         const float *v = x + run * run_x;
-        float least[LANES], most[LANES];
-        int is_nan = 0;
         double sum;
-        for (int lane = 0; lane < LANES; lane++)
-            least[lane] = most[lane] = v[0];
-        for (int64_t first = 0; first < size; first += LANES) {
-            int32_t place[LANES];
-            const int count = size - first < LANES ? (int)(size - first) : LANES;
-            for (int lane = 0; lane < count; lane++) {
-                const float u = v[first + lane];
-                float p = floorf((u - low) * scale);
+        for (int64_t first = 0; first < size; first += COUNTED) {
+            int32_t place[COUNTED]; /* found before they are counted, so that it can be vectorized */
+            const int count = size - first < COUNTED ? (int)(size - first) : COUNTED;
+            for (int i = 0; i < count; i++) {
+                float p = floorf((v[first + i] - low) * scale);
                 p = p < -1.0f ? -1.0f : p;
                 p = p <= bins ? p : bins; /* NaN is above */
-                place[lane] = 1 + (int32_t)p;
-                least[lane] = u < least[lane] ? u : least[lane];
-                most[lane] = u > most[lane] ? u : most[lane];
-                is_nan |= u != u;
+                place[i] = 1 + (int32_t)p;
             }
-            for (int lane = 0; lane < count; lane++)
-                counts[place[lane]]++;
+            for (int i = 0; i < count; i++)
+                counts[place[i]]++;
         }
-        for (int lane = 1; lane < LANES; lane++) {
-            least[0] = least[lane] < least[0] ? least[lane] : least[0];
-            most[0] = most[lane] > most[0] ? most[lane] : most[0];
-        }
+        find_ends(v, size, extents + run, extents + num_runs + run);
         SUM(sum, size, (double)v[i]);
-        extents[run] = is_nan ? NAN : least[0];
-        extents[num_runs + run] = is_nan ? NAN : most[0];
         extents[2 * num_runs + run] = (float)(sum / size);
     }
 }
@@ -193,24 +239,22 @@ void effective_ranks(Gemm gemm, const float *x, int64_t run_x, int num_runs, int
     const int size = (samples + step - 1) / step, order = units < size ? units : size;
     float *deviations = scratch, *covariance = scratch + (int64_t)units * size;
     for (int run = 0; run < num_runs; run++) {
-        float largest = 0, most = 0;
-        int is_finite = 1;
+        int32_t largest = 0, farthest = 0;
         for (int unit = 0; unit < units; unit++) {
-            const float *v = x + run * run_x + (int64_t)unit * samples;
             float *d = deviations + (int64_t)unit * size;
+            const float *v = taken(x + run * run_x + (int64_t)unit * samples, size, step, d);
             double mean;
-            SUM(mean, size, (double)v[i * step]);
+            SUM(mean, size, (double)v[i]);
             mean /= size;
             for (int s = 0; s < size; s++) {
-                const float value = v[(int64_t)s * step];
-                d[s] = (float)(value - mean);
-                is_finite &= isfinite(value) != 0;
-                largest = fabsf(value) > largest ? fabsf(value) : largest;
-                most = fabsf(d[s]) > most ? fabsf(d[s]) : most;
+                largest = magnitude(v[s]) > largest ? magnitude(v[s]) : largest;
+                d[s] = (float)(v[s] - mean);
+                farthest = magnitude(d[s]) > farthest ? magnitude(d[s]) : farthest;
             }
         }
+        const float most = number(farthest);
         found[run] = 0;
-        if (!is_finite || !isfinite(most) || most <= rounding * largest)
+        if (!isfinite(number(largest)) || !isfinite(most) || most <= rounding * number(largest))
             continue;
         for (int64_t i = 0; i < (int64_t)units * size; i++)
             deviations[i] /= most; /* their products neither vanish nor overflow */
