@@ -1,7 +1,7 @@
 """Where the time of a fleet goes: its start, updates, observations and tables, in one process.
 
-The matrix products of the updates are timed by themselves, on the same shapes and as many runs as
-were alive; what the updates take beside them is elementwise: activations, slopes, losses, Python.
+Of the updates it tells what their matrix products would take at the rate of large ones; the rest is
+that small products are slower, and activations, slopes, losses and Python.
 
 python -m benchmarks.phases [--device cpu] [--work W1,W2,W3] [--activation relu] [--size 16]
 """
@@ -9,6 +9,7 @@ python -m benchmarks.phases [--device cpu] [--work W1,W2,W3] [--activation relu]
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from benchmarks.child import single_threaded
 from benchmarks.device import synchronize
 from benchmarks.peers.fleet import configurations
 from benchmarks.records import RESULTS, save
+from benchmarks.rounds import ceiling
 from benchmarks.work import ACTIVATIONS, NUM_STEPS, WORKS, prepare
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine import training
@@ -35,13 +37,15 @@ PHASES: tuple[tuple[str, Any, str], ...] = (
     ("start: weights, data", training._FleetTrainer, "__init__"),
     ("theory's predictions", Observer, "predict"),
     ("updates", training._FleetTrainer, "_take_steps"),
+    ("updates at which networks are observed", training._FleetTrainer, "_losses"),
+    ("updates at which networks are observed", training._FleetTrainer, "_update"),
     ("evaluations", Observer, "_evaluate"),
     ("probes", Observer, "_probe"),
     ("search for dead units", Observer, "_search_dead_units"),
     ("sizes of updates", Observer, "compare"),
     ("tables to Parquet", task, "_save"),
 )
-"""Phases that do not contain each other: where each is computed."""
+"""Where each phase is computed; what a phase calls counts as that phase."""
 
 
 class Watch:
@@ -51,6 +55,7 @@ class Watch:
         self.device = device
         self.seconds = dict.fromkeys((name for name, *_ in PHASES), 0.0)
         self.num_updates = 0
+        self.phase = ""
 
     def __enter__(self) -> Watch:
         self.before = [(place, name, getattr(place, name)) for _, place, name in PHASES]
@@ -64,12 +69,15 @@ class Watch:
 
     def _timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **keys: Any) -> Any:
+            if self.phase:
+                return function(*args, **keys)
             synchronize(self.device)
-            began, step = time.perf_counter(), getattr(args[0], "step", 0)
+            self.phase, began, step = phase, time.perf_counter(), getattr(args[0], "step", 0)
             try:
                 return function(*args, **keys)
             finally:
                 synchronize(self.device)
+                self.phase = ""
                 if phase == "updates":
                     self.num_updates += len(args[0].alive) * (args[0].step - step)
                 self.seconds[phase] += time.perf_counter() - began
@@ -88,34 +96,20 @@ def train(runs: list[RunConfig], device: str) -> float:
         return time.perf_counter() - began
 
 
-def products(runs: list[RunConfig], num_updates: int, rounds: int = 10) -> float:
-    """Return the seconds of the products of so many updates of a run, one after the other."""
+def at_ceiling(runs: list[RunConfig], num_updates: int) -> float:
+    """Return the seconds that the products of so many updates would take at the machine's ceiling.
+
+    A product skips the features that are background in all samples of a minibatch.
+    """
     trainer = training._FleetTrainer(runs, "cpu")
     x = trainer.batches.at(trainer.seeds, trainer._indices(0))
-    weights = [W.detach() for W in trainer.stack.weights]
-    active = x.num_active_features or (x.inputs.shape[1],) * len(x.sizes)
-    group = [group for group, size in enumerate(x.sizes) for _ in range(size)]
-    layers = [torch.zeros(W.shape[1], x.inputs.shape[2]) for W in weights]
-    samples = [x.inputs[own, : active[own]] for own in range(len(x.sizes))]
-
-    def a_step() -> None:
-        for run, own in enumerate(group):
-            inputs = [samples[own], *layers[:-1]]
-            each = [
-                W[run] if index else W[run, :, : active[own]] for index, W in enumerate(weights)
-            ]
-            for W, h, a in zip(each, inputs, layers, strict=True):
-                torch.mm(W, h, out=a)
-            for index in reversed(range(len(each))):
-                if index:
-                    torch.mm(each[index].T, layers[index], out=layers[index - 1])
-                each[index].addmm_(layers[index], inputs[index].T, alpha=-1e-9)
-
-    a_step()
-    began = time.perf_counter()
-    for _ in range(rounds):
-        a_step()
-    return (time.perf_counter() - began) / rounds / len(runs) * num_updates
+    active = x.num_active_features or (x.inputs.shape[1],)
+    first, *others = (math.prod(layer.shape) for layer in trainer.stack.layers)
+    share = sum(active) / len(active) / x.inputs.shape[1]
+    # outputs, and gradients by weights and by inputs, the first layer's but these
+    products = 2 * share * first + 3 * sum(others)
+    gigaflop = 2 * products * x.inputs.shape[2] * num_updates / 1e9
+    return gigaflop / ceiling(num_threads=1)
 
 
 def worker_start() -> float:
@@ -144,8 +138,12 @@ def measure(work: str, options: argparse.Namespace) -> dict[str, float]:
     found = dict(watch.seconds)
     if options.device == "cpu":
         updates = found.pop("updates")
-        alone = min(updates, products(runs, watch.num_updates))
-        found = {"updates: products": alone, "updates: all else": updates - alone, **found}
+        ideal = at_ceiling(runs, watch.num_updates)
+        found = {
+            "updates: products at the ceiling": ideal,
+            "updates: the rest": updates - ideal,
+            **found,
+        }
     rest = total - sum(found.values())
     return {**found, "the rest": rest, "all": total, "a worker's start": worker_start()}
 
