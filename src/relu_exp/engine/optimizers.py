@@ -3,7 +3,8 @@
 Every optimizer does the same three things: compute the gradients of the loss, turn them into a
 direction, and subtract learning rate × direction from the parameters. It uses only sums, products,
 quotients and roots. Each of them is rounded once, so a run gets the same bits in every fleet;
-PyTorch's fused elementwise operations (`addcmul`, `lerp`) do not guarantee that.
+PyTorch's fused elementwise operations (`addcmul`, `lerp`) do not guarantee that. The compiled
+kernels do the same in one pass over the numbers.
 
 The fused update
     Without momentum and weight decay, the direction is the gradient g itself, and the update
@@ -34,6 +35,7 @@ from torch import Tensor
 from relu_exp.core.labels import Label, summary_of
 from relu_exp.core.registry import Registry
 from relu_exp.core.settings import Setting
+from relu_exp.engine.ops import compiled_updates as compiled
 from relu_exp.engine.ops.layout import kept, stacked
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
@@ -139,18 +141,23 @@ class Sgd:
             return self._finish_fused_update(loss, parameters)
         gradients = _gradients(loss, parameters, self.gradient_clip)
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            learning_rate = _per_run(self.learning_rates, parameter)
             decay = self.weight_decay if index < num_decaying else 0.0
-            direction = self._direction(index, _decayed(parameter, gradient, decay))
-            parameter -= learning_rate * direction
+            velocity = self._velocity(index, parameter)
+            rates = self.learning_rates
+            if compiled.sgd(parameter, gradient, velocity, rates, decay, self.momentum):
+                continue
+            direction = _decayed(parameter, gradient, decay)
+            if velocity is not None:
+                direction = velocity.mul_(self.momentum).add_(direction)
+            parameter -= _per_run(rates, parameter) * direction
 
-    def _direction(self, index: int, gradient: Tensor) -> Tensor:
-        """Return the gradient, or with momentum the updated velocity."""
+    def _velocity(self, index: int, parameter: Tensor) -> Tensor | None:
+        """Return the velocity of a parameter, None without momentum."""
         if not self.momentum:
-            return gradient
+            return None
         if index == len(self.velocities):
-            self.velocities.append(_zeros_like(gradient))
-        return self.velocities[index].mul_(self.momentum).add_(gradient)
+            self.velocities.append(_zeros_like(parameter))
+        return self.velocities[index]
 
     def _finish_fused_update(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
         """Run the backward pass of η × loss, and update the parameters that it left."""
@@ -204,19 +211,21 @@ class Adam:
             self.first = [_zeros_like(parameter) for parameter in parameters]
             self.second = [_zeros_like(parameter) for parameter in parameters]
         self.num_steps += 1
-        correction1 = 1 - self.beta1**self.num_steps
-        correction2 = 1 - self.beta2**self.num_steps
+        rates = self.learning_rates / (1 - self.beta1**self.num_steps)
+        root = (1 - self.beta2**self.num_steps) ** 0.5
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             decay = self.weight_decay if index < num_decaying else 0.0
             if decay and self.decay_is_decoupled:
                 parameter *= _per_run(1 - self.learning_rates * decay, parameter)
                 decay = 0.0
+            m, v = self.first[index], self.second[index]
+            betas = self.beta1, self.beta2
+            if compiled.adam(parameter, gradient, (m, v), rates, decay, betas, root, self.epsilon):
+                continue
             g = _decayed(parameter, gradient, decay)
-            m = self.first[index].mul_(self.beta1).add_(g * (1 - self.beta1))
-            v = self.second[index].mul_(self.beta2).add_(g.square() * (1 - self.beta2))
-            direction = m / (v.sqrt() / correction2**0.5 + self.epsilon)
-            learning_rate = _per_run(self.learning_rates, parameter) / correction1
-            parameter -= learning_rate * direction
+            m.mul_(self.beta1).add_(g * (1 - self.beta1))
+            v.mul_(self.beta2).add_(g.square() * (1 - self.beta2))
+            parameter -= _per_run(rates, parameter) * (m / (v.sqrt() / root + self.epsilon))
 
     def keep(self, index: Tensor) -> None:
         """Keep the state of these runs only."""
@@ -257,12 +266,18 @@ class RmsProp:
             if self.momentum:
                 self.velocities = [_zeros_like(parameter) for parameter in parameters]
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            g = _decayed(parameter, gradient, self.weight_decay if index < num_decaying else 0.0)
-            v = self.squares[index].mul_(self.alpha).add_(g.square() * (1 - self.alpha))
-            direction = g / (v.sqrt() + self.epsilon)
-            if self.momentum:
-                direction = self.velocities[index].mul_(self.momentum).add_(direction)
-            parameter -= _per_run(self.learning_rates, parameter) * direction
+            decay = self.weight_decay if index < num_decaying else 0.0
+            square, rates = self.squares[index], self.learning_rates
+            velocity = self.velocities[index] if self.momentum else None
+            numbers = self.alpha, self.epsilon, self.momentum
+            if compiled.rmsprop(parameter, gradient, square, velocity, rates, decay, *numbers):
+                continue
+            g = _decayed(parameter, gradient, decay)
+            square.mul_(self.alpha).add_(g.square() * (1 - self.alpha))
+            direction = g / (square.sqrt() + self.epsilon)
+            if velocity is not None:
+                direction = velocity.mul_(self.momentum).add_(direction)
+            parameter -= _per_run(rates, parameter) * direction
 
     def keep(self, index: Tensor) -> None:
         """Keep the state of these runs only."""
