@@ -26,6 +26,7 @@ from benchmarks.rounds import ceiling
 from benchmarks.work import ACTIVATIONS, NUM_STEPS, WORKS, prepare
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine import training
+from relu_exp.engine.fleet.compiled_mlp import CompiledMlp
 from relu_exp.engine.probes.observing import Observer
 from relu_exp.launchers import task
 from relu_exp.launchers.processes import processes
@@ -37,8 +38,9 @@ PHASES: tuple[tuple[str, Any, str], ...] = (
     ("start: weights, data", training._FleetTrainer, "__init__"),
     ("theory's predictions", Observer, "predict"),
     ("updates", training._FleetTrainer, "_take_steps"),
-    ("updates at which networks are observed", training._FleetTrainer, "_losses"),
+    ("updates at which networks are observed", training._FleetTrainer, "_begin_step"),
     ("updates at which networks are observed", training._FleetTrainer, "_update"),
+    ("updates at which networks are observed", CompiledMlp, "backward"),
     ("evaluations", Observer, "_evaluate"),
     ("probes", Observer, "_probe"),
     ("search for dead units", Observer, "_search_dead_units"),

@@ -30,7 +30,7 @@ from relu_exp.engine.training import train_fleet
 import oracle
 from configs import make_run
 from fleets import FLEETS as DIVERGING
-from fleets import bits, fleet
+from fleets import NUM_STEPS, bits, fleet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -298,6 +298,23 @@ RARE: dict[str, Any] = {
     "evaluation_steps": (0, 33, 50),
 }
 """Stretches of up to twenty steps in which nothing is observed."""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("activation", ["relu", "elu", "gelu"])
+def test_measuring_changes_nothing(activation: str, optimizer: str) -> None:
+    # probes of the size of a minibatch: none may take its memory
+    keys = {"activation": activation, "optimizer": optimizer, "probe_samples": 16}
+    measured, unmeasured = (
+        train_fleet(fleet(**keys, probe_steps=steps, evaluation_steps=(*steps, NUM_STEPS)))
+        for steps in (tuple(range(NUM_STEPS)), ())
+    )
+    for tables in (measured, unmeasured):
+        columns = (tables["curves"][key] for key in ("run_id", "step", "split", "loss"))
+        rows = zip(*columns, strict=True)
+        seen = [repr(row[1:]) for row in rows if row[2] == "batch" or row[1] == NUM_STEPS]
+        tables["seen"] = {"rows": seen}
+    assert measured["seen"] == unmeasured["seen"]
 
 
 @pytest.mark.parametrize("read_every", [7, 32])

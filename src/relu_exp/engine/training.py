@@ -181,22 +181,37 @@ class _FleetTrainer:
         if self.stack.normalization:
             self.stack.normalization.follow()
 
+    def _begin_step(self, step: int) -> tuple[Tensor, Callable[[], None]]:
+        """Compute the losses of a step.
+
+        Returns:
+            Losses and accuracies (2, runs), and a function that then takes the step.
+        """
+        set_rates(self.optimizer, self.rates, self.run, step)
+        indices = self._indices(step)
+        x = self.batches.at(self.seeds, indices)
+        kernel = self.stack.stepper(x) if self.optimizer.fused_update else None
+        if kernel is None:
+            loss, numbers = self._losses(indices, self._noise(step))
+            return numbers, lambda: self._update(loss)
+        numbers, gradient = kernel.losses(x, self.optimizer.learning_rates)
+        return numbers, lambda: kernel.backward(gradient, x)
+
     # The schedule ---------------------------------------------------------------------------
 
     def _take_observed_step(self) -> None:
         """Take one step; between its losses and its update the networks are observed."""
         step = self.step
-        loss, numbers = self._losses(self._indices(step), self._noise(step))
+        numbers, finish = self._begin_step(step)
         self.unread.append((step, numbers))
         have_left = self._read_losses()
         if not self.alive:
             return
-        if have_left:  # the graph holds the tensors of the larger fleet
-            loss, _ = self._losses(self._indices(step), self._noise(step))
+        if have_left:  # what was begun holds the tensors of the larger fleet
+            _, finish = self._begin_step(step)
         self.observer.observe(step, self.stack, self.runs)
         before = self.observer.weights(step, self.stack)
-        set_rates(self.optimizer, self.rates, self.run, step)
-        self._update(loss)
+        finish()
         self.observer.compare(step, self.stack, self.runs, before)
         self.step = step + 1
 
@@ -217,14 +232,13 @@ class _FleetTrainer:
 
     def _take_compiled_steps(self, steps: range, minibatches: Tensor) -> bool:
         """Take steps by the compiled kernel; return whether there is one for these networks."""
-        if not self.optimizer.fused_update:
+        if not (self.optimizer.fused_update and self.stack.is_differentiated_by_kernel):
             return False
         at_once = max(1, _MOST_INPUTS // (minibatches[0].numel() * self.batches.num_features))
         for part in torch.split(minibatches, at_once):
             batches = [self.batches.at(self.seeds, indices) for indices in part]
-            kernel = self.stack.differentiator(batches[0])
-            if kernel is None:
-                return False
+            kernel = self.stack.stepper(batches[0])
+            assert kernel is not None
             taken, steps = steps[: len(part)], steps[len(part) :]
             numbers = kernel.take_steps(batches, torch.stack([*map(self._rates_at, taken)]))
             self.unread += zip(taken, numbers, strict=True)

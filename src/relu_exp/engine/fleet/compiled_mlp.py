@@ -132,6 +132,23 @@ class CompiledMlp:
         """
         self.call("mlp_backward", x, pointer(grad), ctypes.c_int64(grad.stride(0)))
 
+    def losses(self, x: Samples, learning_rates: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the mean cross-entropy of x; `backward` with the gradient then takes the step.
+
+        Args:
+            x: a batch whose labels are classes.
+            learning_rates: (runs,).
+
+        Returns:
+            Losses and accuracies (2, runs); the gradient of learning rate × loss by the outputs, a
+            stack (runs, units, samples).
+        """
+        numbers, rates = learning_rates.new_empty(2, len(self.first)), learning_rates.contiguous()
+        gradient = new_stack(self.first, self.num_outputs, x.inputs.shape[2])
+        step = ctypes.c_int64(gradient.stride(0))
+        self.call("mlp_losses", x, pointer(rates), pointer(gradient), step, pointer(numbers))
+        return numbers, gradient
+
     def take_steps(self, batches: Sequence[Samples], learning_rates: Tensor) -> Tensor:
         """Take steps of gradient descent on the mean cross-entropy of a batch each.
 

@@ -18,7 +18,7 @@ from relu_exp.engine.fleet.fused_mlp import FusedMlp
 from relu_exp.engine.initializers import INITIALIZERS, Fan, draw_weights, uniform_from_normal
 from relu_exp.engine.networks import NETWORKS, Layer, Network, layers_of, learned_sizes
 from relu_exp.engine.ops.kernels import Elementwise, conv2d, dense, linear
-from relu_exp.engine.ops.layout import kept, stacked
+from relu_exp.engine.ops.layout import kept, new_stack, stacked
 from relu_exp.engine.ops.normalization import Normalization, Statistics, started
 from relu_exp.engine.ops.precision import rounds
 from relu_exp.engine.ops.samples import Samples
@@ -174,20 +174,40 @@ class Stack:
             self._compiled_mlps[size] = CompiledMlp(self.weights, self.biases, self.phi, size)
         return self._compiled_mlps[size]
 
-    def differentiator(self, x: Samples) -> CompiledMlp | None:
-        """Return the compiled kernel that differentiates the mean cross-entropy of batches.
+    def stepper(self, x: Samples) -> CompiledMlp | None:
+        """Return the compiled kernel that takes steps of plain gradient descent, w ← w − ηg.
 
         Args:
-            x: a batch of the shape that it is for.
+            x: a minibatch of the shape that it is for.
 
         Returns:
             None where there is no kernel for this network, its activation and its output.
         """
+        return self.fused_mlp(x).compiled if self.is_differentiated_by_kernel else None
+
+    def prober(self, x: Samples) -> CompiledMlp | None:
+        """Return the compiled kernel that probes batches of the size of x, if there is one.
+
+        Its activations are its own: those of a step may be waiting for their backward pass.
+        """
+        if not self.is_differentiated_by_kernel:
+            return None
+        size = x.inputs.shape[2]
+        if size not in self._probers:
+            own = [new_stack(W[:1].detach(), W.shape[1], size) for W in self.weights]
+            self._probers[size] = CompiledMlp(self.weights, self.biases, self.phi, size, own)
+        return self._probers[size]
+
+    @cached_property
+    def _probers(self) -> dict[int, CompiledMlp]:
+        return {}
+
+    @property
+    def is_differentiated_by_kernel(self) -> bool:
+        """Whether the compiled kernel differentiates the cross-entropy of these networks."""
         if not self.is_sequence or self.output is not OUTPUTS["logits"] or rounds():
-            return None
-        if not can_compute(self.weights[0], self.phi):
-            return None
-        return self.fused_mlp(x).compiled
+            return False
+        return can_compute(self.weights[0], self.phi)
 
     def slope_of(self, layer: int) -> Mapping[str, Tensor]:
         """Return the learned keyword of a hidden layer's activation, or nothing."""

@@ -39,7 +39,7 @@ def layer_statistics(stack: Stack, x: Samples, saturated_below: Tensor) -> Layer
         x: the probe batch.
         saturated_below: |φ′| under which a value counts as saturated (runs,).
     """
-    kernel = stack.differentiator(x)
+    kernel = stack.prober(x)
     if kernel is None:
         return _by_autograd(stack, x, saturated_below)
     found = compiled_probe.probe(kernel, x, saturated_below, RANK_SAMPLES, SPREAD_WEIGHTS, ROUNDING)

@@ -213,6 +213,19 @@ void mlp_forward(const Mlp *mlp, const Batch *batch)
         forward_run(mlp, batch, run, run);
 }
 
+/* Compute all activations, the learning rate × the gradients of the cross-entropy by the outputs,
+`run_gradient` numbers a run, and losses and accuracies (2, runs). */
+void mlp_losses(const Mlp *mlp, const Batch *batch, const float *rates, float *gradient,
+                int64_t run_gradient, float *numbers)
+{
+    for (int run = 0; run < mlp->num_runs; run++) {
+        const float *z = forward_run(mlp, batch, run, run);
+        float *loss = numbers + run;
+        cross_entropy(mlp, batch, run, z, rates[run], gradient + run_gradient * run, loss,
+                      loss + mlp->num_runs);
+    }
+}
+
 /* Update all parameters, given the gradients by the outputs, `run_gradient` numbers a run. */
 void mlp_backward(const Mlp *mlp, const Batch *batch, const float *gradient, int64_t run_gradient)
 {
