@@ -160,11 +160,15 @@ def test_a_compiled_step_is_a_step_of_gradient_descent_in_float64(
         losses.append(F.cross_entropy(h.T, x.labels[group]))
         accuracies.append((h.argmax(0) == x.labels[group]).double().mean())
     (torch.stack(losses) * rates).sum().backward()
-    numbers = take_step(weights, biases, phi, x, rates)
     stated = torch.stack([torch.stack(losses), torch.stack(accuracies)]).detach()
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in exact]
+    mlp = kernel(weights, biases, phi, 20)
+    numbers, by_outputs = mlp.losses(x, rates)
     assert torch.allclose(numbers.double(), stated, rtol=1e-5)
-    for ours, theirs in zip((*weights, *biases), exact, strict=True):
-        grad = torch.zeros_like(theirs) if theirs.grad is None else theirs.grad
+    for ours, theirs in zip(mlp.gradients(by_outputs, x), grads, strict=True):
+        assert torch.allclose(ours.double(), theirs, rtol=1e-5, atol=1e-6)
+    assert torch.equal(take_step(weights, biases, phi, x, rates), numbers)
+    for ours, theirs, grad in zip((*weights, *biases), exact, grads, strict=True):
         assert torch.allclose(ours.double(), (theirs - grad).detach(), rtol=1e-5, atol=1e-6)
 
 

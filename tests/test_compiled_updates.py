@@ -40,15 +40,10 @@ def trained(name: str, settings: dict[str, float], runs: Sequence[int] = RUNS) -
     shapes = ((3, 13, 37), (3, 13, 1), (3, 4, 2, 5, 5), (3, 1, 1))
     index = torch.tensor(runs)
     parameters = [stacked(torch.randn(shape, generator=generator)[index]) for shape in shapes]
-    for parameter in parameters:
-        parameter.requires_grad_()
     optimizer = OPTIMIZERS[name].make(torch.tensor([0.3, 1e-3, 1e-9])[index], **settings)
     for scale in (1.0, 1e-3, 1e-12, 0.0, 1.0, 1e3, 1e-30):
         gradients = [scale * torch.randn(shape, generator=generator)[index] for shape in shapes]
-        products = zip(parameters, gradients, strict=True)
-        loss = sum((p * g).flatten(1).sum(1) for p, g in products)
-        assert isinstance(loss, Tensor)
-        optimizer.step(loss, parameters, num_decaying=2)
+        optimizer.step(gradients, parameters, num_decaying=2)
     state: Any = vars(optimizer).values()
     kept = [tensor for each in state if isinstance(each, list) for tensor in each]
     return [each.detach() for each in (*parameters, *kept)]

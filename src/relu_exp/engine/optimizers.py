@@ -17,9 +17,9 @@ The fused update
     So no gradient of a weight is stored, and one pass over the weights replaces three. The layer
     first computes the gradient for the layer below, which needs the weights from before the update.
     `kernels.dense` does this for one layer and `fused_mlp.FusedMlp` for a whole network. Parameters
-    that other operations use (convolutions, learned slopes) get an ordinary gradient, which `Sgd`
-    subtracts. Momentum, weight decay, Adam and RMSprop need the gradients themselves and are never
-    fused.
+    that other operations use (convolutions, learned slopes) get an ordinary gradient, which
+    `take_fused_step` subtracts. Momentum, weight decay, Adam and RMSprop need the gradients
+    themselves and are never fused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from relu_exp.core.settings import Setting
 from relu_exp.engine.ops import compiled_updates as compiled
 from relu_exp.engine.ops.layout import kept, stacked
 
-__all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry"]
+__all__ = ["OPTIMIZERS", "Optimizer", "OptimizerEntry", "gradients_of", "take_fused_step"]
 
 
 class Optimizer(Protocol):
@@ -56,8 +56,14 @@ class Optimizer(Protocol):
     def fused_update(self) -> bool:
         """Whether dense layers update their parameters in the backward pass (see `optimizers`)."""
 
-    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
-        """Take one step given the losses (runs,); weight decay applies to the first parameters."""
+    def step(
+        self, gradients: Sequence[Tensor], parameters: Sequence[Tensor], num_decaying: int
+    ) -> None:
+        """Take one step, given the gradients of every run's loss by the parameters.
+
+        Weight decay applies to the first parameters. It is not called where the backward pass is
+        the update.
+        """
 
     def keep(self, index: Tensor) -> None:
         """Keep the state of these runs only."""
@@ -98,16 +104,30 @@ def _total(loss: Tensor) -> Tensor:
         return loss.sum()
 
 
-def _gradients(loss: Tensor, parameters: Sequence[Tensor], clip: float) -> list[Tensor]:
-    grads = list(torch.autograd.grad(_total(loss), parameters))
-    return _clipped(grads, clip) if clip else grads
+def gradients_of(loss: Tensor, parameters: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the gradients by the parameters (runs, ...), given the losses (runs,)."""
+    return torch.autograd.grad(_total(loss), parameters)
 
 
-def _clipped(grads: Sequence[Tensor], clip: float) -> list[Tensor]:
-    """Return gradients, each run's scaled to a norm of at most `clip` over all of them.
+def take_fused_step(loss: Tensor, learning_rates: Tensor, parameters: Sequence[Tensor]) -> None:
+    """Run the backward pass of η × loss (runs,), and update the parameters that it left."""
+    with torch.enable_grad():
+        scaled = loss * learning_rates
+    torch.autograd.backward(_total(scaled))
+    with torch.no_grad():
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter -= parameter.grad
+                parameter.grad = None
+
+
+def _clipped(grads: Sequence[Tensor], clip: float) -> Sequence[Tensor]:
+    """Return gradients, each run's scaled to a norm of at most `clip` over all of them, if not 0.
 
     As by torch.nn.utils.clip_grad_norm_. Pascanu, Mikolov, Bengio 2013, arXiv:1211.5063.
     """
+    if not clip:
+        return grads
     squares = [grad.reshape(len(grad), -1).square().sum(1) for grad in grads]
     # one after the other: a sum over a stack of them may depend on the number of runs
     norm = functools.reduce(torch.add, squares).sqrt()
@@ -135,11 +155,11 @@ class Sgd:
         return not (self.momentum or self.weight_decay or self.gradient_clip)
 
     @torch.no_grad()
-    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
+    def step(
+        self, gradients: Sequence[Tensor], parameters: Sequence[Tensor], num_decaying: int
+    ) -> None:
         """Update the parameters in place."""
-        if self.fused_update:
-            return self._finish_fused_update(loss, parameters)
-        gradients = _gradients(loss, parameters, self.gradient_clip)
+        gradients = _clipped(gradients, self.gradient_clip)
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             decay = self.weight_decay if index < num_decaying else 0.0
             velocity = self._velocity(index, parameter)
@@ -158,16 +178,6 @@ class Sgd:
         if index == len(self.velocities):
             self.velocities.append(_zeros_like(parameter))
         return self.velocities[index]
-
-    def _finish_fused_update(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
-        """Run the backward pass of η × loss, and update the parameters that it left."""
-        with torch.enable_grad():
-            scaled = loss * self.learning_rates
-        torch.autograd.backward(_total(scaled))
-        for parameter in parameters:
-            if parameter.grad is not None:
-                parameter -= parameter.grad
-                parameter.grad = None
 
     def keep(self, index: Tensor) -> None:
         """Keep the state of these runs only."""
@@ -204,9 +214,11 @@ class Adam:
         return False
 
     @torch.no_grad()
-    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
+    def step(
+        self, gradients: Sequence[Tensor], parameters: Sequence[Tensor], num_decaying: int
+    ) -> None:
         """Update the parameters in place."""
-        gradients = _gradients(loss, parameters, self.gradient_clip)
+        gradients = _clipped(gradients, self.gradient_clip)
         if not self.first:
             self.first = [_zeros_like(parameter) for parameter in parameters]
             self.second = [_zeros_like(parameter) for parameter in parameters]
@@ -258,9 +270,11 @@ class RmsProp:
         return False
 
     @torch.no_grad()
-    def step(self, loss: Tensor, parameters: Sequence[Tensor], num_decaying: int) -> None:
+    def step(
+        self, gradients: Sequence[Tensor], parameters: Sequence[Tensor], num_decaying: int
+    ) -> None:
         """Update the parameters in place."""
-        gradients = _gradients(loss, parameters, self.gradient_clip)
+        gradients = _clipped(gradients, self.gradient_clip)
         if not self.squares:
             self.squares = [_zeros_like(parameter) for parameter in parameters]
             if self.momentum:

@@ -15,7 +15,7 @@ from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.fleet.replay import RECORDERS, Replay
 from relu_exp.engine.fleet.stack import Noise, build, training_noise
 from relu_exp.engine.ops import precision
-from relu_exp.engine.optimizers import OPTIMIZERS
+from relu_exp.engine.optimizers import OPTIMIZERS, gradients_of, take_fused_step
 from relu_exp.engine.probes.observing import Observer
 from relu_exp.engine.probes.records import Records
 from relu_exp.engine.rates import set_rates
@@ -150,9 +150,28 @@ class _FleetTrainer:
 
     def _take_step(self, indices: Tensor, noise: Noise | None = None) -> Tensor:
         """Take one step; return the losses and accuracies from before its update: (2, runs)."""
-        loss, numbers = self._losses(indices, noise)
-        self._update(loss)
+        numbers, finish = self._begin_step(indices, noise)
+        finish()
         return numbers
+
+    def _begin_step(
+        self, indices: Tensor, noise: Noise | None
+    ) -> tuple[Tensor, Callable[[], None]]:
+        """Compute the losses of a step, by the compiled kernel or by autograd.
+
+        Returns:
+            Losses and accuracies (2, runs), and a function that then takes the step.
+        """
+        if not self.stack.is_differentiated_by_kernel:
+            loss, numbers = self._losses(indices, noise)
+            return numbers, lambda: self._update(loss)
+        x, optimizer = self.batches.at(self.seeds, indices), self.optimizer
+        kernel = self.stack.stepper(x)
+        if optimizer.fused_update:
+            numbers, grad = kernel.losses(x, optimizer.learning_rates)
+            return numbers, lambda: kernel.backward(grad, x)
+        numbers, grad = kernel.losses(x, torch.ones_like(optimizer.learning_rates))
+        return numbers, lambda: self._step(kernel.gradients(grad, x))
 
     def _losses(self, indices: Tensor, noise: Noise | None) -> tuple[Tensor, Tensor]:
         """Return the losses on a minibatch.
@@ -176,39 +195,32 @@ class _FleetTrainer:
 
     def _update(self, loss: Tensor) -> None:
         """Compute the gradients of the losses and update the parameters: see `optimizers`."""
-        # the learned slopes of an activation do not decay (He et al. 2015)
-        self.optimizer.step(loss, self.stack.parameters(), self.stack.num_decaying)
+        parameters = self.stack.parameters()
+        if self.optimizer.fused_update:
+            take_fused_step(loss, self.optimizer.learning_rates, parameters)
+        else:
+            self._step(gradients_of(loss, parameters))
         if self.stack.normalization:
             self.stack.normalization.follow()
 
-    def _begin_step(self, step: int) -> tuple[Tensor, Callable[[], None]]:
-        """Compute the losses of a step.
-
-        Returns:
-            Losses and accuracies (2, runs), and a function that then takes the step.
-        """
-        set_rates(self.optimizer, self.rates, self.run, step)
-        indices = self._indices(step)
-        x = self.batches.at(self.seeds, indices)
-        kernel = self.stack.stepper(x) if self.optimizer.fused_update else None
-        if kernel is None:
-            loss, numbers = self._losses(indices, self._noise(step))
-            return numbers, lambda: self._update(loss)
-        numbers, gradient = kernel.losses(x, self.optimizer.learning_rates)
-        return numbers, lambda: kernel.backward(gradient, x)
+    def _step(self, gradients: Sequence[Tensor]) -> None:
+        # the learned slopes of an activation do not decay (He et al. 2015)
+        self.optimizer.step(gradients, self.stack.parameters(), self.stack.num_decaying)
 
     # The schedule ---------------------------------------------------------------------------
 
     def _take_observed_step(self) -> None:
         """Take one step; between its losses and its update the networks are observed."""
         step = self.step
-        numbers, finish = self._begin_step(step)
+        set_rates(self.optimizer, self.rates, self.run, step)
+        numbers, finish = self._begin_step(self._indices(step), self._noise(step))
         self.unread.append((step, numbers))
         have_left = self._read_losses()
         if not self.alive:
             return
         if have_left:  # what was begun holds the tensors of the larger fleet
-            _, finish = self._begin_step(step)
+            set_rates(self.optimizer, self.rates, self.run, step)
+            _, finish = self._begin_step(self._indices(step), self._noise(step))
         self.observer.observe(step, self.stack, self.runs)
         before = self.observer.weights(step, self.stack)
         finish()
@@ -238,7 +250,6 @@ class _FleetTrainer:
         for part in torch.split(minibatches, at_once):
             batches = [self.batches.at(self.seeds, indices) for indices in part]
             kernel = self.stack.stepper(batches[0])
-            assert kernel is not None
             taken, steps = steps[: len(part)], steps[len(part) :]
             numbers = kernel.take_steps(batches, torch.stack([*map(self._rates_at, taken)]))
             self.unread += zip(taken, numbers, strict=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -37,6 +38,13 @@ class _Layer(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("W", "b", "a")),
         *((name, ctypes.c_int64) for name in ("run_W", "run_b", "run_a")),
         *((name, ctypes.c_int) for name in ("out", "in_")),
+    )
+
+
+class _Gradients(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("W", "b")),
+        *((name, ctypes.c_int64) for name in ("run_W", "run_b")),
     )
 
 
@@ -132,12 +140,39 @@ class CompiledMlp:
         """
         self.call("mlp_backward", x, pointer(grad), ctypes.c_int64(grad.stride(0)))
 
+    def gradients(self, grad: Tensor, x: Samples) -> list[Tensor]:
+        """Return the gradients by all weights, then by all biases, given that by the outputs.
+
+        They lie in memory that the next call overwrites.
+
+        Args:
+            grad: a stack (runs, units, samples).
+            x: the batch of the last forward pass.
+        """
+        dW, db = self._gradients
+        layers = (_Gradients * len(dW))(
+            *(
+                _Gradients(W.data_ptr(), b.data_ptr(), W.stride(0), b.stride(0))
+                for W, b in zip(dW, db, strict=True)
+            )
+        )
+        self.call("mlp_gradients", x, pointer(grad), ctypes.c_int64(grad.stride(0)), layers)
+        return [*dW, *db]
+
+    @cached_property
+    def _gradients(self) -> tuple[list[Tensor], list[Tensor]]:
+        weights, biases, *_ = self._kept
+        dW, db = (
+            [new_stack(each, *each.shape[1:]) for each in these] for these in (weights, biases)
+        )
+        return dW, db
+
     def losses(self, x: Samples, learning_rates: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the mean cross-entropy of x; `backward` with the gradient then takes the step.
 
         Args:
             x: a batch whose labels are classes.
-            learning_rates: (runs,).
+            learning_rates: (runs,); ones for `gradients` of the losses themselves.
 
         Returns:
             Losses and accuracies (2, runs); the gradient of learning rate × loss by the outputs, a

@@ -174,16 +174,14 @@ class Stack:
             self._compiled_mlps[size] = CompiledMlp(self.weights, self.biases, self.phi, size)
         return self._compiled_mlps[size]
 
-    def stepper(self, x: Samples) -> CompiledMlp | None:
-        """Return the compiled kernel that takes steps of plain gradient descent, w ← w − ηg.
+    def stepper(self, x: Samples) -> CompiledMlp:
+        """Return the compiled kernel for steps on minibatches of the shape of x.
 
-        Args:
-            x: a minibatch of the shape that it is for.
-
-        Returns:
-            None where there is no kernel for this network, its activation and its output.
+        It is there if `is_differentiated_by_kernel`.
         """
-        return self.fused_mlp(x).compiled if self.is_differentiated_by_kernel else None
+        kernel = self.fused_mlp(x).compiled
+        assert kernel is not None
+        return kernel
 
     def prober(self, x: Samples) -> CompiledMlp | None:
         """Return the compiled kernel that probes batches of the size of x, if there is one.

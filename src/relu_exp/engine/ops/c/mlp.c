@@ -130,10 +130,33 @@ static const float *forward_run(const Mlp *mlp, const Batch *batch, int run, int
     return h;
 }
 
-/* Subtract the gradients by all weights and biases, given the gradient by the outputs and the
-activations at `place`, which are overwritten. */
+/* Write the gradient by a layer's weights to dW, or subtract it, given that by its pre-activations, the
+layer below, h, and the sums of dz over the samples. */
+void weight_gradient(const Mlp *mlp, const Batch *batch, int run, int index, const float *dz,
+                     const float *h, const float *sums, float *dW, int subtracts)
+{
+    const Layer *layer = mlp->layers + index;
+    const int samples = batch->samples;
+    if (index > 0) {
+        multiply(mlp->gemm, dW, dz, h, layer->out, samples, layer->in, layer->in, samples, samples,
+                 0, 1, subtracts);
+        return;
+    }
+    const int active = batch->active[batch->group[run]];
+    multiply(mlp->gemm, dW, dz, inputs_of(batch, run), layer->out, samples, active, layer->in,
+             samples, batch->step, 0, !batch->by_sample, subtracts);
+    for (int unit = 0; unit < layer->out; unit++)
+        for (int f = active; f < layer->in; f++) {
+            float *w = dW + (int64_t)unit * layer->in + f;
+            *w = subtracts ? *w - sums[unit] * batch->background[f]
+                           : sums[unit] * batch->background[f];
+        }
+}
+
+/* Write the gradients by all weights and biases to `gradients`, or without any subtract them from the
+parameters, given the gradient by the outputs and the activations at `place`, which are overwritten. */
 static void backward_run(const Mlp *mlp, const Batch *batch, int run, int place,
-                         const float *gradient)
+                         const float *gradient, const Gradients *gradients)
 {
     const int samples = batch->samples;
     float *dh = mlp->scratch, *sums = sums_of(mlp, batch);
@@ -141,26 +164,22 @@ static void backward_run(const Mlp *mlp, const Batch *batch, int run, int place,
         const Layer *layer = mlp->layers + index;
         float *W = layer->W + layer->run_W * run, *b = layer->b + layer->run_b * run;
         float *dz = layer->a + layer->run_a * place;
+        const float *h = index ? layer[-1].a + layer[-1].run_a * place : 0;
         differentiate_layer(kind_of(mlp, index), dz, gradient, sums, layer->out, samples,
                             mlp->settings[run]);
-        for (int unit = 0; unit < layer->out; unit++)
-            b[unit] -= sums[unit];
-        if (index > 0) {
-            const float *h = layer[-1].a + layer[-1].run_a * place;
+        if (index)
             multiply(mlp->gemm, dh, W, dz, layer->in, layer->out, samples, samples, layer->in,
                      samples, 1, 0, 0);
-            multiply(mlp->gemm, W, dz, h, layer->out, samples, layer->in, layer->in, samples,
-                     samples, 0, 1, 1);
-            gradient = dh;
-            continue;
-        }
-        const int active = batch->active[batch->group[run]];
-        multiply(mlp->gemm, W, dz, inputs_of(batch, run), layer->out, samples, active, layer->in,
-                 samples, batch->step, 0, !batch->by_sample, 1);
-        if (batch->background)
+        if (gradients) {
+            const Gradients *own = gradients + index;
+            memcpy(own->b + own->run_b * run, sums, sizeof *sums * layer->out);
+            weight_gradient(mlp, batch, run, index, dz, h, sums, own->W + own->run_W * run, 0);
+        } else {
             for (int unit = 0; unit < layer->out; unit++)
-                for (int f = active; f < batch->features; f++)
-                    W[(int64_t)unit * layer->in + f] -= sums[unit] * batch->background[f];
+                b[unit] -= sums[unit];
+            weight_gradient(mlp, batch, run, index, dz, h, sums, W, 1);
+        }
+        gradient = dh;
     }
 }
 
@@ -230,7 +249,15 @@ void mlp_losses(const Mlp *mlp, const Batch *batch, const float *rates, float *g
 void mlp_backward(const Mlp *mlp, const Batch *batch, const float *gradient, int64_t run_gradient)
 {
     for (int run = 0; run < mlp->num_runs; run++)
-        backward_run(mlp, batch, run, run, gradient + run_gradient * run);
+        backward_run(mlp, batch, run, run, gradient + run_gradient * run, 0);
+}
+
+/* Write the gradients by all parameters, given those by the outputs, `run_gradient` numbers a run. */
+void mlp_gradients(const Mlp *mlp, const Batch *batch, const float *gradient, int64_t run_gradient,
+                   const Gradients *gradients)
+{
+    for (int run = 0; run < mlp->num_runs; run++)
+        backward_run(mlp, batch, run, run, gradient + run_gradient * run, gradients);
 }
 
 /* Take steps of gradient descent on the cross-entropy, each on a batch of its own, with a learning
@@ -247,7 +274,7 @@ void mlp_steps(const Mlp *mlp, const Batch *batches, int num_steps, const float 
             const float *z = forward_run(mlp, batch, run, 0);
             float *loss = numbers + 2 * runs * step + run;
             cross_entropy(mlp, batch, run, z, rates[runs * step + run], gradient, loss, loss + runs);
-            backward_run(mlp, batch, run, 0, gradient);
+            backward_run(mlp, batch, run, 0, gradient, 0);
         }
 }
 

@@ -26,6 +26,11 @@ typedef struct {
 } Batch;
 
 typedef struct {
+    float *W, *b;         /* of the first run */
+    int64_t run_W, run_b; /* numbers from one run to the next */
+} Gradients;              /* of a layer */
+
+typedef struct {
     Gemm gemm;
     const Layer *layers;
     const float *settings; /* of every run: the slope or α of its activation */
@@ -57,6 +62,8 @@ void activate_layer(int kind, float *a, const float *b, int units, int samples, 
 void forward_layer(const Mlp *mlp, const Batch *batch, int run, int index, const float *h, float *a);
 void differentiate_layer(int kind, float *a, const float *gradient, float *sums, int units,
                          int samples, float setting);
+void weight_gradient(const Mlp *mlp, const Batch *batch, int run, int index, const float *dz,
+                     const float *h, const float *sums, float *dW, int subtracts);
 void cross_entropy(const Mlp *mlp, const Batch *batch, int run, const float *z, float rate,
                    float *gradient, float *loss, float *accuracy);
 

@@ -103,25 +103,6 @@ static void summarize_forward(const Mlp *mlp, const Batch *batch, const Probe *p
     count(probe, 1, a, size, place);
 }
 
-/* Write the gradient by a hidden layer's weights, given that by its pre-activations. */
-static void differentiate_weights(const Mlp *mlp, const Batch *batch, int run, int index,
-                                  const float *dz, const float *h, const float *sums, float *dW)
-{
-    const Layer *layer = mlp->layers + index;
-    const int samples = batch->samples;
-    if (index > 0) {
-        multiply(mlp->gemm, dW, dz, h, layer->out, samples, layer->in, layer->in, samples, samples,
-                 0, 1, 0);
-        return;
-    }
-    const int active = batch->active[batch->group[run]];
-    multiply(mlp->gemm, dW, dz, inputs_of(batch, run), layer->out, samples, active, layer->in,
-             samples, batch->step, 0, !batch->by_sample, 0);
-    for (int unit = 0; unit < layer->out; unit++)
-        for (int f = active; f < layer->in; f++)
-            dW[(int64_t)unit * layer->in + f] = sums[unit] * batch->background[f];
-}
-
 /* Summarize the gradients of all hidden layers, given those by the outputs. */
 static void summarize_backward(const Mlp *mlp, const Batch *batch, const Probe *probe, int run,
                                const float *dz)
@@ -139,7 +120,7 @@ static void summarize_backward(const Mlp *mlp, const Batch *batch, const Probe *
         differentiate_layer(mlp->activation, layer->a, da, sums, layer->out, samples,
                             mlp->settings[run]);
         dz = layer->a;
-        differentiate_weights(mlp, batch, run, index, dz, h, sums, probe->weight_grad);
+        weight_gradient(mlp, batch, run, index, dz, h, sums, probe->weight_grad, 0);
         norms(probe->weight_grad, 0, 1, size, numbers + WEIGHT_GRAD_NORM);
         spreads(probe->weight_grad, 0, 1, layer->out, layer->in,
                 steps_over(layer->in, probe->spread_weights), probe->spread_scratch,
