@@ -278,7 +278,10 @@ class _Pass:
         self, layer: int, h: Tensor, padding: int = 0, stride: int = 1, skip: Tensor | None = None
     ) -> Tensor:
         W, b, norm = self.stack.weights[layer], self._bias(layer), self.stack.normalization
-        z = conv2d(h, W, b, padding, stride).transpose(1, 2)
+        z = conv2d(h, W, b, padding, stride)
+        if norm is None and skip is None and self._is_elementwise:
+            return self.stack.phi.plain(z)
+        z = z.transpose(1, 2)
         runs, channels, *places = z.shape
         z = z.reshape(runs, channels, -1)
         if norm is not None:
@@ -299,6 +302,12 @@ class _Pass:
 
     def linear(self, layer: int, h: Tensor | Samples) -> Tensor:
         return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.fused_update)
+
+    @property
+    def _is_elementwise(self) -> bool:
+        """Whether an activation depends on a pre-activation alone, and no tape wants either."""
+        entry = ACTIVATIONS[self.stack.phi.name]
+        return self.tape is None and entry.trained is None and not entry.is_random
 
     def _bias(self, layer: int) -> Tensor:
         """Return the bias of a hidden layer that may be normalized.

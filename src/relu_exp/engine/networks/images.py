@@ -12,6 +12,7 @@ from torch import Tensor
 from relu_exp.core.schema import UsageError
 from relu_exp.core.settings import Setting
 from relu_exp.engine.networks.registry import ImageShape, Layer, Pass, register
+from relu_exp.engine.ops.pooling import max_pool
 from relu_exp.engine.ops.samples import Samples
 
 __all__: list[str] = []
@@ -52,9 +53,7 @@ def document_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     h = net.conv(3, h)  # 24 24
     h = net.conv(4, h)  # 20 20
     h = net.conv(5, h)  # 16 16
-    runs, samples = h.shape[:2]
-    h = F.max_pool2d(h.flatten(0, 1), 2, 2)  # 8 8
-    h = h.reshape(runs, samples, 10 * 8 * 8).transpose(1, 2)
+    h = max_pool(h).flatten(2).transpose(1, 2)  # 8 8
     for layer in (6, 7, 8):
         h = net.dense(layer, h)
     return net.linear(9, h)
@@ -98,9 +97,7 @@ def small_cnn(net: Pass, x: Samples, settings: Mapping[str, Any]) -> Tensor:
     assert net.image_shape is not None
     h, padding = net.images(x), _small_cnn_padding(net.image_shape)
     for layer in (0, 1):
-        maps = net.conv(layer, h, padding)
-        halved = F.max_pool2d(maps.flatten(0, 1), 2, 2)
-        h = halved.reshape(*maps.shape[:2], *halved.shape[1:])
+        h = max_pool(net.conv(layer, h, padding))
     return net.linear(3, net.dense(2, h.flatten(2).transpose(1, 2)))
 
 
