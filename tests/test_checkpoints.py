@@ -35,7 +35,7 @@ def whatever_it_costs(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def at_every_step(monkeypatch):
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 1)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", 1)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_fleet_interrupted_after_every_read_continues_bit_for_bit(
 ):
     runs = fleet(optimizer=("sgd", {"momentum": 0.9}), num_steps=20)
     whole = train_fleet(runs)
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", read_every)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", read_every)
     reads = []
 
     def stop(step):

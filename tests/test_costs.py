@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from relu_exp.engine.data import datasets
 from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.fleet.stack import build
 from relu_exp.engine.networks import forward_flops, layers_of
+from relu_exp.engine.ops import compiled
 from relu_exp.engine.optimizers import OPTIMIZERS
 from relu_exp.planning.costs import PHASES, TYPICAL, Costs, sweep_seconds, work
 from relu_exp.planning.fleets import Fleet
@@ -149,7 +151,9 @@ def test_a_network_is_predicted_once_however_many_learning_rates_it_has():
         {"network": "small_cnn", "depth": 3, "width": None},
     ],
 )
-def test_layers_are_counted_together_where_a_step_takes_them_together(keys):
+@pytest.mark.parametrize("kernels", ["on", "off"])
+def test_layers_are_counted_together_where_a_step_takes_them_together(keys, kernels, monkeypatch):
+    monkeypatch.setenv(compiled.OFF, kernels)
     run = make_run(**keys)
     batches, stack = Batches(run, "cpu", 64), build([run])
     optimizer = OPTIMIZERS[run.optimizer.name].make(torch.ones(1), **run.optimizer.as_dict())
@@ -157,5 +161,7 @@ def test_layers_are_counted_together_where_a_step_takes_them_together(keys):
         batches.at([0], batches.sample_indices([0], range(1))[0]),
         fused_update=optimizer.fused_update,
     )
-    counted = "layers learned together" in work(Fleet((run,)))
-    assert counted == bool(stack._fused_mlps)
+    amounts = work(Fleet((replace(run, probe_steps=(0,)),)))
+    counted = "layers learned together" in amounts
+    assert counted == (stack.is_differentiated_by_kernel or bool(stack._fused_mlps))
+    assert ("layers probed together" in amounts) == stack.is_differentiated_by_kernel

@@ -146,6 +146,7 @@ def test_a_fleet_of_the_engine_continues_from_its_checkpoint(store, monkeypatch)
     from relu_exp.engine import checkpoints, training
 
     monkeypatch.setattr(checkpoints, "_MAX_SHARE", float("inf"))
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", 1)
     fleets = plan(runs_of(0.1), (), 4).fleets
     job = FleetJob(store.root, "session", "cpu", checkpoint_seconds=0.0)
     train_fleet, steps = training.train_fleet, []

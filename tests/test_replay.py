@@ -129,14 +129,14 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> type[Notes]:
     monkeypatch.setitem(batches._SKIPS_BACKGROUND, "cpu", False)
     monkeypatch.setattr(Notes, "made", [], raising=False)
     monkeypatch.setattr(training, "RECORDERS", {"cpu": Notes})
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 7)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", 7)
     return Notes
 
 
 def one_by_one(runs: list[RunConfig], device: str = "cpu") -> dict[str, dict[str, list[Any]]]:
     with pytest.MonkeyPatch.context() as context:
         context.setattr(training, "RECORDERS", {})
-        context.setitem(training._READ_LOSSES_EVERY, device, 1)
+        context.setitem(training.READ_LOSSES_EVERY, device, 1)
         return train_fleet(runs, device)
 
 

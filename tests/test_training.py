@@ -326,11 +326,11 @@ def test_how_often_losses_are_read_changes_nothing(
     runs = [make_run(**{**RARE, "dataset": "digits", **keys}, learning_rate=r) for r in (3, 30)]
     runs += fleet(**{**RARE, **keys})
     steps: list[int] = []
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 1)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", 1)
     expected = train_fleet(runs, "cpu", steps.append)
     assert steps == list(range(1, 51))
     assert {"done", "diverged"} <= set(expected["runs"]["status"])
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", read_every)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", read_every)
     read_at: list[int] = []
     assert bits(train_fleet(runs, "cpu", read_at.append)) == bits(expected)
     assert {1, 20, 33, 50} <= set(read_at)
@@ -343,10 +343,10 @@ def test_runs_that_diverge_between_two_reads_leave_at_their_own_steps(
     keys = {"optimizer": ("sgd", {"momentum": 0.9, "weight_decay": 1e-3}), "depth": 3}
     rates = (0.05, 30.0, 1e9, 1e25)
     runs = [make_run(**keys, dataset="digits", num_steps=60, learning_rate=rate) for rate in rates]
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 1)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", 1)
     expected = train_fleet(runs)
     assert len({*expected["runs"]["diverged_at"]}) == 4
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 60)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", 60)
     assert bits(train_fleet(runs)) == bits(expected)
 
 
@@ -390,7 +390,7 @@ def test_between_two_reads_the_host_asks_for_no_number(
     # as on a GPU
     monkeypatch.setenv(compiled.OFF, "off")
     monkeypatch.setitem(batches._SKIPS_BACKGROUND, "cpu", False)
-    monkeypatch.setitem(training._READ_LOSSES_EVERY, "cpu", 32)
+    monkeypatch.setitem(training.READ_LOSSES_EVERY, "cpu", 32)
     train_fleet([run for run in fleet(**{**RARE, **keys}) if run.learning_rate < 1])
     assert reads["_take_step"] == [[]] * (50 - 4)
     # one read for all steps since the last one; later reads are of tensors on the host

@@ -20,14 +20,14 @@ from relu_exp.engine.probes.observing import Observer
 from relu_exp.engine.probes.records import Records
 from relu_exp.engine.rates import set_rates
 
-__all__ = ["train_fleet"]
+__all__ = ["READ_LOSSES_EVERY", "train_fleet"]
 
 # Values per run and evaluated chunk: bounds memory, and makes a run's numbers independent of the
 # size of its fleet.
 _CHUNK_VALUES = 400_000
 _NUM_BATCH_RECORDS = 200
 
-_READ_LOSSES_EVERY = {"cpu": 8, "cuda": 32}
+READ_LOSSES_EVERY = {"cpu": 8, "cuda": 32}
 """Steps between two reads of the losses. A read waits until a GPU has finished all its work; on the
 CPU, a compiled kernel takes the steps between two reads of one run after the other. The tables do
 not depend on it: a run leaves at the step at which its loss was first not finite, and nothing is
@@ -87,7 +87,7 @@ class _FleetTrainer:
     `_take_step` is one step of gradient descent: `_losses`, then `_update`. At the steps of the
     schedule, `_take_observed_step` also evaluates and probes the networks between the two. The
     other steps are taken in a row, by the compiled kernel where there is one, until their losses,
-    which are `unread` until then, are read (`_READ_LOSSES_EVERY`). On reading, runs whose loss is
+    which are `unread` until then, are read (`READ_LOSSES_EVERY`). On reading, runs whose loss is
     not finite leave the fleet, the losses of the others go into `window`, and the mean of each full
     window is recorded.
     """
@@ -257,7 +257,7 @@ class _FleetTrainer:
 
     def _steps_until_next_read(self) -> range:
         """Return the steps from the current one to the next read or the next observed step."""
-        end = min(self.step + _READ_LOSSES_EVERY[self.device], self.run.num_steps)
+        end = min(self.step + READ_LOSSES_EVERY[self.device], self.run.num_steps)
         later = range(self.step + 1, end)
         return range(self.step, next((step for step in later if step in self.observer.steps), end))
 

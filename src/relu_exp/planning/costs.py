@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from relu_exp.core.schema import Choice, RunConfig
+from relu_exp.core.schema import DEFAULT_PRECISION, Choice, RunConfig
 from relu_exp.planning.fleets import FLEET_SIZES, Fleet, num_rows, shape
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ TYPICAL = {
                 ("flops learned", "flops seen", "flops probed", "flops convolved"), 1 / rate
             ),
             **dict.fromkeys(("layers learned together", "layers learned apart"), 2e7 / rate),
-            "layers probed": 2e7 / rate,
+            **dict.fromkeys(("layers probed together", "layers probed apart"), 2e7 / rate),
         },
         fleet_size=FLEET_SIZES[device],
         num_workers=1,
@@ -169,7 +169,7 @@ def _evaluation(fleet: Fleet) -> Amounts:
 def _probe(fleet: Fleet) -> Amounts:
     run, size = fleet.runs[0], len(fleet.runs)
     return {
-        "layers probed": len(_layers(run)),
+        f"layers probed {'together' if _has_kernel(run) else 'apart'}": len(_layers(run)),
         "rows probed": size * len(_layers(run)),
         "weights probed": size * _num_weights(run),
         **_passes(fleet, run.probe_samples, 3, "probed"),
@@ -251,13 +251,26 @@ def _is_plain(run: RunConfig) -> bool:
 
 
 def _is_chained(run: RunConfig) -> bool:
-    """Return whether a step is a single node of autograd, which saves some work per layer."""
+    """Return whether a step is a single node of autograd, or none: less work for every layer."""
     from relu_exp.engine.ops.kernels import RULES
 
+    if _has_kernel(run):
+        return True
     is_exact = run.precision != "bfloat16"
     fused_update = run.optimizer.name == "sgd" and _is_plain(run)
     is_plain = _network(run).is_plain(run.network.as_dict())
     return is_plain and fused_update and is_exact and run.activation.name in RULES
+
+
+def _has_kernel(run: RunConfig) -> bool:
+    """Return whether a compiled kernel differentiates such a network on a CPU."""
+    from relu_exp.engine.fleet.compiled_mlp import KINDS
+    from relu_exp.engine.ops.compiled import library
+
+    settings = run.network.as_dict()
+    is_plain = _network(run).is_plain(settings) and settings["output"] == "logits"
+    is_exact = run.precision == DEFAULT_PRECISION
+    return is_plain and is_exact and run.activation.name in KINDS and library() is not None
 
 
 def _network(run: RunConfig) -> Network:

@@ -13,7 +13,8 @@ from relu_exp.planning.fleets import Fleet
 
 __all__ = ["new_fleet", "sample_run", "samples"]
 
-_NUM_STEPS, _EVALUATED, _PROBED = 6, 2, 4
+_NUM_STEPS, _EVALUATED, _PROBED = 7, 1, 2
+"""The steps after the observed ones are taken in a row, as in any training."""
 _FIRST_SEEDS = itertools.count(step=10_000)
 
 

@@ -173,16 +173,22 @@ class _Watch:
         from relu_exp.engine.training import train_fleet
 
         fleet = new_fleet(run, size, _RUNS_A_SEED[self.device])
-        stamps = [self.now()]
-        tables = train_fleet(fleet.runs, self.device, lambda step: stamps.append(self.now()))
-        lasted = [after - before for before, after in itertools.pairwise(stamps)]
+        reads = [(0, self.now())]
+        tables = train_fleet(fleet.runs, self.device, lambda step: reads.append((step, self.now())))
+        # steps are taken in a row, as in any training, and observed ones each by itself
+        rows = {
+            begin: (end - begin, after - before)
+            for (begin, before), (end, after) in itertools.pairwise(reads)
+        }
         observed = {0, *run.evaluation_steps, *run.probe_steps}
-        step = statistics.median(s for n, s in enumerate(lasted) if n not in observed)
+        others = [row for begin, row in rows.items() if begin not in observed]
+        step = sum(seconds for _, seconds in others) / sum(number for number, _ in others)
         self.note(fleet, "step", step)
-        self.note(fleet, "start", lasted[0] - step)
+        number, seconds = rows[0]
+        self.note(fleet, "start", seconds - number * step)
         for phase, steps in (("evaluation", run.evaluation_steps), ("probe", run.probe_steps)):
             for observed_step in steps:
-                self.note(fleet, phase, lasted[observed_step] - step)
+                self.note(fleet, phase, rows[observed_step][1] - step)
         with tempfile.TemporaryDirectory() as folder:
             began = self.now()
             Store(Path(folder)).write_part(fleet.fleet_id, tables | {"runs": {}})
@@ -195,10 +201,11 @@ class _Watch:
 
 def _best_size(watch: _Watch) -> int:
     """Return the number of runs per fleet beyond which more would hardly help."""
-    shapes = [
-        sample_run(evaluation_steps=(), probe_steps=()),
-        sample_run(evaluation_steps=(), probe_steps=(), dataset="digits", width=32),
-    ]
+    from relu_exp.engine.training import READ_LOSSES_EVERY
+
+    num_steps = 2 * READ_LOSSES_EVERY[watch.device]
+    unobserved = {"evaluation_steps": (), "probe_steps": (), "num_steps": num_steps}
+    shapes = [sample_run(**unobserved), sample_run(**unobserved, dataset="digits", width=32)]
     room = room_for_fleet(watch.device, num_cores())
     largest = math.inf if room is None else room / bytes_of(shapes[0])
     sizes = [size for size in _SIZES[watch.device] if size <= largest] or [1]
