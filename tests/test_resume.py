@@ -72,12 +72,12 @@ def test_of_two_commands_at_once_one_waits_and_no_run_is_trained_twice(store):
 
 
 def test_ctrl_c_while_waiting_begins_nothing(store):
-    first = begin("num_steps=20000")
+    first = begin("num_steps=500000")
     while not (store.root / ".lock").exists() or not store.manifests.exists():
         assert first.poll() is None
     while not list(store.manifests.iterdir()):
         assert first.poll() is None
-    second = begin("num_steps=20000")
+    second = begin("num_steps=500000")
     assert "waiting" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
     _, err = second.communicate(timeout=60)
