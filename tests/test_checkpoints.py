@@ -9,6 +9,7 @@ import torch
 
 from relu_exp.engine import checkpoints, training
 from relu_exp.engine.checkpoints import Checkpointer, clear, runs_under_way
+from relu_exp.engine.ops import compiled
 from relu_exp.engine.training import train_fleet
 
 from fleets import FLEETS, NUM_STEPS, bits, fleet
@@ -77,6 +78,15 @@ def test_a_fleet_interrupted_after_every_read_continues_bit_for_bit(
             train_fleet(runs, "cpu", stop, checkpointer())
     assert reads == (list(range(1, 21)) if read_every == 1 else [1, 2, 3, 4, 5, 9, 10, 14, 18, 20])
     assert bits(train_fleet(runs, "cpu", None, checkpointer())) == bits(whole)
+
+
+def test_what_kernels_began_is_not_continued_without_them(checkpointer, monkeypatch):
+    runs, steps = fleet(), []
+    with pytest.raises(Stop):
+        train_fleet(runs, "cpu", stop_at(5), checkpointer())
+    monkeypatch.setenv(compiled.OFF, "off")
+    train_fleet(runs, "cpu", steps.append, checkpointer())
+    assert steps[0] == (6 if compiled._loaded() is None else 1)
 
 
 def test_the_time_before_the_interruption_counts(checkpointer, monkeypatch):

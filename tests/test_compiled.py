@@ -114,6 +114,17 @@ def test_what_is_no_number_stays_none(name: str) -> None:
     assert torch.allclose(a[1:], expected[1:], atol=1e-6, equal_nan=True)
 
 
+def test_a_sigmoid_far_out_is_0_also_where_denormal_numbers_are_kept() -> None:
+    torch.set_flush_denormal(False)
+    a = torch.tensor([-87.0, -89.0, -200.0, math.nan])
+    found = compiled.library()
+    assert found is not None
+    found.functions.values(KINDS["sigmoid"][0], compiled.pointer(a), 4, ctypes.c_float(0))
+    assert float(a[0]) > 0
+    assert a[1:3].tolist() == [0, 0]
+    assert a[3].isnan()
+
+
 @pytest.mark.parametrize("has_background", [False, True])
 @pytest.mark.parametrize("by_sample", [False, True])
 @pytest.mark.parametrize("samples", [20, 7, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,12 @@ from torch import Tensor
 
 from relu_exp.core.schema import RunConfig
 from relu_exp.engine.activations import largest_derivative
+from relu_exp.engine.fleet import compiled_mlp
 from relu_exp.engine.fleet.batches import Batches
 from relu_exp.engine.fleet.stack import Stack, build
 from relu_exp.engine.ops import compiled
 from relu_exp.engine.ops.kernels import RULES
-from relu_exp.engine.probes import layer_statistics, measurements
+from relu_exp.engine.probes import compiled_probe, layer_statistics, measurements
 from relu_exp.engine.probes.compiled_probe import probe
 from relu_exp.engine.probes.layer_statistics import LayerStatistics
 from relu_exp.engine.probes.observing import SATURATED
@@ -102,6 +104,33 @@ def test_it_says_what_autograd_says(
     assert len(num_probes) == 1
     assert_equal(ours, by_autograd(runs))
     assert len(num_probes) == 1
+
+
+@pytest.mark.parametrize("push", [-20.0, -60.0])
+def test_gradients_of_units_far_out_are_not_lost(push: float, by_autograd: Probed) -> None:
+    """Of ELU a + α is 0 there, and φ′ is not."""
+
+    def push_out(stack: Stack) -> None:
+        stack.biases[1].fill_(push)
+
+    runs = fleet(activation="elu")
+    ours, theirs = probed(runs, push_out), by_autograd(runs, push_out)
+    for quantity in ("weight_grad_norm", "activation_grad_norm", "weight_grad_spread"):
+        assert bool((ours.values[quantity] > 0).all())
+        assert torch.allclose(ours.values[quantity], theirs.values[quantity], rtol=1e-3, atol=0)
+
+
+def test_what_python_and_c_share_has_the_same_size() -> None:
+    found = compiled.library()
+    assert found is not None
+    sizes = (ctypes.c_int * 6)()
+    found.functions.mlp_sizes(sizes)
+    found.functions.probe_sizes(ctypes.byref(sizes, 4 * ctypes.sizeof(ctypes.c_int)))
+    layouts = (
+        *(compiled_mlp._Layer, compiled_mlp._Batch, compiled_mlp._Gradients, compiled_mlp._Mlp),
+        compiled_probe._Arguments,
+    )
+    assert [*sizes] == [*map(ctypes.sizeof, layouts), len(compiled_probe._NUMBERS)]
 
 
 @pytest.mark.parametrize("activation", ["relu", "elu", "tanh", "sigmoid"])

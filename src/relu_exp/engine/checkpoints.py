@@ -19,6 +19,7 @@ from torch import Tensor
 from relu_exp.core.schema import TABLES, RunConfig
 from relu_exp.engine.fleet.stack import Stack
 from relu_exp.engine.made_from import made_from
+from relu_exp.engine.ops.compiled import library
 from relu_exp.engine.optimizers import Optimizer
 from relu_exp.engine.probes.records import Records
 from relu_exp.results.atomic import write_whole
@@ -106,6 +107,8 @@ class Checkpointer:
             state = _load(self.path, device)
         if state is None or state["device"] != device:
             return None
+        if state["has_kernels"] != (library() is not None):
+            return None  # the others end in other bits
         if state["run_ids"] != [run.run_id for run in runs]:
             return None
         return state if state["made_from"] == [made_from(run) for run in runs] else None
@@ -174,6 +177,7 @@ def _state(trainer: FleetTrainer) -> State:
         "run_ids": [run.run_id for run in trainer.all_runs],
         "made_from": [made_from(run) for run in trainer.all_runs],
         "device": trainer.device,
+        "has_kernels": library() is not None,
         "step": trainer.step,
         "seconds": time.perf_counter() - trainer.started,
         "alive": trainer.alive,

@@ -2,14 +2,14 @@
 
 Every optimizer does the same three things: compute the gradients of the loss, turn them into a
 direction, and subtract learning rate × direction from the parameters. It uses only sums, products,
-quotients and roots. Each of them is rounded once, so a run gets the same bits in every fleet;
+quotients and roots, each rounded by itself, so a run gets the same bits in every fleet;
 PyTorch's fused elementwise operations (`addcmul`, `lerp`) do not guarantee that. The compiled
 kernels do the same in one pass over the numbers.
 
 The fused update
-    Without momentum and weight decay, the direction is the gradient g itself, and the update
-    η g is the gradient of η × loss. So the backward pass starts from η × loss, and each dense layer
-    subtracts the gradient by its weights from them at once:
+    Without momentum, weight decay and a limit to gradients, the direction is the gradient g itself,
+    and the update η g is the gradient of η × loss. So the backward pass starts from η × loss, and
+    each dense layer subtracts the gradient by its weights from them at once:
 
         plain:  g = dz hᵀ (a new tensor), then W ← W − η g
         fused:  W ← W − dz hᵀ in a single matrix product, where dz already contains η
@@ -18,8 +18,7 @@ The fused update
     first computes the gradient for the layer below, which needs the weights from before the update.
     `kernels.dense` does this for one layer and `fused_mlp.FusedMlp` for a whole network. Parameters
     that other operations use (convolutions, learned slopes) get an ordinary gradient, which
-    `take_fused_step` subtracts. Momentum, weight decay, Adam and RMSprop need the gradients
-    themselves and are never fused.
+    `take_fused_step` subtracts. The others need the gradients themselves and are never fused.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ _NUM_BATCH_RECORDS = 200
 
 READ_LOSSES_EVERY = {"cpu": 8, "cuda": 32}
 """Steps between two reads of the losses. A read waits until a GPU has finished all its work; on the
-CPU, a compiled kernel takes the steps between two reads of one run after the other. The tables do
-not depend on it: a run leaves at the step at which its loss was first not finite, and nothing is
-recorded of its later steps."""
+CPU, a compiled kernel takes all steps up to the next read for one run, then for the next. The
+tables do not depend on it: a run leaves at the step at which its loss was first not finite, and
+nothing is recorded of its later steps."""
 
 _MOST_INPUTS = 4_000_000
 """Numbers in the minibatches of the steps that a compiled kernel takes at once: bounds memory."""
@@ -84,7 +84,7 @@ def _fleet_trainer(
 class _FleetTrainer:
     """A fleet in training: its networks, its optimizer and what has been recorded.
 
-    `_take_step` is one step of gradient descent: `_losses`, then `_update`. At the steps of the
+    `_take_step` is one step of gradient descent: its losses, then its update. At the steps of the
     schedule, `_take_observed_step` also evaluates and probes the networks between the two. The
     other steps are taken in a row, by the compiled kernel where there is one, until their losses,
     which are `unread` until then, are read (`READ_LOSSES_EVERY`). On reading, runs whose loss is

@@ -89,7 +89,8 @@ class CompiledMlp:
             phi: the activation of all layers but the last.
             num_samples: of a batch.
             activations: stacks (runs, out, samples), one per layer, that a pass overwrites. Without
-                them, the networks can only be evaluated.
+                them, the networks can only be evaluated; stacks of one run are enough for
+                `take_steps` and for probes.
         """
         found = library()
         assert found is not None
@@ -99,9 +100,11 @@ class CompiledMlp:
         settings = torch.tensor(values, dtype=torch.float32)
         largest = max(max(W.shape[1:]) for W in weights)
         self.first, self.num_outputs = weights[0].detach(), weights[-1].shape[1]
+        self.num_samples = num_samples
         self.hidden_shapes = [(W.shape[1], W.shape[2]) for W in weights[:-1]]
         self.units = [units for units, _ in self.hidden_shapes]
-        scratch = self.first.new_empty(found.functions.mlp_scratch(largest, num_samples))
+        size = found.functions.mlp_scratch(ctypes.c_int64(largest), ctypes.c_int(num_samples))
+        scratch = self.first.new_empty(size)
         self.outputs = activations[-1] if activations else None
         buffers: Sequence[Tensor | None] = activations or [None] * len(weights)
         layers = (_Layer * len(weights))(
@@ -116,10 +119,11 @@ class CompiledMlp:
         )
         addresses = (ctypes.addressof(layers), settings.data_ptr(), scratch.data_ptr())
         self.mlp = _Mlp(found.gemm, *addresses, largest, len(weights), len(self.first), kind)
-        self._kept = (weights, biases, activations, settings, scratch, layers)
+        self._kept: Any = (*map(tuple, (weights, biases, activations)), settings, scratch, layers)
 
     def call(self, function: str, x: Samples, *arguments: Any) -> None:
         """Call a compiled function with these networks, a batch and further arguments."""
+        assert x.inputs.shape[2] == self.num_samples
         located = _Located(x)
         getattr(self.functions, function)(
             ctypes.byref(self.mlp), ctypes.byref(located.batch), *arguments
@@ -134,6 +138,8 @@ class CompiledMlp:
     def backward(self, grad: Tensor, x: Samples) -> None:
         """Subtract the gradients by all weights and biases, given the gradient by the outputs.
 
+        Once after each forward pass, whose activations it overwrites.
+
         Args:
             grad: a stack (runs, units, samples).
             x: the batch of the last forward pass.
@@ -143,7 +149,8 @@ class CompiledMlp:
     def gradients(self, grad: Tensor, x: Samples) -> list[Tensor]:
         """Return the gradients by all weights, then by all biases, given that by the outputs.
 
-        They lie in memory that the next call overwrites.
+        They lie in memory that the next call overwrites. Once after each forward pass, whose
+        activations it overwrites.
 
         Args:
             grad: a stack (runs, units, samples).
@@ -178,6 +185,8 @@ class CompiledMlp:
             Losses and accuracies (2, runs); the gradient of learning rate × loss by the outputs, a
             stack (runs, units, samples).
         """
+        assert self.outputs is not None
+        assert len(self.outputs) == len(self.first)
         numbers, rates = learning_rates.new_empty(2, len(self.first)), learning_rates.contiguous()
         gradient = new_stack(self.first, self.num_outputs, x.inputs.shape[2])
         step = ctypes.c_int64(gradient.stride(0))
@@ -196,6 +205,8 @@ class CompiledMlp:
         Returns:
             Losses and accuracies from before each step: (steps, 2, runs).
         """
+        assert self.outputs is not None
+        assert all(x.inputs.shape[2] == self.num_samples for x in batches)
         steps, runs = learning_rates.shape
         numbers, rates = learning_rates.new_empty(steps, 2, runs), learning_rates.contiguous()
         located = [_Located(x) for x in batches]
@@ -210,6 +221,8 @@ class CompiledMlp:
 
     def evaluate(self, x: Samples) -> tuple[Tensor, list[Tensor]]:
         """Return the outputs, and for each hidden layer which units have φ′ = 0 on all samples.
+
+        φ′ is taken from φ: of ELU it may be 0 where it vanishes.
 
         Returns:
             Outputs (runs, units, samples); a mask (runs, units) per hidden layer.

@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -87,7 +87,8 @@ def _built() -> Path:
     compiler = os.environ.get("CC") or next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
         raise FileNotFoundError("no C compiler")
-    parts = [*(source.read_bytes() for source in _SOURCES), compiler.encode(), _processor()]
+    parts = [*(source.read_bytes() for source in _SOURCES), _processor()]
+    parts += [word.encode() for word in (compiler, *_FLAGS)]
     name = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     target = cache_folder() / "compiled" / f"{name}.so"
     if not target.exists():
@@ -95,11 +96,16 @@ def _built() -> Path:
         with tempfile.TemporaryDirectory() as folder:
             built = Path(folder) / "kernels.so"
             _compile(compiler, built)
-            write_whole(target, lambda file: file.write(built.read_bytes()))
-            target.chmod(0o600)
+            write_whole(target, lambda file: _write_mine(file, built.read_bytes()))
     if not (_is_mine(target.parent) and _is_mine(target)):
         raise PermissionError(f"others may write {target}")
     return target
+
+
+def _write_mine(file: BinaryIO, content: bytes) -> None:
+    """Write a file that is nobody else's from its first byte on."""
+    os.fchmod(file.fileno(), 0o600)
+    file.write(content)
 
 
 def _is_mine(path: Path) -> bool:

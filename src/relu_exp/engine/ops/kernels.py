@@ -149,7 +149,7 @@ class Elementwise:
         return values[0] if len(values) == 1 else torch.cat(values)
 
     def derivative(self, z: Tensor, a: Tensor, **learned: Any) -> Tensor:
-        """Return φ′(z) given a = φ(z), computed as in training."""
+        """Return φ′(z) given a = φ(z), as in training or more exact."""
         if self.is_fast and RULES[self.name].is_exact:
             ones = new_stack(a, *a.shape[1:]).fill_(1)
             return self.backward(ones, stacked(a), new_stack(a, *a.shape[1:])).contiguous()

@@ -12,7 +12,7 @@ from relu_exp.core.schema import HISTOGRAM_BINS
 from relu_exp.engine.fleet.compiled_mlp import CompiledMlp
 from relu_exp.engine.ops.samples import Samples
 
-__all__ = ["CompiledProbe", "probe"]
+__all__ = ["ProbeResult", "probe"]
 
 _NUMBERS = (
     *("preactivation_mean", "preactivation_std", "", ""),
@@ -27,10 +27,13 @@ class _Bins(ctypes.Structure):
     _fields_ = (("low", ctypes.c_float), ("scale", ctypes.c_float), ("bins", ctypes.c_int))
 
 
-class _Probe(ctypes.Structure):
+class _Arguments(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("saturated_below", "weight_grad", "rank_scratch")),
-        *((name, ctypes.c_void_p) for name in ("spread_scratch", "numbers")),
+        *((name, ctypes.c_void_p) for name in ("saturated_below", "derivatives")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("weight_grad", "rank_scratch", "spread_scratch", "numbers")
+        ),
         *((name, ctypes.c_void_p * 2) for name in ("counts", "extents")),
         ("is_flat", ctypes.c_void_p),
         ("bins", _Bins * 2),
@@ -39,7 +42,7 @@ class _Probe(ctypes.Structure):
     )
 
 
-class CompiledProbe(NamedTuple):
+class ProbeResult(NamedTuple):
     """What the kernel says of all hidden layers.
 
     `values` are quantity → (runs, layers). `counts` and `extents` are by the kind of histogram:
@@ -60,7 +63,7 @@ def probe(
     rank_samples: int,
     spread_weights: int,
     rounding: float,
-) -> CompiledProbe:
+) -> ProbeResult:
     """Pass a batch there and back.
 
     Args:
@@ -77,15 +80,17 @@ def probe(
     rank_scratch = torch.empty(max(n * taken + min(n, taken) ** 2 for n in kernel.units))
     spread_scratch = torch.empty(2 * spread_weights, dtype=torch.float64)
     numbers = torch.empty(runs, layers, len(_NUMBERS))
+    all_bins = {kind: HISTOGRAM_BINS[kind] for kind in ("preactivation", "activation")}
     counts = {
         kind: torch.empty(runs, layers, bins + 2, dtype=torch.int32)
-        for kind, (_, _, bins) in HISTOGRAM_BINS.items()
+        for kind, (_, _, bins) in all_bins.items()
     }
-    extents = {kind: torch.empty(runs, layers, 3) for kind in HISTOGRAM_BINS}
+    extents = {kind: torch.empty(runs, layers, 3) for kind in all_bins}
     is_flat = torch.empty(runs, sum(kernel.units), dtype=torch.bool)
     limits = saturated_below.to(torch.float32).contiguous()
-    scratch = (limits, weight_grad, rank_scratch, spread_scratch, numbers)
-    found = _Probe(
+    derivatives = torch.empty(sum(kernel.units) * samples)
+    scratch = (limits, derivatives, weight_grad, rank_scratch, spread_scratch, numbers)
+    found = _Arguments(
         *(each.data_ptr() for each in scratch),
         *(
             (ctypes.c_void_p * 2)(*(t.data_ptr() for t in each.values()))
@@ -93,10 +98,10 @@ def probe(
         ),
         is_flat.data_ptr(),
         (_Bins * 2)(
-            *(_Bins(low, bins / (high - low), bins) for low, high, bins in HISTOGRAM_BINS.values())
+            *(_Bins(low, bins / (high - low), bins) for low, high, bins in all_bins.values())
         ),
         *(rank_samples, spread_weights, rounding),
     )
     kernel.call("mlp_probe", x, ctypes.byref(found))
     values = {name: numbers[:, :, place] for place, name in enumerate(_NUMBERS) if name}
-    return CompiledProbe(values, counts, extents, list(torch.split(is_flat, kernel.units, dim=1)))
+    return ProbeResult(values, counts, extents, list(torch.split(is_flat, kernel.units, dim=1)))

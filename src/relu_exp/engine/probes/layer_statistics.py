@@ -37,7 +37,7 @@ def layer_statistics(stack: Stack, x: Samples, saturated_below: Tensor) -> Layer
     Args:
         stack: the fleet's networks.
         x: the probe batch.
-        saturated_below: |φ′| under which a value counts as saturated (runs,).
+        saturated_below: |φ′| up to which a value counts as saturated (runs,).
     """
     kernel = stack.prober(x)
     if kernel is None:

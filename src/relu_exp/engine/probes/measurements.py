@@ -54,7 +54,7 @@ class Probe:
         derivative: φ′(z) (runs, units, samples).
         activation_grad: gradient of the mean loss by a (runs, units, samples).
         weight_grad: gradient of the mean loss by the weights (runs, out, in, ...).
-        saturated_below: |φ′| under which a value counts as saturated (runs, 1, 1).
+        saturated_below: |φ′| up to which a value counts as saturated (runs, 1, 1).
     """
 
     z: Tensor
@@ -149,7 +149,7 @@ def take_probe(stack: Stack, x: Samples, saturated_below: Tensor) -> list[Probe]
     Args:
         stack: the fleet's networks.
         x: the probe batch.
-        saturated_below: |φ′| under which a value counts as saturated (runs,).
+        saturated_below: |φ′| up to which a value counts as saturated (runs,).
     """
     tape = Tape()
     # a batch normalization as training sees it

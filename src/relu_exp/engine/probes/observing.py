@@ -19,7 +19,7 @@ from relu_exp.engine.probes.records import Records
 __all__ = ["SATURATED", "Observer"]
 
 SATURATED = 0.05
-"""An activation counts as saturated if |φ′| is below this share of its largest value."""
+"""An activation counts as saturated if |φ′| is at most this share of its largest value."""
 
 
 class Observer:

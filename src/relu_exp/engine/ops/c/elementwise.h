@@ -14,6 +14,9 @@ order of their own: neither the width of the processor's vectors nor the size of
 
 enum Activation { IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU };
 
+/* The logarithm of the least normal number: exp of less counts as 0. */
+#define LEAST_EXPONENT -87.33654f
+
 /* exp(x) = power (1 + rest); the polynomial is that of Cephes (Moshier). NaN stays NaN. */
 static inline float reduced(float x, float *power)
 {
@@ -55,7 +58,7 @@ static inline float value(int activation, float z, float setting)
     case STEP:
         return z >= 0.0f ? 1.0f : 0.0f;
     case SIGMOID:
-        return 1.0f / (1.0f + exponential(-z));
+        return z < LEAST_EXPONENT ? 0.0f : 1.0f / (1.0f + exponential(-z));
     case TANH: {
         const float e = exponential_minus_1(-2.0f * fabsf(z));
         return copysignf(-e / (e + 2.0f), z);

@@ -156,7 +156,7 @@ void weight_gradient(const Mlp *mlp, const Batch *batch, int run, int index, con
 /* Write the gradients by all weights and biases to `gradients`, or without any subtract them from the
 parameters, given the gradient by the outputs and the activations at `place`, which are overwritten. */
 static void backward_run(const Mlp *mlp, const Batch *batch, int run, int place,
-                         const float *gradient, const Gradients *gradients)
+                         const float *gradient, const LayerGradients *gradients)
 {
     const int samples = batch->samples;
     float *dh = mlp->scratch, *sums = sums_of(mlp, batch);
@@ -171,7 +171,7 @@ static void backward_run(const Mlp *mlp, const Batch *batch, int run, int place,
             multiply(mlp->gemm, dh, W, dz, layer->in, layer->out, samples, samples, layer->in,
                      samples, 1, 0, 0);
         if (gradients) {
-            const Gradients *own = gradients + index;
+            const LayerGradients *own = gradients + index;
             memcpy(own->b + own->run_b * run, sums, sizeof *sums * layer->out);
             weight_gradient(mlp, batch, run, index, dz, h, sums, own->W + own->run_W * run, 0);
         } else {
@@ -254,7 +254,7 @@ void mlp_backward(const Mlp *mlp, const Batch *batch, const float *gradient, int
 
 /* Write the gradients by all parameters, given those by the outputs, `run_gradient` numbers a run. */
 void mlp_gradients(const Mlp *mlp, const Batch *batch, const float *gradient, int64_t run_gradient,
-                   const Gradients *gradients)
+                   const LayerGradients *gradients)
 {
     for (int run = 0; run < mlp->num_runs; run++)
         backward_run(mlp, batch, run, run, gradient + run_gradient * run, gradients);
@@ -298,6 +298,15 @@ void mlp_evaluate(const Mlp *mlp, const Batch *batch, float *outputs, int64_t ru
             h = a;
         }
     }
+}
+
+/* For tests: the sizes of the structures. */
+void mlp_sizes(int *found)
+{
+    found[0] = sizeof(Layer);
+    found[1] = sizeof(Batch);
+    found[2] = sizeof(LayerGradients);
+    found[3] = sizeof(Mlp);
 }
 
 /* For tests: φ of `size` numbers, and gradient · φ′ from φ. */

@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     float *W, *b;         /* of the first run */
     int64_t run_W, run_b; /* numbers from one run to the next */
-} Gradients;              /* of a layer */
+} LayerGradients;
 
 typedef struct {
     Gemm gemm;

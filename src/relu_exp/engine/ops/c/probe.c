@@ -23,8 +23,9 @@ typedef struct {
 
 typedef struct {
     const float *saturated_below; /* (runs,): |φ′| up to which a value is saturated */
-    float *weight_grad, *rank_scratch; /* of the largest layer */
-    double *spread_scratch; /* twice `spread_weights` numbers */
+    float *derivatives; /* φ′ of one run: (all units, samples) */
+    float *weight_grad, *rank_scratch; /* of the largest layer; see `effective_ranks` */
+    double *spread_scratch; /* see `spreads` */
     float *numbers; /* (runs, layers, NUM_NUMBERS) */
     int32_t *counts[2]; /* of z and a (runs, layers, bins + 2) */
     float *extents[2]; /* (runs, layers, 3) */
@@ -44,8 +45,8 @@ static inline float derivative(int activation, float z, float a, float setting)
 {
     if (activation != ELU)
         return slope(activation, 1.0f, a, setting);
-    /* a + α is 0 long before exp(z) is, below the logarithm of the least normal number */
-    return z > 0.0f ? 1.0f : z < -87.33654f ? 0.0f : setting * exponential(z);
+    /* a + α is 0 long before exp(z) is */
+    return z > 0.0f ? 1.0f : z < LEAST_EXPONENT ? 0.0f : setting * exponential(z);
 }
 
 static inline void derive(int activation, float *restrict d, const float *restrict z,
@@ -80,13 +81,14 @@ static void count(const Probe *probe, int which, const float *x, int64_t size, i
                probe->counts[which] + place * (bins->bins + 2), probe->extents[which] + place * 3);
 }
 
-/* Compute a hidden layer's activations a from those below it, h, and summarize it. */
+/* Compute a hidden layer's activations a and slopes d from the activations below it, h, and summarize
+them. */
 static void summarize_forward(const Mlp *mlp, const Batch *batch, const Probe *probe, int run,
-                              int index, const float *h, float *a, uint8_t *is_flat)
+                              int index, const float *h, float *a, float *d, uint8_t *is_flat)
 {
     const int units = mlp->layers[index].out, samples = batch->samples;
     const int64_t size = (int64_t)units * samples, place = (int64_t)run * (mlp->num_layers - 1) + index;
-    float *z = mlp->scratch, *d = mlp->scratch + mlp->largest * samples;
+    float *z = mlp->scratch;
     float *numbers = probe->numbers + place * NUM_NUMBERS;
     const float *b = multiply_layer(mlp, batch, run, index, h, a);
     memcpy(z, a, sizeof *z * size);
@@ -103,9 +105,21 @@ static void summarize_forward(const Mlp *mlp, const Batch *batch, const Probe *p
     count(probe, 1, a, size, place);
 }
 
-/* Summarize the gradients of all hidden layers, given those by the outputs. */
+/* Write dz = da · φ′ and the sum of each row. */
+static void multiply_rows(float *restrict dz, const float *restrict da, const float *restrict d,
+                          float *restrict sums, int units, int samples)
+{
+    for (int unit = 0; unit < units; unit++, dz += samples, da += samples, d += samples) {
+        for (int s = 0; s < samples; s++)
+            dz[s] = da[s] * d[s];
+        sums[unit] = total(dz, samples);
+    }
+}
+
+/* Summarize the gradients of all hidden layers, given those by the outputs and the slopes d of the
+last hidden layer, behind those of the others. */
 static void summarize_backward(const Mlp *mlp, const Batch *batch, const Probe *probe, int run,
-                               const float *dz)
+                               const float *dz, const float *d)
 {
     const int samples = batch->samples, hidden = mlp->num_layers - 1;
     float *da = mlp->scratch, *sums = sums_of(mlp, batch);
@@ -117,9 +131,9 @@ static void summarize_backward(const Mlp *mlp, const Batch *batch, const Probe *
         multiply(mlp->gemm, da, above->W + above->run_W * run, dz, above->in, above->out, samples,
                  samples, above->in, samples, 1, 0, 0);
         norms(da, 0, 1, (int64_t)layer->out * samples, numbers + ACTIVATION_GRAD_NORM);
-        differentiate_layer(mlp->activation, layer->a, da, sums, layer->out, samples,
-                            mlp->settings[run]);
+        multiply_rows(layer->a, da, d, sums, layer->out, samples);
         dz = layer->a;
+        d -= index ? (int64_t)layer[-1].out * samples : 0;
         weight_gradient(mlp, batch, run, index, dz, h, sums, probe->weight_grad, 0);
         norms(probe->weight_grad, 0, 1, size, numbers + WEIGHT_GRAD_NORM);
         spreads(probe->weight_grad, 0, 1, layer->out, layer->in,
@@ -136,14 +150,23 @@ void mlp_probe(const Mlp *mlp, const Batch *batch, const Probe *probe)
     float *gradient = mlp->scratch + mlp->largest * batch->samples, loss, accuracy;
     for (int run = 0; run < mlp->num_runs; run++) {
         const float *h = 0;
+        float *d = probe->derivatives;
         for (int index = 0; index < last; index++) {
             float *a = mlp->layers[index].a;
-            summarize_forward(mlp, batch, probe, run, index, h, a, is_flat);
+            d += index ? (int64_t)mlp->layers[index - 1].out * batch->samples : 0;
+            summarize_forward(mlp, batch, probe, run, index, h, a, d, is_flat);
             is_flat += mlp->layers[index].out;
             h = a;
         }
         forward_layer(mlp, batch, run, last, h, mlp->layers[last].a);
         cross_entropy(mlp, batch, run, mlp->layers[last].a, 1, gradient, &loss, &accuracy);
-        summarize_backward(mlp, batch, probe, run, gradient);
+        summarize_backward(mlp, batch, probe, run, gradient, d);
     }
+}
+
+/* For tests: the size of the arguments, and how many numbers are written of a layer. */
+void probe_sizes(int *found)
+{
+    found[0] = sizeof(Probe);
+    found[1] = NUM_NUMBERS;
 }

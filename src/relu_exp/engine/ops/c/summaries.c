@@ -129,7 +129,7 @@ static const float *taken(const float *row, int64_t size, int64_t step, float *c
 }
 
 /* How far rows are from their mean, by all of their norm: of every row each `step`-th number.
-`scratch` holds so many numbers twice. */
+`scratch` holds the mean row, and as many floats. */
 void spreads(const float *x, int64_t run_x, int num_runs, int rows, int64_t columns, int64_t step,
              double *scratch, float *found)
 {
