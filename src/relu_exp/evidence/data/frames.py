@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from relu_exp.core.schema import BUDGETS, PARTS, TABLES, UsageError
 from relu_exp.evidence.data.commands import run_again
 from relu_exp.evidence.data.labels import label_choices, stated, with_labels
-from relu_exp.evidence.data.recent import recent
 from relu_exp.evidence.data.soundness import check_parts
 from relu_exp.results.rows import NUMBER, check_unique
 from relu_exp.results.store import Store, arrow_schema
@@ -118,15 +117,8 @@ class Frames:
         """Yield a table of parts, some parts at a time, with the `NUMBER` of each row's."""
         for ids in _batches(self.store, table, part_ids):
             check_unique(self.store, ids, table)
-            paths = [self.store.parts / part_id / f"{table}.parquet" for part_id in ids]
-            yield ids, recent(paths, columns, partial(self._read_parts, table, ids, columns))
-
-    def _read_parts(
-        self, table: str, part_ids: Sequence[str], columns: Sequence[str] | None
-    ) -> pa.Table:
-        parts = [self.store.read_part(part_id, table, columns) for part_id in part_ids]
-        places = [self.store.parts / part_id for part_id in part_ids]
-        return check_parts(table, parts, places)
+            parts = [self.store.read_part(part_id, table, columns) for part_id in ids]
+            yield ids, check_parts(table, parts, [self.store.parts / part_id for part_id in ids])
 
     @property
     def korean(self) -> dict[str, str]:
