@@ -189,8 +189,10 @@ class CompiledMlp:
         assert len(self.outputs) == len(self.first)
         numbers, rates = learning_rates.new_empty(2, len(self.first)), learning_rates.contiguous()
         gradient = new_stack(self.first, self.num_outputs, x.inputs.shape[2])
-        step = ctypes.c_int64(gradient.stride(0))
-        self.call("mlp_losses", x, pointer(rates), pointer(gradient), step, pointer(numbers))
+        run_gradient = ctypes.c_int64(gradient.stride(0))
+        self.call(
+            "mlp_losses", x, pointer(rates), pointer(gradient), run_gradient, pointer(numbers)
+        )
         return numbers, gradient
 
     def take_steps(self, batches: Sequence[Samples], learning_rates: Tensor) -> Tensor:
@@ -230,8 +232,8 @@ class CompiledMlp:
         runs = len(self.first)
         outputs = new_stack(self.first, self.num_outputs, x.inputs.shape[2])
         is_flat = torch.empty(runs, sum(self.units), dtype=torch.bool)
-        step = ctypes.c_int64(outputs.stride(0))
-        self.call("mlp_evaluate", x, pointer(outputs), step, pointer(is_flat))
+        run_outputs = ctypes.c_int64(outputs.stride(0))
+        self.call("mlp_evaluate", x, pointer(outputs), run_outputs, pointer(is_flat))
         return outputs, list(torch.split(is_flat, self.units, dim=1))
 
 

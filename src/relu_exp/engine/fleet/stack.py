@@ -279,7 +279,7 @@ class _Pass:
     ) -> Tensor:
         W, b, norm = self.stack.weights[layer], self._bias(layer), self.stack.normalization
         z = conv2d(h, W, b, padding, stride)
-        if norm is None and skip is None and self._is_elementwise:
+        if norm is None and skip is None and self._takes_any_order:
             return self.stack.phi.plain(z)
         z = z.transpose(1, 2)
         runs, channels, *places = z.shape
@@ -304,8 +304,8 @@ class _Pass:
         return linear(h, self.stack.weights[layer], self.stack.biases[layer], self.fused_update)
 
     @property
-    def _is_elementwise(self) -> bool:
-        """Whether an activation depends on a pre-activation alone, and no tape wants either."""
+    def _takes_any_order(self) -> bool:
+        """Whether an activation needs nothing but its pre-activation, and no tape wants either."""
         entry = ACTIVATIONS[self.stack.phi.name]
         return self.tape is None and entry.trained is None and not entry.is_random
 

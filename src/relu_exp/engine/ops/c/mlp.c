@@ -44,8 +44,8 @@ static inline void differentiate(int activation, float *restrict a, const float 
 }
 
 /* Overwrite a = φ(z) with dz = gradient · φ′(z), and write the sum of each row to `sums`. */
-void differentiate_layer(int kind, float *a, const float *gradient, float *sums, int units,
-                         int samples, float setting)
+static void differentiate_layer(int kind, float *a, const float *gradient, float *sums, int units,
+                                int samples, float setting)
 {
 #define CALL(activation) differentiate(activation, a, gradient, sums, units, samples, setting)
     FOR_ACTIVATION(kind, CALL)

@@ -60,8 +60,6 @@ const float *multiply_layer(const Mlp *mlp, const Batch *batch, int run, int ind
                             float *a);
 void activate_layer(int kind, float *a, const float *b, int units, int samples, float setting);
 void forward_layer(const Mlp *mlp, const Batch *batch, int run, int index, const float *h, float *a);
-void differentiate_layer(int kind, float *a, const float *gradient, float *sums, int units,
-                         int samples, float setting);
 void weight_gradient(const Mlp *mlp, const Batch *batch, int run, int index, const float *dz,
                      const float *h, const float *sums, float *dW, int subtracts);
 void cross_entropy(const Mlp *mlp, const Batch *batch, int run, const float *z, float rate,
